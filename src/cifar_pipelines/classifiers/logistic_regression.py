@@ -1,0 +1,23 @@
+"""Multinomial logistic regression."""
+
+from pyspark.ml.classification import LogisticRegression
+
+from cifar_pipelines.classifiers import Task, register
+
+
+@register
+def logistic_regression(
+    task: Task, *, max_iter: int = 50, reg_param: float = 0.01, elastic_net: float = 0.0
+) -> LogisticRegression:
+    """Softmax regression by L-BFGS; Spark standardises the features itself.
+
+    Args:
+        task: What has to be learned.
+        max_iter: Passes over the data, each one a job on all cores.
+        reg_param: Strength of the penalty.
+        elastic_net: 0 for an L2 penalty, 1 for L1.
+    """
+    # PARALLEL(executors): every task adds up loss and gradient of its partition; a tree of sums meets on the driver.
+    return LogisticRegression(
+        family="multinomial", maxIter=max_iter, regParam=reg_param, elasticNetParam=elastic_net
+    )

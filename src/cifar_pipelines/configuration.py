@@ -1,0 +1,101 @@
+"""The configuration before any pipeline exists: which classifiers were selected, which parameters are legal."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.errors import UserError, unknown_name
+
+PROJECT_PATH = Path(__file__).resolve().parents[2]
+
+_current: dict[str, Any] | None = None
+
+
+def remember(parameters: Mapping[str, Any]) -> None:
+    """Keeps the parameters of the context that was created last, for pipelines whose shape depends on them."""
+    global _current
+    _current = dict(parameters)
+
+
+def parameters() -> dict[str, Any]:
+    """The parameters of the last context, or those of the configuration folder when there was none."""
+    return _current if _current is not None else load_configuration()["parameters"]
+
+
+def load_configuration(env: str | None = None, runtime_params: dict[str, Any] | None = None) -> Any:
+    """A Kedro configuration loader over `conf/`, as a run would have it.
+
+    Args:
+        env: The environment; None takes Kedro's default.
+        runtime_params: Values from the command line.
+    """
+    from kedro.config import OmegaConfigLoader
+
+    from cifar_pipelines import settings
+
+    return OmegaConfigLoader(
+        str(PROJECT_PATH / "conf"), env=env, runtime_params=runtime_params, **settings.CONFIG_LOADER_ARGS
+    )
+
+
+def selected_classifiers() -> list[str]:
+    """The classifiers of `spark_ml.selected`: a list, or names joined by "+" on the command line.
+
+    Raises:
+        UserError: If a name is unknown, has no block of parameters, or is there twice.
+    """
+    from cifar_pipelines.classifiers import require_known
+
+    block = parameters()["spark_ml"]
+    selected = block["selected"]
+    names = selected.split("+") if isinstance(selected, str) else list(selected or [])
+    if not names or len(set(names)) < len(names):
+        raise UserError(
+            f"spark_ml.selected is {selected!r}, but must name at least one classifier, each once, such as "
+            "logistic_regression+random_forest."
+        )
+    for name in names:
+        require_known(name)
+        if name not in block["classifiers"]:
+            raise UserError(
+                f"The classifier {name!r} has no block under spark_ml.classifiers. Add one with "
+                "`justification` and `params` to conf/base/parameters_spark_ml.yml."
+            )
+    return names
+
+
+def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None:
+    """Refuses names given with `--params` that nothing reads.
+
+    Args:
+        runtime_params: Nested names and values from the command line.
+        loader: The configuration loader of the run.
+
+    Raises:
+        UserError: For the first unknown name, with the nearest known ones.
+    """
+    shortcuts = {key for key in loader["globals"] if key not in ("parallelism", "budget")}
+    known = shortcuts | set(_paths(load_configuration(loader.env)["parameters"]))
+    for path in _leaves(runtime_params):
+        # An option block such as source_options takes names that its owner checks.
+        if path not in known and not any(f"{path}.".startswith(f"{owner}.") for owner in _open_blocks(known)):
+            raise unknown_name("parameter", path, known, "See conf/base/globals.yml and parameters_*.yml.")
+
+
+def _open_blocks(known: set[str]) -> list[str]:
+    return [path for path in known if path.endswith(("options", ".params"))]
+
+
+def _paths(block: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in block.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{prefix}{key}.")
+
+
+def _leaves(block: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in block.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"

@@ -1,0 +1,78 @@
+"""A fitted Spark ML model in the catalog."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractVersionedDataset, DatasetError, Version
+
+if TYPE_CHECKING:
+    from pyspark.ml import Model
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model as it was loaded back.
+
+    Attributes:
+        model: The fitted model.
+        path: The folder it was loaded from.
+        size_bytes: Size of that folder.
+    """
+
+    model: "Model"
+    path: str
+    size_bytes: int
+
+
+class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
+    """Saves a fitted Spark ML model and loads it back, whatever its class.
+
+    The folder gets its name only when it is complete, so that an interrupted run leaves no model that
+    looks whole. The path must be one that driver and executors share.
+    """
+
+    _SINGLE_PROCESS = True
+
+    def __init__(
+        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Describes where the model lies.
+
+        Args:
+            filepath: Folder of the model, or of its versions.
+            version: Kedro's version.
+            metadata: Ignored by Kedro.
+        """
+        self.metadata = metadata
+        super().__init__(PurePosixPath(Path(filepath).resolve()), version, exists_function=_is_whole)
+
+    def save(self, data: "Model") -> None:
+        """Writes the model beside its place, then moves it there."""
+        target = Path(str(self._get_save_path()))
+        if target.exists():
+            raise DatasetError(f"{target} exists already; a version is never overwritten.")
+        partial = target.with_name(target.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        data.write().save(partial.as_uri())
+        partial.rename(target)
+
+    def load(self) -> SavedModel:
+        """Loads the model by the class that wrote it."""
+        from pyspark.ml.util import DefaultParamsReader
+
+        from cifar_pipelines.spark.session import active_session
+
+        path = Path(str(self._get_load_path()))
+        model = DefaultParamsReader.loadParamsInstance(path.as_uri(), active_session().sparkContext)
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return SavedModel(model, str(path), size)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+
+def _is_whole(path: str) -> bool:
+    return (Path(path) / "metadata" / "_SUCCESS").exists()

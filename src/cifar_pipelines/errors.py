@@ -1,0 +1,37 @@
+"""The one error that is meant for the person who typed the command."""
+
+import difflib
+from collections.abc import Iterable
+
+import click
+
+
+class UserError(click.ClickException, ValueError):
+    """A mistake in the configuration, the data or the environment.
+
+    The message says what is wrong with the value, the rule, and what to do. The command line prints
+    it without a traceback, because the traceback would bury it.
+    """
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str], remedy: str = "") -> UserError:
+    """Builds the error for a name that is not registered.
+
+    Args:
+        kind: What the name should have named, such as "extractor".
+        name: The name that was given.
+        known: The names that exist.
+        remedy: A sentence that says how to add a new one; may be empty.
+
+    Returns:
+        The error to raise, with the nearest known names first.
+    """
+    known = sorted(known)
+    nearest = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+    return UserError(
+        f"Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.{' ' + remedy if remedy else ''}"
+    )

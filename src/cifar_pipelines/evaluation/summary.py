@@ -1,0 +1,133 @@
+"""One row per model and setting, over all its runs."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from cifar_pipelines.evaluation.run_record import EXTRACTION
+
+# Results are compared inside one section only: the same data, measured on the same kind of host.
+SECTION = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
+MODEL = ["family", "extractor_identity", "model"]
+BUSY_HOST = 0.75  # a load per core above this, before the run, makes its timings doubtful
+
+_OF_LATEST_RUN = [
+    *("engine", "extractor", "asked_cores", "cores", "executor_cores", "executors", "executor_memory_mb"),
+    *("oversubscribed", "accuracy", "accuracy_low", "accuracy_high", "confidence", "test_images"),
+    *("precision_macro", "recall_macro", "f1_macro", "precision_weighted", "recall_weighted", "f1_weighted"),
+    *("log_loss", "roc_auc", "probability_source", "model_size_bytes", "parameter_count"),
+    *("justification", "versions", "git_revision"),
+]
+
+
+def summarise(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Sums up the runs of each model under each setting.
+
+    Of each model only the newest parameters are kept. Times are medians over all repeats of all runs,
+    in seconds; `time_s` is the fit time, or the extraction time of a feature extraction; `extract_s`
+    is the time the model's features took under the same setting. Scores are those of the latest run.
+    Every cell is a scalar, so that the table survives CSV.
+
+    Args:
+        table: What `records_to_table` returned; not empty.
+
+    Returns:
+        One row per section, model and setting, and a sentence for each model with runs left out.
+    """
+    newest = table.groupby(SECTION + MODEL)["params_digest"].transform("last")
+    older = table[table["params_digest"] != newest]
+    notes = [
+        f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} of {model!r} with older parameters "
+        f"({', '.join(sorted(runs['params_digest'].unique()))}) left out."
+        for model, runs in older.groupby("model")
+    ]
+    kept = table[table["params_digest"] == newest]
+    summary = pd.DataFrame(
+        [
+            dict(zip(SECTION + MODEL + ["setting"], key, strict=True)) | _over_runs(runs)
+            for key, runs in kept.groupby(SECTION + MODEL + ["setting"])
+        ]
+    )
+    summary["label"] = _labels(summary)
+    summary["extract_s"] = _extraction_times(summary)
+    order = [*SECTION, "family", "label", "cores", "executor_cores"]
+    return summary.sort_values(order, ignore_index=True), notes
+
+
+def sections(summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yields the title and the rows of each section; results of two sections never share a ranking."""
+    for key, rows in summary.groupby(SECTION, sort=False):
+        named = dict(zip(SECTION, key, strict=True))
+        yield (
+            f"{named['source']} ({named['fingerprint'][:8]}), {named['train_size']:,} training and "
+            f"{named['test_size']:,} test images, seed {named['seed']}, host with {named['host_cores']} cores, "
+            f"{'embedded cluster' if named['cluster'] == 'embedded' else 'cluster ' + named['cluster']}",
+            rows,
+        )
+
+
+def trained(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of trained models, without those of feature extractions."""
+    return rows[rows["family"] != EXTRACTION]
+
+
+def marks(row: pd.Series) -> list[str]:
+    """Names what makes the time of a summary row doubtful."""
+    found = []
+    if row["oversubscribed"]:
+        found.append("oversubscribed")
+    if row["cores"] < row["asked_cores"]:
+        found.append(f"{row['cores']} of {row['asked_cores']} cores granted")
+    if row["busy_runs"]:
+        found.append("busy host")
+    if row["timings"] == 1:
+        found.append("one timing")
+    return found
+
+
+def _over_runs(runs: pd.DataFrame) -> dict:
+    """Sums up the runs of one model under one setting."""
+    latest = runs.iloc[-1]
+    times = pd.Series([value for repeats in runs["timings_s"] for value in repeats])
+    busy = runs["load_before"].astype(float) > BUSY_HOST * runs["host_cores"]
+    return {
+        "params_digest": latest["params_digest"],
+        **latest[_OF_LATEST_RUN].to_dict(),
+        "time_s": times.median(),
+        "time_min_s": times.min(),
+        "time_max_s": times.max(),
+        "timings": len(times),
+        "runs": len(runs),
+        "busy_runs": int(busy.sum()),
+        "clocked_s": runs["clocked_s"].sum(),
+        # One run without a measurement makes the sum unknown, not smaller.
+        "task_cpu_s": runs["task_cpu_s"].astype(float).sum(skipna=False),
+        **{name: runs[name].dropna().astype(float).median() for name in ("predict_s", "start_up_s", "gc_s")},
+        **{name: runs[name].astype(float).max() for name in _PEAKS},
+        "latest": latest["created"].isoformat(),
+        "run_ids": " ".join(runs["run_id"]),
+    }
+
+
+_PEAKS = ("driver_memory_mb", "executor_jvm_memory_mb", "executor_python_memory_mb")
+
+
+def _labels(summary: pd.DataFrame) -> pd.Series:
+    """Gives every model a name that is unique in its section, no longer than it must be."""
+    extraction = summary["family"] == EXTRACTION
+    same_name = summary.groupby([*SECTION, extraction, "model"])
+    label = summary["model"].where(~extraction, "features: " + summary["model"])
+    several = same_name["extractor_identity"].transform("nunique") > 1
+    label = label.where(~several, label + " on " + summary["extractor_identity"])
+    several = same_name["family"].transform("nunique") > 1
+    return label.where(~several, label + " [" + summary["family"] + "]")
+
+
+def _extraction_times(summary: pd.DataFrame) -> pd.Series:
+    """Looks up, for each model, the median time of its feature extraction under the same setting."""
+    key = [*SECTION, "extractor_identity", "setting"]
+    extraction = summary[summary["family"] == EXTRACTION].set_index(key)["time_s"]
+    extraction = extraction[~extraction.index.duplicated(keep="last")]
+    rows = pd.MultiIndex.from_frame(summary[key])
+    times = pd.Series(extraction.reindex(rows).to_numpy(), index=summary.index, dtype=float)
+    return times.where(summary["family"] != EXTRACTION)

@@ -1,0 +1,116 @@
+"""What happens around a run: configuration checked, Spark started when it is needed, results summed up."""
+
+import atexit
+import logging
+import time
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+
+from cifar_pipelines import configuration
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.preflight import check_inputs_exist
+from cifar_pipelines.run_context import RunContext
+
+logger = logging.getLogger(__name__)
+
+SPARK_TAG = "spark"
+
+
+class ConfigurationHooks:
+    """Checks the parameters and keeps them for pipelines whose shape depends on them."""
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Refuses unknown `--params`, then remembers the parameters."""
+        loader = context.config_loader
+        configuration.check_runtime_params(loader.runtime_params or {}, loader)
+        configuration.remember(loader["parameters"])
+
+
+class SparkHooks:
+    """Starts Spark for the first node that needs it, and ends it with the run, however that ends."""
+
+    def __init__(self) -> None:
+        self._loader: Any = None
+        self._runtime: Any = None
+        self._context: RunContext | None = None
+        atexit.register(self._stop)
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Keeps the configuration; also called for commands that run nothing."""
+        self._loader = context.config_loader
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
+        """Checks the parallelism setting, Java and the inputs, before anything starts."""
+        check_inputs_exist(pipeline, catalog, run_params)
+        if any(SPARK_TAG in node.tags for node in pipeline.nodes):
+            from cifar_pipelines.spark.configuration import SparkConfig
+            from cifar_pipelines.spark.java import find_java_home
+            from cifar_pipelines.spark.parallelism import ParallelismSetting
+            from cifar_pipelines.spark.session import SparkRuntime
+
+            settings = self._loader["globals"]
+            setting = ParallelismSetting.from_config(settings.get("parallelism"), settings.get("budget"))
+            env = run_params["env"] or ""
+            if env.startswith("exec_") and env != setting.name:
+                raise UserError(
+                    f"The environment {env} holds the setting {setting.name}. Name the folder conf/{setting.name}, "
+                    f"or correct conf/{env}/globals.yml."
+                )
+            find_java_home()
+            self._runtime = SparkRuntime(
+                setting,
+                SparkConfig.from_config(self._loader["spark"]),
+                run_params["run_id"].replace(":", "."),
+            )
+        self._context = RunContext(run_params["run_id"], configuration.parameters())
+        catalog["run_context"].save(self._context)
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str, node: Any) -> None:
+        """Starts Spark when the first node with the tag `spark` is about to load its inputs."""
+        if SPARK_TAG in node.tags and self._context is not None and self._context.cluster is None:
+            self._context.cluster = self._runtime.start()
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Ends Spark."""
+        self._stop()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Ends Spark."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._runtime is not None:
+            self._runtime.stop()
+            self._runtime = None
+
+
+class SummaryHooks:
+    """Prints, at the end of a run, what it found, where that is, and how long each step took."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+
+    @hook_impl
+    def before_node_run(self, node: Any) -> None:
+        """Starts the node's clock."""
+        self._started[node.name] = time.perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Any) -> None:
+        """Stops the node's clock."""
+        self._seconds[node.name] = time.perf_counter() - self._started[node.name]
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
+        """Prints the summary."""
+        from cifar_pipelines.summary import print_summary
+
+        print_summary(pipeline, catalog, self._seconds)

@@ -1,0 +1,99 @@
+"""From run records to the comparison: a table, plots and a report."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.evaluation.run_record import records_to_table
+from cifar_pipelines.evaluation.scaling import add_scaling
+from cifar_pipelines.evaluation.summary import sections, summarise
+from cifar_pipelines.pipelines.comparison.report import report_section
+
+HOW_TO_MAKE_RECORDS = "kedro run --pipelines ingestion,features,spark_ml --env exec_2x1"
+TITLE = "Which model and which parallelism setting did best, and why"
+
+
+def compare_runs(*run_records: Mapping[str, Callable[[], dict]]) -> tuple[pd.DataFrame, list[str]]:
+    """Sums up all runs.
+
+    Args:
+        *run_records: Functions that load a run record, by record name.
+
+    Returns:
+        One row per data set, model and setting, with scores, times and scaling; and a sentence for
+        everything left out.
+
+    Raises:
+        UserError: There is no run record, or none that can be compared.
+    """
+    records: dict[str, Callable[[], dict]] = {}
+    for place, part in enumerate(run_records, start=1):
+        for name, load in part.items():  # two folders may use the same name
+            records[f"{name} (folder {place})" if name in records else name] = load
+    if not records:
+        raise UserError(
+            "There are no run records, so there is nothing to compare. A record is written for every "
+            f"trained model. Make some with: {HOW_TO_MAKE_RECORDS}"
+        )
+    table, left_out = records_to_table(records)
+    if table.empty:
+        raise UserError(
+            f"None of the {len(records)} run records can be compared. {' '.join(left_out[:3])} "
+            f"Make new ones with: {HOW_TO_MAKE_RECORDS}"
+        )
+    summary, older = summarise(table)
+    return add_scaling(summary), left_out + older
+
+
+def write_report(comparison_table: pd.DataFrame, left_out: list[str]) -> str:
+    """Writes the comparison report.
+
+    Args:
+        comparison_table: What `compare_runs` returned.
+        left_out: Sentences about what is not in the table.
+
+    Returns:
+        Markdown; plots are linked relative to the report.
+    """
+    parts = list(sections(comparison_table))
+    text = [f"# {TITLE}"]
+    if len(parts) > 1:
+        text.append(
+            f"These are {len(parts)} separate studies: they differ in data, sizes, seed, host or cluster. "
+            "No ranking below mixes them."
+        )
+    text += [report_section(title, rows) for title, rows in parts]
+    text += [
+        "## Plots",
+        "\n\n".join(f"![{name}]({file})" for name, file in PLOTS.items()),
+        "## What was left out, and why",
+        "\n".join(f"- {sentence}" for sentence in left_out) or "Nothing: every run record is in the tables.",
+        "## Where parallelism is used",
+        f"Every place is marked in the code and listed in [docs/parallelism.md]({PARALLELISM_DOCUMENT}).",
+        "## How to read this",
+        HOW_TO_READ,
+    ]
+    return "\n\n".join(text) + "\n"
+
+
+# Relative to the report; conf/base/catalog_comparison.yml saves them there.
+PLOTS = {
+    "Accuracy against fit time": "accuracy_time.png",
+    "Time by setting": "time_by_setting.png",
+    "Speed-up and efficiency": "speedup.png",
+    "Resource use": "resources.png",
+}
+PARALLELISM_DOCUMENT = "../../../docs/parallelism.md"
+HOW_TO_READ = """\
+- *Setting* `exec_MxC`: `spark.cores.max` = M cores in all, `spark.executor.cores` = C, so M/C executors.
+- *Accuracy* comes with its Wilson interval; precision, recall and F1 are averaged over classes.
+- *Time* is the median over all repeats of all runs, with minimum and maximum. It is the fit alone, or the
+  extraction alone: start-up, reading and caching are timed apart. *Features* is what extraction took under
+  the same setting, where that was measured.
+- *Speed-up* is against the smallest measured setting of the same model; *efficiency* is the speed-up
+  divided by the growth in cores. *Utilisation* is the CPU time of Spark's JVM task threads divided by cores
+  x time; work in Python processes is not in it.
+- *Oversubscribed*: the setting uses more cores than the host has. *Busy host*: the load before the run was
+  above 75 % of the cores. *One timing*: no repeat, so the spread is unknown.
+- *Run records*: the ids of the runs behind a row; each is a JSON file from which its numbers can be checked."""

@@ -1,0 +1,49 @@
+"""The comparison pipeline; it needs no Spark."""
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from cifar_pipelines.evaluation import comparison_plots
+from cifar_pipelines.pipelines.comparison import nodes
+
+
+def create_pipeline(
+    run_records: Sequence[str] = ("run_records", "spark_ml_run_records"), **_: object
+) -> Pipeline:
+    """Builds the pipeline.
+
+    Args:
+        run_records: Names of the datasets that hold run records. A pipeline that writes one of them
+            in the same run is compared after it has finished.
+
+    Returns:
+        The pipeline, from run records to plots and report.
+    """
+    plots = {
+        "comparison_accuracy_time_plot": comparison_plots.plot_accuracy_time,
+        "comparison_time_by_setting_plot": comparison_plots.plot_time_by_setting,
+        "comparison_speedup_plot": comparison_plots.plot_speedup,
+        "comparison_resources_plot": comparison_plots.plot_resources,
+    }
+    return pipeline(
+        [
+            node(
+                nodes.compare_runs,
+                inputs=list(run_records),
+                outputs=["comparison_table", "comparison_left_out"],
+                name="compare_runs",
+            ),
+            *(
+                node(draw, inputs="comparison_table", outputs=output, name=draw.__name__)
+                for output, draw in plots.items()
+            ),
+            node(
+                nodes.write_report,
+                inputs=["comparison_table", "comparison_left_out"],
+                outputs="comparison_report",
+                name="write_comparison_report",
+            ),
+        ],
+        tags="comparison",
+    )

@@ -1,0 +1,206 @@
+"""Nodes of the features pipeline."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.extractors import Extractor, create_extractor
+from cifar_pipelines.extractors.worker import PRECISIONS, ExtractionJob, extract_batches, warm_up
+from cifar_pipelines.provenance import start_record
+from cifar_pipelines.run_context import RunContext
+from cifar_pipelines.spark.tables import image_table_fingerprint
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+logger = logging.getLogger(__name__)
+
+FEATURE_SCHEMA = "image_id string, label int, split string, features array<float>"
+
+
+@dataclass(frozen=True)
+class FeaturesSpec:
+    """Which features, and how they are computed.
+
+    Attributes:
+        extractor: "kmeans_patches" or "torchvision:<backbone>".
+        weights_path: A state dict for the backbone; None takes torchvision's weights.
+        input_size: Height and width in pixels; None takes the extractor's default.
+        precision: "auto" (bf16 where the executors' CPUs have it), "bf16" or "fp32".
+        micro_batch: Images per forward pass.
+        tasks_per_core: Tasks that every core gets; more make progress finer and skew smaller.
+        options: Further options of the extractor.
+    """
+
+    extractor: str
+    weights_path: str | None
+    input_size: int | None
+    precision: str
+    micro_batch: int
+    tasks_per_core: int
+    options: dict[str, dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UserError(f"precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}.")
+        for name in ("micro_batch", "tasks_per_core", "input_size"):
+            value = getattr(self, name)
+            if name == "input_size" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UserError(f"{name} is {value!r}, but must be a whole number of at least 1.")
+
+
+def create_checked_extractor(spec: FeaturesSpec) -> Extractor:
+    """Creates the extractor and makes sure that its weights are there, before any Spark process starts."""
+    extractor = create_extractor(
+        spec.extractor, spec.weights_path, spec.input_size, spec.options.get(spec.extractor)
+    )
+    extractor.check()
+    return extractor
+
+
+def prepare_extractor(
+    extractor: Extractor, images: "DataFrame", images_info: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """Loads the weights, or learns the dictionary from the first training images by rank.
+
+    Returns:
+        The extractor's state, which does not depend on the parallelism setting.
+    """
+    _require_same_images(images, images_info)
+    sample: list[bytes] = []
+    if extractor.training_images:
+        train = images.where("split = 'train'").where(f"rank < {extractor.training_images}")
+        sample = [bytes(row["image"]) for row in train.orderBy("rank").select("image").collect()]
+        logger.info("Learning the dictionary of %s from %d training images.", extractor.name, len(sample))
+    return extractor.prepare(sample, seed)
+
+
+def extract_features(
+    images: "DataFrame",
+    images_info: dict[str, Any],
+    extractor: Extractor,
+    extractor_state: dict[str, Any],
+    spec: FeaturesSpec,
+    run_context: RunContext,
+) -> tuple["DataFrame", dict[str, Any], dict[str, Any]]:
+    """Extracts the features of all images on the executors.
+
+    Images are cached and the workers are warm before the clock starts; both are timed apart.
+
+    Returns:
+        The feature table (`image_id` string, `label` int, `split` string, `features` array<float>), what
+        identifies it, and the run record of the extraction.
+    """
+    from cifar_pipelines.spark.measure import load_average, measured_work
+    from cifar_pipelines.spark.session import active_session
+
+    session, cores = active_session(), run_context.cluster.cores
+    load_before = load_average()
+    broadcast = session.sparkContext.broadcast(extractor_state)
+    job = ExtractionJob(
+        key=uuid.uuid4().hex,
+        extractor=extractor,
+        load_state=partial(getattr, broadcast, "value"),
+        precision=spec.precision,
+        micro_batch=spec.micro_batch,
+    )
+    cached = (
+        images.select("image_id", "label", "split", "image")
+        .repartition(cores * spec.tasks_per_core)
+        .persist()
+    )
+    with measured_work(session, "Reading images") as reading:
+        total = cached.count()
+    with measured_work(session, f"Starting {cores} Python workers with {extractor.name}") as starting:
+        workers, job = _warm_up_workers(session, job, cores)
+    python_cpu = session.sparkContext.accumulator(0.0)
+    # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
+    table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURE_SCHEMA)
+    table = table.persist()
+    with measured_work(session, f"Extracting {extractor.name} from {total} images") as extracting:
+        rows = table.count()
+    dimension = len(table.select("features").first()["features"])
+    cached.unpersist()
+    logger.info(
+        "%d images in %.1f s: %.0f images/s on %d cores, %s.",
+        rows, extracting.wall_s, rows / extracting.wall_s, cores, job.precision,
+    )  # fmt: skip
+    info = {
+        **extractor.describe(),
+        "dimension": dimension,
+        "precision": job.precision,
+        "micro_batch": spec.micro_batch,
+        "images_fingerprint": images_info["fingerprint"],
+        "rows": rows,
+        "images_per_s": round(rows / extracting.wall_s, 1),
+        "setting": run_context.cluster.setting,
+    }
+    record = start_record(run_context, images_info, info)
+    record |= {
+        "model": extractor.name,
+        "family": "feature_extraction",
+        "engine": "Spark mapInArrow, PyTorch in Python workers",
+        "params": {"precision": spec.precision, "micro_batch": spec.micro_batch},
+        "timings": record["timings"]
+        | {
+            "read_s": round(reading.wall_s, 3),
+            "worker_start_up_s": round(starting.wall_s, 3),
+            "extract_s": [round(extracting.wall_s, 3)],
+        },
+        "workers": workers,
+        "host_load": {"before": load_before, "after": load_average()},
+        "metrics": None,
+    }
+    record["resources"] |= _task_resources(extracting, python_cpu.value)
+    return table, info, record
+
+
+def _task_resources(work: Any, python_cpu_s: float) -> dict[str, Any]:
+    return {
+        "task_cpu_s": round(work.task_cpu_s + python_cpu_s, 3),
+        "python_cpu_s": round(python_cpu_s, 3),
+        "task_run_s": round(work.task_run_s, 3),
+        "gc_s": round(work.gc_s, 3),
+        "shuffle_read_bytes": work.shuffle_read_bytes,
+        "shuffle_write_bytes": work.shuffle_write_bytes,
+    }
+
+
+def _warm_up_workers(
+    session: "SparkSession", job: ExtractionJob, cores: int
+) -> tuple[list[dict[str, Any]], ExtractionJob]:
+    """Lets every core's Python worker load torch and the network, and settles one precision for all."""
+    from dataclasses import replace
+
+    def warm(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+        import pyarrow as pa
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pylist([warm_up(job)])
+
+    schema = "host string, pid long, precision string, threads long, seconds double"
+    # PARALLEL(executors): one task per core, so that no worker starts inside the timed extraction.
+    rows = session.range(cores, numPartitions=cores).mapInArrow(warm, schema).collect()
+    found = {row["precision"] for row in rows}
+    settled = "fp32" if len(found) > 1 else found.pop()
+    if job.precision == "auto" and settled == "fp32":
+        logger.info("Precision fp32: not every executor's CPU has bf16.")
+    return [row.asDict() for row in rows], replace(job, precision=settled)
+
+
+def _require_same_images(images: "DataFrame", images_info: dict[str, Any]) -> None:
+    """Refuses an image table that its description does not describe."""
+    fingerprint = image_table_fingerprint(images)
+    if fingerprint != images_info["fingerprint"]:
+        raise UserError(
+            f"The image table has the fingerprint {fingerprint}, but its description says "
+            f"{images_info['fingerprint']}: an earlier ingestion was cut short. Run "
+            "`kedro run --pipeline ingestion` again."
+        )

@@ -1,0 +1,29 @@
+"""The features pipeline."""
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from cifar_pipelines.pipelines.features import nodes
+
+
+def create_pipeline(**_: object) -> Pipeline:
+    """Builds the pipeline: check the extractor, prepare it, extract on the executors."""
+    return pipeline(
+        [
+            node(nodes.create_checked_extractor, "params:features", "extractor", name="check_extractor"),
+            node(
+                nodes.prepare_extractor,
+                ["extractor", "images", "images_info", "params:subset.seed"],
+                "extractor_state",
+                name="prepare_extractor",
+                tags="spark",
+            ),
+            node(
+                nodes.extract_features,
+                ["images", "images_info", "extractor", "extractor_state", "params:features", "run_context"],
+                ["features", "features_info", "feature_extraction_run_record"],
+                name="extract_features",
+                tags="spark",
+            ),
+        ],
+        tags="features",
+    )

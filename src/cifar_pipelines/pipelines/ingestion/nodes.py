@@ -1,0 +1,207 @@
+"""Nodes of the ingestion pipeline."""
+
+import io
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.run_context import RunContext
+from cifar_pipelines.sources import ImageSource, plots, select_subset
+from cifar_pipelines.sources.base import SPLITS
+from cifar_pipelines.spark.tables import image_table_fingerprint
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from matplotlib.figure import Figure
+    from pyspark.sql import DataFrame
+
+logger = logging.getLogger(__name__)
+
+SAMPLES_PER_CLASS = 10
+IMAGE_SCHEMA = (
+    "image_id string, label int, split string, rank long, image binary, height int, width int, error string"
+)
+
+
+@dataclass(frozen=True)
+class SubsetSpec:
+    """How many images to take.
+
+    Attributes:
+        train_size: Training images.
+        test_size: Test images.
+        seed: Decides which.
+    """
+
+    train_size: int
+    test_size: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("train_size", "test_size", "seed"):
+            value = getattr(self, name)
+            least = 0 if name == "seed" else 1
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise UserError(f"{name} is {value!r}, but must be a whole number of at least {least}.")
+
+
+@dataclass(frozen=True)
+class IngestionSpec:
+    """How images are read.
+
+    Attributes:
+        on_bad_image: "fail" ends the run at images that cannot be decoded and names them; "skip" leaves
+            them out and counts them.
+    """
+
+    on_bad_image: str
+
+    def __post_init__(self) -> None:
+        if self.on_bad_image not in ("fail", "skip"):
+            raise UserError(f"on_bad_image is {self.on_bad_image!r}, but must be 'fail' or 'skip'.")
+
+
+def index_source(image_source: ImageSource) -> pd.DataFrame:
+    """Lists all images of the source.
+
+    Returns:
+        Columns `split`, `image_id`, `label` and `class_name`, one row per image.
+    """
+    parts = [image_source.index(split).assign(split=split) for split in SPLITS]
+    index = pd.concat(parts, ignore_index=True)
+    names = dict(enumerate(image_source.class_names))
+    return index.assign(class_name=index["label"].map(names))[["split", "image_id", "label", "class_name"]]
+
+
+def select_images(image_index: pd.DataFrame, subset: SubsetSpec) -> pd.DataFrame:
+    """Selects the stratified, seeded, nested subset.
+
+    Returns:
+        The manifest: the selected rows of the index, with `rank` within the split.
+    """
+    selected = []
+    for split, size in zip(SPLITS, (subset.train_size, subset.test_size), strict=True):
+        part = image_index[image_index["split"] == split]
+        what = "training images" if split == "train" else "test images"
+        selected.append(select_subset(part, size, subset.seed, what))
+    return pd.concat(selected, ignore_index=True)
+
+
+def count_classes(images: pd.DataFrame) -> pd.DataFrame:
+    """Counts images by split and class.
+
+    Returns:
+        Columns `split`, `label`, `class_name` and `count`, classes in the order of their labels.
+    """
+    counts = images.groupby(["split", "label", "class_name"], as_index=False).size()
+    order = counts["split"].map({split: place for place, split in enumerate(SPLITS)})
+    counts = counts.assign(order=order).sort_values(["order", "label"]).drop(columns="order")
+    return counts.rename(columns={"size": "count"}).reset_index(drop=True)
+
+
+def plot_source_classes(source_classes: pd.DataFrame, image_source: ImageSource) -> "Figure":
+    """Draws the class distribution of the complete data set."""
+    return plots.plot_class_distribution(source_classes, f"Complete data set: {image_source.name}")
+
+
+def plot_subset_classes(subset_classes: pd.DataFrame, image_source: ImageSource) -> "Figure":
+    """Draws the class distribution of the selected subset."""
+    return plots.plot_class_distribution(subset_classes, f"Selected subset of {image_source.name}")
+
+
+def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> "Figure":
+    """Draws the first training images of every class of the subset."""
+    train = image_manifest[image_manifest["split"] == "train"]
+    first = train.groupby("label").head(SAMPLES_PER_CLASS).sort_values(["label", "rank"])
+    samples: dict[str, list[bytes]] = {name: [] for name in image_source.class_names}
+    for class_name, (_, image) in zip(first["class_name"], image_source.read(first["image_id"]), strict=True):
+        if not _fault(image)[2]:
+            samples[class_name].append(image)
+    return plots.plot_sample_sheet(samples, f"Training images of {image_source.name}")
+
+
+def write_images(
+    image_source: ImageSource, image_manifest: pd.DataFrame, ingestion: IngestionSpec, run_context: RunContext
+) -> tuple["DataFrame", dict[str, Any]]:
+    """Reads and checks the selected images on the executors.
+
+    Returns:
+        The image table (`image_id` string, `label` int, `split` string, `rank` long, `image` binary,
+        `height` and `width` int), and what identifies it.
+
+    Raises:
+        UserError: If images cannot be decoded and `on_bad_image` is "fail".
+    """
+    from cifar_pipelines.spark.measure import measured_work
+    from cifar_pipelines.spark.session import active_session
+
+    session = active_session()
+    columns = ["image_id", "label", "split", "rank"]
+    manifest = session.createDataFrame(image_manifest[columns])
+    # PARALLEL(executors): every task reads, decodes and checks its share of the images.
+    table = manifest.repartition(4 * run_context.cluster.cores).mapInArrow(
+        lambda batches: _read_images(batches, image_source), IMAGE_SCHEMA
+    )
+    table = table.persist()
+    with measured_work(session, "Reading and checking images") as work:
+        rows = table.where("error is not null").select("image_id", "error").orderBy("image_id").collect()
+    bad = [f"{row['image_id']} ({row['error']})" for row in rows]
+    if bad and ingestion.on_bad_image == "fail":
+        raise UserError(
+            f"{len(bad)} of {len(image_manifest)} images cannot be decoded: {'; '.join(bad[:5])}"
+            f"{'; ...' if len(bad) > 5 else ''}. Replace them, or leave them out with "
+            "--params on_bad_image=skip."
+        )
+    if bad:
+        logger.warning("%d images cannot be decoded and are left out: %s", len(bad), "; ".join(bad[:5]))
+    good = table.where("error is null").drop("error")
+    counts = {row["split"]: row["count"] for row in good.groupBy("split").count().collect()}
+    info = {
+        "source": image_source.name,
+        "origin": image_source.describe(),
+        "source_fingerprint": image_source.fingerprint(),
+        "fingerprint": image_table_fingerprint(good),
+        "class_names": list(image_source.class_names),
+        "train_size": counts.get("train", 0),
+        "test_size": counts.get("test", 0),
+        "bad_images_skipped": len(bad),
+        "bad_images": bad[:100],
+        "seconds": round(work.wall_s, 3),
+        "setting": run_context.cluster.setting,
+    }
+    return good, info
+
+
+def _read_images(batches: Iterator["pa.RecordBatch"], source: ImageSource) -> Iterator["pa.RecordBatch"]:
+    import pyarrow as pa
+
+    for batch in batches:
+        images = [image for _, image in source.read(batch.column("image_id").to_pylist())]
+        faults = [_fault(image) for image in images]
+        height, width, error = zip(*faults, strict=True) if faults else ((), (), ())
+        arrays = [
+            *batch.columns,
+            pa.array(images, pa.binary()),
+            pa.array(height, pa.int32()),
+            pa.array(width, pa.int32()),
+            pa.array(error, pa.string()),
+        ]
+        label = arrays[1].cast(pa.int32())
+        names = [field.split()[0] for field in IMAGE_SCHEMA.split(", ")]
+        yield pa.RecordBatch.from_arrays([arrays[0], label, *arrays[2:]], names=names)
+
+
+def _fault(image: bytes) -> tuple[int | None, int | None, str | None]:
+    """Decodes an image: height, width and None, or None, None and what is wrong with it."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            opened.load()
+            return opened.height, opened.width, None
+    except Exception as error:  # PIL raises many kinds for damaged files
+        return None, None, f"{type(error).__name__}: {str(error)[:80]}" if len(image) else "empty file"

@@ -1,0 +1,140 @@
+"""The second half of every model's pipeline: predictions in, metrics, plots and run record out."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from kedro.pipeline import Node, node
+
+from cifar_pipelines.evaluation import metrics, plots
+from cifar_pipelines.evaluation.predictions import predictions_csv
+from cifar_pipelines.evaluation.run_record import validate_record
+from cifar_pipelines.provenance import start_record
+from cifar_pipelines.run_context import RunContext
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pyspark.sql import DataFrame
+
+GALLERY_SIZE = 20
+
+
+def evaluate(predictions: pd.DataFrame, images_info: dict[str, Any]) -> dict[str, Any]:
+    """Judges a predictions table; see `evaluation.metrics.evaluate`."""
+    return metrics.evaluate(predictions, images_info["class_names"])
+
+
+def list_predictions(predictions: pd.DataFrame, images_info: dict[str, Any]) -> pd.DataFrame:
+    """Lays predictions out for people: image name, label, probability, truth."""
+    return predictions_csv(predictions, images_info["class_names"])
+
+
+def draw_scores(
+    predictions: pd.DataFrame,
+    scores: dict[str, Any],
+    images_info: dict[str, Any],
+    model_report: dict[str, Any],
+) -> tuple["Figure", "Figure"]:
+    """Draws the confusion matrix and the ROC curves."""
+    names = images_info["class_names"]
+    return (
+        plots.plot_confusion_matrix(scores, names, f"{model_report['model']}: confusion matrix"),
+        plots.plot_roc_curves(
+            predictions, names, f"{model_report['model']}: ROC curves, one class against the rest"
+        ),
+    )
+
+
+def draw_galleries(
+    predictions: pd.DataFrame, images: "DataFrame", images_info: dict[str, Any], model_report: dict[str, Any]
+) -> tuple["Figure", "Figure"]:
+    """Draws examples that the model got right and wrong."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    chosen = {right: plots.choose_gallery_ids(predictions, right, GALLERY_SIZE) for right in (True, False)}
+    rows = (
+        images.where(F.col("image_id").isin(chosen[True] + chosen[False]))
+        .select("image_id", "image")
+        .collect()
+    )
+    files = {row["image_id"]: bytes(row["image"]) for row in rows}
+    right, wrong = (
+        plots.plot_gallery(
+            predictions,
+            files,
+            images_info["class_names"],
+            correct,
+            f"{model_report['model']}: {what} predictions",
+            GALLERY_SIZE,
+        )
+        for correct, what in ((True, "right"), (False, "wrong"))
+    )
+    return right, wrong
+
+
+def write_record(
+    scores: dict[str, Any],
+    model_report: dict[str, Any],
+    images_info: dict[str, Any],
+    features_info: dict[str, Any] | None,
+    run_context: RunContext,
+) -> dict[str, Any]:
+    """Writes the run record.
+
+    Args:
+        scores: What `evaluate` returned.
+        model_report: What the model's own nodes know: `model`, `family`, `engine`, `params`,
+            `justification`, `timings`, `host_load`, `resources`, sizes and artifacts.
+        images_info: Description of the image table.
+        features_info: Description of the feature table; None for a model that reads images.
+        run_context: The run.
+    """
+    record = start_record(run_context, images_info, features_info)
+    merged = {key: record[key] | model_report[key] for key in ("timings", "resources")}
+    record |= model_report | merged | {"metrics": scores}
+    validate_record(record)
+    return record
+
+
+def judging_nodes(reads_features: bool) -> list[Node]:
+    """The nodes that judge a model; they go into the model's namespace.
+
+    Args:
+        reads_features: Whether the model was trained on the feature table rather than on images.
+    """
+    return [
+        node(evaluate, ["predictions", "images_info"], "metrics", name="evaluate"),
+        node(list_predictions, ["predictions", "images_info"], "predictions_csv", name="list_predictions"),
+        node(
+            draw_scores,
+            ["predictions", "metrics", "images_info", "model_report"],
+            ["confusion_matrix_plot", "roc_plot"],
+            name="draw_scores",
+        ),
+        node(
+            draw_galleries,
+            ["predictions", "images", "images_info", "model_report"],
+            ["right_gallery", "wrong_gallery"],
+            name="draw_galleries",
+            tags="spark",
+        ),
+        node(
+            write_record if reads_features else write_record_without_features,
+            [
+                "metrics",
+                "model_report",
+                "images_info",
+                *(["features_info"] if reads_features else []),
+                "run_context",
+            ],
+            "run_record",
+            name="write_run_record",
+            tags="spark",
+        ),
+    ]
+
+
+def write_record_without_features(
+    scores: dict[str, Any], model_report: dict[str, Any], images_info: dict[str, Any], run_context: RunContext
+) -> dict[str, Any]:
+    """Writes the run record of a model that reads images; see `write_record`."""
+    return write_record(scores, model_report, images_info, None, run_context)

@@ -1,0 +1,226 @@
+"""Nodes of the spark_ml pipeline."""
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cifar_pipelines.classifiers import Task, check_hyperparameters, create_estimator
+from cifar_pipelines.spark.complexity import parameter_count
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.run_context import RunContext
+
+if TYPE_CHECKING:
+    from pyspark.ml import Model
+    from pyspark.sql import DataFrame
+
+    from cifar_pipelines.datasets import SavedModel
+
+logger = logging.getLogger(__name__)
+
+NATIVE = "native"
+FROM_MARGINS = "softmax of one-vs-rest margins (not calibrated)"
+
+
+@dataclass(frozen=True)
+class ConfiguredClassifier:
+    """A classifier as the configuration wants it.
+
+    Attributes:
+        name: Its name in the registry.
+        justification: Why it is worth training; printed in the report.
+        params: Hyperparameters, checked.
+        repeats: How often it is fitted.
+    """
+
+    name: str
+    justification: str
+    params: dict[str, Any]
+    repeats: int
+
+
+def configure_classifier(name: str, block: dict[str, Any], repeats: int) -> ConfiguredClassifier:
+    """Checks a block of `spark_ml.classifiers` before any Spark process starts.
+
+    Raises:
+        UserError: If a key is unknown or missing, or a hyperparameter is.
+    """
+    what = f"spark_ml.classifiers.{name}"
+    if not isinstance(block, dict) or set(block) != {"justification", "params"}:
+        raise UserError(f"{what} is {block!r}, but must hold exactly `justification` and `params`.")
+    justification = block["justification"]
+    if not isinstance(justification, str) or not justification.strip():
+        raise UserError(f"{what}.justification is empty, but every selected classifier needs its reason.")
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise UserError(f"spark_ml.repeats is {repeats!r}, but must be a whole number of at least 1.")
+    params = check_hyperparameters(name, block["params"] or {})
+    return ConfiguredClassifier(name, " ".join(justification.split()), params, repeats)
+
+
+def cache_tables(
+    features: "DataFrame", features_info: dict[str, Any], images_info: dict[str, Any], run_context: RunContext
+) -> tuple["DataFrame", "DataFrame", float]:
+    """Reads the feature table, spreads it evenly over the cores and caches it.
+
+    Returns:
+        Training and test table (`image_id`, `label` double, `features` vector), and the seconds it took.
+
+    Raises:
+        UserError: If the features belong to other images.
+    """
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as F  # noqa: N812
+
+    from cifar_pipelines.spark.measure import measured_work
+    from cifar_pipelines.spark.session import active_session
+
+    if features_info["images_fingerprint"] != images_info["fingerprint"]:
+        raise UserError(
+            f"The features were extracted from images with the fingerprint {features_info['images_fingerprint']}, "
+            f"but the image table now has {images_info['fingerprint']}. Run `kedro run --pipeline features` again."
+        )
+    tables = []
+    with measured_work(active_session(), "Reading features") as reading:
+        for split in ("train", "test"):
+            # PARALLEL(executors): one cached partition per core, so that every core works on each pass.
+            table = (
+                features.where(F.col("split") == split)
+                .select(
+                    "image_id", F.col("label").cast("double"), array_to_vector("features").alias("features")
+                )
+                .repartition(run_context.cluster.cores)
+                .persist()
+            )
+            expected = images_info[f"{split}_size"]
+            if (rows := table.count()) != expected:
+                raise UserError(
+                    f"The feature table holds {rows} images of the {split} split, but there are {expected}: an "
+                    "earlier extraction was cut short. Run `kedro run --pipeline features` again."
+                )
+            tables.append(table)
+    return tables[0], tables[1], reading.wall_s
+
+
+def train(
+    train_table: "DataFrame",
+    classifier: ConfiguredClassifier,
+    features_info: dict[str, Any],
+    images_info: dict[str, Any],
+    run_context: RunContext,
+) -> tuple["Model", dict[str, Any]]:
+    """Fits the classifier on the cached table, `repeats` times, each fit timed alone.
+
+    Returns:
+        The model of the last fit, and what the fits cost.
+    """
+    from cifar_pipelines.spark.measure import Work, load_average, measured_work
+    from cifar_pipelines.spark.session import active_session
+
+    task = Task(
+        features=features_info["dimension"],
+        classes=len(images_info["class_names"]),
+        seed=run_context.parameters["subset"]["seed"],
+        cores=run_context.cluster.cores,
+    )
+    estimator = create_estimator(classifier.name, task, classifier.params)
+    load_before, total, seconds = load_average(), Work(), []
+    for repeat in range(classifier.repeats):
+        label = f"Training {classifier.name}" + (f" ({repeat + 1})" if classifier.repeats > 1 else "")
+        with measured_work(active_session(), label) as work:
+            model = estimator.fit(train_table)
+        seconds.append(round(work.wall_s, 3))
+        total += work
+    logger.info("%s: fit in %s s.", classifier.name, ", ".join(f"{value:.1f}" for value in seconds))
+    report = {
+        "timings": {"fit_s": seconds},
+        "host_load": {"before": load_before, "after": load_average()},
+        "resources": {
+            "task_cpu_s": round(total.task_cpu_s, 3),
+            "task_run_s": round(total.task_run_s, 3),
+            "gc_s": round(total.gc_s, 3),
+            "shuffle_read_bytes": total.shuffle_read_bytes,
+            "shuffle_write_bytes": total.shuffle_write_bytes,
+            "jobs": total.jobs,
+            "stages": total.stages,
+            "tasks": total.tasks,
+        },
+    }
+    return model, report
+
+
+def predict(
+    model: "SavedModel", test_table: "DataFrame", classifier: ConfiguredClassifier
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Predicts the test images with the model as it was loaded back.
+
+    Returns:
+        The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and
+        what prediction cost.
+    """
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.sql import functions as F  # noqa: N812
+
+    from cifar_pipelines.spark.measure import measured_work
+    from cifar_pipelines.spark.session import active_session
+
+    # PARALLEL(executors): every task predicts its partition of the test table.
+    scored = model.model.transform(test_table)
+    native = "probability" in scored.columns
+    columns = [
+        "image_id",
+        F.col("label").cast("int"),
+        F.col("prediction").cast("int"),
+        vector_to_array(F.col("probability" if native else "rawPrediction")).alias("probability"),
+    ]
+    seconds = []
+    for _ in range(classifier.repeats):
+        with measured_work(active_session(), "Predicting", show_progress=False) as work:
+            predictions = scored.select(*columns).toPandas()
+        seconds.append(round(work.wall_s, 3))
+    predictions = predictions.sort_values("image_id", ignore_index=True)
+    if not native:
+        predictions["probability"] = _softmax(predictions["probability"])
+    report = {
+        "timings": {"predict_s": seconds},
+        "probability_source": NATIVE if native else FROM_MARGINS,
+        "model_size_bytes": model.size_bytes,
+        "parameter_count": parameter_count(model.model),
+        "artifacts": {"model": os.path.relpath(model.path)},
+    }
+    return predictions, report
+
+
+def describe_model(
+    classifier: ConfiguredClassifier,
+    reading_s: float,
+    fit_report: dict[str, Any],
+    predict_report: dict[str, Any],
+) -> dict[str, Any]:
+    """Gathers what the run record says of this model."""
+    import pyspark
+
+    timings = {"read_s": round(reading_s, 3)} | fit_report["timings"] | predict_report["timings"]
+    return {
+        "model": classifier.name,
+        "family": "spark_ml",
+        "engine": f"Spark ML {pyspark.__version__}",
+        "params": classifier.params,
+        "justification": classifier.justification,
+        **fit_report,
+        **predict_report,
+        "timings": timings,
+    }
+
+
+def announce_records(*run_records: dict[str, Any]) -> dict[str, Any]:
+    """Adds nothing to the run records: it makes a comparison in the same run wait for the last of them."""
+    return {}
+
+
+def _softmax(margins: pd.Series) -> list[Any]:
+    import numpy as np
+    from scipy.special import softmax
+
+    return list(softmax(np.stack(margins.to_numpy()), axis=1))

@@ -1,0 +1,78 @@
+"""The spark_ml pipeline: one namespaced copy of a train-predict-judge template per selected classifier."""
+
+from collections.abc import Sequence
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from cifar_pipelines.configuration import selected_classifiers
+from cifar_pipelines.pipelines.judging import judging_nodes
+from cifar_pipelines.pipelines.spark_ml import nodes
+
+SHARED = {"train_table", "test_table", "reading_s", "images", "images_info", "features_info", "run_context"}
+
+
+def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pipeline:
+    """Builds the pipeline.
+
+    Args:
+        classifiers: Names of classifiers; None takes those that the configuration selects.
+    """
+    names = list(classifiers) if classifiers is not None else selected_classifiers()
+    cache = node(
+        nodes.cache_tables,
+        ["features", "features_info", "images_info", "run_context"],
+        ["train_table", "test_table", "reading_s"],
+        name="cache_tables",
+        tags="spark",
+    )
+    announce = node(
+        nodes.announce_records,
+        [f"{name}.run_record" for name in names],
+        "spark_ml_run_records",
+        name="announce_spark_ml_records",
+    )
+    copies = [_copy(name) for name in names]
+    return pipeline([cache, *copies, announce], tags="spark_ml")
+
+
+def _copy(name: str) -> Pipeline:
+    return pipeline(
+        _template(name),
+        namespace=name,
+        inputs=SHARED,
+        parameters={
+            "params:classifier": f"params:spark_ml.classifiers.{name}",
+            "params:repeats": "params:spark_ml.repeats",
+        },
+    )
+
+
+def _template(name: str) -> Pipeline:
+    configure = update_wrapper(partial(nodes.configure_classifier, name), nodes.configure_classifier)
+    return pipeline(
+        [
+            node(configure, ["params:classifier", "params:repeats"], "classifier", name="configure"),
+            node(
+                nodes.train,
+                ["train_table", "classifier", "features_info", "images_info", "run_context"],
+                ["spark_model", "fit_report"],
+                name="train",
+                tags="spark",
+            ),
+            node(
+                nodes.predict,
+                ["spark_model", "test_table", "classifier"],
+                ["predictions", "predict_report"],
+                name="predict",
+                tags="spark",
+            ),
+            node(
+                nodes.describe_model,
+                ["classifier", "reading_s", "fit_report", "predict_report"],
+                "model_report",
+                name="describe",
+            ),
+            *judging_nodes(reads_features=True),
+        ]
+    )

@@ -1,0 +1,97 @@
+"""What every source of labelled images offers."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cifar_pipelines.errors import UserError
+
+SPLITS = ("train", "test")
+
+
+class ImageSource(ABC):
+    """A labelled collection of images with a training and a test split.
+
+    A source is sent to the Spark executors, hence it pickles, costs nothing to construct, and opens its
+    files only when they are needed.
+    """
+
+    name: str
+    path: Path | None  # where the files lie; None if there are none
+
+    def exists(self) -> bool:
+        """Returns whether the folder of the images is there; looks at nothing inside it."""
+        return self.path is None or self.path.is_dir()
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes; a label is a position in this tuple."""
+
+    @abstractmethod
+    def index(self, split: str) -> pd.DataFrame:
+        """Lists the images of one split without decoding any of them.
+
+        Args:
+            split: "train" or "test".
+
+        Returns:
+            One row per image with the columns `image_id` (str, unique over both splits) and `label`
+            (int64), in an order that is the same in every process.
+
+        Raises:
+            UserError: If the split is unknown or the data cannot be found.
+        """
+
+    @abstractmethod
+    def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Reads images; runs on the executors.
+
+        Args:
+            image_ids: Values of the column `image_id`, of either split.
+
+        Yields:
+            Each id with its image as the bytes of a PNG or JPEG file, in the order asked for.
+        """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Returns a SHA-256 in hexadecimal of what identifies the content."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Returns where the images come from, as values that JSON can hold.
+
+        Returns:
+            The keys `name`, `origin`, `path` (None if there are no files), `classes` (their number),
+            `licence`, `citation` (None if unknown) and `obtained`.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Finds mistakes early.
+
+        Raises:
+            UserError: If the data are missing, damaged, or laid out in a way that cannot be read.
+        """
+
+
+def checked_split(split: str) -> str:
+    """Returns the split, or raises UserError if it is not one of `SPLITS`."""
+    if split not in SPLITS:
+        raise UserError(
+            f"Unknown split {split!r}. A source has the splits 'train' and 'test'; ask for one of them."
+        )
+    return split
+
+
+def sha256_of(parts: Iterable[object]) -> str:
+    """Returns the SHA-256 in hexadecimal of the parts' texts, with NUL between them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{part}\0".encode())
+    return digest.hexdigest()

@@ -1,0 +1,257 @@
+"""A Spark session at a parallelism setting, on the embedded cluster or on one that is there already."""
+
+import logging
+import os
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.spark.cluster import EmbeddedCluster
+from cifar_pipelines.spark.configuration import EMBEDDED, ClusterInfo, SparkConfig
+from cifar_pipelines.spark.java import find_java_home
+from cifar_pipelines.spark.parallelism import ParallelismSetting, host_cores
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
+
+_RECORDED_PROPERTIES = (
+    "spark.cores.max",
+    "spark.executor.cores",
+    "spark.executor.memory",
+    "spark.default.parallelism",
+    "spark.sql.shuffle.partitions",
+    "spark.driver.memory",
+)
+
+
+class SparkRuntime:
+    """A running Spark session at one setting; `stop` ends everything it started.
+
+    Args:
+        setting: The parallelism setting.
+        config: Contents of `spark.yml`.
+        run_name: Name of the Spark application and of the log folder.
+    """
+
+    def __init__(self, setting: ParallelismSetting, config: SparkConfig, run_name: str) -> None:
+        self.setting = setting
+        self.config = config
+        self.run_name = run_name
+        self.session: SparkSession | None = None
+        self.info: ClusterInfo | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "SparkRuntime":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, on_step: Callable[[str], None] = logger.info) -> ClusterInfo:
+        """Starts the cluster if it is the embedded one, then the session, and waits for the executors.
+
+        Args:
+            on_step: Called with a sentence at every step.
+
+        Returns:
+            What was effective.
+
+        Raises:
+            UserError: If there is no Java, the Master cannot be reached, or fewer executors than asked
+                for registered in time.
+        """
+        started = time.perf_counter()
+        java_home = find_java_home()
+        log_dir = Path(self.config.log_dir).resolve() / f"{self.run_name}-{self.setting.name}"
+        log_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            embedded = self.config.master == EMBEDDED
+            if embedded:
+                on_step(
+                    f"Starting Spark at {self.setting.name}: {self.setting.executors} executor(s) with "
+                    f"{self.setting.executor_cores} core(s) and {self.setting.executor_memory} each."
+                )
+                cluster = EmbeddedCluster(self.setting, log_dir, java_home, self.config.embedded)
+                master = self._stack.enter_context(cluster).master_url
+            else:
+                master = self.config.master
+                on_step(f"Connecting to {master} at {self.setting.name}.")
+            self.session = self._build_session(master, embedded, java_home, log_dir)
+            self._stack.callback(self._stop_session)
+            executors = self._await_executors()
+        except BaseException:
+            self.stop()
+            raise
+        context = self.session.sparkContext
+        self.info = ClusterInfo(
+            setting=self.setting.name,
+            asked=self.setting.asked(),
+            master=context.master,
+            embedded=embedded,
+            executors=executors,
+            host_cores=host_cores(),
+            start_up_s=time.perf_counter() - started,
+            log_dir=os.path.relpath(log_dir),
+            web_ui=context.uiWebUrl,
+            application_id=context.applicationId,
+            properties={
+                key: value for key, value in sorted(context.getConf().getAll()) if key in _RECORDED_PROPERTIES
+            },
+        )
+        on_step(
+            f"{len(executors)} executor(s) with {self.info.cores} core(s) in all are ready after "
+            f"{self.info.start_up_s:.1f} s; application {context.applicationId}, logs in {self.info.log_dir}."
+        )
+        return self.info
+
+    def stop(self) -> None:
+        """Stops the session and the embedded cluster; may be called twice."""
+        self._stack.close()
+
+    def _stop_session(self) -> None:
+        if self.session is None:
+            return
+        gateway = self.session.sparkContext._gateway
+        self.session.stop()
+        self.session = None
+        # PySpark keeps its JVM for the next session of the process; ours takes nothing over from the last one.
+        from pyspark import SparkContext
+
+        gateway.shutdown()
+        if (process := getattr(gateway, "proc", None)) is not None:
+            process.stdin.close()
+            process.wait(timeout=30)
+        SparkContext._gateway = None
+        SparkContext._jvm = None
+
+    def _build_session(self, master: str, embedded: bool, java_home: Path, log_dir: Path) -> "SparkSession":
+        # PySpark launches the driver's JVM by this environment variable.
+        os.environ["JAVA_HOME"] = str(java_home)
+        if embedded:
+            os.environ["SPARK_LOCAL_IP"] = self.config.embedded.host
+        os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+        from pyspark.sql import SparkSession
+
+        if SparkSession.getActiveSession() is not None:
+            # getOrCreate would keep the old session's master and executors.
+            SparkSession.getActiveSession().stop()
+        events = log_dir / "event_log"
+        events.mkdir(exist_ok=True)
+        cores = str(self.setting.cores_max)
+        properties = {
+            "spark.app.name": self.run_name,
+            "spark.eventLog.dir": events.as_uri(),
+            "spark.sql.warehouse.dir": (Path(tempfile.gettempdir()) / "spark-warehouse").as_uri(),
+            # Partitions follow the cores; Spark's own default of 200 is for clusters of hundreds of cores.
+            "spark.sql.shuffle.partitions": cores,
+            "spark.default.parallelism": cores,
+            **{
+                key: str(value).lower() if isinstance(value, bool) else str(value)
+                for key, value in self.config.properties.items()
+            },
+            **self.setting.spark_conf(),
+            **(
+                {
+                    "spark.driver.host": self.config.embedded.host,
+                    "spark.driver.bindAddress": self.config.embedded.host,
+                }
+                if embedded
+                else {}
+            ),
+        }
+        quiet = f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}"
+        options = _native_blas()
+        for key, value in {
+            "spark.driver.extraJavaOptions": f"{quiet} {options}",
+            "spark.executor.extraJavaOptions": options,
+        }.items():
+            properties[key] = f"{properties.get(key, '')} {value}".strip()
+        builder = SparkSession.builder.master(master)
+        for key, value in properties.items():
+            builder = builder.config(key, value)
+        try:
+            session = builder.getOrCreate()
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise UserError(
+                f"No Spark session on {master}: {reason}. Check that the Master runs and that this host can reach "
+                "it, or use the embedded cluster (spark_master=embedded)."
+            ) from error
+        session.sparkContext.setLogLevel("ERROR")
+        if not embedded:
+            session.sparkContext.addPyFile(str(_zip_package()))
+        return session
+
+    def _await_executors(self) -> tuple[dict[str, Any], ...]:
+        deadline = time.monotonic() + self.config.executors_timeout_s
+        executors: tuple[dict[str, Any], ...] = ()
+        while time.monotonic() < deadline:
+            executors = registered_executors(self.session)
+            if len(executors) >= self.setting.executors:
+                return executors
+            time.sleep(0.1)
+        raise UserError(
+            f"{len(executors)} of {self.setting.executors} executors registered within "
+            f"{self.config.executors_timeout_s:.0f} s on {self.session.sparkContext.master}. "
+            f"The setting {self.setting.name} needs {self.setting.cores_max} free cores and "
+            f"{self.setting.executors} x {self.setting.executor_memory} on the Workers. Look at the Master's web "
+            "page for what is free, choose a smaller setting, or raise executors_timeout_s in conf/base/spark.yml."
+        )
+
+
+def registered_executors(session: "SparkSession") -> tuple[dict[str, Any], ...]:
+    """The live executors, the driver left out: id, host and cores of each."""
+    listed = session.sparkContext._jsc.sc().statusStore().executorList(True)
+    found = []
+    for i in range(listed.size()):
+        executor = listed.apply(i)
+        if executor.id() != "driver" and executor.totalCores() > 0:
+            found.append(
+                {
+                    "id": executor.id(),
+                    "host": executor.hostPort().rsplit(":", 1)[0],
+                    "cores": executor.totalCores(),
+                }
+            )
+    return tuple(sorted(found, key=lambda executor: int(executor["id"])))
+
+
+def active_session() -> "SparkSession":
+    """The run's Spark session.
+
+    Raises:
+        RuntimeError: If none runs; a node that needs one carries the tag `spark`.
+    """
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.getActiveSession()
+    if session is None:
+        raise RuntimeError(
+            "No Spark session runs. Tag the node with 'spark', so that a session starts with the run."
+        )
+    return session
+
+
+def _native_blas() -> str:
+    """The Java option that lets Spark ML multiply with Intel's MKL, where its wheel is installed."""
+    found = sorted(Path(sys.prefix).glob("lib/libmkl_rt.so*"))
+    return f"-Ddev.ludovic.netlib.blas.nativeLibPath={found[-1]}" if found else ""
+
+
+def _zip_package() -> Path:
+    """Packs the project's own package, so that the executors of an external cluster can import it."""
+    package = Path(__file__).resolve().parents[1]
+    archive = Path(tempfile.mkdtemp()) / "cifar_pipelines.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+        for file in sorted(package.rglob("*.py")):
+            target.write(file, file.relative_to(package.parent))
+    return archive

@@ -1,0 +1,74 @@
+"""The end of a run in a terminal: results, places, times."""
+
+import os
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+SLOWEST = 8
+# What people open; everything else lies beside it.
+WORTH_A_LOOK = ("comparison_report", "source_classes_plot", "subset_classes_plot", "samples_plot")
+
+
+def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> None:
+    """Prints the models' scores, where results are, and the slowest steps.
+
+    Args:
+        pipeline: The pipeline that ran.
+        catalog: Its catalog.
+        seconds: Seconds of every node, by name.
+    """
+    console = Console(width=None if os.isatty(1) else 120)
+    outputs = pipeline.all_outputs()
+    if "comparison_table" in outputs:
+        from cifar_pipelines.pipelines.comparison.summary import terminal_summary
+
+        console.print(terminal_summary(catalog.load("comparison_table")))
+    elif records := [name for name in sorted(outputs) if name.endswith("run_record")]:
+        console.print(_records_table([catalog.load(name) for name in records]))
+    console.print(_times_table(seconds))
+    places = {name: _place(catalog, name) for name in WORTH_A_LOOK if name in outputs}
+    places |= {
+        name: _place(catalog, name) for name in sorted(outputs) if name.endswith(("run_record", "_gallery"))
+    }
+    for name, place in places.items():
+        if place:
+            console.print(f"  {name}: [bold]{place}[/bold]", soft_wrap=True)
+
+
+def _records_table(records: list[dict[str, Any]]) -> Table:
+    setting = records[0]["parallelism"]
+    title = f"{setting['setting']} on {records[0]['data']['source']}"
+    if setting["oversubscribed"]:
+        title += f" (oversubscribed: the host has {setting['host_cores']} cores)"
+    table = Table("model", "accuracy", "95 % interval", "time [s]", "predict [s]", title=title)
+    for record in records:
+        timings = record["timings"]
+        if record["metrics"] is None:
+            table.add_row(record["model"], "", "", f"{min(timings['extract_s']):.1f}", "")
+            continue
+        accuracy = record["metrics"]["accuracy"]
+        fits = sorted(timings["fit_s"])
+        table.add_row(
+            record["model"],
+            f"{accuracy['value']:.1%}",
+            f"{accuracy['low']:.1%} to {accuracy['high']:.1%}",
+            f"{fits[len(fits) // 2]:.1f}",
+            f"{min(timings['predict_s']):.2f}",
+        )
+    return table
+
+
+def _times_table(seconds: dict[str, float]) -> Table:
+    table = Table("step", "seconds", title=f"{len(seconds)} steps in {sum(seconds.values()):.0f} s")
+    slowest = sorted(seconds.items(), key=lambda item: -item[1])[:SLOWEST]
+    for name, value in slowest:
+        table.add_row(name, f"{value:.1f}")
+    return table
+
+
+def _place(catalog: Any, name: str) -> str | None:
+    dataset = catalog.get(name)
+    path = getattr(dataset, "_get_load_path", lambda: None)()
+    return os.path.relpath(str(path)) if path else None
