@@ -114,8 +114,8 @@ class _ProgressBar(threading.Thread):
         self._group = group
         self._label = label
         self._done = threading.Event()
-        self._started = time.monotonic()
-        self._last_line = self._started
+        self._since = time.monotonic()
+        self._last_line = self._since
 
     def run(self) -> None:
         from tqdm import tqdm
@@ -135,7 +135,7 @@ class _ProgressBar(threading.Thread):
                     self._label,
                     done,
                     total,
-                    self._last_line - self._started,
+                    self._last_line - self._since,
                 )
         bar.close()
 

@@ -28,7 +28,7 @@ def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pi
     )
     announce = node(
         nodes.announce_records,
-        [f"{name}.run_record" for name in names],
+        [f"{name}_run_record" for name in names],
         "spark_ml_run_records",
         name="announce_spark_ml_records",
     )
@@ -41,6 +41,7 @@ def _copy(name: str) -> Pipeline:
         _template(name),
         namespace=name,
         inputs=SHARED,
+        outputs={"run_record": f"{name}_run_record"},
         parameters={
             "params:classifier": f"params:spark_ml.classifiers.{name}",
             "params:repeats": "params:spark_ml.repeats",
