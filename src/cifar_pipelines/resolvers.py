@@ -17,11 +17,9 @@ def path_suffix(path: object) -> str:
     return "-" + hashlib.sha256(str(Path(str(path)).resolve()).encode()).hexdigest()[:8]
 
 
-def option_suffix(options: object) -> str:
-    """Gives every set of options a suffix of its own, "-1a2b3c4d"; nothing for no options."""
-    if not options:
-        return ""
-    return "-" + hashlib.sha256(repr(sorted(dict(options).items())).encode()).hexdigest()[:8]
+def size_suffix(pixels: object) -> str:
+    """Names an input size, "-160px"; nothing for the extractor's default."""
+    return "" if pixels in (None, "", "None", "null") else f"-{pixels}px"
 
 
-RESOLVERS = {"slug": slug, "path_suffix": path_suffix, "option_suffix": option_suffix}
+RESOLVERS = {"slug": slug, "path_suffix": path_suffix, "size_suffix": size_suffix}

@@ -1,6 +1,6 @@
 """The second half of every model's pipeline: predictions in, metrics, plots and run record out."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Node, node
@@ -10,10 +10,7 @@ from cifar_pipelines.evaluation.predictions import predictions_csv
 from cifar_pipelines.evaluation.run_record import validate_record
 from cifar_pipelines.provenance import start_record
 from cifar_pipelines.run_context import RunContext
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pyspark.sql import DataFrame
+from cifar_pipelines.types import DataFrame, Figure
 
 GALLERY_SIZE = 20
 
@@ -33,7 +30,7 @@ def draw_scores(
     scores: dict[str, Any],
     images_info: dict[str, Any],
     model_report: dict[str, Any],
-) -> tuple["Figure", "Figure"]:
+) -> tuple[Figure, Figure]:
     """Draws the confusion matrix and the ROC curves."""
     names = images_info["class_names"]
     return (
@@ -45,8 +42,8 @@ def draw_scores(
 
 
 def draw_galleries(
-    predictions: pd.DataFrame, images: "DataFrame", images_info: dict[str, Any], model_report: dict[str, Any]
-) -> tuple["Figure", "Figure"]:
+    predictions: pd.DataFrame, images: DataFrame, images_info: dict[str, Any], model_report: dict[str, Any]
+) -> tuple[Figure, Figure]:
     """Draws examples that the model got right and wrong."""
     from pyspark.sql import functions as F  # noqa: N812
 

@@ -136,6 +136,8 @@ class SparkRuntime:
     def _build_session(self, master: str, embedded: bool, java_home: Path, log_dir: Path) -> "SparkSession":
         # PySpark launches the driver's JVM by this environment variable.
         os.environ["JAVA_HOME"] = str(java_home)
+        # The driver's share of the algebra is small: a second thread of MKL would only spin for work.
+        os.environ["MKL_THREADING_LAYER"] = "SEQUENTIAL"
         if embedded:
             os.environ["SPARK_LOCAL_IP"] = self.config.embedded.host
         os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
@@ -168,10 +170,12 @@ class SparkRuntime:
                 else {}
             ),
         }
+        # The driver schedules and adds up: compiling its code to the last would take cores from the executors.
+        light = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
         quiet = f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}"
         options = _native_blas()
         for key, value in {
-            "spark.driver.extraJavaOptions": f"{quiet} {options}",
+            "spark.driver.extraJavaOptions": f"{light} {quiet} {options}",
             "spark.executor.extraJavaOptions": options,
         }.items():
             properties[key] = f"{properties.get(key, '')} {value}".strip()

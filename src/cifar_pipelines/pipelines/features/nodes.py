@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.extractors import Extractor, create_extractor
@@ -13,10 +13,7 @@ from cifar_pipelines.extractors.worker import PRECISIONS, ExtractionJob, extract
 from cifar_pipelines.provenance import start_record
 from cifar_pipelines.run_context import RunContext
 from cifar_pipelines.spark.tables import image_table_fingerprint
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+from cifar_pipelines.types import DataFrame, RecordBatch, SparkSession
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +63,7 @@ def create_checked_extractor(spec: FeaturesSpec) -> Extractor:
 
 
 def prepare_extractor(
-    extractor: Extractor, images: "DataFrame", images_info: dict[str, Any], seed: int
+    extractor: Extractor, images: DataFrame, images_info: dict[str, Any], seed: int
 ) -> dict[str, Any]:
     """Loads the weights, or learns the dictionary from the first training images by rank.
 
@@ -83,13 +80,13 @@ def prepare_extractor(
 
 
 def extract_features(
-    images: "DataFrame",
+    images: DataFrame,
     images_info: dict[str, Any],
     extractor: Extractor,
     extractor_state: dict[str, Any],
     spec: FeaturesSpec,
     run_context: RunContext,
-) -> tuple["DataFrame", dict[str, Any], dict[str, Any]]:
+) -> tuple[DataFrame, dict[str, Any], dict[str, Any]]:
     """Extracts the features of all images on the executors.
 
     Images are cached and the workers are warm before the clock starts; both are timed apart.
@@ -174,12 +171,12 @@ def _task_resources(work: Any, python_cpu_s: float) -> dict[str, Any]:
 
 
 def _warm_up_workers(
-    session: "SparkSession", job: ExtractionJob, cores: int
+    session: SparkSession, job: ExtractionJob, cores: int
 ) -> tuple[list[dict[str, Any]], ExtractionJob]:
     """Lets every core's Python worker load torch and the network, and settles one precision for all."""
     from dataclasses import replace
 
-    def warm(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+    def warm(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
         import pyarrow as pa
 
         for _ in batches:
@@ -195,7 +192,7 @@ def _warm_up_workers(
     return [row.asDict() for row in rows], replace(job, precision=settled)
 
 
-def _require_same_images(images: "DataFrame", images_info: dict[str, Any]) -> None:
+def _require_same_images(images: DataFrame, images_info: dict[str, Any]) -> None:
     """Refuses an image table that its description does not describe."""
     fingerprint = image_table_fingerprint(images)
     if fingerprint != images_info["fingerprint"]:

@@ -4,7 +4,7 @@ import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -13,11 +13,7 @@ from cifar_pipelines.run_context import RunContext
 from cifar_pipelines.sources import ImageSource, plots, select_subset
 from cifar_pipelines.sources.base import SPLITS
 from cifar_pipelines.spark.tables import image_table_fingerprint
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from matplotlib.figure import Figure
-    from pyspark.sql import DataFrame
+from cifar_pipelines.types import DataFrame, Figure, RecordBatch
 
 logger = logging.getLogger(__name__)
 
@@ -103,17 +99,17 @@ def count_classes(images: pd.DataFrame) -> pd.DataFrame:
     return counts.rename(columns={"size": "count"}).reset_index(drop=True)
 
 
-def plot_source_classes(source_classes: pd.DataFrame, image_source: ImageSource) -> "Figure":
+def plot_source_classes(source_classes: pd.DataFrame, image_source: ImageSource) -> Figure:
     """Draws the class distribution of the complete data set."""
     return plots.plot_class_distribution(source_classes, f"Complete data set: {image_source.name}")
 
 
-def plot_subset_classes(subset_classes: pd.DataFrame, image_source: ImageSource) -> "Figure":
+def plot_subset_classes(subset_classes: pd.DataFrame, image_source: ImageSource) -> Figure:
     """Draws the class distribution of the selected subset."""
     return plots.plot_class_distribution(subset_classes, f"Selected subset of {image_source.name}")
 
 
-def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> "Figure":
+def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> Figure:
     """Draws the first training images of every class of the subset."""
     train = image_manifest[image_manifest["split"] == "train"]
     first = train.groupby("label").head(SAMPLES_PER_CLASS).sort_values(["label", "rank"])
@@ -126,7 +122,7 @@ def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> "Fi
 
 def write_images(
     image_source: ImageSource, image_manifest: pd.DataFrame, ingestion: IngestionSpec, run_context: RunContext
-) -> tuple["DataFrame", dict[str, Any]]:
+) -> tuple[DataFrame, dict[str, Any]]:
     """Reads and checks the selected images on the executors.
 
     Returns:
@@ -176,7 +172,7 @@ def write_images(
     return good, info
 
 
-def _read_images(batches: Iterator["pa.RecordBatch"], source: ImageSource) -> Iterator["pa.RecordBatch"]:
+def _read_images(batches: Iterator[RecordBatch], source: ImageSource) -> Iterator[RecordBatch]:
     import pyarrow as pa
 
     for batch in batches:

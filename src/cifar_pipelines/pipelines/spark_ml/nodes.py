@@ -3,20 +3,16 @@
 import logging
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from cifar_pipelines.classifiers import Task, check_hyperparameters, create_estimator
-from cifar_pipelines.spark.complexity import parameter_count
+from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.run_context import RunContext
-
-if TYPE_CHECKING:
-    from pyspark.ml import Model
-    from pyspark.sql import DataFrame
-
-    from cifar_pipelines.datasets import SavedModel
+from cifar_pipelines.spark.complexity import parameter_count
+from cifar_pipelines.types import DataFrame, Model
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +56,8 @@ def configure_classifier(name: str, block: dict[str, Any], repeats: int) -> Conf
 
 
 def cache_tables(
-    features: "DataFrame", features_info: dict[str, Any], images_info: dict[str, Any], run_context: RunContext
-) -> tuple["DataFrame", "DataFrame", float]:
+    features: DataFrame, features_info: dict[str, Any], images_info: dict[str, Any], run_context: RunContext
+) -> tuple[DataFrame, DataFrame, float]:
     """Reads the feature table, spreads it evenly over the cores and caches it.
 
     Returns:
@@ -104,12 +100,12 @@ def cache_tables(
 
 
 def train(
-    train_table: "DataFrame",
+    train_table: DataFrame,
     classifier: ConfiguredClassifier,
     features_info: dict[str, Any],
     images_info: dict[str, Any],
     run_context: RunContext,
-) -> tuple["Model", dict[str, Any]]:
+) -> tuple[Model, dict[str, Any]]:
     """Fits the classifier on the cached table, `repeats` times, each fit timed alone.
 
     Returns:
@@ -151,7 +147,7 @@ def train(
 
 
 def predict(
-    model: "SavedModel", test_table: "DataFrame", classifier: ConfiguredClassifier
+    model: SavedModel, test_table: DataFrame, classifier: ConfiguredClassifier
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Predicts the test images with the model as it was loaded back.
 

@@ -1,0 +1,13 @@
+"""Types of heavy libraries, for annotations that Kedro resolves without importing the libraries."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pyarrow import RecordBatch
+    from pyspark.ml import Model
+    from pyspark.sql import DataFrame, SparkSession
+else:
+    Figure = RecordBatch = Model = DataFrame = SparkSession = Any
+
+__all__ = ["DataFrame", "Figure", "Model", "RecordBatch", "SparkSession"]
