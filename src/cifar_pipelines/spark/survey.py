@@ -1,0 +1,129 @@
+"""Which classifiers the installed Spark ML offers, found out by trying them."""
+
+import inspect
+import json
+import re
+from typing import Any
+
+from cifar_pipelines.configuration import PROJECT_PATH
+from cifar_pipelines.spark.configuration import EMBEDDED, SparkConfig
+from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.spark.session import SparkRuntime
+
+ROWS = 60
+
+
+def load_or_make_survey(loader: Any, refresh: bool = False) -> dict[str, Any]:
+    """Loads the survey of the installed version, or makes and keeps it.
+
+    Args:
+        loader: A configuration loader; its catalog says where the survey lies.
+        refresh: Whether to make it anew.
+
+    Returns:
+        `pyspark` (version) and `classifiers`: dicts with `name`, `multiclass`, `probabilities` and
+        `features` (constraints), all text.
+    """
+    import pyspark
+
+    path = PROJECT_PATH / loader["catalog"]["classifier_survey"]["filepath"]
+    if path.exists() and not refresh:
+        kept = json.loads(path.read_text())
+        if kept.get("pyspark") == pyspark.__version__:
+            return kept
+    config = SparkConfig.from_config(dict(loader["spark"]) | {"master": EMBEDDED})
+    with SparkRuntime(ParallelismSetting(1, 1, "1g"), config, "survey") as runtime:
+        survey = {"pyspark": pyspark.__version__, "classifiers": survey_classifiers(runtime.session)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(survey, indent=2))
+    return survey
+
+
+def survey_classifiers(session: Any) -> list[dict[str, str]]:
+    """Fits every classifier of `pyspark.ml.classification` to tiny tables.
+
+    Args:
+        session: A running Spark session.
+
+    Returns:
+        One dict per class, sorted by name: `name`, `multiclass`, `probabilities`, `features`.
+    """
+    from pyspark.ml import Estimator, classification
+    from tqdm import tqdm
+
+    tables = {
+        "two classes": _table(session, classes=2, signed=False),
+        "three classes": _table(session, classes=3, signed=False),
+        "negative features": _table(session, classes=2, signed=True),
+    }
+    found = [
+        member
+        for name, member in inspect.getmembers(classification, inspect.isclass)
+        if issubclass(member, Estimator)
+        and member.__module__ == classification.__name__
+        and not name.startswith("_")
+        and not inspect.isabstract(member)
+        and "classifier" not in inspect.signature(member.__init__).parameters  # OneVsRest wraps another
+    ]
+    session.sparkContext.setLogLevel("OFF")  # a refusal is a finding, not a fault
+    try:
+        return [_try(member, tables) for member in tqdm(found, desc="Trying classifiers", leave=False)]
+    finally:
+        session.sparkContext.setLogLevel("ERROR")
+
+
+def _try(member: type, tables: dict[str, Any]) -> dict[str, str]:
+    def attempt(table: str, **arguments: Any) -> tuple[Any, str]:
+        # A network needs to be told its layers; everything else has defaults.
+        if "layers" in inspect.signature(member.__init__).parameters:
+            arguments["layers"] = [2, 3 if table == "three classes" else 2]
+        try:
+            return member(**arguments).fit(tables[table]), ""
+        except Exception as error:  # whatever it raises is the finding
+            return None, _first_sentence(error)
+
+    model, reason = attempt("two classes")
+    many, _ = attempt("three classes")
+    signed, refusal = attempt("negative features")
+    scored = (
+        (many or model).transform(tables["three classes" if many else "two classes"])
+        if many or model
+        else None
+    )
+    kinds = _choices(member, "modelType")
+    allowing = [kind for kind in kinds if signed is None and attempt("negative features", modelType=kind)[0]]
+    if signed is not None:
+        constraint = "any"
+    elif allowing:
+        constraint = f"no negative ones, but with modelType={'|'.join(allowing)} any"
+    else:
+        constraint = f"refused: {refusal}"
+    return {
+        "name": member.__name__,
+        "multiclass": "natively" if many else "through OneVsRest" if model else f"failed: {reason}",
+        "probabilities": "yes" if scored is not None and "probability" in scored.columns else "no",
+        "features": constraint,
+    }
+
+
+def _choices(member: type, parameter: str) -> list[str]:
+    """The values that a parameter's own documentation names."""
+    if parameter not in inspect.signature(member.__init__).parameters:
+        return []
+    documentation = getattr(member(), parameter).doc
+    return [name.lower() for name in re.findall(r"\b[a-z]{6,}\b", documentation.split(":")[-1])]
+
+
+def _table(session: Any, classes: int, signed: bool) -> Any:
+    from pyspark.ml.linalg import Vectors
+
+    rows = [
+        (float(i % classes), Vectors.dense(i % classes + (i % 7) / 10, (i % 5) / 5 - (0.9 if signed else 0)))
+        for i in range(ROWS)
+    ]
+    return session.createDataFrame(rows, ["label", "features"]).coalesce(1).persist()
+
+
+def _first_sentence(error: Exception) -> str:
+    text = getattr(error, "desc", None) or str(error)
+    return text.strip().splitlines()[0][:120]
