@@ -64,6 +64,18 @@ def selected_classifiers() -> list[str]:
     return names
 
 
+def check_environment(env: str | None) -> None:
+    """Refuses an environment that has no folder.
+
+    Raises:
+        UserError: With the nearest environments.
+    """
+    known = [path.name for path in (PROJECT_PATH / "conf").iterdir() if path.is_dir()]
+    if env is not None and env not in known:
+        remedy = "`kedro settings` lists them; a new one is a folder in conf/ with a globals.yml."
+        raise unknown_name("environment", env, known, remedy)
+
+
 def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None:
     """Refuses names given with `--params` that nothing reads.
 
@@ -79,7 +91,9 @@ def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None
     for path in _leaves(runtime_params):
         # An option block such as source_options takes names that its owner checks.
         if path not in known and not any(f"{path}.".startswith(f"{owner}.") for owner in _open_blocks(known)):
-            raise unknown_name("parameter", path, known, "See conf/base/globals.yml and parameters_*.yml.")
+            raise unknown_name(
+                "parameter", path, known, "See conf/base/globals.yml and parameters_*.yml for all of them."
+            )
 
 
 def _open_blocks(known: set[str]) -> list[str]:

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 
 import click
 
+# More known names than this would bury the message.
+LISTED = 16
+
 
 class UserError(click.ClickException, ValueError):
     """A mistake in the configuration, the data or the environment.
@@ -32,6 +35,10 @@ def unknown_name(kind: str, name: object, known: Iterable[str], remedy: str = ""
     known = sorted(known)
     nearest = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
-    return UserError(
-        f"Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.{' ' + remedy if remedy else ''}"
-    )
+    if len(known) <= LISTED:
+        listed = f" Known: {', '.join(known)}."
+    elif nearest:
+        listed = ""
+    else:
+        listed = f" Known are, among {len(known)}: {', '.join(known[:LISTED])}."
+    return UserError(f"Unknown {kind} {name!r}.{hint}{listed}{' ' + remedy if remedy else ''}")

@@ -2,10 +2,12 @@
 
 import atexit
 import logging
+import re
 import time
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
+from kedro.validation.exceptions import ParameterValidationError
 
 from cifar_pipelines import configuration
 from cifar_pipelines.errors import UserError
@@ -22,10 +24,17 @@ class ConfigurationHooks:
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
-        """Refuses unknown `--params`, then remembers the parameters."""
+        """Refuses an unknown environment and wrong parameters, and remembers the parameters."""
         loader = context.config_loader
+        configuration.check_environment(loader.env)
         configuration.check_runtime_params(loader.runtime_params or {}, loader)
         configuration.remember(loader["parameters"])
+        try:
+            _ = context.params  # Kedro builds the typed parameters here
+        except ParameterValidationError as error:
+            raise UserError(
+                re.sub(r"Failed to instantiate \w+ for parameter '[^']*': ", "", str(error))
+            ) from None
 
 
 class SparkHooks:
@@ -81,9 +90,14 @@ class SparkHooks:
         self._stop()
 
     @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Ends Spark."""
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Ends Spark, and frees a mistake of the user from what Kedro wrapped around it."""
         self._stop()
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):
+            cause = cause.__cause__
+        if cause is not None and cause is not error:
+            raise cause
 
     def _stop(self) -> None:
         if self._runtime is not None:

@@ -30,7 +30,9 @@ def checked_options(target: Callable, options: Mapping[str, Any] | None, what: s
     checked = {}
     for key, value in options.items():
         if key not in defaults:
-            raise unknown_name(f"option of {what}", key, defaults or ["none"])
+            if not defaults:
+                raise UserError(f"Unknown option {key!r}: {what} has none. Remove it.")
+            raise unknown_name("option", key, defaults, f"These are the options of {what}.")
         kind = type(defaults[key])
         if kind is float and type(value) is int:
             value = float(value)

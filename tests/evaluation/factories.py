@@ -94,7 +94,7 @@ def make_record(
             "oversubscribed": cores > host_cores,
         },
         "timings": {"start_up_s": 6.1, "read_s": 1.2, "fit_s": list(fit_s), "predict_s": [0.4] * len(fit_s)},
-        "host_load": {"before": 0.4, "after": 1.9},
+        "host_load": {"before": 0.4, "after": 1.9, "other_cpu_share": 0.02},
         "metrics": {
             "n": 500,
             "accuracy": {

@@ -79,7 +79,7 @@ def test_records_that_cannot_be_compared_are_left_out_and_named():
 
 
 def test_table_has_the_figures_of_the_record():
-    record = make_record(fit_s=(7.0, 9.0, 7.5), host_load={"before": 1.9})
+    record = make_record(fit_s=(7.0, 9.0, 7.5), host_load={"other_cpu_share": 0.5})
     row = records_to_table({"one": record})[0].iloc[0]
     assert (row["fit_s"], row["fit_repeats"], row["clocked_s"]) == (7.5, 3, 23.5)
     assert (row["cores"], row["executors"], row["setting"]) == (2, 2, "exec_2x1")
@@ -165,7 +165,7 @@ def test_scaling_laws(times):
 
 
 def test_marks_name_every_doubt():
-    record = make_record(setting=(4, 2), fit_s=[3.0], host_load={"before": 1.6})
+    record = make_record(setting=(4, 2), fit_s=[3.0], host_load={"other_cpu_share": 0.2})
     record["parallelism"]["effective"]["cores"] = 3
     (_, row), *_ = _summary({"a": record}).iterrows()
     assert marks(row) == ["oversubscribed", "3 of 4 cores granted", "busy host", "one timing"]

@@ -87,8 +87,8 @@ def test_unfinished_settings_are_out_of_the_total():
 
 
 def test_busy_host_is_a_caution():
-    text = verdict(_summary(make_record(host_load={"before": 1.7})))["Cautions"]
-    assert "1 of 1 runs started on a busy host (load above 1.5)" in text
+    text = verdict(_summary(make_record(host_load={"other_cpu_share": 0.2})))["Cautions"]
+    assert "1 of 1 runs shared the host (other programs had more than 15% of its CPU time)" in text
     assert verdict(_summary(make_record()))["Cautions"].startswith("None")
 
 

@@ -1,8 +1,13 @@
-"""Datasets of the catalog."""
+"""Datasets of the catalog, imported when they are used: some need Spark."""
 
-from cifar_pipelines.datasets.image_source import ImageSourceDataset
-from cifar_pipelines.datasets.run_records import RunRecordsDataset
-from cifar_pipelines.datasets.spark_model import SparkModelDataset
-from cifar_pipelines.datasets.spark_table import SparkTableDataset
+import lazy_loader
 
-__all__ = ["ImageSourceDataset", "RunRecordsDataset", "SparkModelDataset", "SparkTableDataset"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "image_source": ["ImageSourceDataset"],
+        "run_records": ["RunRecordsDataset"],
+        "spark_model": ["SavedModel", "SparkModelDataset"],
+        "spark_table": ["SparkTableDataset"],
+    },
+)

@@ -160,7 +160,7 @@ def _row(record: Mapping) -> dict:
         "executor_python_memory_mb": _largest(executors, "peak_python_memory_mb"),
         "model_size_bytes": record.get("model_size_bytes"),
         "parameter_count": record.get("parameter_count"),
-        "load_before": record["host_load"].get("before"),
+        "other_cpu_share": record["host_load"].get("other_cpu_share"),
         "bad_images_skipped": data.get("bad_images_skipped"),
         "justification": record.get("justification") or "",
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(record["versions"].items())),

@@ -9,7 +9,7 @@ from cifar_pipelines.evaluation.run_record import EXTRACTION
 # Results are compared inside one section only: the same data, measured on the same kind of host.
 SECTION = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
 MODEL = ["family", "extractor_identity", "model"]
-BUSY_HOST = 0.75  # a load per core above this, before the run, makes its timings doubtful
+BUSY_HOST = 0.15  # a larger share of the host's CPU time for other programs makes timings doubtful
 
 _OF_LATEST_RUN = [
     *("engine", "extractor", "asked_cores", "cores", "executor_cores", "executors", "executor_memory_mb"),
@@ -89,7 +89,7 @@ def _over_runs(runs: pd.DataFrame) -> dict:
     """Sums up the runs of one model under one setting."""
     latest = runs.iloc[-1]
     times = pd.Series([value for repeats in runs["timings_s"] for value in repeats])
-    busy = runs["load_before"].astype(float) > BUSY_HOST * runs["host_cores"]
+    busy = runs["other_cpu_share"].astype(float) > BUSY_HOST
     return {
         "params_digest": latest["params_digest"],
         **latest[_OF_LATEST_RUN].to_dict(),

@@ -201,8 +201,8 @@ def _cautions(rows: pd.DataFrame) -> str:
     busy = rows[rows["busy_runs"] > 0]
     if not busy.empty:
         text.append(
-            f"{busy['busy_runs'].sum()} of {rows['runs'].sum()} runs started on a busy host (load above "
-            f"{BUSY_HOST * host:g}): {_listed(sorted(busy['setting'].unique()))}. Their times are noisy."
+            f"{busy['busy_runs'].sum()} of {rows['runs'].sum()} runs shared the host (other programs had more than "
+            f"{BUSY_HOST:.0%} of its CPU time): {_listed(sorted(busy['setting'].unique()))}. Their times are noisy."
         )
     fewer = rows.loc[rows["cores"] < rows["asked_cores"], "setting"].unique()
     if len(fewer):

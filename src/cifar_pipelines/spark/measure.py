@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import os
 import sys
 import threading
 import time
@@ -208,8 +207,3 @@ def _peak_memory(process: Any) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return process.memory_info().rss
-
-
-def load_average() -> float | None:
-    """The host's load average of the last minute; None where the platform has none."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

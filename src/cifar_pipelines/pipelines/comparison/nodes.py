@@ -94,6 +94,6 @@ HOW_TO_READ = """\
 - *Speed-up* is against the smallest measured setting of the same model; *efficiency* is the speed-up
   divided by the growth in cores. *Utilisation* is the CPU time of Spark's JVM task threads divided by cores
   x time; work in Python processes is not in it.
-- *Oversubscribed*: the setting uses more cores than the host has. *Busy host*: the load before the run was
-  above 75 % of the cores. *One timing*: no repeat, so the spread is unknown.
+- *Oversubscribed*: the setting uses more cores than the host has. *Busy host*: other programs
+  had more than 15 % of the host's CPU time while the clock ran. *One timing*: no repeat, so the spread is unknown.
 - *Run records*: the ids of the runs behind a row; each is a JSON file from which its numbers can be checked."""

@@ -95,11 +95,11 @@ def extract_features(
         The feature table (`image_id` string, `label` int, `split` string, `features` array<float>), what
         identifies it, and the run record of the extraction.
     """
-    from cifar_pipelines.spark.measure import load_average, measured_work
+    from cifar_pipelines.spark.host import HostMeter
+    from cifar_pipelines.spark.measure import measured_work
     from cifar_pipelines.spark.session import active_session
 
     session, cores = active_session(), run_context.cluster.cores
-    load_before = load_average()
     broadcast = session.sparkContext.broadcast(extractor_state)
     job = ExtractionJob(
         key=uuid.uuid4().hex,
@@ -121,8 +121,10 @@ def extract_features(
     # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
     table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURE_SCHEMA)
     table = table.persist()
+    meter = HostMeter()
     with measured_work(session, f"Extracting {extractor.name} from {total} images") as extracting:
         rows = table.count()
+    host_load = meter.stop()
     dimension = len(table.select("features").first()["features"])
     cached.unpersist()
     logger.info(
@@ -152,7 +154,7 @@ def extract_features(
             "extract_s": [round(extracting.wall_s, 3)],
         },
         "workers": workers,
-        "host_load": {"before": load_before, "after": load_average()},
+        "host_load": host_load,
         "metrics": None,
     }
     record["resources"] |= _task_resources(extracting, python_cpu.value)

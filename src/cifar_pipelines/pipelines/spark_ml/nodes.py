@@ -111,7 +111,8 @@ def train(
     Returns:
         The model of the last fit, and what the fits cost.
     """
-    from cifar_pipelines.spark.measure import Work, load_average, measured_work
+    from cifar_pipelines.spark.host import HostMeter
+    from cifar_pipelines.spark.measure import Work, measured_work
     from cifar_pipelines.spark.session import active_session
 
     task = Task(
@@ -121,7 +122,7 @@ def train(
         cores=run_context.cluster.cores,
     )
     estimator = create_estimator(classifier.name, task, classifier.params)
-    load_before, total, seconds = load_average(), Work(), []
+    meter, total, seconds = HostMeter(), Work(), []
     for repeat in range(classifier.repeats):
         label = f"Training {classifier.name}" + (f" ({repeat + 1})" if classifier.repeats > 1 else "")
         with measured_work(active_session(), label) as work:
@@ -131,7 +132,7 @@ def train(
     logger.info("%s: fit in %s s.", classifier.name, ", ".join(f"{value:.1f}" for value in seconds))
     report = {
         "timings": {"fit_s": seconds},
-        "host_load": {"before": load_before, "after": load_average()},
+        "host_load": meter.stop(),
         "resources": {
             "task_cpu_s": round(total.task_cpu_s, 3),
             "task_run_s": round(total.task_run_s, 3),
