@@ -2,8 +2,10 @@
 
 import atexit
 import logging
+import os
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -12,6 +14,7 @@ from kedro.validation.exceptions import ParameterValidationError
 from cifar_pipelines import configuration
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.preflight import check_inputs_exist
+from cifar_pipelines.resolvers import slug
 from cifar_pipelines.run_context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ class SparkHooks:
         self._loader: Any = None
         self._runtime: Any = None
         self._context: RunContext | None = None
+        self._log: logging.Handler | None = None
         atexit.register(self._stop)
 
     @hook_impl
@@ -70,11 +74,10 @@ class SparkHooks:
                     f"or correct conf/{env}/globals.yml."
                 )
             find_java_home()
-            self._runtime = SparkRuntime(
-                setting,
-                SparkConfig.from_config(self._loader["spark"]),
-                run_params["run_id"].replace(":", "."),
-            )
+            config = SparkConfig.from_config(self._loader["spark"])
+            name = "-".join(slug(part) for part in (config.run_name, run_params["run_id"]) if part)
+            self._runtime = SparkRuntime(setting, config, name)
+            self._log = _log_to(self._runtime.log_dir / "run.log")
         self._context = RunContext(run_params["run_id"], configuration.parameters())
         catalog["run_context"].save(self._context)
 
@@ -102,7 +105,21 @@ class SparkHooks:
     def _stop(self) -> None:
         if self._runtime is not None:
             self._runtime.stop()
+            logger.info("Logs of this run: %s", os.path.relpath(self._runtime.log_dir))
             self._runtime = None
+        if self._log is not None:
+            logging.getLogger().removeHandler(self._log)
+            self._log.close()
+            self._log = None
+
+
+def _log_to(file: Path) -> logging.Handler:
+    """Sends what the run says to a file as well."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    return handler
 
 
 class SummaryHooks:

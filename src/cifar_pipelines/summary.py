@@ -1,6 +1,7 @@
 """The end of a run in a terminal: results, places, times."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -8,7 +9,12 @@ from rich.table import Table
 
 SLOWEST = 8
 # What people open; everything else lies beside it.
-WORTH_A_LOOK = ("comparison_report", "source_classes_plot", "subset_classes_plot", "samples_plot")
+WORTH_A_LOOK = {
+    "comparison_report": "comparison",
+    "source_classes_plot": "classes of the complete data set",
+    "subset_classes_plot": "classes of the subset",
+    "samples_plot": "sample images",
+}
 
 
 def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> None:
@@ -28,13 +34,8 @@ def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> Non
     elif records := [name for name in sorted(outputs) if name.endswith("run_record")]:
         console.print(_records_table([catalog.load(name) for name in records]))
     console.print(_times_table(seconds))
-    places = {name: _place(catalog, name) for name in WORTH_A_LOOK if name in outputs}
-    places |= {
-        name: _place(catalog, name) for name in sorted(outputs) if name.endswith(("run_record", "_gallery"))
-    }
-    for name, place in places.items():
-        if place:
-            console.print(f"  {name}: [bold]{place}[/bold]", soft_wrap=True)
+    for what, place in _places(catalog, outputs).items():
+        console.print(f"  {what}: [bold]{place}[/bold]", soft_wrap=True)
 
 
 def _records_table(records: list[dict[str, Any]]) -> Table:
@@ -68,7 +69,18 @@ def _times_table(seconds: dict[str, float]) -> Table:
     return table
 
 
-def _place(catalog: Any, name: str) -> str | None:
-    dataset = catalog.get(name)
-    path = getattr(dataset, "_get_load_path", lambda: None)()
-    return os.path.relpath(str(path)) if path else None
+def _places(catalog: Any, outputs: set[str]) -> dict[str, str]:
+    """What was written that people open, and where it lies."""
+    places = {WORTH_A_LOOK[name]: _path(catalog, name) for name in WORTH_A_LOOK if name in outputs}
+    for name in sorted(outputs):  # versioned: <folder>/<model>/metrics.json/<version>/metrics.json
+        if name.endswith(".metrics"):
+            places["scores, confusion matrices, ROC curves, galleries"] = _path(catalog, name).parents[3]
+        if name.endswith(".predictions_csv"):
+            places["predictions"] = _path(catalog, name).parents[3]
+        if name.endswith("run_record"):
+            places["run records"] = _path(catalog, name).parents[2]
+    return {what: os.path.relpath(path) for what, path in places.items()}
+
+
+def _path(catalog: Any, name: str) -> Path:
+    return Path(str(catalog.get(name)._get_load_path()))

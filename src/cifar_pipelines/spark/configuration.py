@@ -15,6 +15,7 @@ class SparkConfig:
 
     Attributes:
         master: "embedded", or the address of a running standalone Master, `spark://host:port`.
+        run_name: Leads the name of the Spark application and of the log folder; None for no name.
         executors_timeout_s: Seconds within which every executor must have registered.
         log_dir: Folder for the logs of the daemons and executors and for the event log.
         embedded: Where the embedded cluster listens.
@@ -22,6 +23,7 @@ class SparkConfig:
     """
 
     master: str = EMBEDDED
+    run_name: str | None = None
     executors_timeout_s: float = 60.0
     log_dir: str = "logs"
     embedded: EmbeddedClusterConfig = field(default_factory=EmbeddedClusterConfig)

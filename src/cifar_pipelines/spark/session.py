@@ -45,6 +45,7 @@ class SparkRuntime:
         self.setting = setting
         self.config = config
         self.run_name = run_name
+        self.log_dir = Path(config.log_dir).resolve() / f"{run_name}-{setting.name}"
         self.session: SparkSession | None = None
         self.info: ClusterInfo | None = None
         self._stack = ExitStack()
@@ -71,7 +72,7 @@ class SparkRuntime:
         """
         started = time.perf_counter()
         java_home = find_java_home()
-        log_dir = Path(self.config.log_dir).resolve() / f"{self.run_name}-{self.setting.name}"
+        log_dir = self.log_dir
         log_dir.mkdir(parents=True, exist_ok=True)
         try:
             embedded = self.config.master == EMBEDDED

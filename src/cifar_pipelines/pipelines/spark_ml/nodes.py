@@ -163,7 +163,7 @@ def predict(
     from cifar_pipelines.spark.session import active_session
 
     # PARALLEL(executors): every task predicts its partition of the test table.
-    scored = model.model.transform(test_table)
+    scored = _transform(model.model, test_table)
     native = "probability" in scored.columns
     columns = [
         "image_id",
@@ -187,6 +187,16 @@ def predict(
         "artifacts": {"model": os.path.relpath(model.path)},
     }
     return predictions, report
+
+
+def _transform(model: Model, table: DataFrame) -> DataFrame:
+    """Applies a model; one-vs-rest in the JVM, since PySpark's own goes through a Python worker per class."""
+    from pyspark.ml.classification import OneVsRestModel
+    from pyspark.sql import DataFrame as SparkDataFrame
+
+    if isinstance(model, OneVsRestModel):
+        return SparkDataFrame(model._to_java().transform(table._jdf), table.sparkSession)
+    return model.transform(table)
 
 
 def describe_model(
