@@ -1,0 +1,195 @@
+"""Runs the benchmarks: `python -m benchmarks` from the root of the repository."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import executor_memory, feature_extraction, logistic_regression_fit, registry_list
+from benchmarks.result import SCHEMA_VERSION, Result, results_table
+from benchmarks.workload import Step, open_workload
+from cifar_pipelines.configuration import PROJECT_PATH
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.provenance import git_revision, versions
+from cifar_pipelines.sources import SOURCES
+from cifar_pipelines.spark.host import HostMeter, load_average
+from cifar_pipelines.spark.parallelism import host_cores
+
+DESCRIPTION = """\
+Measures the project against references on the same host, in turn within one run, and reports ratios.
+The host has to be idle otherwise: other work does not slow both sides alike. PyTorch's threads wait for
+each other many times per image, executors do not, and a ratio measured on a busy host can be wrong by a
+factor of several, either way.
+
+  feature_extraction       images/s on Spark (exec_2x1, warm workers) over a bare PyTorch loop with the
+                           same network in this process with 2 threads; at least 0.80
+  usual_way                images/s on Spark over fp32 at 224 px with batches of 64; at least 5; only for
+                           torchvision:<backbone>
+  logistic_regression_fit  seconds of Spark ML over those of scikit-learn, same matrix; only reported
+  executor_memory          peak MiB of one executor with its Python workers; below 2048; runs
+                           feature_extraction and logistic_regression_fit first
+  registry_list            seconds of `kedro registry list`, which must start no JVM; below 3
+"""
+
+EPILOG = """\
+examples:
+  python -m benchmarks                                       all of them, on synthetic images
+  python -m benchmarks --only registry_list                  one of them
+  python -m benchmarks --source cifar10 --weights-path mobilenet_v2.pth
+  python -m benchmarks --extractor torchvision:mobilenet_v2  random weights, which have the same speed
+
+Written down with every benchmark: the share of the host's CPU time that other processes took meanwhile.
+Above 10 % the command says so, and its figures are no evidence. Repeats that do not agree (min-max) are
+another sign.
+"""
+
+SPARK_BENCHMARKS = ("feature_extraction", "usual_way", "logistic_regression_fit", "executor_memory")
+BENCHMARKS = (*SPARK_BENCHMARKS, "registry_list")
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--only", action="append", choices=BENCHMARKS, metavar="NAME", help="run this one; may be repeated")
+    add("--source", choices=sorted(SOURCES), default="synthetic", help="default: %(default)s")
+    add("--source-path", help="folder of the images; default: the source's own")
+    add("--extractor", help="kmeans_patches or torchvision:<backbone>; default: mobilenet_v2 with weights")
+    add("--weights-path", help="state dict of the backbone; without it, weights are random")
+    add("--centroids", type=_positive, help="size of the dictionary of kmeans_patches")
+    add("--images", type=_positive, default=2000, help="for the extraction; default: %(default)s")
+    add("--train-images", type=_positive, default=10_000, help="for the fit; default: %(default)s")
+    add("--test-images", type=_positive, default=500, help="for its accuracy; default: %(default)s")
+    add("--repeats", type=_positive, default=5, help="rounds of everything; default: %(default)s")
+    add(
+        "--output", type=Path, default=PROJECT_PATH / "bench" / "bench.json", help="default: bench/bench.json"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.extractor is None:
+        arguments.extractor = "torchvision:mobilenet_v2" if arguments.weights_path else "kmeans_patches"
+    return arguments
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def selected_benchmarks(arguments: argparse.Namespace) -> list[str]:
+    """The benchmarks to run, in their order, with those that another one needs."""
+    selected = set(arguments.only or BENCHMARKS)
+    if "executor_memory" in selected:
+        selected |= {"feature_extraction", "logistic_regression_fit"}
+    if not arguments.extractor.startswith("torchvision:"):
+        if arguments.only == ["usual_way"]:
+            raise UserError(
+                "usual_way compares torchvision networks. Add --extractor torchvision:mobilenet_v2."
+            )
+        selected.discard("usual_way")
+    return [name for name in BENCHMARKS if name in selected]
+
+
+def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
+    """Runs the selected benchmarks; those on Spark share one session."""
+    names = selected_benchmarks(arguments)
+    results: list[Result] = []
+    if "registry_list" in names:  # first, while no executor takes a core
+        results += _metered(lambda: [registry_list.measure(arguments.repeats, step)])
+    if not set(names) & set(SPARK_BENCHMARKS):
+        return results
+    sizes = {
+        arguments.images: {"feature_extraction", "usual_way"},
+        arguments.train_images: {"logistic_regression_fit"},
+    }
+    train_size = max(size for size, users in sizes.items() if users & set(names))
+    with open_workload(arguments, train_size, arguments.test_images, step) as work:
+        if extractions := [name for name in ("feature_extraction", "usual_way") if name in names]:
+            size, repeats = arguments.images, arguments.repeats
+            results += _metered(lambda: feature_extraction.measure(work, size, repeats, extractions, step))
+        if "logistic_regression_fit" in names:
+            results += _metered(lambda: [logistic_regression_fit.measure(work, arguments.repeats, step)])
+        if "executor_memory" in names and (found := executor_memory.measure(work)):
+            results.append(found)
+    return results
+
+
+def _metered(measure: Callable[[], list[Result]]) -> list[Result]:
+    """Adds how much of the host others took meanwhile."""
+    meter = HostMeter()
+    results = measure()
+    share = meter.stop()["other_cpu_share"]
+    return [replace(result, other_cpu_share=share) for result in results]
+
+
+def report_for_json(
+    arguments: argparse.Namespace, results: Sequence[Result], load_before: float | None
+) -> dict[str, Any]:
+    """The contents of `bench.json`."""
+    import psutil
+
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "host": {
+            "platform": platform.platform(),
+            "machine": platform.machine(),
+            "cores": host_cores(),
+            "memory_mb": psutil.virtual_memory().total // 2**20,
+        },
+        "versions": versions(),
+        "git_revision": git_revision(),
+        "load_average": {"before": load_before, "after": load_average()},
+        "arguments": {key: value for key, value in vars(arguments).items() if key != "output"},
+        "benchmarks": [result.for_json() for result in results],
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+        The exit status: 0 when everything was measured, whether or not the bars are met.
+    """
+    arguments = parse_arguments(argv)
+    console = Console(width=None if os.isatty(1) else 120, highlight=False, soft_wrap=True)
+    load_before = load_average()
+    try:
+        results = run(arguments, lambda sentence: console.print(f"• {sentence}", markup=False))
+    except UserError as error:
+        error.show()
+        return 1
+    except KeyboardInterrupt:
+        console.print("Interrupted; nothing was written.")
+        return 130
+    console.print(results_table(results))
+    for result in results:
+        for note in result.notes:
+            console.print(f"{result.name}: {note}", markup=False)
+    if disturbed := [result.name for result in results if result.disturbed]:
+        console.print(
+            f"[bold red]The host was busy with other work: {', '.join(disturbed)} prove nothing. "
+            "Measure again on an idle host.[/]"
+        )
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    report = report_for_json(arguments, results, load_before)
+    arguments.output.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    console.print(f"Written: {os.path.relpath(arguments.output)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

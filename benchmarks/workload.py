@@ -1,0 +1,130 @@
+"""What the Spark benchmarks share: one session, the images on its executors, and the prepared extractor."""
+
+import argparse
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.extractors import Extractor
+from cifar_pipelines.pipelines.features import nodes as features
+from cifar_pipelines.pipelines.ingestion import nodes as ingestion
+from cifar_pipelines.run_context import RunContext
+from cifar_pipelines.sources import open_source
+from cifar_pipelines.spark.configuration import SparkConfig
+from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.spark.session import SparkRuntime
+from cifar_pipelines.types import DataFrame, SparkSession
+
+SETTING = "exec_2x1"
+RANDOM_WEIGHTS = "random-weights.pt"
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Images and extractor on a running cluster.
+
+    Attributes:
+        session: The Spark session.
+        context: The run, as the nodes of the pipelines want it.
+        images: The image table, cached on the executors.
+        images_info: What identifies it.
+        extractor: The extractor.
+        state: Its prepared state.
+        spec: Precision, micro-batch and the like.
+    """
+
+    session: SparkSession
+    context: RunContext
+    images: DataFrame
+    images_info: dict[str, Any]
+    extractor: Extractor
+    state: dict[str, Any]
+    spec: features.FeaturesSpec
+
+    @property
+    def cores(self) -> int:
+        """Cores of all executors, which is what the reference gets as threads."""
+        return self.context.cluster.cores
+
+    def first_images(self, count: int) -> DataFrame:
+        """The first training images by rank, a stratified subset."""
+        return self.images.where("split = 'train'").where(f"rank < {count}")
+
+    def extract(self, images: DataFrame) -> tuple[DataFrame, dict[str, Any], dict[str, Any]]:
+        """Extracts features as the features pipeline does: feature table, its description, run record."""
+        return features.extract_features(
+            images, self.images_info, self.extractor, self.state, self.spec, self.context
+        )
+
+
+@contextmanager
+def open_workload(
+    arguments: argparse.Namespace, train_size: int, test_size: int, step: Step
+) -> Iterator[Workload]:
+    """Selects images, starts Spark, reads the images on the executors and prepares the extractor.
+
+    Args:
+        arguments: The command line.
+        train_size: Training images to select.
+        test_size: Test images to select.
+        step: Called with a sentence at every step.
+
+    Yields:
+        The workload; Spark ends with the block, also when the block is interrupted.
+    """
+    with ExitStack() as stack:
+        weights_path = arguments.weights_path
+        if weights_path is None and arguments.extractor.startswith("torchvision:"):
+            step("No --weights-path: the network gets random weights, which have the same speed.")
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            weights_path = _save_random_weights(arguments.extractor, Path(folder))
+        given = {"extractor": arguments.extractor, "weights_path": weights_path}
+        loader = load_configuration(SETTING, {name: value for name, value in given.items() if value})
+        parameters, settings = loader["parameters"], loader["globals"]
+        spec = features.FeaturesSpec(**parameters["features"])
+        if arguments.centroids:
+            spec = replace(spec, options={"kmeans_patches": {"centroids": arguments.centroids}})
+        extractor = features.create_checked_extractor(spec)
+
+        step(f"Selecting {train_size} + {test_size} images of the source {arguments.source}.")
+        source = open_source(arguments.source, arguments.source_path)
+        source.check()
+        seed = parameters["subset"]["seed"]
+        subset = ingestion.SubsetSpec(train_size, test_size, seed)
+        manifest = ingestion.select_images(ingestion.index_source(source), subset)
+
+        run_id = f"benchmarks-{datetime.now():%Y-%m-%dT%H.%M.%S}"
+        config = SparkConfig.from_config(loader["spark"])
+        runtime = SparkRuntime(
+            ParallelismSetting.from_config(settings["parallelism"], settings["budget"]),
+            replace(config, log_dir=str(PROJECT_PATH / config.log_dir)),
+            run_id,
+        )
+        stack.callback(runtime.stop)
+        context = RunContext(run_id, parameters, runtime.start(step))
+        # PySpark's handler calls the JVM from within a call to the JVM, which fails and hides the interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        step("Reading the images on the executors.")
+        on_bad_image = ingestion.IngestionSpec(on_bad_image="skip")
+        images, info = ingestion.write_images(source, manifest, on_bad_image, context)
+        step(f"Preparing {extractor.name}.")
+        state = features.prepare_extractor(extractor, images, info, seed)
+        yield Workload(runtime.session, context, images, info, extractor, state, spec)
+
+
+def _save_random_weights(extractor: str, folder: Path) -> str:
+    import torch
+    from torchvision.models import get_model
+
+    torch.manual_seed(0)
+    path = folder / RANDOM_WEIGHTS
+    torch.save(get_model(extractor.partition(":")[2], weights=None).state_dict(), path)
+    return str(path)

@@ -1,0 +1,98 @@
+import os
+import subprocess
+import sys
+import textwrap
+from types import SimpleNamespace
+
+import pytest
+
+from cifar_pipelines import configuration
+from cifar_pipelines.run_context import RunContext
+
+
+@pytest.fixture(autouse=True)
+def fresh_configuration(monkeypatch):
+    """No test sees the parameters that another one left behind."""
+    monkeypatch.setattr(configuration, "_current", None)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """The runtime that most tests share; it starts with the first test that asks for it."""
+    from cifar_pipelines.spark.configuration import SparkConfig
+    from cifar_pipelines.spark.parallelism import ParallelismSetting
+    from cifar_pipelines.spark.session import SparkRuntime
+
+    block = configuration.load_configuration()["spark"] | {"log_dir": str(tmp_path_factory.mktemp("logs"))}
+    with SparkRuntime(ParallelismSetting(2, 1, "1g"), SparkConfig.from_config(block), "tests") as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="session")
+def run_context(spark):
+    """The run that nodes are told they are part of."""
+    parameters = configuration.load_configuration()["parameters"]
+    return RunContext("2024-01-02T03.04.05.678Z", parameters, spark.info)
+
+
+@pytest.fixture
+def start_python():
+    """Returns a function that starts Python code in a process of its own, since a process has one session."""
+    started = []
+
+    def start(code, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture
+def run_python(start_python):
+    """Returns a function that runs Python code in a process of its own and returns what it printed."""
+
+    def run(code, *arguments, timeout=120):
+        output, _ = start_python(code, *arguments).communicate(timeout=timeout)
+        return output
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ingested(spark, run_context):
+    """120 training and 30 test images as a table, with what belongs to it."""
+    from cifar_pipelines.pipelines.ingestion import nodes
+    from cifar_pipelines.sources.synthetic import SyntheticSource
+
+    source = SyntheticSource(train_images=200, test_images=50)
+    manifest = nodes.select_images(nodes.index_source(source), nodes.SubsetSpec(120, 30, 42))
+    images, info = nodes.write_images(source, manifest, nodes.IngestionSpec("fail"), run_context)
+    return SimpleNamespace(source=source, manifest=manifest, images=images, info=info)
+
+
+@pytest.fixture(scope="session")
+def extracted(ingested, run_context):
+    """The features of those images by a small dictionary, with what belongs to them."""
+    from cifar_pipelines.pipelines.features import nodes
+
+    options = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
+    spec = nodes.FeaturesSpec("kmeans_patches", None, 16, "fp32", 16, 2, options)
+    extractor = nodes.create_checked_extractor(spec)
+    state = nodes.prepare_extractor(extractor, ingested.images, ingested.info, 42)
+    features, info, record = nodes.extract_features(
+        ingested.images, ingested.info, extractor, state, spec, run_context
+    )
+    return SimpleNamespace(
+        spec=spec, extractor=extractor, state=state, features=features, info=info, record=record
+    )

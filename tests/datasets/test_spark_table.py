@@ -1,0 +1,54 @@
+import pytest
+from kedro.io import DataCatalog, DatasetError
+
+from cifar_pipelines.datasets import SparkTableDataset
+
+ROWS = [(1, [1.0, 2.0]), (2, [3.0, 4.0])]
+
+
+@pytest.fixture
+def dataset(spark, tmp_path):
+    return SparkTableDataset(filepath=str(tmp_path / "table"), save_args={"mode": "overwrite"})
+
+
+def frame(spark, rows=ROWS):
+    return spark.session.createDataFrame(rows, "id int, features array<float>").coalesce(1)
+
+
+def rows_of(table):
+    return sorted((row["id"], row["features"]) for row in table.collect())
+
+
+def test_a_table_loads_as_it_was_saved(spark, dataset):
+    assert not dataset.exists()
+    dataset.save(frame(spark))
+    assert dataset.exists()
+    loaded = dataset.load()
+    assert rows_of(loaded) == ROWS
+    assert loaded.dtypes == [("id", "int"), ("features", "array<float>")]
+
+
+def test_a_table_that_was_not_written_to_its_end_does_not_exist(spark, dataset, tmp_path):
+    dataset.save(frame(spark))
+    (tmp_path / "table" / "_SUCCESS").unlink()
+    assert not dataset.exists()
+
+
+def test_a_half_written_table_is_written_anew(spark, dataset, tmp_path):
+    dataset.save(frame(spark))
+    (tmp_path / "table" / "_SUCCESS").unlink()
+    dataset.save(frame(spark, ROWS[:1]))
+    assert rows_of(dataset.load()) == ROWS[:1]
+
+
+def test_a_missing_table_is_named(spark, dataset, tmp_path):
+    with pytest.raises(DatasetError, match=f"{tmp_path}/table"):
+        dataset.load()
+
+
+def test_a_catalog_makes_the_dataset(spark, tmp_path):
+    kind = {"type": "cifar_pipelines.datasets.SparkTableDataset", "filepath": str(tmp_path / "table")}
+    catalog = DataCatalog.from_config({"images": kind})
+    assert not catalog.exists("images")
+    catalog.save("images", frame(spark))
+    assert rows_of(catalog.load("images")) == ROWS

@@ -1,0 +1,191 @@
+import io
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from PIL import Image
+
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.pipelines.ingestion import create_pipeline, nodes
+from cifar_pipelines.pipelines.ingestion.nodes import IngestionSpec, SubsetSpec
+from cifar_pipelines.sources import open_source
+from cifar_pipelines.sources.synthetic import SyntheticSource
+from cifar_pipelines.spark.tables import image_table_fingerprint
+
+BAD = {"cut.png": "OSError", "empty.png": "empty file", "text.png": "UnidentifiedImageError"}
+
+
+def encode(seed, size=(6, 5)):
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two classes of six training and two test images; three training images of class b are damaged."""
+    root = tmp_path_factory.mktemp("images")
+    for split, count in (("train", 6), ("test", 2)):
+        for label, name in enumerate("ab"):
+            (root / split / name).mkdir(parents=True)
+            for number in range(count):
+                (root / split / name / f"{number}.png").write_bytes(encode(10 * label + number))
+    damaged = {"cut.png": encode(0)[:60], "empty.png": b"", "text.png": b"no image"}
+    for number, (name, content) in enumerate(damaged.items()):
+        (root / "train" / "b" / f"{number}.png").unlink()
+        (root / "train" / "b" / name).write_bytes(content)
+    source = open_source("image_folder", str(root))
+    return source, nodes.select_images(nodes.index_source(source), SubsetSpec(12, 4, 0))
+
+
+def rows_of(images):
+    return {row["image_id"]: row for row in images.collect()}
+
+
+def test_the_index_lists_both_splits_with_class_names():
+    source = SyntheticSource(train_images=20, test_images=10)
+    index = nodes.index_source(source)
+    assert list(index.columns) == ["split", "image_id", "label", "class_name"]
+    assert index["split"].tolist() == ["train"] * 20 + ["test"] * 10
+    assert (index["class_name"] == [source.class_names[label] for label in index["label"]]).all()
+    assert index["image_id"].is_unique
+
+
+def test_a_larger_subset_contains_a_smaller_one():
+    index = nodes.index_source(SyntheticSource(train_images=300, test_images=60))
+    small, large = (nodes.select_images(index, SubsetSpec(train, 30, 7)) for train in (50, 200))
+    ids = {split: small[small["split"] == split]["image_id"].tolist() for split in ("train", "test")}
+    assert [len(ids["train"]), len(ids["test"])] == [50, 30]
+    assert large[large["split"] == "train"]["image_id"].tolist()[:50] == ids["train"]
+    assert large[large["split"] == "test"]["image_id"].tolist() == ids["test"]
+    pd.testing.assert_frame_equal(small, nodes.select_images(index, SubsetSpec(50, 30, 7)))
+    assert (
+        nodes.select_images(index, SubsetSpec(50, 30, 8))["image_id"].tolist() != small["image_id"].tolist()
+    )
+
+
+def test_too_many_images_are_refused_by_the_name_of_the_split():
+    index = nodes.index_source(SyntheticSource(train_images=20, test_images=10))
+    with pytest.raises(UserError, match=r"21 training images are more than the 20 there are"):
+        nodes.select_images(index, SubsetSpec(21, 10, 0))
+    with pytest.raises(UserError, match=r"11 test images are more than the 10 there are"):
+        nodes.select_images(index, SubsetSpec(20, 11, 0))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((0, 1, 0), "train_size is 0, but must be a whole number of at least 1"),
+        ((1, "5", 0), "test_size is '5', but must be a whole number of at least 1"),
+        ((1, 1, -1), "seed is -1, but must be a whole number of at least 0"),
+        ((1, 1, True), "seed is True, but must be"),
+        ((1.0, 1, 0), r"train_size is 1\.0, but must be"),
+    ],
+)
+def test_a_wrong_subset_is_refused(values, message):
+    with pytest.raises(UserError, match=message):
+        SubsetSpec(*values)
+
+
+def test_a_wrong_way_with_damaged_images_is_refused():
+    with pytest.raises(UserError, match=r"on_bad_image is 'ignore', but must be 'fail' or 'skip'"):
+        IngestionSpec("ignore")
+
+
+def test_classes_are_counted_in_the_order_of_labels_and_splits(ingested):
+    counts = nodes.count_classes(ingested.manifest)
+    assert list(counts.columns) == ["split", "label", "class_name", "count"]
+    assert counts["split"].tolist() == ["train"] * 10 + ["test"] * 10
+    assert counts["label"].tolist() == [*range(10)] * 2
+    assert counts["count"].tolist() == [12] * 10 + [3] * 10
+
+
+def test_the_plots_are_figures(ingested):
+    figures = [
+        nodes.plot_source_classes(nodes.count_classes(ingested.manifest), ingested.source),
+        nodes.plot_subset_classes(nodes.count_classes(ingested.manifest), ingested.source),
+        nodes.plot_samples(ingested.source, ingested.manifest),
+    ]
+    assert all(figure.axes for figure in figures)
+    assert sum(bool(axes.images) for axes in figures[2].axes) == 100
+    plt.close("all")
+
+
+def test_a_sample_sheet_leaves_damaged_images_out(folder):
+    source, manifest = folder
+    figure = nodes.plot_samples(source, manifest)
+    assert sum(bool(axes.images) for axes in figure.axes) == 12 - len(BAD)
+    plt.close(figure)
+
+
+def test_the_image_table_holds_the_selected_images_unchanged(ingested):
+    assert ingested.images.columns == ["image_id", "label", "split", "rank", "image", "height", "width"]
+    rows = rows_of(ingested.images)
+    manifest = ingested.manifest.set_index("image_id")
+    assert set(rows) == set(manifest.index) and ingested.images.count() == 150
+    for image_id, encoded in ingested.source.read(list(manifest.index)[::15]):
+        row, expected = rows[image_id], manifest.loc[image_id]
+        assert bytes(row["image"]) == encoded
+        assert (row["label"], row["split"], row["rank"]) == tuple(expected[["label", "split", "rank"]])
+        assert (row["height"], row["width"]) == (32, 32)
+
+
+def test_the_description_identifies_the_images(ingested):
+    info = ingested.info
+    assert (info["source"], info["setting"]) == ("synthetic", "exec_2x1")
+    assert (info["train_size"], info["test_size"], info["bad_images_skipped"]) == (120, 30, 0)
+    assert info["class_names"] == list(ingested.source.class_names)
+    assert info["source_fingerprint"] == ingested.source.fingerprint()
+    assert info["fingerprint"] == image_table_fingerprint(ingested.images)
+    assert info["fingerprint"].endswith("-150") and info["seconds"] > 0
+
+
+def test_the_fingerprint_is_that_of_the_content_and_not_of_its_order(ingested):
+    from pyspark.sql import functions as F  # noqa: N812
+
+    images, fingerprint = ingested.images, ingested.info["fingerprint"]
+    assert image_table_fingerprint(images.repartition(3).sortWithinPartitions("image_id")) == fingerprint
+    one = F.col("image_id") == ingested.manifest["image_id"].iloc[0]
+    assert image_table_fingerprint(images.where(~one)) != fingerprint
+    relabelled = images.withColumn("label", F.when(one, 99).otherwise(F.col("label")))
+    assert image_table_fingerprint(relabelled) != fingerprint
+    assert image_table_fingerprint(images.where("false")) == "0000000000000000-0"
+
+
+def test_damaged_images_end_the_run_and_are_named(folder, run_context):
+    with pytest.raises(UserError, match=r"^3 of 16 images cannot be decoded: ") as caught:
+        nodes.write_images(*folder, IngestionSpec("fail"), run_context)
+    for name, fault in BAD.items():
+        assert f"train/b/{name} ({fault}" in str(caught.value)
+    assert "on_bad_image=skip" in str(caught.value)
+
+
+def test_damaged_images_are_left_out_and_counted_when_asked_to(folder, run_context, caplog):
+    with caplog.at_level(logging.WARNING):
+        images, info = nodes.write_images(*folder, IngestionSpec("skip"), run_context)
+    assert (info["train_size"], info["test_size"], info["bad_images_skipped"]) == (9, 4, 3)
+    assert [bad.split(" ")[0] for bad in info["bad_images"]] == [f"train/b/{name}" for name in sorted(BAD)]
+    assert not set(rows_of(images)) & {f"train/b/{name}" for name in BAD}
+    assert info["fingerprint"] == image_table_fingerprint(images) and info["fingerprint"].endswith("-13")
+    assert {(row["height"], row["width"]) for row in images.collect()} == {(6, 5)}
+    assert "3 images cannot be decoded and are left out" in caplog.text
+
+
+def test_a_long_list_of_damaged_images_is_cut_short(tmp_path, run_context):
+    for split in ("train", "test"):
+        (tmp_path / split / "a").mkdir(parents=True)
+        for number in range(4):
+            (tmp_path / split / "a" / f"{number}.png").write_bytes(b"")
+    source = open_source("image_folder", str(tmp_path))
+    manifest = nodes.select_images(nodes.index_source(source), SubsetSpec(4, 4, 0))
+    with pytest.raises(UserError, match=r"8 of 8 images cannot be decoded: (\S+ \(empty file\); ){5}\.\.\."):
+        nodes.write_images(source, manifest, IngestionSpec("fail"), run_context)
+
+
+def test_the_pipeline_needs_a_source_and_makes_what_others_read():
+    pipeline = create_pipeline()
+    assert pipeline.inputs() == {"image_source", "params:subset", "params:ingestion", "run_context"}
+    assert {"images", "images_info", "image_manifest", "image_index"} <= pipeline.all_outputs()

@@ -1,0 +1,189 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
+from matplotlib import pyplot as plt
+
+from cifar_pipelines.configuration import load_configuration, remember
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.evaluation.predictions import check_predictions
+from cifar_pipelines.evaluation.run_record import records_to_table, validate_record
+from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
+from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
+
+BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 5}}
+CHOSEN = ("logistic_regression", "linear_svm")
+REPEATS = 2
+
+
+def under(config, folder):
+    """The catalog's configuration with all its paths under a folder."""
+    if isinstance(config, dict):
+        return {key: under(value, folder) for key, value in config.items()}
+    return f"{folder}/{config}" if isinstance(config, str) and config.startswith("data/") else config
+
+
+@pytest.fixture(scope="module")
+def finished(ingested, extracted, run_context, tmp_path_factory):
+    """Two classifiers, trained and judged by the whole pipeline on the project's own catalog."""
+    folder = tmp_path_factory.mktemp("run")
+    config = {k: v for k, v in load_configuration()["catalog"].items() if "." in k or "run_record" in k}
+    catalog = DataCatalog.from_config(under(config, folder), save_version="2024-01-02T03.04.05.678Z")
+    catalog["images"], catalog["images_info"] = ingested.images, ingested.info
+    catalog["features"], catalog["features_info"] = extracted.features, extracted.info
+    catalog["run_context"] = run_context
+    catalog["params:spark_ml.repeats"] = REPEATS
+    for name in CHOSEN:
+        catalog[f"params:spark_ml.classifiers.{name}"] = BLOCK
+    SequentialRunner().run(create_pipeline(CHOSEN), catalog)
+    plt.close("all")
+    return SimpleNamespace(catalog=catalog, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def records(finished):
+    return {name: finished.catalog.load(f"{name}_run_record") for name in CHOSEN}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_run_record_is_complete(name, records):
+    record = records[name]
+    validate_record(record)
+    assert (record["model"], record["family"]) == (name, "spark_ml")
+    assert record["params"] == {"max_iter": 5} and record["justification"] == "Because it is there."
+    assert len(record["timings"]["fit_s"]) == len(record["timings"]["predict_s"]) == REPEATS
+    assert record["timings"]["read_s"] > 0 and record["timings"]["start_up_s"] > 0
+    assert record["features"]["dimension"] == 32 and record["data"]["fingerprint"].endswith("-150")
+    assert record["resources"]["jobs"] > 0 and record["resources"]["task_run_s"] > 0
+    assert len(record["resources"]["executors"]) == 2
+    assert record["metrics"]["n"] == 30
+    assert record["parameter_count"] == 10 * (32 + 1)
+    assert {"python", "pyspark", "kedro"} <= set(record["versions"])
+
+
+def test_run_records_can_be_compared_after_a_round_trip_by_json(records):
+    table, left_out = records_to_table(json.loads(json.dumps(records)))
+    assert sorted(table["model"]) == sorted(CHOSEN) and not left_out
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_predictions_table_keeps_its_rules(name, finished, ingested):
+    predictions = finished.catalog.load(f"{name}.predictions")
+    assert list(predictions.columns) == ["image_id", "label", "prediction", "probability"]
+    checked = check_predictions(predictions, ingested.info["class_names"])
+    assert predictions["image_id"].is_monotonic_increasing
+    test = ingested.manifest[ingested.manifest["split"] == "test"].set_index("image_id")["label"]
+    assert dict(zip(checked.image_id, checked.label, strict=True)) == test.to_dict()
+    np.testing.assert_allclose(np.stack(predictions["probability"]).sum(axis=1), 1, atol=1e-9)
+    assert (checked.probability.argmax(axis=1) == checked.prediction).all()
+
+
+def test_the_source_of_probabilities_is_named(records):
+    assert records["logistic_regression"]["probability_source"] == "native"
+    assert records["linear_svm"]["probability_source"] == "softmax of one-vs-rest margins (not calibrated)"
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_model_lies_where_the_run_record_says(name, finished, records):
+    saved = finished.catalog.load(f"{name}.spark_model")
+    assert saved.size_bytes == records[name]["model_size_bytes"] > 0
+    assert saved.path.endswith(records[name]["artifacts"]["model"].lstrip("./"))
+    assert saved.path.startswith(f"{finished.folder}/data/06_models/") and name in saved.path
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_what_people_open_is_there(name, finished):
+    listed = finished.catalog.load(f"{name}.predictions_csv")
+    assert list(listed.columns) == ["image_name", "label", "probability", "truth"] and len(listed) == 30
+    pictures = {
+        path.name for path in finished.folder.glob(f"data/08_reporting/**/{name}/**/*.png") if path.is_file()
+    }
+    assert pictures == {"confusion_matrix.png", "roc.png", "right_examples.png", "wrong_examples.png"}
+
+
+def test_tables_hold_the_splits_in_one_partition_per_core(extracted, ingested, run_context):
+    train, test, seconds = nodes.cache_tables(extracted.features, extracted.info, ingested.info, run_context)
+    assert (train.count(), test.count()) == (120, 30) and seconds > 0
+    assert train.rdd.getNumPartitions() == test.rdd.getNumPartitions() == 2
+    assert train.dtypes == [("image_id", "string"), ("label", "double"), ("features", "vector")]
+    assert not set(train.toPandas()["image_id"]) & set(test.toPandas()["image_id"])
+
+
+def test_features_of_other_images_are_refused(extracted, ingested, run_context):
+    other = ingested.info | {"fingerprint": "0123456789abcdef-150"}
+    with pytest.raises(
+        UserError, match=r"image table now has 0123456789abcdef-150\. Run .*--pipeline features`"
+    ):
+        nodes.cache_tables(extracted.features, extracted.info, other, run_context)
+
+
+def test_a_feature_table_that_was_cut_short_is_refused(extracted, ingested, run_context):
+    some = extracted.features.where(f"image_id != '{ingested.manifest['image_id'].iloc[0]}'")
+    with pytest.raises(UserError, match=r"holds 119 images of the train split, but there are 120"):
+        nodes.cache_tables(some, extracted.info, ingested.info, run_context)
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (None, r"spark_ml\.classifiers\.linear_svm is None, but must hold exactly"),
+        ({"params": {}}, r"must hold exactly `justification` and `params`"),
+        (BLOCK | {"param": 1}, r"must hold exactly"),
+        (BLOCK | {"justification": "  "}, r"linear_svm\.justification is empty, .* needs its reason"),
+        (BLOCK | {"justification": None}, r"justification is empty"),
+        (
+            BLOCK | {"params": {"iterations": 5}},
+            r"Unknown option 'iterations'.*of the classifier 'linear_svm'",
+        ),
+        (BLOCK | {"params": {"max_iter": 0.5}}, r"'max_iter' of the classifier 'linear_svm' is 0\.5"),
+    ],
+)
+def test_a_wrong_block_of_a_classifier_is_refused(block, message):
+    with pytest.raises(UserError, match=message):
+        configure_classifier("linear_svm", block, 1)
+
+
+@pytest.mark.parametrize("repeats", [0, "3", 1.0, True, None])
+def test_a_wrong_number_of_repeats_is_refused(repeats):
+    with pytest.raises(UserError, match=r"spark_ml\.repeats is .*, but must be a whole number of at least 1"):
+        configure_classifier("linear_svm", BLOCK, repeats)
+
+
+def test_a_classifier_without_hyperparameters_is_accepted():
+    for params in (None, {}):
+        assert configure_classifier("linear_svm", BLOCK | {"params": params}, 1).params == {}
+
+
+def test_every_chosen_classifier_gets_its_nodes_and_its_record():
+    pipeline = create_pipeline(["linear_svm", "decision_tree"])
+    names = {node.name for node in pipeline.nodes}
+    steps = {"configure", "train", "predict", "describe", "evaluate", "list_predictions", "draw_scores"}
+    steps |= {"draw_galleries", "write_run_record"}
+    copies = {f"{model}.{step}" for model in ("linear_svm", "decision_tree") for step in steps}
+    assert names == copies | {"cache_tables", "announce_spark_ml_records"}
+    assert {
+        "spark_ml_run_records",
+        "linear_svm.metrics",
+        "decision_tree_run_record",
+    } <= pipeline.all_outputs()
+    assert pipeline.inputs() == {
+        *("features", "features_info", "images", "images_info", "run_context"),
+        *("params:spark_ml.repeats", "params:spark_ml.classifiers.linear_svm"),
+        "params:spark_ml.classifiers.decision_tree",
+    }
+
+
+def test_classifiers_come_from_the_configuration_when_none_are_given():
+    remember({"spark_ml": {"selected": "linear_svm", "classifiers": {"linear_svm": BLOCK}}})
+    assert {node.namespace for node in create_pipeline().nodes} == {None, "linear_svm"}
+
+
+def test_the_announcement_waits_for_all_records_and_adds_none():
+    announce = next(
+        node for node in create_pipeline(CHOSEN).nodes if node.name == "announce_spark_ml_records"
+    )
+    assert announce.inputs == [f"{name}_run_record" for name in CHOSEN]
+    assert nodes.announce_records({"a": 1}, {"b": 2}) == {}

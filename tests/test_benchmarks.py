@@ -1,0 +1,113 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the benchmarks are no part of the installed package
+
+from benchmarks import logistic_regression_fit, registry_list  # noqa: E402
+from benchmarks.__main__ import parse_arguments, report_for_json, selected_benchmarks  # noqa: E402
+from benchmarks.result import Bar, Result, results_table, summarise  # noqa: E402
+
+from cifar_pipelines.errors import UserError  # noqa: E402
+
+AT_LEAST_HALF = Bar(0.5, at_least=True)
+
+
+def test_summary():
+    assert summarise([3.0, 1.0, 2.0]) == {"median": 2, "min": 1, "max": 3, "runs": 3, "values": [3, 1, 2]}
+    assert summarise(None) is None
+
+
+def test_ratios_are_taken_repeat_by_repeat():
+    # The ratio of the medians would be 2 / 4.
+    result = Result("a", "images/s", [1.0, 2.0, 9.0], [4.0, 2.0, 9.0], AT_LEAST_HALF)
+    assert result.ratios == [0.25, 1, 1]
+    assert result.met is True
+
+
+@pytest.mark.parametrize(
+    ("bar", "ours", "reference", "holds", "met"),
+    [
+        (AT_LEAST_HALF, [1.0], [2.0], True, True),
+        (AT_LEAST_HALF, [1.0], [2.1], True, False),
+        (Bar(3, at_least=False), [2.9], None, True, True),
+        (Bar(3, at_least=False), [3.0], None, True, False),
+        (Bar(3, at_least=False), [2.9], None, False, False),
+        (None, [2.9], None, True, None),
+    ],
+)
+def test_bars(bar, ours, reference, holds, met):
+    assert Result("a", "s", ours, reference, bar, holds=holds).met is met
+
+
+def test_report_is_json():
+    results = [
+        Result("a", "images/s", [1.0], [2.0], AT_LEAST_HALF, ["A note."], other_cpu_share=0.4),
+        Result("b", "s", [1.0]),
+    ]
+    arguments = parse_arguments(["--only", "registry_list"])
+    report = json.loads(json.dumps(report_for_json(arguments, results, 0.1)))
+    assert set(report) == {
+        *("schema_version", "created", "host", "versions", "git_revision", "arguments", "benchmarks"),
+        "load_average",
+    }
+    first, second = report["benchmarks"]
+    assert set(first) == {
+        "name", "unit", "ours", "reference", "ratio", "bar", "met", "notes",
+        "other_cpu_share", "disturbed",
+    }  # fmt: skip
+    assert (first["disturbed"], second["disturbed"]) == (True, False)
+    assert (first["ratio"]["median"], first["bar"], first["met"]) == (0.5, "≥ 0.5", True)
+    assert (second["reference"], second["ratio"], second["bar"], second["met"]) == (None,) * 4
+    assert results_table(results).row_count == 2
+
+
+def test_selection():
+    def names(*argv):
+        return selected_benchmarks(parse_arguments(argv))
+
+    assert "usual_way" not in names()
+    assert "usual_way" in names("--weights-path", "weights.pth")
+    assert names("--only", "registry_list") == ["registry_list"]
+    assert names("--only", "executor_memory") == [
+        "feature_extraction", "logistic_regression_fit", "executor_memory",
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="torchvision:mobilenet_v2"):
+        names("--only", "usual_way")
+
+
+def test_explanation_splits_the_wall_time():
+    resources = {"task_cpu_s": 1.5, "task_run_s": 2.0, "jobs": 10}
+    text = logistic_regression_fit._explanation(resources, 3.0, 2)
+    assert "outside of tasks: 2.00 s, which is 200 ms per job" in text
+
+
+def test_registry_list_starts_no_jvm():
+    result = registry_list.measure(1, lambda sentence: None)
+    assert result.holds and result.ours[0] > 0
+
+
+def test_a_jvm_would_be_seen(tmp_path, monkeypatch):
+    java = tmp_path / "java"
+    java.symlink_to(Path(sys.executable).resolve())
+    script = f"import subprocess; subprocess.run([{str(java)!r}, '-c', 'import time; time.sleep(1)'])"
+    monkeypatch.setattr(registry_list, "COMMAND", [sys.executable, "-c", script])
+    result = registry_list.measure(1, lambda sentence: None)
+    assert not result.holds and result.met is False
+
+
+@pytest.mark.e2e
+def test_command_measures_feature_extraction(tmp_path):
+    output = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "benchmarks", "--only", "feature_extraction", "--output", str(output)]
+    sizes = ["--images", "40", "--test-images", "10", "--repeats", "1", "--centroids", "20"]
+    done = subprocess.run([*command, *sizes], cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (found,) = json.loads(output.read_text())["benchmarks"]
+    assert found["name"] == "feature_extraction"
+    assert found["ratio"]["runs"] == 1 and found["ratio"]["median"] > 0
+    assert any("Cold" in note for note in found["notes"])

@@ -1,0 +1,81 @@
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import node, pipeline
+
+from cifar_pipelines.configuration import load_configuration
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.pipelines import features, ingestion, spark_ml
+from cifar_pipelines.preflight import MAKERS, check_inputs_exist
+
+TABLES = ("images", "images_info", "features", "features_info")
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    """Tables that do not exist yet, in a temporary folder."""
+    kind = "json.JSONDataset"
+    config = {name: {"type": kind, "filepath": str(tmp_path / f"{name}.json")} for name in TABLES}
+    return DataCatalog.from_config(config)
+
+
+def reader(*inputs):
+    return pipeline([node(lambda *tables: 1, list(inputs), "result", name="read")])
+
+
+def complaint(made, catalog, **run_params):
+    with pytest.raises(UserError) as caught:
+        check_inputs_exist(made, catalog, {"env": None, "runtime_params": {}} | run_params)
+    return caught.value.message
+
+
+def test_missing_tables_are_named_with_the_command_that_makes_them(catalog):
+    message = complaint(reader("features", "images_info"), catalog)
+    assert message.startswith("Missing or incomplete: features, images_info, for these parameters.")
+    assert message.splitlines()[2] == "    kedro run --pipelines ingestion,features"
+
+
+def test_only_what_is_missing_is_made(catalog):
+    for name in ("images", "images_info"):
+        catalog.save(name, {})
+    message = complaint(reader(*TABLES), catalog)
+    assert "incomplete: features, features_info," in message
+    assert message.splitlines()[2] == "    kedro run --pipelines features"
+
+
+def test_the_command_repeats_environment_and_parameters(catalog):
+    given = {"train_size": 200, "spark_ml": {"selected": "linear_svm", "repeats": 3}}
+    message = complaint(reader("images"), catalog, env="exec_2x1", runtime_params=given)
+    assert message.splitlines()[2] == (
+        "    kedro run --pipelines ingestion --env exec_2x1 "
+        "--params train_size=200,spark_ml.selected=linear_svm,spark_ml.repeats=3"
+    )
+
+
+def test_nothing_is_said_when_everything_is_there(catalog):
+    for name in TABLES:
+        catalog.save(name, {})
+    check_inputs_exist(reader(*TABLES), catalog, {"env": None, "runtime_params": None})
+
+
+def test_what_the_run_itself_makes_is_not_missed(catalog):
+    maker = pipeline([node(lambda: 1, None, "images", name="make")])
+    check_inputs_exist(maker + reader("images"), catalog, {"env": None, "runtime_params": None})
+
+
+def test_what_no_pipeline_makes_is_not_checked(catalog):
+    catalog["image_source"] = MemoryDataset()
+    check_inputs_exist(reader("image_source", "params:x"), catalog, {"env": None, "runtime_params": None})
+
+
+def test_the_named_pipelines_make_what_they_are_named_for():
+    made = {"ingestion": ingestion.create_pipeline(), "features": features.create_pipeline()}
+    for name, maker in MAKERS.items():
+        assert name in made[maker].all_outputs()
+
+
+def test_every_table_on_disk_that_pipelines_hand_over_is_checked():
+    handed_over = set()
+    for made in (features.create_pipeline(), spark_ml.create_pipeline(["decision_tree"])):
+        handed_over |= {name for name in made.inputs() if not name.startswith("params:")}
+    assert handed_over - {"run_context"} <= set(MAKERS)
+    assert set(load_configuration()["catalog"]) >= handed_over

@@ -1,0 +1,96 @@
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+
+from cifar_pipelines.configuration import PROJECT_PATH
+from cifar_pipelines.hooks import SPARK_TAG
+
+NAMES = {"__default__", "comparison", "features", "ingestion", "spark_ml"}
+SOURCES = sorted((PROJECT_PATH / "src" / "cifar_pipelines").rglob("*.py"))
+SPARK_TABLES = {"images", "features", "train_table", "test_table", "spark_model"}
+SPARK_CALLS = ("active_session", "start_record", "run_context.cluster")
+
+
+@pytest.fixture(scope="module")
+def registered():
+    bootstrap_project(PROJECT_PATH)
+    return dict(pipelines)
+
+
+def source_of(node):
+    """The source of the function behind a node, whatever wraps it, and of what it calls in its module."""
+    function = inspect.unwrap(node.func)
+    module = sys.modules[function.__module__]
+    called = [getattr(module, name, None) for name in function.__code__.co_names]
+    own = [f for f in called if inspect.isfunction(f) and f.__module__ == module.__name__]
+    return "".join(inspect.getsource(f) for f in (function, *own))
+
+
+def touches_spark(node):
+    tables = {name.rpartition(".")[2] for name in (*node.inputs, *node.outputs)}
+    return bool(tables & SPARK_TABLES) or any(call in source_of(node) for call in SPARK_CALLS)
+
+
+def test_the_pipelines_are_these(registered):
+    assert set(registered) == NAMES
+
+
+def test_the_default_pipeline_is_all_of_them(registered):
+    everything = {node.name for name in NAMES - {"__default__"} for node in registered[name].nodes}
+    assert {node.name for node in registered["__default__"].nodes} == everything
+
+
+def test_the_default_pipeline_starts_from_the_source_alone(registered):
+    free = {name for name in registered["__default__"].inputs() if not name.startswith("params:")}
+    assert free == {"image_source", "run_context", "run_records"}
+
+
+def test_the_comparison_comes_after_every_run_record(registered):
+    order = [node.name for node in registered["__default__"].nodes]
+    records = [name for name in order if name.endswith("write_run_record")]
+    assert records and max(map(order.index, records)) < order.index("compare_runs")
+
+
+def test_listing_pipelines_imports_no_heavy_library():
+    code = (
+        "import sys\n"
+        "from kedro.framework.project import pipelines\n"
+        "from kedro.framework.startup import bootstrap_project\n"
+        f"bootstrap_project({str(PROJECT_PATH)!r})\n"
+        f"assert set(pipelines) == {NAMES!r}\n"
+        "print(sorted({'pyspark', 'torch', 'torchvision'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT_PATH)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
+
+
+def test_every_node_has_a_name_of_its_own(registered):
+    for made in registered.values():
+        names = [node.name for node in made.nodes]
+        assert all(node._name for node in made.nodes) and len(set(names)) == len(names)
+
+
+def test_every_node_carries_the_tag_of_its_pipeline(registered):
+    for name in NAMES - {"__default__"}:
+        assert all(name in node.tags for node in registered[name].nodes)
+
+
+def test_nodes_that_touch_spark_carry_its_tag_and_no_others(registered):
+    nodes = registered["__default__"].nodes
+    tagged = {node.name for node in nodes if SPARK_TAG in node.tags}
+    assert tagged == {node.name for node in nodes if touches_spark(node)}
+    assert "write_images" in tagged and "index_source" not in tagged
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_a_source_file_has_at_most_300_lines(path: Path):
+    assert len(path.read_text().splitlines()) <= 300
+
+
+def test_there_are_source_files():
+    assert len(SOURCES) > 40
