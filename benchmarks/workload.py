@@ -1,7 +1,6 @@
 """What the Spark benchmarks share: one session, the images on its executors, and the prepared extractor."""
 
 import argparse
-import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -110,8 +109,6 @@ def open_workload(
         )
         stack.callback(runtime.stop)
         context = RunContext(run_id, parameters, runtime.start(step))
-        # PySpark's handler calls the JVM from within a call to the JVM, which fails and hides the interrupt.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         step("Reading the images on the executors.")
         on_bad_image = ingestion.IngestionSpec(on_bad_image="skip")
         images, info = ingestion.write_images(source, manifest, on_bad_image, context)

@@ -54,7 +54,7 @@ def test_a_classifier_without_a_block_is_refused_with_what_to_add(added):
     parameters = configuration.load_configuration()["parameters"]
     parameters["spark_ml"]["selected"] = [name]
     configuration.remember(parameters)
-    with pytest.raises(UserError, match="no block under spark_ml.classifiers.*justification"):
+    with pytest.raises(UserError, match=r"no block under spark_ml.classifiers.*justification"):
         create_pipeline()
 
 

@@ -101,3 +101,10 @@ def test_a_model_without_versions_is_never_overwritten(models, tmp_path):
     dataset.save(models["gaussian_naive_bayes"])
     with pytest.raises(DatasetError, match="exists already; a version is never overwritten"):
         dataset.save(models["gaussian_naive_bayes"])
+
+
+def test_a_saved_model_exists(models, tmp_path):
+    dataset = SparkModelDataset(filepath=str(tmp_path / "model"))
+    assert not dataset.exists()
+    dataset.save(models["gaussian_naive_bayes"])
+    assert dataset.exists()

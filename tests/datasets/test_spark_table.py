@@ -52,3 +52,10 @@ def test_a_catalog_makes_the_dataset(spark, tmp_path):
     assert not catalog.exists("images")
     catalog.save("images", frame(spark))
     assert rows_of(catalog.load("images")) == ROWS
+
+
+def test_a_half_written_table_does_not_load(spark, dataset, tmp_path):
+    dataset.save(frame(spark))
+    (tmp_path / "table" / "_SUCCESS").unlink()
+    with pytest.raises(DatasetError, match="is missing or was not written to its end"):
+        dataset.load()

@@ -85,3 +85,9 @@ def test_resizing_is_that_of_pillow():
     expected = np.asarray(Image.fromarray(image).resize((16, 16), Image.Resampling.BILINEAR)).astype(int)
     found = resize([image], 16)[0].permute(1, 2, 0).numpy().astype(int)
     assert np.abs(found - expected).max() <= 1
+
+
+def test_a_16_bit_gray_image_is_scaled():
+    gray = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
+    decoded = decode(encode(Image.fromarray(gray)))[..., 0].astype(float)
+    assert np.abs(decoded - gray / 257).max() <= 1

@@ -14,7 +14,7 @@ from cifar_pipelines.evaluation.run_record import records_to_table, validate_rec
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
 
-BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 5}}
+BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 2}}
 CHOSEN = ("logistic_regression", "linear_svm")
 REPEATS = 2
 
@@ -53,7 +53,7 @@ def test_the_run_record_is_complete(name, records):
     record = records[name]
     validate_record(record)
     assert (record["model"], record["family"]) == (name, "spark_ml")
-    assert record["params"] == {"max_iter": 5} and record["justification"] == "Because it is there."
+    assert record["params"] == {"max_iter": 2} and record["justification"] == "Because it is there."
     assert len(record["timings"]["fit_s"]) == len(record["timings"]["predict_s"]) == REPEATS
     assert record["timings"]["read_s"] > 0 and record["timings"]["start_up_s"] > 0
     assert record["features"]["dimension"] == 32 and record["data"]["fingerprint"].endswith("-150")

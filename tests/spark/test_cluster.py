@@ -166,7 +166,7 @@ def test_an_external_master_gives_executors_that_import_the_shipped_package(clus
     url = cluster(2, 1, "512m").master_url
     output = run_python(RUNTIME + REPORT, 2, 1, "512m", url, 60, tmp_path)
     assert "report: " in output, output
-    report = json.loads(output.split("report: ")[1])
+    report = json.loads(output.split("report: ")[1].splitlines()[0])
     assert report["effective"] == {
         "master": url,
         "embedded": False,

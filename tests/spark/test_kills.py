@@ -1,3 +1,4 @@
+import re
 import signal
 import time
 
@@ -101,5 +102,5 @@ def test_a_job_survives_the_loss_of_an_executor(start_job, tmp_path):
     (tmp_path / "release").touch()
     output, _ = driver.communicate(timeout=90)
     assert "total: 6" in output, output
-    assert "executors: " in output and driver.returncode == 0
-    assert output.split("executors: ")[1].split() in (["0", "2"], ["1", "2"])
+    assert re.search(r"^executors: [01] 2$", output, re.MULTILINE), output  # 2 replaces the one that was lost
+    assert driver.returncode == 0

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
+from kedro.io.core import VersionNotFoundError
 
 if TYPE_CHECKING:
     from pyspark.ml import Model
@@ -69,6 +70,12 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
         model = DefaultParamsReader.loadParamsInstance(path.as_uri(), active_session().sparkContext)
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return SavedModel(model, str(path), size)
+
+    def _exists(self) -> bool:
+        try:
+            return _is_whole(str(self._get_load_path()))
+        except VersionNotFoundError:
+            return False
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "version": self._version}

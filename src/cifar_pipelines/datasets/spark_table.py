@@ -20,7 +20,7 @@ class SparkTableDataset(SparkDatasetV2):
     def _exists(self) -> bool:
         return self._is_whole()
 
-    def load(self) -> Any:
+    def _load(self) -> Any:  # the name that Kedro wraps: SparkDatasetV2 defines it too
         """Loads the table.
 
         Raises:
@@ -28,4 +28,4 @@ class SparkTableDataset(SparkDatasetV2):
         """
         if not self._is_whole():
             raise DatasetError(f"{self._get_load_path()} is missing or was not written to its end.")
-        return super().load()
+        return super()._load()

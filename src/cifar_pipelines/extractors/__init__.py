@@ -34,9 +34,8 @@ def create_extractor(
     options = options or {}
     family, _, backbone = str(name).partition(":")
     if family == "torchvision" and backbone:
-        if options:
-            raise UserError(f"{name} takes no options, but got {', '.join(options)}.")
-        return TorchvisionBackbone(backbone, weights_path, input_size)
+        checked = checked_options(TorchvisionBackbone, options, "torchvision backbones")
+        return TorchvisionBackbone(backbone, weights_path, input_size, **checked)
     if name == "kmeans_patches":
         if weights_path is not None:
             raise UserError("kmeans_patches learns its dictionary and takes no weights_path; leave it out.")

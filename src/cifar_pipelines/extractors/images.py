@@ -25,6 +25,9 @@ def decode(encoded: bytes) -> "np.ndarray":
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as image:
+        if image.mode.startswith("I;16"):  # PIL would clip 16-bit gray instead of scaling it
+            gray = (np.asarray(image) / 257).round().astype(np.uint8)
+            return np.repeat(gray[..., None], 3, axis=2)
         return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 

@@ -70,6 +70,8 @@ class KMeansPatches(Extractor):
         import numpy as np
         from sklearn.cluster import MiniBatchKMeans
 
+        if not images:
+            raise UserError("kmeans_patches learns from training images, and there is none that can be read.")
         rng = np.random.default_rng(seed)
         patches = self._sample_patches(images, rng)
         patches -= patches.mean(axis=1, keepdims=True)

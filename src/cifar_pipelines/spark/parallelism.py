@@ -116,10 +116,13 @@ class ParallelismSetting:
                 if self.budget.memory_scope == "per_executor"
                 else f"in all, and {self.executors} x {self.executor_memory} is more"
             )
+            if allowed_mb < MINIMUM_EXECUTOR_MEMORY_MB:
+                remedy = f"{self.executors} executors do not fit it at all: take fewer, larger ones."
+            else:
+                remedy = f"At most {format_memory(allowed_mb)} fits {self.executors} executor(s)."
             raise UserError(
                 f"Illegal parallelism setting {self.name}: spark.executor.memory = {self.executor_memory} "
-                f"exceeds the budget of {self.budget.memory} {scope}. "
-                f"At most {format_memory(allowed_mb)} fits {self.executors} executor(s)."
+                f"exceeds the budget of {self.budget.memory} {scope}. {remedy}"
             )
 
     def _refusal(self, rule: str) -> UserError:

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -192,6 +194,9 @@ class SparkRuntime:
                 "it, or use the embedded cluster (spark_master=embedded)."
             ) from error
         session.sparkContext.setLogLevel("ERROR")
+        if threading.current_thread() is threading.main_thread():
+            # PySpark's handler of Ctrl-C calls the JVM from within a call to the JVM, which fails and hides it.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if not embedded:
             session.sparkContext.addPyFile(str(_zip_package()))
         return session

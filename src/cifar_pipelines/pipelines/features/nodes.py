@@ -31,7 +31,7 @@ class FeaturesSpec:
         precision: "auto" (bf16 where the executors' CPUs have it), "bf16" or "fp32".
         micro_batch: Images per forward pass.
         tasks_per_core: Tasks that every core gets; more make progress finer and skew smaller.
-        options: Further options of the extractor.
+        options: Further options by family of extractors, "torchvision" or "kmeans_patches".
     """
 
     extractor: str
@@ -55,9 +55,8 @@ class FeaturesSpec:
 
 def create_checked_extractor(spec: FeaturesSpec) -> Extractor:
     """Creates the extractor and makes sure that its weights are there, before any Spark process starts."""
-    extractor = create_extractor(
-        spec.extractor, spec.weights_path, spec.input_size, spec.options.get(spec.extractor)
-    )
+    options = spec.options.get(spec.extractor.partition(":")[0])
+    extractor = create_extractor(spec.extractor, spec.weights_path, spec.input_size, options)
     extractor.check()
     return extractor
 
