@@ -1,4 +1,5 @@
 import hashlib
+import io
 import urllib.error
 
 import numpy as np
@@ -8,6 +9,7 @@ from torchvision.models import get_model
 
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.extractors import create_extractor
+from cifar_pipelines.extractors.torchvision_backbone import TorchvisionBackbone
 
 SIZE = 64
 DIMENSIONS = {"squeezenet1_1": 512, "mobilenet_v2": 1280}
@@ -54,9 +56,22 @@ def test_a_network_for_another_task_is_unknown():
         create_extractor("torchvision:fcn_resnet50").check()
 
 
-def test_options_are_refused_because_there_are_none():
-    with pytest.raises(UserError, match=r"torchvision:resnet18 takes no options, but got mirror"):
-        create_extractor("torchvision:resnet18", options={"mirror": True})
+def test_an_unknown_option_is_refused():
+    with pytest.raises(
+        UserError, match=r"Unknown option 'mirrored'. Did you mean 'mirror'.*torchvision backbones"
+    ):
+        create_extractor("torchvision:resnet18", options={"mirrored": True})
+
+
+def test_mirror_averages_the_features_of_both_views():
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    plain, mirrored = (TorchvisionBackbone("squeezenet1_1", None, 64, mirror=flag) for flag in (False, True))
+    buffer = io.BytesIO()
+    torch.save(plain._network().state_dict(), buffer)
+    state = {"weights": buffer.getvalue()}
+    one = plain.build(state, "fp32")
+    expected = (one(images) + one(images.flip(3))) / 2
+    assert np.allclose(mirrored.build(state, "fp32")(images), expected, atol=1e-5)
 
 
 def test_a_missing_weights_file_is_named(tmp_path):

@@ -91,9 +91,13 @@ def lost_runtime(tmp_path_factory):
 
 
 def daemons():
-    """The processes of embedded clusters: the children of this process that guard a daemon, and theirs."""
+    """The processes of embedded clusters: the children of this process that guard a daemon, and theirs.
+
+    Not the `pgrep` that an executor starts every now and then to measure its memory.
+    """
     guardians = [p for p in psutil.Process().children() if guardian.__file__ in command(p)]
-    return {process for parent in guardians for process in [parent, *parent.children(recursive=True)]}
+    found = {process for parent in guardians for process in [parent, *parent.children(recursive=True)]}
+    return {process for process in found if "java" in command(process)}
 
 
 def command(process):

@@ -1,5 +1,6 @@
 """Feature extractors: an image in, a vector of numbers out. One file, one extractor."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from cifar_pipelines.errors import UserError, unknown_name
@@ -41,3 +42,8 @@ def create_extractor(
             raise UserError("kmeans_patches learns its dictionary and takes no weights_path; leave it out.")
         return KMeansPatches(input_size, **checked_options(KMeansPatches, options, "kmeans_patches"))
     raise unknown_name("extractor", name, EXTRACTORS, "Write torchvision:mobilenet_v2 for a backbone.")
+
+
+def options_of(name: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The options of the family that an extractor belongs to, from all families' options."""
+    return dict(options.get(str(name).partition(":")[0]) or {})

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from cifar_pipelines.errors import UserError
-from cifar_pipelines.extractors import Extractor, create_extractor
+from cifar_pipelines.extractors import Extractor, create_extractor, options_of
 from cifar_pipelines.extractors.worker import PRECISIONS, ExtractionJob, extract_batches, warm_up
 from cifar_pipelines.provenance import start_record
 from cifar_pipelines.run_context import RunContext
@@ -55,8 +55,9 @@ class FeaturesSpec:
 
 def create_checked_extractor(spec: FeaturesSpec) -> Extractor:
     """Creates the extractor and makes sure that its weights are there, before any Spark process starts."""
-    options = spec.options.get(spec.extractor.partition(":")[0])
-    extractor = create_extractor(spec.extractor, spec.weights_path, spec.input_size, options)
+    extractor = create_extractor(
+        spec.extractor, spec.weights_path, spec.input_size, options_of(spec.extractor, spec.options)
+    )
     extractor.check()
     return extractor
 
@@ -135,6 +136,7 @@ def extract_features(
         "dimension": dimension,
         "precision": job.precision,
         "micro_batch": spec.micro_batch,
+        "options": options_of(spec.extractor, spec.options),
         "images_fingerprint": images_info["fingerprint"],
         "rows": rows,
         "images_per_s": round(rows / extracting.wall_s, 1),

@@ -10,6 +10,7 @@ import pandas as pd
 from cifar_pipelines.classifiers import Task, check_hyperparameters, create_estimator
 from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.errors import UserError
+from cifar_pipelines.extractors import options_of
 from cifar_pipelines.run_context import RunContext
 from cifar_pipelines.spark.complexity import parameter_count
 from cifar_pipelines.types import DataFrame, Model
@@ -76,6 +77,12 @@ def cache_tables(
         raise UserError(
             f"The features were extracted from images with the fingerprint {features_info['images_fingerprint']}, "
             f"but the image table now has {images_info['fingerprint']}. Run `kedro run --pipeline features` again."
+        )
+    wanted = run_context.parameters["features"]
+    if features_info["options"] != options_of(features_info["extractor"], wanted["options"]):
+        raise UserError(
+            f"The features were extracted with {features_info['options']}, but features.options now asks for "
+            f"{options_of(features_info['extractor'], wanted['options'])}. Run `kedro run --pipeline features` again."
         )
     tables = []
     with measured_work(active_session(), "Reading features") as reading:
