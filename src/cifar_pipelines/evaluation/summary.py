@@ -1,5 +1,6 @@
 """One row per model and setting, over all its runs."""
 
+import hashlib
 from collections.abc import Iterator
 
 import pandas as pd
@@ -115,12 +116,17 @@ _PEAKS = ("driver_memory_mb", "executor_jvm_memory_mb", "executor_python_memory_
 def _labels(summary: pd.DataFrame) -> pd.Series:
     """Gives every model a name that is unique in its section, no longer than it must be."""
     extraction = summary["family"] == EXTRACTION
-    same_name = summary.groupby([*SECTION, extraction, "model"])
     label = summary["model"].where(~extraction, "features: " + summary["model"])
-    several = same_name["extractor_identity"].transform("nunique") > 1
-    label = label.where(~several, label + " on " + summary["extractor_identity"])
-    several = same_name["family"].transform("nunique") > 1
-    return label.where(~several, label + " [" + summary["family"] + "]")
+    short = summary["extractor"].fillna("images").str.removeprefix("torchvision:")
+    label = label.where(_unique(summary, label, "extractor"), label + " on " + short)
+    digest = summary["extractor_identity"].map(lambda text: hashlib.sha256(text.encode()).hexdigest()[:6])
+    label = label.where(_unique(summary, label, "extractor_identity"), label + " (" + digest + ")")
+    return label.where(_unique(summary, label, "family"), label + " [" + summary["family"] + "]")
+
+
+def _unique(summary: pd.DataFrame, label: pd.Series, column: str) -> pd.Series:
+    """Whether all rows of a section with the same label agree in a column."""
+    return summary.groupby([*(summary[name] for name in SECTION), label])[column].transform("nunique") <= 1
 
 
 def _extraction_times(summary: pd.DataFrame) -> pd.Series:

@@ -179,7 +179,7 @@ class SparkRuntime:
         options = _native_blas()
         for key, value in {
             "spark.driver.extraJavaOptions": f"{light} {quiet} {options}",
-            "spark.executor.extraJavaOptions": options,
+            "spark.executor.extraJavaOptions": f"{_collector(self.setting.executor_cores)} {options}",
         }.items():
             properties[key] = f"{properties.get(key, '')} {value}".strip()
         builder = SparkSession.builder.master(master)
@@ -249,6 +249,11 @@ def active_session() -> "SparkSession":
             "No Spark session runs. Tag the node with 'spark', so that a session starts with the run."
         )
     return session
+
+
+def _collector(cores: int) -> str:
+    """The garbage collector of an executor: one thread per core, and no more heap than the data need."""
+    return "-XX:+UseSerialGC" if cores == 1 else f"-XX:+UseParallelGC -XX:ParallelGCThreads={cores}"
 
 
 def _native_blas() -> str:
