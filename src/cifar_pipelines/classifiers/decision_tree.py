@@ -15,4 +15,4 @@ def decision_tree(task: Task, *, max_depth: int = 10, max_bins: int = 16) -> Dec
         max_bins: Thresholds that are tried per feature, less one.
     """
     # PARALLEL(executors): every task fills the histograms of its partition for all nodes of a level.
-    return DecisionTreeClassifier(maxDepth=max_depth, maxBins=max_bins, maxMemoryInMB=512, seed=task.seed)
+    return DecisionTreeClassifier(maxDepth=max_depth, maxBins=max_bins, seed=task.seed)

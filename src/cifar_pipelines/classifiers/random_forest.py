@@ -7,7 +7,7 @@ from cifar_pipelines.classifiers import Task, register
 
 @register
 def random_forest(
-    task: Task, *, trees: int = 50, max_depth: int = 10, max_bins: int = 16, max_memory_mb: int = 512
+    task: Task, *, trees: int = 50, max_depth: int = 10, max_bins: int = 16, max_memory_mb: int = 256
 ) -> RandomForestClassifier:
     """Bagged decision trees that split on random features.
 
