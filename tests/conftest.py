@@ -9,6 +9,9 @@ import pytest
 from cifar_pipelines import configuration
 from cifar_pipelines.run_context import RunContext
 
+# A small dictionary: the tests ask whether features are right, not whether they are good.
+OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
+
 
 @pytest.fixture(autouse=True)
 def fresh_configuration(monkeypatch):
@@ -32,6 +35,7 @@ def spark(tmp_path_factory):
 def run_context(spark):
     """The run that nodes are told they are part of."""
     parameters = configuration.load_configuration()["parameters"]
+    parameters["features"]["options"] = OPTIONS
     return RunContext("2024-01-02T03.04.05.678Z", parameters, spark.info)
 
 
@@ -86,8 +90,7 @@ def extracted(ingested, run_context):
     """The features of those images by a small dictionary, with what belongs to them."""
     from cifar_pipelines.pipelines.features import nodes
 
-    options = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
-    spec = nodes.FeaturesSpec("kmeans_patches", None, 16, "fp32", 16, 2, options)
+    spec = nodes.FeaturesSpec("kmeans_patches", None, 16, "fp32", 16, 2, OPTIONS)
     extractor = nodes.create_checked_extractor(spec)
     state = nodes.prepare_extractor(extractor, ingested.images, ingested.info, 42)
     features, info, record = nodes.extract_features(

@@ -120,6 +120,14 @@ def test_features_of_other_images_are_refused(extracted, ingested, run_context):
         nodes.cache_tables(extracted.features, extracted.info, other, run_context)
 
 
+def test_features_made_with_other_options_are_refused(extracted, ingested, run_context):
+    made = extracted.info | {"options": {"centroids": 9}}
+    with pytest.raises(
+        UserError, match=r"extracted with \{'centroids': 9\}, but .* asks for .*'centroids': 8"
+    ):
+        nodes.cache_tables(extracted.features, made, ingested.info, run_context)
+
+
 def test_a_feature_table_that_was_cut_short_is_refused(extracted, ingested, run_context):
     some = extracted.features.where(f"image_id != '{ingested.manifest['image_id'].iloc[0]}'")
     with pytest.raises(UserError, match=r"holds 119 images of the train split, but there are 120"):
