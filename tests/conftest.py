@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -44,13 +45,14 @@ def start_python():
     """Returns a function that starts Python code in a process of its own, since a process has one session."""
     started = []
 
-    def start(code, *arguments):
+    def start(code, *arguments, cwd=None):
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
+            cwd=cwd,
         )
         started.append(process)
         return process
@@ -71,6 +73,23 @@ def run_python(start_python):
         return output
 
     return run
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project, so that a run of the command line leaves nothing in this one."""
+    folder = tmp_path / "project"
+    for part in ("conf", "src"):
+        shutil.copytree(configuration.PROJECT_PATH / part, folder / part)
+    shutil.copy(configuration.PROJECT_PATH / "pyproject.toml", folder)
+    return folder
+
+
+@pytest.fixture
+def start_kedro(start_python, project):
+    """Returns a function that starts `kedro <arguments>` in the copy of the project."""
+    code = "import sys\nfrom kedro.framework.cli.cli import main\nsys.argv[0] = 'kedro'\nmain()"
+    return lambda *arguments: start_python(code, *arguments, cwd=project)
 
 
 @pytest.fixture(scope="session")

@@ -68,9 +68,10 @@ def classifiers(refresh: bool) -> None:
     from cifar_pipelines.spark.survey import load_or_make_survey
 
     survey = load_or_make_survey(load_configuration(), refresh)
-    table = Table(
-        "classifier", "multiclass", "probabilities", "features", title=f"Spark ML {survey['pyspark']}"
-    )
+    table = Table(title=f"Spark ML {survey['pyspark']}")
+    table.add_column("classifier", no_wrap=True)
+    for column in ("multiclass", "probabilities", "features"):
+        table.add_column(column)
     for row in survey["classifiers"]:
         table.add_row(row["name"], row["multiclass"], row["probabilities"], row["features"])
     console = Console()

@@ -88,6 +88,12 @@ class SparkHooks:
             self._context.cluster = self._runtime.start()
 
     @hook_impl
+    def before_node_run(self) -> None:
+        """Ends the run if Ctrl-C was pressed and its exception got lost in a finaliser."""
+        if self._runtime is not None and self._runtime.interrupted:
+            raise KeyboardInterrupt
+
+    @hook_impl
     def after_pipeline_run(self) -> None:
         """Ends Spark."""
         self._stop()

@@ -104,3 +104,23 @@ def test_a_job_survives_the_loss_of_an_executor(start_job, tmp_path):
     assert "total: 6" in output, output
     assert re.search(r"^executors: [01] 2$", output, re.MULTILINE), output  # 2 replaces the one that was lost
     assert driver.returncode == 0
+
+
+SMALL = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
+
+
+@pytest.mark.parametrize("phase", ["Starting Spark", "are ready after", "Learning the dictionary"])
+def test_ctrl_c_ends_a_run_in_every_phase(start_kedro, phase):
+    run = start_kedro("run", "--pipelines", "ingestion,features", "--params", SMALL)
+    seen = ""
+    while phase not in " ".join(seen.split()):
+        line = run.stdout.readline()
+        assert line, seen
+        seen += line
+    descendants = psutil.Process(run.pid).children(recursive=True)
+    run.send_signal(signal.SIGINT)
+    output, _ = run.communicate(timeout=30)
+    assert run.returncode == 1
+    assert "Aborted!" in output
+    assert "Traceback" not in output
+    assert wait_until(lambda: not alive(descendants), 20), alive(descendants)

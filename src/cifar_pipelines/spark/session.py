@@ -50,6 +50,7 @@ class SparkRuntime:
         self.log_dir = Path(config.log_dir).resolve() / f"{run_name}-{setting.name}"
         self.session: SparkSession | None = None
         self.info: ClusterInfo | None = None
+        self.interrupted = False
         self._stack = ExitStack()
 
     def __enter__(self) -> "SparkRuntime":
@@ -136,6 +137,12 @@ class SparkRuntime:
         SparkContext._gateway = None
         SparkContext._jvm = None
 
+    def _interrupt(self, *_: object) -> None:
+        """Answers Ctrl-C; what is raised inside a finaliser is lost, so the fact is kept as well."""
+        self.interrupted = True
+        logging.getLogger("py4j").setLevel(logging.CRITICAL)  # every call under way would report its end
+        raise KeyboardInterrupt
+
     def _build_session(self, master: str, embedded: bool, java_home: Path, log_dir: Path) -> "SparkSession":
         # PySpark launches the driver's JVM by this environment variable.
         os.environ["JAVA_HOME"] = str(java_home)
@@ -196,7 +203,7 @@ class SparkRuntime:
         session.sparkContext.setLogLevel("ERROR")
         if threading.current_thread() is threading.main_thread():
             # PySpark's handler of Ctrl-C calls the JVM from within a call to the JVM, which fails and hides it.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, self._interrupt)
         if not embedded:
             session.sparkContext.addPyFile(str(_zip_package()))
         return session
