@@ -47,13 +47,7 @@ def selected_classifiers() -> list[str]:
     from cifar_pipelines.classifiers import require_known
 
     block = parameters()["spark_ml"]
-    selected = block["selected"]
-    names = selected.split("+") if isinstance(selected, str) else list(selected or [])
-    if not names or len(set(names)) < len(names):
-        raise UserError(
-            f"spark_ml.selected is {selected!r}, but must name at least one classifier, each once, such as "
-            "logistic_regression+random_forest."
-        )
+    names = _names("spark_ml.selected", block["selected"], "logistic_regression+random_forest")
     for name in names:
         require_known(name)
         if name not in block["classifiers"]:
@@ -61,6 +55,38 @@ def selected_classifiers() -> list[str]:
                 f"The classifier {name!r} has no block under spark_ml.classifiers. Add one with "
                 "`justification` and `params` to conf/base/parameters_spark_ml.yml."
             )
+    return names
+
+
+def selected_cnns() -> list[tuple[str, str]]:
+    """Network and engine of every CNN: all pairs of `bigdl_cnn.networks` and `bigdl_cnn.engines`.
+
+    Raises:
+        UserError: If a name is unknown, a network has no block of parameters, or a name is there twice.
+    """
+    from cifar_pipelines.engines import create_engine
+    from cifar_pipelines.networks import require_known
+
+    block = parameters()["bigdl_cnn"]
+    networks = _names("bigdl_cnn.networks", block["networks"], "airbench+lenet")
+    engines = _names("bigdl_cnn.engines", block["engines"], "bigdl+torch_distributor")
+    for network in networks:
+        require_known(network)
+        if network not in block["models"]:
+            raise UserError(
+                f"The network {network!r} has no block under bigdl_cnn.models. Add one with `justification`, "
+                "`options` and `recipe` to conf/base/parameters_bigdl_cnn.yml."
+            )
+    for engine in engines:
+        create_engine(engine)
+    return [(network, engine) for network in networks for engine in engines]
+
+
+def _names(key: str, value: object, example: str) -> list[str]:
+    """A list of names, or names joined by "+" as on the command line."""
+    names = value.split("+") if isinstance(value, str) else list(value or [])
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"{key} is {value!r}, but must hold at least one name, each once, such as {example}.")
     return names
 
 

@@ -20,6 +20,7 @@ from cifar_pipelines.run_context import RunContext
 logger = logging.getLogger(__name__)
 
 SPARK_TAG = "spark"
+BIGDL_TAG = "bigdl"  # needs BigDL's jars as well
 
 
 class ConfigurationHooks:
@@ -59,7 +60,9 @@ class SparkHooks:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Checks the parallelism setting, Java and the inputs, before anything starts."""
         check_inputs_exist(pipeline, catalog, run_params)
+        setting = None
         if any(SPARK_TAG in node.tags for node in pipeline.nodes):
+            from cifar_pipelines.engines.bigdl import bigdl_jars
             from cifar_pipelines.spark.configuration import SparkConfig
             from cifar_pipelines.spark.java import find_java_home
             from cifar_pipelines.spark.parallelism import ParallelismSetting
@@ -76,9 +79,10 @@ class SparkHooks:
             find_java_home()
             config = SparkConfig.from_config(self._loader["spark"])
             name = "-".join(slug(part) for part in (config.run_name, run_params["run_id"]) if part)
-            self._runtime = SparkRuntime(setting, config, name)
+            jars = bigdl_jars() if any(BIGDL_TAG in node.tags for node in pipeline.nodes) else []
+            self._runtime = SparkRuntime(setting, config, name, jars)
             self._log = _log_to(self._runtime.log_dir / "run.log")
-        self._context = RunContext(run_params["run_id"], configuration.parameters())
+        self._context = RunContext(run_params["run_id"], configuration.parameters(), setting=setting)
         catalog["run_context"].save(self._context)
 
     @hook_impl

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cifar_pipelines.spark.configuration import ClusterInfo
+    from cifar_pipelines.spark.parallelism import ParallelismSetting
 
 
 @dataclass
@@ -15,8 +16,10 @@ class RunContext:
         run_id: Kedro's id of the run, which is also the version of everything it saves.
         parameters: All parameters of the run.
         cluster: The effective cluster; None until the first node that needs Spark.
+        setting: The parallelism setting that was asked for; None where no node needs Spark.
     """
 
     run_id: str
     parameters: dict[str, Any]
     cluster: "ClusterInfo | None" = None
+    setting: "ParallelismSetting | None" = None

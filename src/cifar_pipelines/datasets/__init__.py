@@ -5,9 +5,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "folder": ["FolderDataset"],
         "image_source": ["ImageSourceDataset"],
         "run_records": ["RunRecordsDataset"],
         "spark_model": ["SavedModel", "SparkModelDataset"],
         "spark_table": ["SparkTableDataset"],
+        "trained_network": ["SavedNetwork", "TrainedNetworkDataset"],
     },
 )

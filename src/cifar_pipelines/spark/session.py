@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +41,14 @@ class SparkRuntime:
         setting: The parallelism setting.
         config: Contents of `spark.yml`.
         run_name: Name of the Spark application and of the log folder.
+        jars: Further jars for driver and executors, at paths that both see.
     """
 
-    def __init__(self, setting: ParallelismSetting, config: SparkConfig, run_name: str) -> None:
+    def __init__(
+        self, setting: ParallelismSetting, config: SparkConfig, run_name: str, jars: Sequence[str] = ()
+    ) -> None:
         self.setting = setting
+        self.jars = jars
         self.config = config
         self.run_name = run_name
         self.log_dir = Path(config.log_dir).resolve() / f"{run_name}-{setting.name}"
@@ -91,7 +95,7 @@ class SparkRuntime:
                 on_step(f"Connecting to {master} at {self.setting.name}.")
             self.session = self._build_session(master, embedded, java_home, log_dir)
             self._stack.callback(self._stop_session)
-            executors = self._await_executors()
+            executors = await_executors(self.setting.executors, self.config.executors_timeout_s)
         except BaseException:
             self.stop()
             raise
@@ -189,6 +193,9 @@ class SparkRuntime:
             "spark.executor.extraJavaOptions": f"{_collector(self.setting.executor_cores)} {options}",
         }.items():
             properties[key] = f"{properties.get(key, '')} {value}".strip()
+        if self.jars:
+            for side in ("driver", "executor"):
+                properties[f"spark.{side}.extraClassPath"] = os.pathsep.join(self.jars)
         builder = SparkSession.builder.master(master)
         for key, value in properties.items():
             builder = builder.config(key, value)
@@ -208,21 +215,31 @@ class SparkRuntime:
             session.sparkContext.addPyFile(str(_zip_package()))
         return session
 
-    def _await_executors(self) -> tuple[dict[str, Any], ...]:
-        deadline = time.monotonic() + self.config.executors_timeout_s
-        executors: tuple[dict[str, Any], ...] = ()
-        while time.monotonic() < deadline:
-            executors = registered_executors(self.session)
-            if len(executors) >= self.setting.executors:
-                return executors
-            time.sleep(0.1)
-        raise UserError(
-            f"{len(executors)} of {self.setting.executors} executors registered within "
-            f"{self.config.executors_timeout_s:.0f} s on {self.session.sparkContext.master}. "
-            f"The setting {self.setting.name} needs {self.setting.cores_max} free cores and "
-            f"{self.setting.executors} x {self.setting.executor_memory} on the Workers. Look at the Master's web "
-            "page for what is free, choose a smaller setting, or raise executors_timeout_s in conf/base/spark.yml."
-        )
+
+def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], ...]:
+    """Waits until that many executors are registered with the run's session.
+
+    Returns:
+        The executors, as `registered_executors` describes them.
+
+    Raises:
+        UserError: If fewer have registered in time.
+    """
+    session = active_session()
+    deadline = time.monotonic() + timeout_s
+    found: tuple[dict[str, Any], ...] = ()
+    while time.monotonic() < deadline:
+        found = registered_executors(session)
+        if len(found) >= executors:
+            return found
+        time.sleep(0.1)
+    conf = session.sparkContext.getConf()
+    raise UserError(
+        f"{len(found)} of {executors} executors registered within {timeout_s:.0f} s on "
+        f"{session.sparkContext.master}. The setting needs {conf.get('spark.cores.max')} free cores and {executors} x "
+        f"{conf.get('spark.executor.memory')} on the Workers. Look at the Master's web page for what is free, choose a "
+        "smaller setting, or raise executors_timeout_s in conf/base/spark.yml."
+    )
 
 
 def registered_executors(session: "SparkSession") -> tuple[dict[str, Any], ...]:

@@ -9,7 +9,7 @@ from cifar_pipelines.pipelines.comparison import nodes
 
 
 def create_pipeline(
-    run_records: Sequence[str] = ("run_records", "spark_ml_run_records"), **_: object
+    run_records: Sequence[str] = ("run_records", "spark_ml_run_records", "bigdl_cnn_run_records"), **_: object
 ) -> Pipeline:
     """Builds the pipeline.
 

@@ -1,0 +1,65 @@
+"""A trained network in the catalog: a torch file with state dict and configuration."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractVersionedDataset, Version
+
+if TYPE_CHECKING:
+    from cifar_pipelines.training.trained_network import TrainedNetwork
+
+
+@dataclass(frozen=True)
+class SavedNetwork:
+    """A network as it was loaded back.
+
+    Attributes:
+        network: The trained network.
+        path: The file it was loaded from.
+        size_bytes: Size of that file.
+    """
+
+    network: "TrainedNetwork"
+    path: str
+    size_bytes: int
+
+
+class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork", SavedNetwork]):
+    """Saves a `TrainedNetwork` and loads it back; the file gets its name only when it is complete."""
+
+    def __init__(
+        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Describes where the file lies.
+
+        Args:
+            filepath: The file, or the folder of its versions.
+            version: Kedro's version.
+            metadata: Ignored by Kedro.
+        """
+        self.metadata = metadata
+        super().__init__(PurePosixPath(filepath), version)
+
+    def save(self, data: "TrainedNetwork") -> None:
+        """Writes the network beside its place, then moves it there."""
+        import torch
+
+        target = Path(str(self._get_save_path()))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".partial")
+        torch.save(data.as_dict(), partial)
+        partial.rename(target)
+
+    def load(self) -> SavedNetwork:
+        """Loads the network; runs no code from the file."""
+        import torch
+
+        from cifar_pipelines.training.trained_network import TrainedNetwork
+
+        path = Path(str(self._get_load_path()))
+        network = TrainedNetwork.from_dict(torch.load(path, weights_only=True))
+        return SavedNetwork(network, str(path), path.stat().st_size)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}

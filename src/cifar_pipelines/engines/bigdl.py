@@ -1,0 +1,100 @@
+"""Training by BigDL Orca: its Estimator on the run's own session, one worker per executor.
+
+Orca creates network and optimizer on every worker, wraps them for distributed training and runs the loop;
+a callback of ours puts the recipe into that loop.
+"""
+
+import io
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.training.job import TrainingJob
+
+WHEEL = "bigdl-orca-spark3"
+
+
+class BigDLEngine:
+    """See `engines.Engine`."""
+
+    def check(self) -> None:
+        """Raises a `UserError` if BigDL Orca is not installed."""
+        if find_spec("bigdl") is None or find_spec("bigdl.orca") is None:
+            raise UserError(
+                "The engine bigdl needs BigDL Orca, which is not installed. Run `pip install --no-deps -r "
+                "requirements-bigdl.txt`, or train with --params bigdl_cnn.engines=torch_distributor, which needs only "
+                "Spark and torch."
+            )
+
+    def describe(self) -> str:
+        """Name and version."""
+        return f"BigDL Orca {version(WHEEL)}"
+
+    def train(self, job: TrainingJob, workers: int, threads: int) -> None:
+        """Trains; see `engines.Engine`."""
+        from bigdl.dllib.nncontext import init_nncontext
+        from bigdl.orca.learn.pytorch import Estimator
+
+        from cifar_pipelines.engines import bigdl_loop as loop
+        from cifar_pipelines.training.checkpoint import Checkpoint
+
+        loaded = Checkpoint(job.checkpoint).load()
+        done = loaded[0]["epoch"] if loaded else 0
+        with _contained():
+            # What init_orca_context calls; called here so that Spark's log is not moved to a file in this folder.
+            init_nncontext(spark_log_level="ERROR", redirect_spark_log=False)
+            estimator = Estimator.from_torch(
+                model=loop.create_network,
+                optimizer=loop.create_orca_optimizer,
+                loss=None,
+                metrics=None,
+                config={"job": job},
+                backend="spark",
+                workers_per_node=1,
+                log_to_driver=False,
+                log_level=logging.WARNING,
+            )
+            if (estimator.num_workers, estimator.cores_per_worker) != (workers, threads):
+                raise RuntimeError(
+                    f"Orca sees {estimator.num_workers} workers of {estimator.cores_per_worker} cores, but the setting "
+                    f"has {workers} of {threads}."
+                )
+            # PARALLEL(executors): one worker per executor trains its shard; gradients are averaged after every step.
+            estimator.fit(
+                data=loop.create_loader,
+                epochs=job.recipe.epochs - done,
+                batch_size=job.recipe.batch_size,
+                callbacks=[loop.RecipeCallback(job)],
+            )
+
+
+def bigdl_jars() -> list[str]:
+    """The jars of the installed BigDL wheels, which driver and executors need on their class path."""
+    spec = find_spec("bigdl")
+    folders = spec.submodule_search_locations if spec else []
+    return sorted(str(jar) for folder in folders for jar in Path(folder).glob("share/*/lib/*.jar"))
+
+
+@contextmanager
+def _contained() -> Iterator[None]:
+    """Keeps what BigDL prints and what it sets in the environment out of the rest of the run."""
+    from cifar_pipelines.spark.session import active_session
+
+    jvm = active_session().sparkContext._jvm
+    system = jvm.java.lang.System
+    printed = system.out
+    system.setOut(jvm.java.io.PrintStream(jvm.java.io.OutputStream.nullOutputStream()))
+    home = os.environ.get("PYTHONHOME")
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        system.setOut(printed)
+        if home is None:
+            # It names the virtual environment, which is no home: Python processes started later would not run.
+            os.environ.pop("PYTHONHOME", None)

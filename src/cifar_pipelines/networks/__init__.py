@@ -1,0 +1,114 @@
+"""Networks that learn from images: one file, one network, both of the same name.
+
+A network is a function that takes a `NetworkShape` and keyword-only options and returns a torch module. Nothing
+here knows Spark, and torch is imported only by the files that define networks.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cifar_pipelines.errors import UserError, unknown_name
+from cifar_pipelines.options import checked_options
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What a network is made for.
+
+    Attributes:
+        size: Height and width of the images in pixels.
+        classes: Number of classes.
+    """
+
+    size: int
+    classes: int
+
+
+@dataclass(frozen=True)
+class RegisteredNetwork:
+    """A network by name, with the image sizes it can take.
+
+    Attributes:
+        build: Returns the module.
+        smallest: Smallest height and width in pixels.
+        largest: Largest height and width in pixels.
+    """
+
+    build: Callable[..., "nn.Module"]
+    smallest: int
+    largest: int
+
+
+_registered: dict[str, RegisteredNetwork] = {}
+
+
+def register(*, smallest: int, largest: int) -> Callable[[Callable], Callable]:
+    """Makes a function known as the network of its name, for images between two sizes in pixels."""
+
+    def decorate(build: Callable) -> Callable:
+        _registered[build.__name__] = RegisteredNetwork(build, smallest, largest)
+        return build
+
+    return decorate
+
+
+def names() -> list[str]:
+    """All networks: the file's name is the network's, so that torch is not imported to list them."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def require_known(name: str) -> None:
+    """Raises a `UserError` with the nearest names if there is no such network."""
+    if name not in names():
+        raise unknown_name("network", name, names(), "A new one is one file in networks/.")
+
+
+def find(name: str) -> RegisteredNetwork:
+    """Imports a network's file.
+
+    Raises:
+        UserError: If there is no such file, or it registers no function of its name.
+    """
+    require_known(name)
+    importlib.import_module(f"{__name__}.{name}")
+    if name not in _registered:
+        raise UserError(f"networks/{name}.py must define a function {name} with the decorator @register.")
+    return _registered[name]
+
+
+def checked_network(name: str, shape: NetworkShape, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Checks name, image size and options of a network.
+
+    Returns:
+        The options.
+
+    Raises:
+        UserError: The name or an option is unknown, or the images are too small or too large.
+    """
+    network = find(name)
+    if not network.smallest <= shape.size <= network.largest:
+        raise UserError(
+            f"The network {name!r} takes images of {network.smallest} to {network.largest} pixels, not {shape.size}. "
+            f"Set bigdl_cnn.image_size to a size in that range: images are resized to it."
+        )
+    return checked_options(network.build, options, f"the network {name!r}")
+
+
+def build_network(name: str, shape: NetworkShape, options: Mapping[str, Any] | None = None) -> "nn.Module":
+    """Builds a network with fresh weights.
+
+    Args:
+        name: A name of `names()`.
+        shape: Image size and number of classes.
+        options: The network's own options.
+
+    Returns:
+        A module that maps normalised images (n, 3, size, size) to logits (n, classes).
+    """
+    return find(name).build(shape, **checked_network(name, shape, options))

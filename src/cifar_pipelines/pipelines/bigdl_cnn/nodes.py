@@ -1,0 +1,294 @@
+"""Nodes of the bigdl_cnn pipeline."""
+
+import logging
+import os
+import time
+import uuid
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cifar_pipelines.datasets.trained_network import SavedNetwork
+from cifar_pipelines.engines import create_engine
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.evaluation.learning_curves import plot_learning_curves
+from cifar_pipelines.networks import NetworkShape
+from cifar_pipelines.pipelines.bigdl_cnn.progress import EpochLog
+from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
+from cifar_pipelines.run_context import RunContext
+from cifar_pipelines.training.checkpoint import claimed, find_unfinished
+from cifar_pipelines.training.job import TrainingJob
+from cifar_pipelines.training.prediction import (
+    PREDICTION_SCHEMA,
+    PredictionJob,
+    network_of,
+    predict_batches,
+    time_prediction,
+)
+from cifar_pipelines.training.trained_network import TrainedNetwork
+from cifar_pipelines.types import DataFrame, Figure, SparkSession
+
+logger = logging.getLogger(__name__)
+
+# A lost worker costs at most one epoch; one that is lost again and again will not come back.
+RESTARTS = 2
+
+
+def configure_cnn(network: str, engine: str, block: dict[str, Any], run_context: RunContext) -> CnnSpec:
+    """Checks everything that can be checked without images, before any Spark process starts."""
+    spec = specify_cnn(network, engine, block)
+    check_sizes(spec, run_context.parameters["subset"]["train_size"], run_context.setting.executors)
+    return spec
+
+
+def check_checkpoint(
+    cnn: CnnSpec, checkpoints: Path, images_info: dict[str, Any], run_context: RunContext
+) -> dict[str, Any]:
+    """Refuses an unfinished training with another configuration, before any Spark process starts.
+
+    Returns:
+        What the training depends on.
+    """
+    configuration = cnn.params() | {
+        "engine": cnn.engine,
+        "setting": run_context.setting.name,
+        "seed": run_context.parameters["subset"]["seed"],
+        "images_fingerprint": images_info["fingerprint"],
+    }
+    for checkpoint in find_unfinished(checkpoints)[:1] if cnn.resume else []:
+        checkpoint.require_same(configuration)
+    return configuration
+
+
+def train_cnn(
+    images: DataFrame,
+    images_info: dict[str, Any],
+    cnn: CnnSpec,
+    training_configuration: dict[str, Any],
+    checkpoints: Path,
+    run_context: RunContext,
+) -> tuple[TrainedNetwork, pd.DataFrame, dict[str, Any]]:
+    """Trains the network on the executors, one worker each; goes on from a checkpoint if there is one.
+
+    Returns:
+        The network; its history, one row per epoch; and what training cost.
+
+    Raises:
+        UserError: If a class has no training image, or the loss is not finite.
+    """
+    from cifar_pipelines.spark.host import HostMeter
+    from cifar_pipelines.spark.measure import measured_work
+    from cifar_pipelines.spark.session import active_session
+
+    session, cluster = active_session(), run_context.cluster
+    _require_all_classes(images, images_info["class_names"])
+    check_sizes(cnn, images_info["train_size"], len(cluster.executors))
+    engine = create_engine(cnn.engine)
+    shape = NetworkShape(cnn.image_size, len(images_info["class_names"]))
+    with claimed(checkpoints, run_context.run_id, training_configuration, cnn.resume) as checkpoint:
+        earlier = checkpoint.history() if checkpoint.holds_state else []
+        if earlier:
+            logger.info("%s goes on after epoch %d of %d.", cnn.model, len(earlier), cnn.recipe.epochs)
+        job = TrainingJob(
+            network=cnn.network,
+            options=cnn.options,
+            shape=shape,
+            recipe=cnn.recipe,
+            precision=_settled_precision(session, cnn.recipe.precision, cluster.cores),
+            seed=run_context.parameters["subset"]["seed"],
+            files=tuple(images.inputFiles()),
+            train_images=images_info["train_size"],
+            validation_images=min(cnn.validation_images, images_info["test_size"]),
+            checkpoint=str(checkpoint.folder),
+        )
+        meter = HostMeter()
+        measuring = measured_work(session, f"Training {cnn.model}", show_progress=False)
+        with measuring as work, EpochLog(checkpoint, cnn.model, cnn.recipe.epochs):
+            restarts = _train_to_the_end(engine, job, checkpoint, run_context)
+        host_load = meter.stop()
+        state, history = checkpoint.load()
+        workers = checkpoint.reports()
+    network = TrainedNetwork(
+        cnn.network,
+        cnn.options,
+        shape,
+        state["average"] or state["network"],
+        tuple(images_info["class_names"]),
+        training_configuration | {"precision": job.precision},
+    )
+    report = {
+        "engine": engine.describe(),
+        "precision": job.precision,
+        "timings": _fit_timings(history, len(earlier), work.wall_s, workers),
+        "restarts": restarts,
+        "resumed_after_epoch": len(earlier) or None,
+        "host_load": host_load,
+        "workers": workers,
+        "resources": {
+            "task_cpu_s": round(work.task_cpu_s + sum(worker["cpu_s"] for worker in workers), 3),
+            "python_cpu_s": round(sum(worker["cpu_s"] for worker in workers), 3),
+            "task_run_s": round(work.task_run_s, 3),
+            "gc_s": round(work.gc_s, 3),
+            "shuffle_read_bytes": work.shuffle_read_bytes,
+            "shuffle_write_bytes": work.shuffle_write_bytes,
+        },
+    }
+    logger.info(
+        "%s: %d epochs in %.1f s, %.1f s of them outside of training and validation.",
+        cnn.model, len(history) - len(earlier), work.wall_s, report["timings"]["engine_overhead_s"],
+    )  # fmt: skip
+    return network, pd.DataFrame(history), report
+
+
+def _train_to_the_end(engine: Any, job: TrainingJob, checkpoint: Any, run_context: RunContext) -> int:
+    """Trains, and starts again from the checkpoint when a worker is lost; returns how often it did."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    from cifar_pipelines.spark.session import await_executors
+
+    setting = run_context.setting
+    for attempt in range(RESTARTS + 1):
+        try:
+            engine.train(replace(job, attempt=attempt), setting.executors, setting.executor_cores)
+            return attempt
+        except (Py4JError, PySparkException, RuntimeError) as error:
+            if reason := checkpoint.failure():
+                raise UserError(f"Training stopped. {reason}") from None
+            if attempt == RESTARTS:
+                raise
+            logger.warning(
+                "A worker was lost after epoch %d; training starts again from there. (%s)",
+                len(checkpoint.history()), _first_line(error),
+            )  # fmt: skip
+            await_executors(setting.executors, timeout_s=60)
+    raise AssertionError("unreachable")
+
+
+def _first_line(error: Exception) -> str:
+    java = getattr(error, "java_exception", None)
+    text = java.getMessage() if java is not None else str(error)
+    return (text or type(error).__name__).strip().splitlines()[0][:200]
+
+
+def _fit_timings(
+    history: list[dict[str, float]], resumed: int, wall_s: float, workers: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Times of the fit: all of it, as one waits for it, and its parts by the first worker's clock."""
+    now, before = history[resumed:], history[:resumed]
+    train = sum(row["seconds"] for row in now)
+    validate = sum(row["validation_seconds"] for row in now)
+    earlier = sum(row["seconds"] + row["validation_seconds"] for row in before)
+    return {
+        "fit_s": [round(wall_s + earlier, 3)],
+        "train_s": round(train + sum(row["seconds"] for row in before), 3),
+        "validate_s": round(validate + sum(row["validation_seconds"] for row in before), 3),
+        "read_s": max(worker["read_s"] for worker in workers),
+        "engine_overhead_s": round(wall_s - train - validate, 3),
+    }
+
+
+def _require_all_classes(images: DataFrame, class_names: list[str]) -> None:
+    train = images.where("split = 'train'")
+    present = {row["label"] for row in train.select("label").distinct().collect()}
+    missing = [name for label, name in enumerate(class_names) if label not in present]
+    if missing:
+        raise UserError(
+            f"The training images hold none of the class {', '.join(map(repr, missing))}, so it cannot be learned. Take "
+            "more images (train_size), or mend those that were left out as damaged."
+        )
+
+
+def _settled_precision(session: SparkSession, precision: str, cores: int) -> str:
+    """One precision for all workers: bf16 only where every executor's CPU has it."""
+    from cifar_pipelines.extractors.worker import resolve_precision
+
+    if precision != "auto":
+        return precision
+    tasks = session.sparkContext.parallelize(range(cores), cores)
+    found = set(tasks.map(lambda _: resolve_precision("auto")).collect())
+    return found.pop() if len(found) == 1 else "fp32"
+
+
+def predict_cnn(
+    network: SavedNetwork,
+    images: DataFrame,
+    images_info: dict[str, Any],
+    cnn: CnnSpec,
+    run_context: RunContext,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Predicts the test images on the executors with the network as it was loaded back.
+
+    Images are cached and the Python workers are warm before the clock starts.
+
+    Returns:
+        The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and what
+        prediction cost.
+    """
+    from cifar_pipelines.spark.measure import measured_work
+    from cifar_pipelines.spark.session import active_session
+
+    session, cores = active_session(), run_context.cluster.cores
+    trained = network.network
+    broadcast = session.sparkContext.broadcast(trained.as_dict())
+    job = PredictionJob(
+        key=uuid.uuid4().hex,
+        load_network=partial(network_of, broadcast),
+        size=cnn.image_size,
+        precision=trained.training["precision"],
+        flip=cnn.recipe.flip_at_test,
+    )
+    started = time.perf_counter()
+    # PARALLEL(executors): every task predicts its partition of the test images.
+    test = images.where("split = 'test'").select("image_id", "label", "image").repartition(cores).persist()
+    test.count()
+    latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).first()
+    # PARALLEL(executors): one task per core, so that no worker loads the network inside the timed prediction.
+    session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.network())).collect()
+    preparing_s = time.perf_counter() - started
+    with measured_work(session, "Predicting", show_progress=False) as work:
+        table = test.mapInArrow(lambda batches: predict_batches(batches, job), PREDICTION_SCHEMA).toPandas()
+    test.unpersist()
+    if len(table) != images_info["test_size"]:
+        raise UserError(
+            f"The image table holds {len(table)} test images, but its description says {images_info['test_size']}. Run "
+            "`kedro run --pipeline ingestion` again."
+        )
+    report = {
+        "timings": {"predict_s": [round(work.wall_s, 3)], "prepare_prediction_s": round(preparing_s, 3)},
+        "prediction": latency,
+        "probability_source": "softmax of the logits",
+        "model_size_bytes": network.size_bytes,
+        "parameter_count": trained.parameter_count,
+        "artifacts": {"model": os.path.relpath(network.path)},
+    }
+    return table.sort_values("image_id", ignore_index=True), report
+
+
+def plot_history(history: pd.DataFrame, cnn: CnnSpec) -> Figure:
+    """Draws the learning curves."""
+    return plot_learning_curves(history, f"{cnn.model}: learning curves")
+
+
+def describe_cnn(
+    cnn: CnnSpec, history: pd.DataFrame, fit_report: dict[str, Any], predict_report: dict[str, Any]
+) -> dict[str, Any]:
+    """Gathers what the run record says of this model."""
+    return {
+        "model": cnn.model,
+        "family": "cnn",
+        "params": cnn.params(),
+        "justification": cnn.justification,
+        "history": history.to_dict("records"),
+        **fit_report,
+        **predict_report,
+        "timings": fit_report["timings"] | predict_report["timings"],
+    }
+
+
+def announce_records(*run_records: dict[str, Any]) -> dict[str, Any]:
+    """Adds nothing to the run records: it makes a comparison in the same run wait for the last of them."""
+    return {}

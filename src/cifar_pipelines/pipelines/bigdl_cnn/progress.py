@@ -1,0 +1,51 @@
+"""Shows epochs as they end, by looking at the checkpoint's history."""
+
+import logging
+import threading
+from typing import Any
+
+from cifar_pipelines.training.checkpoint import Checkpoint
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+
+
+class EpochLog:
+    """Logs a line for every epoch that ends while the block runs, with the time that is left."""
+
+    def __init__(self, checkpoint: Checkpoint, model: str, epochs: int) -> None:
+        self._checkpoint = checkpoint
+        self._model = model
+        self._epochs = epochs
+        self._seen = len(checkpoint.history()) if checkpoint.holds_state else 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "EpochLog":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(POLL_S):
+            self._show()
+        self._show()
+
+    def _show(self) -> None:
+        for row in self._checkpoint.history()[self._seen :]:
+            self._seen += 1
+            logger.info("%s: %s", self._model, describe_epoch(row, self._epochs))
+
+
+def describe_epoch(row: dict[str, Any], epochs: int) -> str:
+    """One row of a history as a line of text."""
+    left = (epochs - row["epoch"]) * (row["seconds"] + row["validation_seconds"])
+    return (
+        f"epoch {row['epoch']} of {epochs}: loss {row['loss']:.3f}, accuracy {row['accuracy']:.1%}, validation "
+        f"{row['validation_accuracy']:.1%} (loss {row['validation_loss']:.3f}), learning rate "
+        f"{row['learning_rate']:.3g}, {row['images_per_s']:.0f} images/s, about {left:.0f} s left"
+    )

@@ -1,0 +1,116 @@
+"""A CNN as the configuration wants it, checked before any process starts."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cifar_pipelines.engines import create_engine
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.networks import NetworkShape, checked_network
+from cifar_pipelines.options import checked_options
+from cifar_pipelines.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class CnnSpec:
+    """A network, the engine that trains it, and how.
+
+    Attributes:
+        network: Name of the network.
+        engine: Name of the engine.
+        justification: Why these layers; printed in the report.
+        options: The network's options.
+        recipe: The recipe.
+        image_size: Height and width in pixels to which images are resized.
+        validation_images: Test images for the learning curve.
+        resume: Whether to go on with a training that was stopped.
+    """
+
+    network: str
+    engine: str
+    justification: str
+    options: dict[str, Any]
+    recipe: Recipe
+    image_size: int
+    validation_images: int
+    resume: bool
+
+    @property
+    def model(self) -> str:
+        """Name of the model in records and paths."""
+        return f"{self.network}_{self.engine}"
+
+    def params(self) -> dict[str, Any]:
+        """What the result depends on, engine and images apart; part of the run record."""
+        return {
+            "network": self.network,
+            "options": self.options,
+            "recipe": asdict(self.recipe),
+            "image_size": self.image_size,
+            "validation_images": self.validation_images,
+        }
+
+
+def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
+    """Checks the block `bigdl_cnn` for one network and engine.
+
+    Raises:
+        UserError: If a name is unknown, a key is missing or unknown, a value breaks its rule, or the engine's
+            libraries are missing.
+    """
+    create_engine(engine).check()
+    what = f"bigdl_cnn.models.{network}"
+    model = block["models"][network]
+    if not isinstance(model, dict) or set(model) != {"justification", "options", "recipe"}:
+        raise UserError(
+            f"{what} is {model!r}, but must hold exactly `justification`, `options` and `recipe`."
+        )
+    justification = model["justification"]
+    if not isinstance(justification, str) or not justification.strip():
+        raise UserError(f"{what}.justification is empty, but every network needs the reasons for its layers.")
+    checked = checked_options(
+        _further,
+        {key: block[key] for key in ("image_size", "validation_images", "resume")},
+        "bigdl_cnn",
+    )
+    for key in ("image_size", "validation_images"):
+        if checked[key] < 1:
+            raise UserError(f"bigdl_cnn.{key} is {checked[key]}, but must be at least 1.")
+    # The number of classes is known only with the images; no rule of a network depends on it.
+    options = checked_network(network, NetworkShape(checked["image_size"], classes=2), model["options"])
+    return CnnSpec(
+        network,
+        engine,
+        " ".join(justification.split()),
+        options,
+        Recipe.from_config(model["recipe"]),
+        **checked,
+    )
+
+
+def _further(*, image_size: int = 32, validation_images: int = 1000, resume: bool = True) -> None:
+    """The keys of the block whose types the defaults tell."""
+
+
+def check_sizes(spec: CnnSpec, train_images: int, workers: int) -> None:
+    """Checks that every worker gets images and every step is full.
+
+    Raises:
+        UserError: If there are fewer images than workers or than one step takes, or a step has fewer than workers.
+    """
+    batch = spec.recipe.batch_size
+    key = f"bigdl_cnn.models.{spec.network}.recipe.batch_size"
+    if train_images < workers:
+        raise UserError(
+            f"{train_images} training images are fewer than the {workers} workers, one per executor, so that some would "
+            "have none. Take more images (train_size), or a setting with fewer executors."
+        )
+    if batch < workers:
+        raise UserError(
+            f"{key} is {batch}, fewer than the {workers} workers, one per executor: every worker needs at least one image "
+            f"per step. Set it to at least {workers}, or take a setting with fewer executors."
+        )
+    if batch > train_images:
+        raise UserError(
+            f"{key} is {batch}, more than the {train_images} training images, so that no step would be full. Set it to at "
+            f"most {train_images}, or take more images (train_size)."
+        )

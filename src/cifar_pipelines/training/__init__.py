@@ -1,0 +1,1 @@
+"""How a network is trained by one worker, whatever engine started it; nothing here knows Spark."""

@@ -1,0 +1,170 @@
+"""Checkpoints: one folder per run that is training, written every epoch, gone when the run is done."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.errors import UserError
+
+_STATE = "state.pt"
+_HISTORY = "history.json"
+_CONFIGURATION = "configuration.json"
+_FAILURE = "failure.json"
+
+
+class Checkpoint:
+    """A folder on storage that the driver and all workers see; the worker of rank 0 writes it.
+
+    Args:
+        folder: The folder; it need not exist.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def save(self, state: Mapping[str, Any], history: list[dict[str, float]]) -> None:
+        """Keeps the state after an epoch; a kill in between leaves the one before."""
+        import torch
+
+        partial = self.folder / f"{_STATE}.partial"
+        torch.save({"state": state, "history": history}, partial)
+        partial.rename(self.folder / _STATE)
+        self._write(_HISTORY, history)
+
+    def load(self) -> tuple[dict[str, Any], list[dict[str, float]]] | None:
+        """The last state with its history, or None before the end of the first epoch."""
+        import torch
+
+        if not (self.folder / _STATE).exists():
+            return None
+        loaded = torch.load(self.folder / _STATE, weights_only=True)
+        return loaded["state"], loaded["history"]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the last state; 0 where there is none."""
+        return (self.folder / _STATE).stat().st_size if self.holds_state else 0
+
+    @property
+    def holds_state(self) -> bool:
+        """Whether an epoch has ended."""
+        return (self.folder / _STATE).exists()
+
+    def history(self) -> list[dict[str, float]]:
+        """The rows of all epochs so far; cheap, for looking on while training runs."""
+        return self._read(_HISTORY) or []
+
+    def report(self, rank: int, facts: Mapping[str, Any]) -> None:
+        """Leaves what a worker says of itself."""
+        self._write(f"worker{rank}.json", facts)
+
+    def reports(self) -> list[dict[str, Any]]:
+        """What the workers of the last attempt said of themselves, by rank."""
+        files = self.folder.glob("worker*.json")
+        return sorted((json.loads(file.read_text()) for file in files), key=lambda facts: facts["rank"])
+
+    def fail(self, message: str) -> None:
+        """Leaves the reason why training cannot go on; no worker starts again over it."""
+        self._write(_FAILURE, message)
+
+    def failure(self) -> str | None:
+        """The reason left by `fail`."""
+        return self._read(_FAILURE)
+
+    def first_start(self, who: str) -> bool:
+        """Whether this is the first call with that name."""
+        try:
+            (self.folder / f"started-{who}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def begin(self, configuration: Mapping[str, Any]) -> None:
+        """Makes the folder, or forgets what an earlier attempt of the same run said of itself."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for pattern in ("worker*.json", "started-*", _FAILURE):
+            for file in self.folder.glob(pattern):
+                file.unlink()
+        self._write(_CONFIGURATION, configuration)
+
+    def require_same(self, configuration: Mapping[str, Any]) -> None:
+        """Raises if the checkpoint was made with another configuration.
+
+        Raises:
+            UserError: Naming every key that differs, with both values.
+        """
+        theirs, ours = _flat(self._read(_CONFIGURATION) or {}), _flat(json.loads(json.dumps(configuration)))
+        different = [
+            f"{key} (checkpoint: {theirs.get(key, 'absent')}; now: {ours.get(key, 'absent')})"
+            for key in sorted(theirs.keys() | ours.keys())
+            if theirs.get(key) != ours.get(key)
+        ]
+        if different:
+            raise UserError(
+                f"An unfinished training in {self.folder} has another configuration: {'; '.join(different)}. Give it "
+                "the same values to go on with it, or begin anew with --params bigdl_cnn.resume=false."
+            )
+
+    def _write(self, name: str, content: Any) -> None:
+        partial = self.folder / f"{name}.partial"
+        partial.write_text(json.dumps(content))
+        partial.rename(self.folder / name)
+
+    def _read(self, name: str) -> Any:
+        file = self.folder / name
+        return json.loads(file.read_text()) if file.exists() else None
+
+
+def find_unfinished(root: Path) -> list[Checkpoint]:
+    """The checkpoints below a folder that hold at least one epoch, newest first, held by a run or not."""
+    folders = sorted(root.iterdir(), reverse=True) if root.exists() else []
+    return [found for found in map(Checkpoint, folders) if found.holds_state]
+
+
+@contextmanager
+def claimed(root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool) -> Iterator[Checkpoint]:
+    """The checkpoint that this run trains on, locked against every other run; removed when the block ends well.
+
+    Args:
+        root: Folder of the checkpoints of one model and setting.
+        run_id: Names the folder of a new checkpoint; sorts by time.
+        configuration: What the training depends on.
+        resume: Whether to go on with an unfinished training that no run holds.
+
+    Raises:
+        UserError: If that training has another configuration.
+    """
+    from filelock import FileLock, Timeout
+
+    for folder in sorted(root.iterdir(), reverse=True) if root.exists() else []:
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:  # another run is at it, and is left alone
+            continue
+        checkpoint = Checkpoint(folder)
+        try:
+            if resume and checkpoint.holds_state:
+                checkpoint.require_same(configuration)
+                checkpoint.begin(configuration)
+                yield checkpoint
+                shutil.rmtree(folder)
+                return
+            shutil.rmtree(folder)
+        finally:
+            lock.release()
+    checkpoint = Checkpoint(root / run_id)
+    checkpoint.begin(configuration)
+    with FileLock(checkpoint.folder / "lock"):
+        yield checkpoint
+        shutil.rmtree(checkpoint.folder)
+
+
+def _flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in block.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,116 @@
+"""Prediction on the executors with a trained network, and how long one image takes."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cifar_pipelines.extractors.images import decode, resize
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import nn
+
+PREDICTION_BATCH = 250
+PREDICTION_SCHEMA = "image_id string, label int, prediction int, probability array<float>"
+_TIMED_IMAGES = 50
+
+# The network that this process has built: weights are loaded once, not once per task.
+_built: dict[str, "nn.Module"] = {}
+
+
+@dataclass(frozen=True)
+class PredictionJob:
+    """Everything a Python worker needs to predict.
+
+    Attributes:
+        key: Names the job; a worker builds the network once per key.
+        load_network: Returns the network with its weights; called once per worker.
+        size: Height and width of the network's images in pixels.
+        precision: "bf16" or "fp32".
+        flip: Whether to average with the mirrored image's logits.
+    """
+
+    key: str
+    load_network: Callable[[], "nn.Module"]
+    size: int
+    precision: str
+    flip: bool
+
+    def network(self) -> "nn.Module":
+        """The network of this process, built at the first call; one thread, since a task has one core."""
+        if self.key not in _built:
+            import torch
+
+            torch.set_num_threads(1)
+            _built.clear()
+            _built[self.key] = self.load_network().eval()
+        return _built[self.key]
+
+    def probabilities(self, images: Any) -> Any:
+        """Softmax of the logits, float32 (n, classes), of uint8 images (n, 3, size, size)."""
+        from cifar_pipelines.training.trainer import predict_logits
+
+        return predict_logits(self.network(), images, self.precision, self.flip).softmax(1).numpy()
+
+
+def network_of(broadcast: Any) -> "nn.Module":
+    """The module of a broadcast `TrainedNetwork.as_dict()`."""
+    from cifar_pipelines.training.trained_network import TrainedNetwork
+
+    return TrainedNetwork.from_dict(broadcast.value).build()
+
+
+def predict_batches(batches: Iterator["pa.RecordBatch"], job: PredictionJob) -> Iterator["pa.RecordBatch"]:
+    """Predicts record batches.
+
+    Args:
+        batches: Columns `image_id`, `label` and `image`.
+        job: The job.
+
+    Yields:
+        Columns of `PREDICTION_SCHEMA`.
+    """
+    import pyarrow as pa
+
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        images = [decode(image) for image in batch.column("image").to_pylist()]
+        probability = job.probabilities(resize(images, job.size))
+        yield pa.RecordBatch.from_arrays(
+            [
+                batch.column("image_id"),
+                batch.column("label").cast(pa.int32()),
+                pa.array(probability.argmax(1), pa.int32()),
+                pa.array(list(probability), pa.list_(pa.float32())),
+            ],
+            names=["image_id", "label", "prediction", "probability"],
+        )
+
+
+def time_prediction(job: PredictionJob) -> dict[str, float]:
+    """Times prediction alone on one core: tensors in, probabilities out, decoding not counted.
+
+    Returns:
+        Milliseconds per image: `batch_1_ms`, the median of 50 single images, and `batch_<n>_ms`.
+    """
+    import statistics
+
+    import torch
+
+    images = torch.randint(0, 256, (PREDICTION_BATCH, 3, job.size, job.size), dtype=torch.uint8)
+    job.probabilities(images)
+    singles = [_milliseconds(job, images[i : i + 1]) for i in range(_TIMED_IMAGES)]
+    batched = statistics.median(_milliseconds(job, images) for _ in range(3)) / len(images)
+    return {
+        "batch_1_ms": round(statistics.median(singles), 3),
+        f"batch_{PREDICTION_BATCH}_ms": round(batched, 4),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _milliseconds(job: PredictionJob, images: Any) -> float:
+    started = time.perf_counter()
+    job.probabilities(images)
+    return 1000 * (time.perf_counter() - started)

@@ -1,0 +1,63 @@
+"""One worker's share of the images, in memory, and the batches it gives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cifar_pipelines.training.augmentation import cut_out, mirror, shift
+from cifar_pipelines.training.recipe import Recipe
+
+# Mean and standard deviation of the channels of CIFAR-10's training images; close enough for any natural images.
+MEAN = (0.4914, 0.4822, 0.4465)
+STD = (0.2470, 0.2435, 0.2616)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Maps uint8 images (n, 3, size, size) to float32 of about zero mean and unit variance, `channels_last`."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    scaled = images.float().sub_(255 * mean).div_(255 * std)
+    return scaled.contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A worker's share of the training images.
+
+    Attributes:
+        images: uint8 tensor of shape (n, 3, size, size).
+        labels: int64 tensor of shape (n,).
+        seed: Seeds order and augmentation; workers have different ones.
+    """
+
+    images: Tensor
+    labels: Tensor
+    seed: int
+
+    def batches(
+        self, epoch: int, steps: int, batch_size: int, recipe: Recipe
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields the augmented batches of one epoch; they depend on the seed and the epoch alone.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+            steps: Number of batches; the same for every worker.
+            batch_size: Images per batch of this worker.
+            recipe: The recipe.
+
+        Yields:
+            Normalised images (batch_size, 3, size, size), float32, and labels (batch_size,), int64.
+        """
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(self.images), generator=generator)
+        # Which half begins mirrored is drawn once, so that two epochs show every image from both sides.
+        first = torch.Generator().manual_seed(self.seed)
+        mirrored = (torch.rand(len(self.images), generator=first) < 0.5) ^ bool(epoch % 2)
+        for step in range(steps):
+            # Shards of unequal size: the one image that may be missing is taken from the beginning again.
+            chosen = order[torch.arange(step * batch_size, (step + 1) * batch_size) % len(order)]
+            images = shift(self.images[chosen], recipe.crop_padding, generator)
+            if recipe.flip:
+                images = mirror(images, mirrored[chosen])
+            yield cut_out(normalise(images), recipe.cutout, generator), self.labels[chosen]

@@ -1,0 +1,205 @@
+"""One worker's training: the step, the epoch, the validation, and the state that a checkpoint holds."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from cifar_pipelines.training.recipe import Recipe, Schedule, set_learning_rate
+from cifar_pipelines.training.shard import Shard, normalise
+
+EVALUATION_BATCH = 250
+INITIALISATION_IMAGES = 2000
+
+
+class NotFiniteError(FloatingPointError):
+    """The loss is infinite or not a number."""
+
+
+@dataclass
+class Trainer:
+    """Trains one replica of a network; replicas are kept equal by whatever wraps `model`.
+
+    Attributes:
+        network: The bare network.
+        optimizer: Its optimizer, from `create_optimizer`.
+        recipe: The recipe.
+        shard: This worker's training images.
+        steps: Steps per epoch, the same for every worker.
+        batch_size: Images of this worker per step.
+        precision: "bf16" or "fp32".
+        model: What is called for a forward pass: the network, or a wrapper that averages gradients.
+        loss_weight: This worker's images per step over the mean of all workers', so that every image counts
+            the same in the averaged gradient.
+        epoch: Epochs done.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    recipe: Recipe
+    shard: Shard
+    steps: int
+    batch_size: int
+    precision: str
+    model: nn.Module | None = None
+    loss_weight: float = 1.0
+    epoch: int = 0
+    _sums: dict[str, float] = field(default_factory=dict)
+    _average: dict[str, Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        self.model = self.model or self.network
+        self._schedule = Schedule(self.recipe, self.steps * self.recipe.epochs)
+        self._step = 0
+
+    def initialise(self) -> None:
+        """Lets the network look at training images before the first step, if it wants to."""
+        if hasattr(self.network, "initialise"):
+            first = self.shard.images[:INITIALISATION_IMAGES]
+            self.network.initialise(normalise(first))
+
+    def begin_epoch(self) -> Any:
+        """Starts an epoch.
+
+        Returns:
+            An iterator over its batches.
+        """
+        self._sums = {"loss": 0.0, "correct": 0.0, "images": 0.0}
+        self._started = time.perf_counter()
+        self._step = self.epoch * self.steps
+        self.model.train()
+        return self.shard.batches(self.epoch, self.steps, self.batch_size, self.recipe)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Computes the mean loss of a batch.
+
+        Raises:
+            NotFiniteError: If it is infinite or not a number; the epoch and the step are named.
+        """
+        with autocast(self.precision):
+            logits = self.model(images)
+        logits = logits.float()
+        loss = cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise NotFiniteError(
+                f"The loss is {value} in epoch {self.epoch + 1}, step {self._step - self.epoch * self.steps + 1}. "
+                f"Lower the recipe's learning_rate ({self.recipe.learning_rate})."
+            )
+        self._sums["loss"] += value * len(labels)
+        self._sums["correct"] += (logits.argmax(1) == labels).sum().item()
+        self._sums["images"] += len(labels)
+        return loss
+
+    def backward(self, loss: Tensor) -> None:
+        """Takes one step of the optimizer at this step's learning rate."""
+        self.learning_rate = set_learning_rate(self.optimizer, self._schedule(self._step))
+        self.optimizer.zero_grad(set_to_none=True)
+        (loss * self.loss_weight).backward()
+        self.optimizer.step()
+        self._step += 1
+        self._update_average()
+
+    def end_epoch(self) -> dict[str, float]:
+        """Ends an epoch.
+
+        Returns:
+            Sums over this worker's images: `loss`, `correct` and `images`; and `seconds`.
+        """
+        self.epoch += 1
+        return self._sums | {"seconds": time.perf_counter() - self._started}
+
+    def _update_average(self) -> None:
+        if not self.recipe.averaging:
+            return
+        state = self.network.state_dict()
+        if self._average is None:
+            self._average = {name: value.clone() for name, value in state.items()}
+            return
+        for name, value in state.items():
+            if value.dtype.is_floating_point:
+                # Early steps count less, or the first random weights would stay in the average for long.
+                decay = min(self.recipe.averaging, self._step / (self._step + 10))
+                self._average[name].lerp_(value, 1 - decay)
+            else:
+                self._average[name].copy_(value)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The state dict that is kept: the averaged one where the recipe averages, else the latest."""
+        return self._average if self._average is not None else self.network.state_dict()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training needs to go on: weights, their average, momentum, epoch."""
+        return {
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "average": self._average,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Goes on from a state that `state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._average = state["average"]
+        self.epoch = state["epoch"]
+
+
+def autocast(precision: str) -> Any:
+    """The context in which a forward pass computes in `precision`."""
+    return torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+@torch.inference_mode()
+def predict_logits(
+    network: Callable[[Tensor], Tensor],
+    images: Tensor,
+    precision: str,
+    flip: bool,
+    batch_size: int = EVALUATION_BATCH,
+) -> Tensor:
+    """Predicts images.
+
+    Args:
+        network: A network in evaluation mode.
+        images: uint8 tensor of shape (n, 3, size, size).
+        precision: "bf16" or "fp32".
+        flip: Whether to average with the mirrored image's logits.
+        batch_size: Images per forward pass.
+
+    Returns:
+        Logits, float32, of shape (n, classes).
+    """
+    parts = []
+    with autocast(precision):
+        for start in range(0, len(images), batch_size):
+            batch = normalise(images[start : start + batch_size])
+            logits = network(batch).float()
+            parts.append((logits + network(batch.flip(-1)).float()) / 2 if flip else logits)
+    return torch.cat(parts)
+
+
+def evaluate(
+    network: nn.Module, weights: dict[str, Tensor], images: Tensor, labels: Tensor, precision: str
+) -> dict[str, float]:
+    """Sums of loss (without label smoothing) and of right predictions over images, with given weights.
+
+    The network's own weights and mode are as before afterwards.
+    """
+    training = network.training
+    network.eval()
+    logits = predict_logits(
+        lambda batch: torch.func.functional_call(network, weights, (batch,)), images, precision, flip=False
+    )
+    network.train(training)
+    return {
+        "loss": cross_entropy(logits, labels, reduction="sum").item(),
+        "correct": (logits.argmax(1) == labels).sum().item(),
+        "images": len(labels),
+    }

@@ -1,0 +1,128 @@
+"""One worker of a training, from its shard to its report; an engine calls it at the right moments."""
+
+import os
+import time
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from cifar_pipelines.training.checkpoint import Checkpoint
+from cifar_pipelines.training.job import TrainingJob
+from cifar_pipelines.training.trainer import NotFiniteError, Trainer, evaluate
+
+
+class TrainingWorker:
+    """Holds a trainer, keeps its checkpoint, and adds up over all workers what the history shows.
+
+    Args:
+        job: The training.
+        network: The bare network, as `job.build_network` made it.
+        optimizer: Its optimizer.
+        model: The network wrapped by DistributedDataParallel.
+        started: When this worker began, in seconds of `time.perf_counter`.
+    """
+
+    def __init__(
+        self,
+        job: TrainingJob,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        model: nn.Module,
+        started: float,
+    ) -> None:
+        self.job = job
+        self.rank, self.workers = dist.get_rank(), dist.get_world_size()
+        self.checkpoint = Checkpoint(job.checkpoint)
+        if reason := self.checkpoint.failure():
+            raise RuntimeError(reason)
+        self.history: list[dict[str, float]] = []
+        self._seconds = {"start": time.perf_counter() - started, "validate": 0.0, "checkpoint": 0.0}
+        before = time.perf_counter()
+        shard = job.read_shard(self.rank, self.workers)
+        self.validation = job.read_validation(self.rank, self.workers)
+        self._seconds["read"] = time.perf_counter() - before
+        batch_size = job.batch_size(self.rank, self.workers)
+        self.trainer = Trainer(
+            network, optimizer, job.recipe, shard, job.steps, batch_size, job.precision, model,
+            loss_weight=batch_size * self.workers / job.recipe.batch_size,
+        )  # fmt: skip
+        self._begin(model)
+
+    def _begin(self, model: nn.Module) -> None:
+        """Goes on from the last checkpoint; else lets the network look at data, on rank 0, for all."""
+        loaded = self.checkpoint.load()
+        if loaded:
+            state, self.history = loaded
+            self.trainer.load_state(state)
+            return
+        if self.rank == 0:
+            self.trainer.initialise()
+        with torch.no_grad():
+            for tensor in (*self.trainer.network.parameters(), *self.trainer.network.buffers()):
+                dist.broadcast(tensor, 0)
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are done."""
+        return self.trainer.epoch >= self.job.recipe.epochs
+
+    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of a batch; one that is not finite ends the training for good."""
+        try:
+            return self.trainer.forward(images, labels)
+        except NotFiniteError as error:
+            self.checkpoint.fail(str(error))
+            raise
+
+    def end_epoch(self) -> None:
+        """Validates, adds up over workers, and keeps checkpoint, history and this worker's report."""
+        mine = self.trainer.end_epoch()
+        before = time.perf_counter()
+        images, labels = self.validation
+        judged = evaluate(self.trainer.network, self.trainer.weights(), images, labels, self.job.precision)
+        sums = _sum_over_workers([mine["loss"], mine["correct"], mine["images"], *judged.values()])
+        validated = time.perf_counter()
+        loss, correct, count, validation_loss, validation_correct, validation_count = sums
+        self.history.append(
+            {
+                "epoch": self.trainer.epoch,
+                "loss": loss / count,
+                "accuracy": correct / count,
+                "validation_loss": validation_loss / max(validation_count, 1),
+                "validation_accuracy": validation_correct / max(validation_count, 1),
+                "learning_rate": self.trainer.learning_rate,
+                "seconds": mine["seconds"],
+                "validation_seconds": validated - before,
+                "images_per_s": count / mine["seconds"],
+            }
+        )
+        if self.rank == 0:
+            self.checkpoint.save(self.trainer.state(), self.history)
+        self._seconds["validate"] += validated - before
+        self._seconds["checkpoint"] += time.perf_counter() - validated
+        self.checkpoint.report(self.rank, self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        import resource
+
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            "rank": self.rank,
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "threads": torch.get_num_threads(),
+            "batch_size": self.trainer.batch_size,
+            "images": len(self.trainer.shard.images),
+            "precision": self.job.precision,
+            "cpu_s": round(time.process_time(), 3),
+            "peak_memory_mb": round(usage.ru_maxrss / 1024, 1),
+            **{f"{name}_s": round(value, 3) for name, value in self._seconds.items()},
+        }
+
+
+def _sum_over_workers(values: list[float]) -> list[float]:
+    total = torch.tensor(values, dtype=torch.float64)
+    dist.all_reduce(total)
+    return total.tolist()
