@@ -1,7 +1,9 @@
-"""Commands of the project beside Kedro's own: `kedro settings`, `kedro classifiers`, `kedro parallelism`."""
+"""Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `classifiers`, `parallelism`."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -28,32 +30,107 @@ def settings(suited: bool) -> None:
     Every folder conf/exec_<M>x<C> is one: M cores in all, C cores per executor. Run a pipeline under it
     with `kedro run --pipeline spark_ml --env exec_8x2`.
     """
-    from cifar_pipelines.configuration import load_configuration
-    from cifar_pipelines.spark.parallelism import ParallelismSetting, host_cores, suited_shapes
+    from cifar_pipelines.spark.parallelism import host_cores
 
+    if suited:
+        click.echo(" ".join(suited_settings()))
+        return
     cores = host_cores()
-    legal: dict[tuple[int, int], ParallelismSetting] = {}
     table = Table("environment", "cores", "executors", "cores each", "memory each", "on this host")
-    for name in _environments():
-        block = load_configuration(env=name)["globals"]
-        try:
-            setting = ParallelismSetting.from_config(block["parallelism"], block["budget"])
-        except UserError as error:
-            table.add_row(name, "", "", "", "", f"[red]illegal: {error.message}[/red]")
+    for name, setting in _settings():
+        if isinstance(setting, UserError):
+            table.add_row(name, "", "", "", "", f"[red]illegal: {setting.message}[/red]")
             continue
-        legal[setting.cores_max, setting.executor_cores] = setting
         fits = "fits" if setting.cores_max <= cores else f"oversubscribed: {cores} cores here"
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
         table.add_row(name, *map(str, numbers), setting.executor_memory, fits)
-    if suited:
-        click.echo(" ".join(legal[shape].name for shape in suited_shapes(cores, list(legal))))
-    else:
-        Console().print(table)
+    Console().print(table)
+
+
+def suited_settings() -> tuple[str, ...]:
+    """Names of three legal settings that suit this host."""
+    from cifar_pipelines.spark.parallelism import host_cores, suited_shapes
+
+    legal = {
+        (setting.cores_max, setting.executor_cores): setting.name
+        for _, setting in _settings()
+        if not isinstance(setting, UserError)
+    }
+    return tuple(legal[shape] for shape in suited_shapes(host_cores(), list(legal)))
+
+
+def _settings() -> Iterator[tuple[str, Any]]:
+    """The environments that hold a setting, each with the setting or with what is illegal about it."""
+    from cifar_pipelines.configuration import load_configuration
+    from cifar_pipelines.spark.parallelism import ParallelismSetting
+
+    for name in _environments():
+        block = load_configuration(env=name)["globals"]
+        try:
+            yield name, ParallelismSetting.from_config(block["parallelism"], block["budget"])
+        except UserError as error:
+            yield name, error
 
 
 def _environments() -> list[str]:
     folders = (path.name for path in (PROJECT_PATH / "conf").glob("exec_*"))
     return sorted(folders, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+
+
+@cli.command()
+@click.option(
+    "--settings",
+    help="Settings joined by commas, such as exec_8x1,exec_8x2; default: three that suit this host.",
+)
+@click.option(
+    "--pipelines",
+    default="ingestion,features,spark_ml,bigdl_cnn",
+    show_default=True,
+    help="Pipelines to run under every setting.",
+)
+@click.option("--repeats", default=1, show_default=True, help="How often to run them under every setting.")
+@click.option("--params", default="", help="Parameters for every run, as for `kedro run`.")
+@click.option(
+    "--grow-to",
+    type=int,
+    help="Training images for the CNN with the best setting; default: twice train_size. 0 leaves this out.",
+)
+@click.option("--again", is_flag=True, help="Measure anew what is recorded already.")
+def experiment(
+    settings: str | None, pipelines: str, repeats: int, params: str, grow_to: int | None, again: bool
+) -> None:
+    r"""Measure pipelines under several settings, train on more images with the best, and compare.
+
+    Every run is a process of its own. Repeats go round all settings in turn, so that a busy minute of the host
+    falls on none of them alone. What is recorded with the same parameters is skipped, so an experiment that was
+    stopped goes on with the same command. A run that fails is reported, and the others go on.
+
+    The best setting is the one with the shortest median fit time of the first CNN; accuracy counts only where a
+    setting is really worse, its whole interval below that of the most accurate one.
+
+    The full study of a laboratory, three repeats on CIFAR-10 under three settings of 8 cores:
+
+    \b
+        kedro experiment --settings exec_8x1,exec_8x2,exec_8x4 --repeats 3 \
+            --params source=cifar10,extractor=torchvision:mobilenet_v2 --grow-to 20000
+    """
+    from cifar_pipelines.configuration import load_configuration
+    from cifar_pipelines.experiment.plan import Experiment
+    from cifar_pipelines.experiment.run import run_experiment
+
+    chosen = tuple(settings.split(",")) if settings else suited_settings()
+    plan = Experiment(chosen, tuple(pipelines.split(",")), repeats, params)
+    plan.check()
+    if grow_to is None:
+        grow_to = 2 * load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"]
+    outcomes, _ = run_experiment(plan, grow_to or None, again, Console())
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        click.echo(
+            f"{len(failed)} of {len(outcomes)} steps failed; the same command tries only them again.",
+            err=True,
+        )
+        raise SystemExit(1)
 
 
 @cli.command()

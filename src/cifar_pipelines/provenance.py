@@ -9,6 +9,7 @@ from typing import Any
 
 from cifar_pipelines.evaluation.run_record import SCHEMA_VERSION
 from cifar_pipelines.run_context import RunContext
+from cifar_pipelines.study import pipeline_of, study_digest
 
 LIBRARIES = (
     "kedro",
@@ -58,17 +59,23 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def start_record(
-    run_context: RunContext, images_info: dict[str, Any], features_info: dict[str, Any] | None
+    run_context: RunContext,
+    model: str,
+    family: str,
+    images_info: dict[str, Any],
+    features_info: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Begins a run record with what is known of run, data, features, cluster, versions and memory.
 
     Args:
         run_context: The run.
+        model: Name of the model.
+        family: Its family: "feature_extraction", "spark_ml" or "cnn".
         images_info: Description of the image table.
         features_info: Description of the feature table; None for a model that reads images.
 
     Returns:
-        A run record that still lacks the model, its timings and its metrics.
+        A run record that still lacks the engine, the timings and the metrics.
     """
     from cifar_pipelines.spark.measure import driver_usage, executor_peaks
     from cifar_pipelines.spark.session import active_session
@@ -78,14 +85,19 @@ def start_record(
         kept = ("extractor", "weights", "input_size", "dimension", "precision")
         features = {key: features_info[key] for key in kept}
     kept = ("source", "fingerprint", "class_names", "train_size", "test_size", "bad_images_skipped")
+    cluster = run_context.cluster
+    master = "embedded" if cluster.embedded else cluster.master
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_context.run_id,
+        "model": model,
+        "family": family,
+        "configuration": study_digest(run_context.parameters, pipeline_of(family), model, master),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data": {key: images_info[key] for key in kept} | {"seed": run_context.parameters["subset"]["seed"]},
         "features": features,
-        "parallelism": run_context.cluster.for_record(),
-        "timings": {"start_up_s": round(run_context.cluster.start_up_s, 3)},
+        "parallelism": cluster.for_record(),
+        "timings": {"start_up_s": round(cluster.start_up_s, 3)},
         "resources": {"driver": driver_usage(), "executors": executor_peaks(active_session())},
         "versions": versions(),
         "git_revision": git_revision(),

@@ -85,7 +85,9 @@ def write_record(
         features_info: Description of the feature table; None for a model that reads images.
         run_context: The run.
     """
-    record = start_record(run_context, images_info, features_info)
+    record = start_record(
+        run_context, model_report["model"], model_report["family"], images_info, features_info
+    )
     merged = {key: record[key] | model_report[key] for key in ("timings", "resources")}
     record |= model_report | merged | {"metrics": scores}
     validate_record(record)

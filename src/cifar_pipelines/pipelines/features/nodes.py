@@ -142,10 +142,8 @@ def extract_features(
         "images_per_s": round(rows / extracting.wall_s, 1),
         "setting": run_context.cluster.setting,
     }
-    record = start_record(run_context, images_info, info)
+    record = start_record(run_context, extractor.name, "feature_extraction", images_info, info)
     record |= {
-        "model": extractor.name,
-        "family": "feature_extraction",
         "engine": "Spark mapInArrow, PyTorch in Python workers",
         "params": {"precision": spec.precision, "micro_batch": spec.micro_batch},
         "timings": record["timings"]

@@ -1,0 +1,137 @@
+"""The whole experiment, from the first setting to the comparison."""
+
+import json
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cifar_pipelines.configuration import PROJECT_PATH, load_configuration, selected_cnns
+from cifar_pipelines.experiment.plan import Experiment, Step, with_params
+from cifar_pipelines.experiment.records import RECORDS, Choice, RecordShelf, best_setting
+from cifar_pipelines.experiment.runner import Outcome, StepRunner
+from cifar_pipelines.study import BIGDL_CNN
+
+SUMMARIES = Path("data/08_reporting/experiments")
+
+
+def run_experiment(
+    experiment: Experiment, grow_to: int | None, again: bool, console: Console
+) -> tuple[list[Outcome], Choice | None]:
+    """Runs what is not recorded yet, goes on after a failure, and compares.
+
+    Args:
+        experiment: What is asked for; checked.
+        grow_to: Training images for the run with the best setting; None for no such run.
+        again: Whether to run what is recorded already.
+        console: Where to report.
+
+    Returns:
+        What became of every step, and the choice of the best setting, if one could be made.
+    """
+    name = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H.%M.%SZ")
+    shelf = RecordShelf(PROJECT_PATH / RECORDS)
+    steps = list(experiment.steps())
+    grows = grow_to is not None and BIGDL_CNN in experiment.pipelines
+    total = len(steps) + 2 * grows + 1
+    runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / f"experiment-{name}", console, total)
+    expected = experiment.expected()
+    before = _counts(shelf, expected, experiment.settings) if again else {}
+    for step in steps:
+        _do(step, runner, shelf, expected, experiment.params, before)
+    choice = None
+    if grows:
+        model, digest = next(iter(expected[BIGDL_CNN].items()))
+        choice = best_setting(
+            {setting: shelf.matching(setting, BIGDL_CNN, model, digest) for setting in experiment.settings}
+        )
+        if choice is None:
+            console.print(
+                f"No best setting: {model} was measured under none of them, so it is not trained on more images."
+            )
+        else:
+            console.print(f"Best setting for {model}: {choice.reason}", soft_wrap=True)
+            _grow(experiment, choice.best.setting, grow_to, runner, shelf, again)
+    runner.run(Step(experiment.settings[0], ("comparison",), "", "all that was recorded"), show_output=True)
+    _write_summary(PROJECT_PATH / SUMMARIES / f"{name}.json", experiment, runner.outcomes, choice, grow_to)
+    return runner.outcomes, choice
+
+
+def _do(
+    step: Step,
+    runner: StepRunner,
+    shelf: RecordShelf,
+    expected: dict[str, dict[str, str]],
+    params: dict[str, Any],
+    before: dict[str, int],
+) -> None:
+    """Runs the part of a step that is not recorded yet."""
+    if step.pipelines == ("ingestion",):
+        if not before and _images_exist(step.setting, params):
+            runner.skip(step, "the images are there")
+        else:
+            runner.run(step)
+        return
+    wanted = step.repeat + before.get(step.setting, 0)
+    missing = shelf.missing(step.setting, expected, step.pipelines, wanted)
+    if not missing:
+        runner.skip(step, "recorded already")
+        return
+    runner.run(replace(step, pipelines=missing))
+
+
+def _grow(
+    experiment: Experiment, setting: str, train_size: int, runner: StepRunner, shelf: RecordShelf, again: bool
+) -> None:
+    """Trains the first CNN on more images, with exactly the best setting."""
+    network, engine = selected_cnns()[0]
+    more = {"train_size": train_size, "bigdl_cnn.networks": network, "bigdl_cnn.engines": engine}
+    text = with_params(experiment.params_text, more)
+    larger = Experiment((setting,), ("ingestion", BIGDL_CNN), 1, text)
+    expected = larger.expected()
+    before = _counts(shelf, expected, (setting,)) if again else {}
+    for step in larger.steps():
+        _do(replace(step, what=f"{train_size:,} images"), runner, shelf, expected, larger.params, before)
+
+
+def _counts(
+    shelf: RecordShelf, expected: dict[str, dict[str, str]], settings: tuple[str, ...]
+) -> dict[str, int]:
+    """The most records that any model has already under each setting."""
+    return {
+        setting: max(
+            (
+                len(shelf.matching(setting, pipeline, model, digest))
+                for pipeline, models in expected.items()
+                for model, digest in models.items()
+            ),
+            default=0,
+        )
+        for setting in settings
+    }
+
+
+def _images_exist(setting: str, params: dict[str, Any]) -> bool:
+    from kedro.io import DataCatalog
+
+    loader = load_configuration(setting, params)
+    catalog = DataCatalog.from_config({name: loader["catalog"][name] for name in ("images", "images_info")})
+    return all(catalog.exists(name) for name in ("images", "images_info"))
+
+
+def _write_summary(
+    file: Path, experiment: Experiment, outcomes: list[Outcome], choice: Choice | None, grow_to: int | None
+) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "settings": experiment.settings,
+        "pipelines": experiment.pipelines,
+        "repeats": experiment.repeats,
+        "params": experiment.params,
+        "grow_to": grow_to,
+        "choice": asdict(choice) if choice else None,
+        "steps": [asdict(outcome) for outcome in outcomes],
+    }
+    file.write_text(json.dumps(content, indent=2, default=str) + "\n")

@@ -1,0 +1,170 @@
+"""Runs the steps of an experiment, each in a fresh process, and shows how far it is."""
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from cifar_pipelines.experiment.plan import Step
+from cifar_pipelines.spark import guardian
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.2
+# What Kedro's handler puts before a message.
+_PREFIX = re.compile(r"^(\[\d\d:\d\d:\d\d\])?\s*(INFO|WARNING|ERROR)?\s*")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a step.
+
+    Attributes:
+        step: The step.
+        status: "done", "skipped" or "failed".
+        seconds: How long it took.
+        log: Its log file; None where it did not run.
+        reason: Why it failed, as its log says; may be empty.
+    """
+
+    step: Step
+    status: str
+    seconds: float = 0.0
+    log: Path | None = None
+    reason: str = ""
+
+
+class StepRunner:
+    """Runs steps and reports them on a console.
+
+    Args:
+        project: Folder of the project, in which the commands run.
+        log_dir: Folder for one log file per step.
+        console: Where to report.
+        total: Number of steps, for the progress display.
+    """
+
+    def __init__(self, project: Path, log_dir: Path, console: Console, total: int) -> None:
+        self.project = project
+        self.log_dir = log_dir
+        self.console = console
+        self.total = total
+        self.outcomes: list[Outcome] = []
+        self._started = time.monotonic()
+
+    def skip(self, step: Step, why: str) -> None:
+        """Notes a step that need not run."""
+        self.outcomes.append(Outcome(step, "skipped", reason=why))
+        self._say(step, f"skipped: {why}")
+
+    def run(self, step: Step, show_output: bool = False) -> Outcome:
+        """Runs a step to its end; a failure is kept, not raised.
+
+        Args:
+            step: The step.
+            show_output: Whether to print what the step prints, once it has ended.
+        """
+        number = len(self.outcomes) + 1
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        log = self.log_dir / f"{number:02d}-{step.setting}-{'-'.join(step.pipelines)}.log"
+        started = time.monotonic()
+        with (
+            log.open("wb") as target,
+            _guarded_kedro(step, self.project, target) as process,
+            self._display(step, log, started),
+        ):
+            status = process.wait()
+        seconds = time.monotonic() - started
+        text = log.read_text(errors="replace")
+        outcome = Outcome(
+            step, "failed" if status else "done", seconds, log, _last_words(text) if status else ""
+        )
+        self.outcomes.append(outcome)
+        if show_output and not status:
+            self.console.print(Text(text), soft_wrap=True)
+        words = f"{outcome.status} after {seconds:.0f} s"
+        self._say(step, f"{words}: {outcome.reason} (log: {os.path.relpath(log)})" if status else words)
+        return outcome
+
+    def _say(self, step: Step, words: str) -> None:
+        self.console.print(
+            f"{self._place(len(self.outcomes))} {_name(step)}: {words}", soft_wrap=True, markup=False
+        )
+
+    def _place(self, number: int) -> str:
+        return f"[{number}/{max(self.total, number)}]"
+
+    @contextmanager
+    def _display(self, step: Step, log: Path, started: float) -> Iterator[None]:
+        """In a terminal, a live line with the step, its last words and the time that is left."""
+        if not self.console.is_terminal:
+            yield
+            return
+
+        def line() -> Text:
+            now = time.monotonic()
+            text = f"{self._place(len(self.outcomes) + 1)} {_name(step)}, {now - started:.0f} s"
+            if left := self._seconds_left(now - started):
+                text += f", about {left / 60:.0f} min left in all"
+            return Text(
+                f"{text}: {_last_words(log.read_text(errors='replace'))}", overflow="ellipsis", no_wrap=True
+            )
+
+        with Live(get_renderable=line, console=self.console, refresh_per_second=2, transient=True):
+            yield
+
+    def _seconds_left(self, running: float) -> float:
+        """By the mean of the steps that ran; 0 before the first of them has ended."""
+        ran = [outcome.seconds for outcome in self.outcomes if outcome.status == "done"]
+        if not ran:
+            return 0.0
+        mean = sum(ran) / len(ran)
+        return max(mean - running, 0) + mean * max(self.total - len(self.outcomes) - 1, 0)
+
+
+@contextmanager
+def _guarded_kedro(step: Step, project: Path, log: Callable) -> Iterator[subprocess.Popen]:
+    """A kedro command under a guardian, which ends it with all it started when this process is gone."""
+    command = [sys.executable, "-m", "kedro", *step.arguments()]
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", guardian.__file__, *command],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=project,
+        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(timeout=guardian.GRACE_S + 10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _name(step: Step) -> str:
+    return f"{step.setting}, {step.what} ({', '.join(step.pipelines)})"
+
+
+def _last_words(text: str) -> str:
+    """The last message of a log; of an error its first line, since that says what is wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if line.startswith("Error:"):
+            return line.removeprefix("Error:").strip()
+    messages = [_PREFIX.sub("", line) for line in lines if _PREFIX.match(line)[0].strip()]
+    return (messages or lines or [""])[-1][:300]
