@@ -5,9 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Sizes of `make run`; the defaults of the configuration are 10,000 and 500.
-RUN_PARAMS ?= train_size=3000
-SETTINGS ?= $(shell $(BIN)/kedro settings --suited)
+# Sizes of `make run`; the defaults of the configuration are 10,000 and 500 images and 16 epochs.
+RUN_PARAMS ?= train_size=2000,bigdl_cnn.models.airbench.recipe.epochs=4,bigdl_cnn.models.airbench.recipe.batch_size=100
 
 .PHONY: help install run test lint format viz bench clean
 
@@ -25,12 +24,7 @@ $(STAMP): requirements.lock requirements-bigdl.txt pyproject.toml
 	@touch $@
 
 run: $(STAMP) ## Run the study on synthetic images under three settings, then compare
-	@set -e; for setting in $(SETTINGS); do \
-		echo "== $$setting: images, features, classifiers"; \
-		$(BIN)/kedro run --pipelines ingestion,features,spark_ml --env $$setting --params $(RUN_PARAMS); \
-	done; \
-	echo "== Comparison"; \
-	$(BIN)/kedro run --pipelines comparison
+	$(BIN)/kedro experiment --params $(RUN_PARAMS)
 
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest

@@ -8,12 +8,20 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from benchmarks import executor_memory, feature_extraction, logistic_regression_fit, registry_list
+from benchmarks import (
+    cnn_training,
+    executor_memory,
+    feature_extraction,
+    logistic_regression_fit,
+    orca_example,
+    registry_list,
+)
 from benchmarks.result import SCHEMA_VERSION, Result, results_table
 from benchmarks.workload import Step, open_workload
 from cifar_pipelines.configuration import PROJECT_PATH
@@ -36,6 +44,11 @@ factor of several, either way.
   logistic_regression_fit  seconds of Spark ML over those of scikit-learn, same matrix; only reported
   executor_memory          peak MiB of one executor with its Python workers; below 2048; runs
                            feature_extraction and logistic_regression_fit first
+  cnn_training             images/s of BigDL Orca and of TorchDistributor at exec_2x2 over a bare PyTorch loop with
+                           the same network and recipe, 2 threads; at least 0.90; Orca at exec_2x1 over exec_2x2;
+                           Orca's seconds outside of training, below 15
+  orca_example             seconds of BigDL Orca's own CIFAR-10 example until half of the test images are right,
+                           over those of ours; at least 10; once
   registry_list            seconds of `kedro registry list`, which must start no JVM; below 3
 """
 
@@ -52,7 +65,8 @@ another sign.
 """
 
 SPARK_BENCHMARKS = ("feature_extraction", "usual_way", "logistic_regression_fit", "executor_memory")
-BENCHMARKS = (*SPARK_BENCHMARKS, "registry_list")
+CNN_BENCHMARKS = {"cnn_training": cnn_training.measure, "orca_example": orca_example.measure}
+BENCHMARKS = (*SPARK_BENCHMARKS, *CNN_BENCHMARKS, "registry_list")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -70,8 +84,13 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--extractor", help="kmeans_patches or torchvision:<backbone>; default: mobilenet_v2 with weights")
     add("--weights-path", help="state dict of the backbone; without it, weights are random")
     add("--centroids", type=_positive, help="size of the dictionary of kmeans_patches")
-    add("--images", type=_positive, default=2000, help="for the extraction; default: %(default)s")
-    add("--train-images", type=_positive, default=10_000, help="for the fit; default: %(default)s")
+    add("--images", type=_positive, default=2000, help="for extraction and CNN speed; default: %(default)s")
+    add(
+        "--train-images",
+        type=_positive,
+        default=10_000,
+        help="for the fit and Orca's example; default: %(default)s",
+    )
     add("--test-images", type=_positive, default=500, help="for its accuracy; default: %(default)s")
     add("--repeats", type=_positive, default=5, help="rounds of everything; default: %(default)s")
     add(
@@ -109,6 +128,9 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
     results: list[Result] = []
     if "registry_list" in names:  # first, while no executor takes a core
         results += _metered(lambda: [registry_list.measure(arguments.repeats, step)])
+    for name in CNN_BENCHMARKS:  # sessions of their own: Orca's jars belong to no other benchmark
+        if name in names:
+            results += _metered(partial(CNN_BENCHMARKS[name], arguments, step))
     if not set(names) & set(SPARK_BENCHMARKS):
         return results
     sizes = {

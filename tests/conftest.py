@@ -23,12 +23,14 @@ def fresh_configuration(monkeypatch):
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
     """The runtime that most tests share; it starts with the first test that asks for it."""
+    from cifar_pipelines.engines.bigdl import bigdl_jars
     from cifar_pipelines.spark.configuration import SparkConfig
     from cifar_pipelines.spark.parallelism import ParallelismSetting
     from cifar_pipelines.spark.session import SparkRuntime
 
     block = configuration.load_configuration()["spark"] | {"log_dir": str(tmp_path_factory.mktemp("logs"))}
-    with SparkRuntime(ParallelismSetting(2, 1, "1g"), SparkConfig.from_config(block), "tests") as runtime:
+    setting, config = ParallelismSetting(2, 1, "1g"), SparkConfig.from_config(block)
+    with SparkRuntime(setting, config, "tests", bigdl_jars()) as runtime:
         yield runtime
 
 
@@ -37,7 +39,7 @@ def run_context(spark):
     """The run that nodes are told they are part of."""
     parameters = configuration.load_configuration()["parameters"]
     parameters["features"]["options"] = OPTIONS
-    return RunContext("2024-01-02T03.04.05.678Z", parameters, spark.info)
+    return RunContext("2024-01-02T03.04.05.678Z", parameters, spark.info, spark.setting)
 
 
 @pytest.fixture

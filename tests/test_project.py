@@ -10,7 +10,7 @@ from kedro.framework.startup import bootstrap_project
 from cifar_pipelines.configuration import PROJECT_PATH
 from cifar_pipelines.hooks import SPARK_TAG
 
-NAMES = {"__default__", "comparison", "features", "ingestion", "spark_ml"}
+NAMES = {"__default__", "bigdl_cnn", "comparison", "features", "ingestion", "spark_ml"}
 SOURCES = sorted((PROJECT_PATH / "src" / "cifar_pipelines").rglob("*.py"))
 SPARK_TABLES = {"images", "features", "train_table", "test_table", "spark_model"}
 SPARK_CALLS = ("active_session", "start_record", "run_context.cluster")

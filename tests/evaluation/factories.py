@@ -132,6 +132,11 @@ def make_record(
         "git_revision": "abc1234",
         "artifacts": {"predictions": "data/07_model_output/predictions"},
     }
+    return _merged(record, changes)
+
+
+def _merged(record: dict, changes: dict) -> dict:
+    """Replaces top-level keys of a record; dicts are merged."""
     for key, value in deepcopy(changes).items():
         if isinstance(value, dict) and isinstance(record[key], dict):
             record[key].update(value)
@@ -150,6 +155,92 @@ def make_extraction_record(setting=(2, 1), extract_s=(30.0,), **changes) -> dict
     return record
 
 
+def make_history(epochs=4, images_per_s=1000.0, images=10000, best=0.8) -> list[dict]:
+    """A learning curve, one row per epoch."""
+    return [
+        {
+            "epoch": epoch,
+            "loss": 2.3 - 1.5 * epoch / epochs,
+            "accuracy": best * (1 - 0.5**epoch) - 0.05,
+            "validation_loss": 2.3 - 1.4 * epoch / epochs,
+            "validation_accuracy": best * (1 - 0.5**epoch),
+            "learning_rate": 0.75 * (1 - 0.9 * epoch / epochs),
+            "seconds": images / images_per_s,
+            "validation_seconds": 0.5,
+            "images_per_s": images_per_s,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+ENGINES = {"bigdl": "BigDL Orca 2.4.0", "torch_distributor": "TorchDistributor (Spark 3.5.9)"}
+
+
+def make_cnn_record(
+    engine="bigdl",
+    setting=(2, 1),
+    images_per_s=1000.0,
+    overhead_s=20.0,
+    epochs=4,
+    network="airbench",
+    restarts=0,
+    resumed_after_epoch=None,
+    created="2026-11-20T10:58:11+00:00",
+    host_cores=2,
+    accuracy=0.8,
+    **changes,
+) -> dict:
+    """A complete run record of a network; its fit time is that of its epochs and the overhead."""
+    cores, executor_cores = setting
+    images = changes.get("data", {}).get("train_size", 10000)
+    history = make_history(epochs, images_per_s, images, best=accuracy)
+    train, validate = (sum(row[name] for row in history) for name in ("seconds", "validation_seconds"))
+    workers = [
+        {
+            "rank": rank,
+            "threads": executor_cores,
+            "batch_size": 500 * executor_cores // cores,
+            "cpu_s": 0.4 * executor_cores * train,
+            "peak_memory_mb": 1200.0,
+            "start_s": 3.1,
+            "read_s": 1.4,
+        }
+        for rank in range(cores // executor_cores)
+    ]
+    record = make_record(
+        f"{network}_{engine}", setting, [train + validate + overhead_s], accuracy, created, host_cores
+    )
+    record |= {
+        "family": "cnn",
+        "engine": ENGINES[engine],
+        "params": {
+            "network": network,
+            "options": {"width": 64},
+            "recipe": {"epochs": epochs, "batch_size": 500},
+            "image_size": 32,
+            "validation_images": 1000,
+        },
+        "justification": f"{network} learns in few steps.",
+        "features": None,
+        "history": history,
+        "prediction": {"batch_1_ms": 3.21, "batch_250_ms": 0.456, "threads": 1},
+        "workers": workers,
+        "restarts": restarts,
+        "resumed_after_epoch": resumed_after_epoch,
+        "precision": "bf16",
+        "probability_source": "softmax of the logits",
+    }
+    record["timings"] |= {
+        "train_s": train,
+        "validate_s": validate,
+        "read_s": 1.4,
+        "engine_overhead_s": overhead_s,
+        "prepare_prediction_s": 4.0,
+    }
+    record["resources"]["task_cpu_s"] = 0.1 + sum(worker["cpu_s"] for worker in workers)
+    return _merged(record, changes)
+
+
 def make_study(host_cores=2, **changes) -> dict[str, dict]:
     """Three classifiers under four settings, and the feature extraction under each, by record name."""
     seconds = {(1, 1): 12.0, (2, 1): 7.0, (2, 2): 6.6, (4, 2): 7.4}
@@ -163,4 +254,25 @@ def make_study(host_cores=2, **changes) -> dict[str, dict]:
             times = [base * factor, base * factor * 1.05]
             records[f"{name}/{model}"] = make_record(model, setting, times, accuracy, **common)
         records[f"{name}/features"] = make_extraction_record(setting, [4 * base], **common)
+    return records
+
+
+def make_grown_study(**changes) -> dict[str, dict]:
+    """`make_study` with two engines under three settings, and one of them on twice the images."""
+    records = make_study(**changes)
+    del records["exec_4x2/features"]
+    speed = {(1, 1): 520.0, (2, 1): 930.0, (2, 2): 1010.0}
+    for minute, (setting, images_per_s) in enumerate(speed.items()):
+        common = {"setting": setting, "created": f"2026-11-20T11:{minute:02d}:11+00:00", **changes}
+        name = f"exec_{setting[0]}x{setting[1]}"
+        records[f"{name}/bigdl"] = make_cnn_record(
+            "bigdl", overhead_s=34.0, images_per_s=images_per_s, **common
+        )
+        records[f"{name}/torch"] = make_cnn_record(
+            "torch_distributor", overhead_s=12.0, images_per_s=1.03 * images_per_s, accuracy=0.805, **common
+        )
+        larger = common | {"data": {"train_size": 20000, "fingerprint": "20000" + 11 * "a"}}
+        records[f"{name}/larger"] = make_cnn_record(
+            "torch_distributor", overhead_s=13.0, images_per_s=images_per_s, accuracy=0.88, **larger
+        )
     return records

@@ -12,7 +12,7 @@ from kedro.runner import SequentialRunner
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
-from factories import make_extraction_record, make_record, make_study
+from factories import make_cnn_record, make_extraction_record, make_grown_study, make_record, make_study
 
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.pipelines.comparison import create_pipeline
@@ -80,30 +80,220 @@ def test_features_alone_still_make_a_report(run):
 
 def test_studies_are_reported_apart():
     records = {"a": make_record, "b": lambda: make_record(data={"train_size": 20000})}
-    table, left_out = compare_runs(records)
+    table, _, left_out = compare_runs(records)
     report = write_report(table, left_out)
     assert "These are 2 separate studies" in report
     assert report.count("### Verdict") == 2
 
 
 def test_folders_of_records_may_share_names():
-    table, _ = compare_runs({"a": make_record}, {"a": lambda: make_record("cnn", family="bigdl")})
+    table, *_ = compare_runs({"a": make_record}, {"a": lambda: make_record("cnn", family="bigdl")})
     assert set(table["model"]) == {"logistic_regression", "cnn"}
 
 
 def test_every_node_is_named_and_needs_no_spark():
     assert {node.name for node in create_pipeline().nodes} == {
         *("compare_runs", "plot_accuracy_time", "plot_time_by_setting", "plot_speedup", "plot_resources"),
-        "write_comparison_report",
+        *("plot_all_histories", "write_comparison_report"),
     }
     later = create_pipeline(run_records=("spark_ml_records", "bigdl_cnn_records"))
     assert later.inputs() == {"spark_ml_records", "bigdl_cnn_records"}
 
 
 def test_terminal_summary_has_a_line_per_model_and_setting():
-    table, _ = compare_runs({name: lambda record=record: record for name, record in make_study().items()})
-    console = Console(file=io.StringIO(), width=140)
-    console.print(terminal_summary(table))
-    text = console.file.getvalue()
+    text = _printed(make_study(), width=140)
     assert text.count("exec_") == 16
     assert "62.0% (57.7–66.3)" in text and "oversubscribed" in text
+
+
+def test_terminal_summary_fits_long_names_into_80_columns():
+    records = make_grown_study()
+    records["exec_2x1/torch"]["resumed_after_epoch"] = 2
+    text = _printed(records, width=80)
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert lines.count("airbench_torch_distributor") == 2  # one in each section, whole
+    assert max(map(len, lines)) <= 80 and "…" not in text
+    assert "oversubscribed" in text and "resumed, one" in text
+    assert text.count("Models and parallelism settings") == 2
+
+
+def _compared(records):
+    return compare_runs({name: lambda record=record: record for name, record in records.items()})
+
+
+def _printed(records, width):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(terminal_summary(_compared(records)[0]))
+    return console.file.getvalue()
+
+
+def _report(records):
+    table, _, left_out = _compared(records)
+    return write_report(table, left_out)
+
+
+def _part(report, heading):
+    """The first part of the report with that heading, with what is below it."""
+    level = heading.split()[0]
+    return re.split(rf"\n#{{1,{len(level)}}} ", report.split(f"\n{heading}\n")[1])[0]
+
+
+def test_networks_stand_beside_the_models_of_spark_ml(run):
+    records = make_grown_study()
+    records["exec_2x1/bigdl"]["resumed_after_epoch"] = 2
+    records["exec_2x2/torch"]["restarts"] = 1
+    folder = run(records)
+    report = (folder / "report.md").read_text()
+    assert not re.search(r"\b(nan|None)\b", report.replace("None:", ""))
+    for block in re.findall(r"(?:^\|.*\n?)+", report, re.MULTILINE):
+        assert len({line.count("|") - line.count("\\|") for line in block.strip().splitlines()}) == 1
+    scores = _part(report, "### Scores of each model's latest run")
+    assert "| airbench_bigdl | images |" in scores and "| naive_bayes | kmeans_patches" in scores
+    # Both engines train the same network for the same reasons.
+    reasons = _part(report, "### Why these models")
+    assert reasons.count("airbench learns in few steps.") == 1
+    assert "**airbench_bigdl** by BigDL Orca 2.4.0" in reasons
+    times = _part(report, "### Time by model and setting")
+    assert times.count("resumed, one timing") == times.count("restarted, one timing") == 1
+    assert "| airbench_torch_distributor | exec_2x2 |" in times
+    # The table is scalars alone; learning curves lie beside it.
+    table = pd.read_csv(folder / "comparison.csv")
+    assert not table.astype(str).apply(lambda column: column.str.contains(r"[\[{]")).any().any()
+    curves = pd.read_csv(folder / "learning_curves.csv")
+    assert len(curves) == 9 * 4 and set(curves["train_size"]) == {10000, 20000}
+    marked = curves.loc[curves["put_together"], ["label", "setting"]].drop_duplicates()
+    assert marked.to_numpy().tolist() == [
+        ["airbench_bigdl", "exec_2x1"],
+        ["airbench_torch_distributor", "exec_2x2"],
+    ]
+
+
+def _engines(**torch_distributor):
+    records = {
+        "a": make_cnn_record("bigdl", images_per_s=1000, overhead_s=34),
+        "b": make_cnn_record("torch_distributor", **torch_distributor),
+    }
+    return _part(_report(records), "### Engines side by side")
+
+
+def test_engines_stand_side_by_side():
+    part = _engines(images_per_s=1200, overhead_s=12)
+    assert (
+        "| airbench | exec_2x1 | BigDL Orca 2.4.0 | 80.0% (76.5% to 83.5%) | 76 | 1,000 | 34 | 2 x 1 | 3.21 | "
+        "0.456 (of 250) | one timing |" in part
+    )
+    distributor = "TorchDistributor (Spark 3.5.9)"
+    assert f"{distributor} trained 20% more images/s than BigDL Orca 2.4.0 (1,200 against 1,000)" in part
+    assert f"{distributor} had less overhead than BigDL Orca 2.4.0: 12 s against 34 s" in part
+    assert "Marked" not in part and "precision" not in part
+
+
+@pytest.mark.parametrize(
+    ("images_per_s", "tie"), [(1000, True), (1049, True), (1050, False), (953, True), (951, False)]
+)
+def test_speeds_closer_than_five_per_cent_are_a_tie(images_per_s, tie):
+    part = _engines(images_per_s=images_per_s, overhead_s=36)
+    assert ("A tie in training speed" in part) is tie
+    assert ("more images/s than" in part) is not tie
+    assert "Overhead is a tie (34 s against 36 s)" in part
+
+
+def test_what_makes_a_comparison_of_engines_doubtful_is_said():
+    part = _engines(precision="fp32", restarts=1, host_load={"other_cpu_share": 0.3})
+    assert "different precision (BigDL Orca 2.4.0: bf16; TorchDistributor (Spark 3.5.9): fp32)" in part
+    assert "Marked: TorchDistributor (Spark 3.5.9): busy host, restarted." in part
+
+
+def test_engines_are_compared_only_on_the_same_work():
+    other = _engines(params={"recipe": {"epochs": 99}})
+    assert "different parameters, so they are not compared" in other and "images/s than" not in other
+    alone = _part(_report({"a": make_cnn_record()}), "### Engines side by side")
+    assert "All were trained by BigDL Orca 2.4.0" in alone
+    records = {"a": make_cnn_record(), "b": make_cnn_record("torch_distributor")}
+    elsewhere = _report(records | {"c": make_cnn_record(setting=(2, 2))})
+    assert "**airbench, exec_2x2.** Trained by BigDL Orca 2.4.0 only." in elsewhere
+    assert "Engines side by side" not in _report({"a": make_record()})
+
+
+def test_engines_without_measurements_are_not_ranked():
+    part = _engines(history=None, timings={"engine_overhead_s": None}, prediction=None, workers=None)
+    assert "The speed of training was not recorded for every engine." in part
+    assert "Overhead was not recorded for every engine." in part
+    assert "| – | – | – | – | – |" in part
+
+
+LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
+
+
+def _growth(small, large, **both):
+    """The part about growth of a report on one model with 10,000 and with 20,000 images."""
+    records = {
+        "small": make_record(accuracy=small, fit_s=(10, 10.2), **both),
+        "large": make_record(accuracy=large, fit_s=(25, 25.5), data=LARGER, **both),
+    }
+    return _part(_report(records), "## More training images")
+
+
+def test_more_training_images_are_compared_apart():
+    part = _growth(0.6, 0.7)
+    assert "### Synthetic, seed 42, 500 test images, host with 2 cores, embedded cluster" in part
+    assert "| logistic_regression | exec_2x1 | 10,000 | 60.0% (55.7% to 64.3%) | 10.1 (10 to 10.2) |" in part
+    assert "| logistic_regression | exec_2x1 | 20,000 | 70.0% (66.0% to 74.0%) |" in part
+    assert "20,000 instead of 10,000 images: accuracy 10.0 points higher, 2.50 times the fit time." in part
+    assert "The intervals do not overlap." in part
+
+
+def test_a_gain_within_the_intervals_is_not_shown():
+    part = _growth(0.62, 0.6)
+    assert "accuracy 2.0 points lower" in part
+    assert "The intervals overlap, so a difference is not shown with 500 test images." in part
+    assert "the same accuracy, 2.50 times" in _growth(0.6, 0.6)
+    busy = _growth(0.6, 0.7, host_load={"other_cpu_share": 0.3})
+    assert "2.50 times the fit time (marked: busy host)." in busy
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"setting": (2, 2)},
+        {"host_cores": 8},
+        {"data": {"seed": 43}},
+        {"data": {"test_size": 1000}},
+        {"data": {"source": "cifar10"}},
+        {"features": {"precision": "fp32"}},
+        {"parallelism": {"effective": {"embedded": False, "master": "spark://lab:7077"}}},
+        {"model": "naive_bayes"},
+        {"family": "cnn"},
+    ],
+)
+def test_only_the_same_work_is_compared_over_sizes(other):
+    report = _report(
+        {"a": make_record(), "b": make_record(**other | {"data": LARGER | other.get("data", {})})}
+    )
+    assert report.count("No other model was trained.") == 2  # ranked apart
+    assert "More training images" not in report
+
+
+def test_other_parameters_are_not_compared_over_sizes():
+    records = {"a": make_record(), "b": make_record(params={"maxIter": 5}, data=LARGER)}
+    part = _part(_report(records), "## More training images")
+    assert "Trained with different parameters on 10,000 and 20,000 images, so not compared." in part
+    assert "points" not in part and "|" not in part
+    largest = {"train_size": 40000, "fingerprint": "e" * 16}
+    part = _part(_report(records | {"c": make_record(data=largest, accuracy=0.9)}), "## More training images")
+    assert "40,000 instead of 10,000 images: accuracy 30.0 points higher" in part
+    assert "| 40,000 |" in part and "20,000" not in part
+
+
+def test_the_newest_of_the_same_size_counts():
+    again = make_record(accuracy=0.3, data={"fingerprint": "e" * 16}, created="2026-11-21T10:00:00Z")
+    larger = make_record(accuracy=0.7, data=LARGER)
+    part = _part(_report({"old": make_record(), "new": again, "large": larger}), "## More training images")
+    assert "accuracy 40.0 points higher" in part and "10.0 points" not in part
+
+
+def test_growth_names_a_model_as_its_fullest_section_does():
+    mobile = make_record(features={"extractor": "torchvision:mobilenet_v2"})
+    records = {"a": make_record(), "b": mobile, "c": make_record(data=LARGER)}
+    part = _part(_report(records), "## More training images")
+    assert "- **logistic_regression on kmeans_patches, exec_2x1.**" in part and "mobilenet" not in part

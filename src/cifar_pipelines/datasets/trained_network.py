@@ -61,5 +61,8 @@ class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork", SavedNetw
         network = TrainedNetwork.from_dict(torch.load(path, weights_only=True))
         return SavedNetwork(network, str(path), path.stat().st_size)
 
+    def _exists(self) -> bool:
+        return Path(str(self._get_load_path())).exists()
+
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "version": self._version}

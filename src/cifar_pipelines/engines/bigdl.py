@@ -45,7 +45,7 @@ class BigDLEngine:
 
         loaded = Checkpoint(job.checkpoint).load()
         done = loaded[0]["epoch"] if loaded else 0
-        with _contained():
+        with contained():
             # What init_orca_context calls; called here so that Spark's log is not moved to a file in this folder.
             init_nncontext(spark_log_level="ERROR", redirect_spark_log=False)
             estimator = Estimator.from_torch(
@@ -81,7 +81,7 @@ def bigdl_jars() -> list[str]:
 
 
 @contextmanager
-def _contained() -> Iterator[None]:
+def contained() -> Iterator[None]:
     """Keeps what BigDL prints and what it sets in the environment out of the rest of the run."""
     from cifar_pipelines.spark.session import active_session
 

@@ -15,13 +15,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 from cifar_pipelines.evaluation.style import (
     GREY,
     LIGHT_GREY,
+    PUT_TOGETHER,
     colours,
     label_axes,
     markers,
     message,
     new_figure,
+    star,
 )
-from cifar_pipelines.evaluation.summary import sections, trained
+from cifar_pipelines.evaluation.summary import put_together, sections, trained
 
 _OVERSUBSCRIBED = Patch(facecolor="white", edgecolor=GREY, hatch="////", label="more cores than the host")
 _BAR_AXIS = "setting: cores x cores per executor"
@@ -84,6 +86,9 @@ def plot_time_by_setting(summary: pd.DataFrame) -> Figure:
         ax.errorbar(at, rows["time_s"], yerr=whiskers, fmt="none", ecolor="#333333", capsize=2)
         ax.set_yscale("log")
         ax.set_ylim(rows["time_min_s"].min() / 2, rows["time_max_s"].max() * 1.3)
+        for x, marked, top in zip(at, put_together(rows), rows["time_max_s"], strict=True):
+            if marked:
+                ax.annotate("\u2605", (x, top), (0, 3), textcoords="offset points", ha="center", fontsize=7)
         _plain_ticks(ax, "y")
         label_axes(ax, x=_BAR_AXIS, y="median time [s], log scale")
 
@@ -121,7 +126,7 @@ def plot_speedup(summary: pd.DataFrame) -> Figure:
             ax.set_xticks(cores, [str(value) for value in cores])
             ax.minorticks_off()
             ax.set_xlim(cores.min() / 1.15, right)
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(0, 1.06 * ax.dataLim.y1)
         axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         label_axes(axes[0], x="cores (spark.cores.max)", y="speed-up against the smallest setting")
         label_axes(axes[1], x="cores (spark.cores.max)", y="parallel efficiency")
@@ -161,7 +166,7 @@ def plot_resources(summary: pd.DataFrame) -> Figure:
             used.set_xscale("log")
             used.set_yscale("log")
             _plain_ticks(used, "both")
-            label_axes(used, x="core-seconds reserved (cores x time)", y="CPU seconds of JVM task threads")
+            label_axes(used, x="core-seconds reserved (cores x time)", y="CPU seconds used")
         measured = rows.dropna(subset="executor_jvm_memory_mb")
         if measured.empty:
             message(memory, "No executor memory was recorded.")
@@ -216,6 +221,8 @@ def _by_section(
         draw(line, part, colour, shape)
         if len(parts) > 1:
             line[0].set_title(name, fontsize=8, loc="left", color=GREY)
+    if put_together(rows).any():
+        keys = [*keys, PUT_TOGETHER]
     handles = [Patch(color=colour[name], label=name) for name in sorted(rows["label"].unique())]
     if shapes:
         style = {"color": "#333333", "linestyle": ""}
@@ -227,10 +234,15 @@ def _by_section(
 def _point(
     ax: Axes, x: float, y: float, row: pd.Series, colour: dict[str, str], shape: dict[str, str]
 ) -> None:
-    """Draws one model under one setting; an oversubscribed one is hollow."""
+    """Draws one model under one setting; an oversubscribed one is hollow, one put together has a star."""
     hue = colour[row["label"]]
-    face = "white" if row["oversubscribed"] else hue
-    ax.plot(x, y, shape[row["setting"]], markersize=7, markerfacecolor=face, markeredgecolor=hue)
+    face = "none" if row["oversubscribed"] else hue
+    edge = hue if row["oversubscribed"] else "white"
+    marked = row["resumed_runs"] or row["restarted_runs"]
+    style = {"markersize": 10 if marked else 8, "markeredgewidth": 1.2 if row["oversubscribed"] else 0.6}
+    ax.plot(x, y, shape[row["setting"]], markerfacecolor=face, markeredgecolor=edge, **style)
+    if marked:
+        star(ax, x, y, edge)
 
 
 def _grouped_bars(

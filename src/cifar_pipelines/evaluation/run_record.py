@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cifar_pipelines.errors import UserError
+from cifar_pipelines.evaluation.training_facts import check_history, training_columns
 
 SCHEMA_VERSION = 1
 EXTRACTION = "feature_extraction"
@@ -37,7 +38,8 @@ def validate_record(record: Any) -> None:
         record: A run record of this schema.
 
     Raises:
-        UserError: The schema is another one, a key is missing, or a timing is not a positive number.
+        UserError: The schema is another one, a key is missing, a timing is not a positive number, or a
+            learning curve is not complete.
     """
     if not isinstance(record, Mapping):
         raise UserError(f"A run record must be a JSON object, not {type(record).__name__}. Run again.")
@@ -62,13 +64,16 @@ def validate_record(record: Any) -> None:
         raise UserError(
             f"The run record has the time {record['created']!r}, which is not ISO 8601. Run again."
         ) from error
+    check_history(record.get("history"))
 
 
 def records_to_table(records: Mapping[str, Callable[[], dict] | dict]) -> tuple[pd.DataFrame, list[str]]:
     """Lays run records out as a table, one row each, and leaves out those that cannot be compared.
 
     `timings_s` holds every repeat: fit times in seconds, or extraction times of a feature extraction.
-    `clocked_s` is the time that `resources` of the record covers: the sum of those repeats.
+    `clocked_s` is the time that `resources` of the record covers: the sum of those repeats, without the
+    part of a resumed training that lies in earlier runs. `executor_python_memory_mb` is the larger of what
+    Spark saw of an executor's Python processes and what a network's worker said of itself.
 
     Args:
         records: Run records, or functions that load one, by name.
@@ -112,6 +117,7 @@ def _row(record: Mapping) -> dict:
     extraction = record["family"] == EXTRACTION
     repeats = [float(value) for value in timings["extract_s" if extraction else "fit_s"]]
     executors = resources.get("executors") or []
+    training = training_columns(record)
     return {
         "run_id": str(record["run_id"]),
         "created": pd.to_datetime(record["created"], utc=True),
@@ -147,17 +153,20 @@ def _row(record: Mapping) -> dict:
         "fit_s": math.nan if extraction else median(repeats),
         "extract_s": median(repeats) if extraction else math.nan,
         "fit_repeats": len(repeats),
-        "clocked_s": sum(repeats),
+        "clocked_s": sum(repeats) - training["earlier_s"],
         "predict_s": math.nan if extraction else median(timings["predict_s"]),
         "start_up_s": timings.get("start_up_s"),
         "read_s": timings.get("read_s"),
-        "task_cpu_s": resources.get("task_cpu_s"),
+        # What lost workers computed is not in it, so of a restarted training it is unknown.
+        "task_cpu_s": None if training["lost_attempts"] else resources.get("task_cpu_s"),
         "task_run_s": resources.get("task_run_s"),
         "gc_s": resources.get("gc_s"),
         "driver_memory_mb": _get(resources, "driver.peak_memory_mb"),
         "driver_cpu_s": _get(resources, "driver.cpu_s"),
         "executor_jvm_memory_mb": _largest(executors, "peak_jvm_memory_mb"),
-        "executor_python_memory_mb": _largest(executors, "peak_python_memory_mb"),
+        "executor_python_memory_mb": _largest(
+            [*executors, {"peak_python_memory_mb": training["worker_memory_mb"]}], "peak_python_memory_mb"
+        ),
         "model_size_bytes": record.get("model_size_bytes"),
         "parameter_count": record.get("parameter_count"),
         "other_cpu_share": record["host_load"].get("other_cpu_share"),
@@ -165,6 +174,7 @@ def _row(record: Mapping) -> dict:
         "justification": record.get("justification") or "",
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(record["versions"].items())),
         "git_revision": record.get("git_revision"),
+        **training,
     }
 
 

@@ -17,7 +17,8 @@ def add_scaling(summary: pd.DataFrame) -> pd.DataFrame:
         The summary with the columns `reference_setting` and `reference_cores`; `speedup` = reference
         time / time; `efficiency` = speed-up / (cores / reference cores); `core_seconds` = cores x
         median time; `utilisation` = task CPU seconds / (cores x clocked seconds), where the CPU seconds
-        are those of the JVM's task threads, without Python workers; `accuracy_per_core_minute`.
+        are those of the JVM's task threads and, where Python workers compute (CNNs, features), of these
+        as well; `accuracy_per_core_minute`.
     """
     ordered = summary.sort_values(["cores", "executor_cores"], kind="stable")
     first = ordered.groupby(SECTION + MODEL)[["setting", "cores", "time_s"]].transform("first").sort_index()

@@ -5,6 +5,7 @@ from itertools import cycle, islice
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 # Okabe and Ito, "Color Universal Design", 2008; its yellow is left out because it vanishes on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -15,6 +16,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 GREY = "#6B6B6B"
 LIGHT_GREY = "#E6E6E6"
 SEQUENTIAL = "Blues"
+# What `star` draws, on a background that shows it.
+PUT_TOGETHER = Line2D([], [], color="#333333", marker="*", linestyle="", label="resumed or restarted")
 DPI = 150
 
 
@@ -49,6 +52,11 @@ def label_axes(ax: Axes, title: str = "", x: str = "", y: str = "") -> None:
     ax.set_title(title, fontsize=10, loc="left")
     ax.set_xlabel(x, fontsize=9)
     ax.set_ylabel(y, fontsize=9)
+
+
+def star(ax: Axes, x: float, y: float, colour: str = "white") -> None:
+    """Marks a time that is put together from parts, by a star within its point."""
+    ax.plot(x, y, "*", markersize=5, markeredgewidth=0, color=colour)
 
 
 def message(ax: Axes, text: str) -> None:

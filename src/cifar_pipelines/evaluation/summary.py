@@ -18,6 +18,8 @@ _OF_LATEST_RUN = [
     *("precision_macro", "recall_macro", "f1_macro", "precision_weighted", "recall_weighted", "f1_weighted"),
     *("log_loss", "roc_auc", "probability_source", "model_size_bytes", "parameter_count"),
     *("justification", "versions", "git_revision"),
+    *("network", "precision", "images_per_s", "engine_overhead_s", "workers", "threads"),
+    *("predict_1_ms", "predict_batched_ms", "predict_batch"),
 ]
 
 
@@ -73,7 +75,11 @@ def trained(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def marks(row: pd.Series) -> list[str]:
-    """Names what makes the time of a summary row doubtful."""
+    """Names what makes the time of a summary row doubtful.
+
+    "resumed" and "restarted" mean that the time is put together from parts: a training went on from a
+    checkpoint in another run, or in the same run after a worker was lost.
+    """
     found = []
     if row["oversubscribed"]:
         found.append("oversubscribed")
@@ -81,9 +87,18 @@ def marks(row: pd.Series) -> list[str]:
         found.append(f"{row['cores']} of {row['asked_cores']} cores granted")
     if row["busy_runs"]:
         found.append("busy host")
+    if row["resumed_runs"]:
+        found.append("resumed")
+    if row["restarted_runs"]:
+        found.append("restarted")
     if row["timings"] == 1:
         found.append("one timing")
     return found
+
+
+def put_together(rows: pd.DataFrame) -> pd.Series:
+    """Whether the time of a summary row is put together from parts; see `marks`."""
+    return (rows["resumed_runs"] + rows["restarted_runs"]) > 0
 
 
 def _over_runs(runs: pd.DataFrame) -> dict:
@@ -100,6 +115,8 @@ def _over_runs(runs: pd.DataFrame) -> dict:
         "timings": len(times),
         "runs": len(runs),
         "busy_runs": int(busy.sum()),
+        "resumed_runs": int(runs["resumed"].sum()),
+        "restarted_runs": int((runs["lost_attempts"] > 0).sum()),
         "clocked_s": runs["clocked_s"].sum(),
         # One run without a measurement makes the sum unknown, not smaller.
         "task_cpu_s": runs["task_cpu_s"].astype(float).sum(skipna=False),

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cifar_pipelines.evaluation.summary import BUSY_HOST, trained
+from cifar_pipelines.evaluation.summary import BUSY_HOST, put_together, trained
 
 TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
 
@@ -108,12 +108,31 @@ def _fastest_of_model(rows: pd.DataFrame) -> str:
 
 def _fastest_over_all(models: pd.DataFrame) -> str:
     """Says which setting trains all models in the shortest total time."""
-    n_models = models["label"].nunique()
     shortest = models.loc[models["time_s"].idxmin()]
     text = [
         f"The shortest training of all is {shortest['label']} under {_named(shortest)}: "
         f"{_seconds(shortest['time_s'])}, at an accuracy of {shortest['accuracy']:.1%}."
     ]
+    several = models["family"].nunique() > 1
+    # By family: a slow network would decide the total of all, one that was measured less would prevent it.
+    for family, rows in models.groupby("family", sort=False):
+        if (n_models := rows["label"].nunique()) > 1:
+            what = _FAMILIES.get(family, f"models of {family}") if several else "models"
+            text.append(_shortest_total(rows, f"all {n_models} {what}"))
+    if models["extract_s"].notna().any():
+        text.append(
+            "These times do not contain the extraction of features, which is measured apart"
+            + ("; networks that read images need none." if models["network"].notna().any() else ".")
+        )
+    return " ".join(text)
+
+
+_FAMILIES = {"spark_ml": "models of Spark ML", "cnn": "CNNs"}
+
+
+def _shortest_total(models: pd.DataFrame, those: str) -> str:
+    """Says which setting trains all of these models in the shortest total time."""
+    n_models, text = models["label"].nunique(), []
     totals = models.groupby("setting", as_index=False).agg(
         models=("label", "nunique"),
         time_s=("time_s", "sum"),
@@ -124,18 +143,16 @@ def _fastest_over_all(models: pd.DataFrame) -> str:
     )
     complete = totals[totals["models"] == n_models].sort_values("time_s")
     if len(complete) < 2:
-        text.append("Fewer than two settings were measured for every model, so no setting wins over all.")
+        text.append(f"Fewer than two settings were measured for {those}, so no setting wins over all.")
     else:
         best = complete.iloc[0]
         text.append(
-            f"Over all {n_models} models, {_named(best)} has the shortest total of the median times: "
+            f"Over {those}, {_named(best)} has the shortest total of the median times: "
             f"{_seconds(best['time_s'])}. {_against_the_others(complete)}"
         )
         if len(complete) < len(totals):
             unfinished = sorted(set(totals["setting"]) - set(complete["setting"]))
             text.append(f"Not measured for every model, so not in this ranking: {_listed(unfinished)}.")
-    if models["extract_s"].notna().any():
-        text.append("These times do not contain the extraction of features, which is measured apart.")
     return " ".join(text)
 
 
@@ -183,7 +200,8 @@ def _resources(models: pd.DataFrame) -> str:
         least, most = busy.iloc[0], busy.iloc[-1]
         text.append(
             f"The reserved cores computed for {least['utilisation']:.0%} ({least['label']}, {least['setting']}) to "
-            f"{most['utilisation']:.0%} ({most['label']}, {most['setting']}) of the time, JVM threads only."
+            f"{most['utilisation']:.0%} ({most['label']}, {most['setting']}) of the time. CPU time of Python "
+            "workers is in it where they do the work, in CNNs; Spark ML works in threads of the JVM."
         )
     return " ".join(text)
 
@@ -207,6 +225,12 @@ def _cautions(rows: pd.DataFrame) -> str:
     fewer = rows.loc[rows["cores"] < rows["asked_cores"], "setting"].unique()
     if len(fewer):
         text.append(f"The cluster granted fewer cores than asked for under {_listed(sorted(fewer))}.")
+    parts = rows[put_together(rows)]
+    if not parts.empty:
+        text.append(
+            f"{_listed([f'{row.label} under {row.setting}' for row in parts.itertuples()])}: a training was resumed "
+            "or restarted from a checkpoint, so its time is put together from parts."
+        )
     single = int((rows["timings"] == 1).sum())
     if single:
         text.append(f"{single} of {len(rows)} times were measured once only.")

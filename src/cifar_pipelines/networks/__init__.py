@@ -97,7 +97,11 @@ def checked_network(name: str, shape: NetworkShape, options: Mapping[str, Any] |
             f"The network {name!r} takes images of {network.smallest} to {network.largest} pixels, not {shape.size}. "
             f"Set bigdl_cnn.image_size to a size in that range: images are resized to it."
         )
-    return checked_options(network.build, options, f"the network {name!r}")
+    checked = checked_options(network.build, options, f"the network {name!r}")
+    for key, value in checked.items():
+        if isinstance(value, int) and value < 1:
+            raise UserError(f"The option {key!r} of the network {name!r} is {value}, but must be at least 1.")
+    return checked
 
 
 def build_network(name: str, shape: NetworkShape, options: Mapping[str, Any] | None = None) -> "nn.Module":

@@ -49,4 +49,4 @@ def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
     corner = torch.randint(0, max(size - side, 0) + 1, (len(images), 2), generator=generator)
     place = torch.arange(size)
     inside = (place >= corner[:, :, None]) & (place < corner[:, :, None] + side)  # (n, 2, size)
-    return images.masked_fill((inside[:, 0, :, None] & inside[:, 1, None, :])[:, None], 0.0)
+    return images.clone().masked_fill_((inside[:, 0, :, None] & inside[:, 1, None, :])[:, None], 0.0)

@@ -5,9 +5,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.errors import UserError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _STATE = "state.pt"
 _HISTORY = "history.json"
@@ -120,8 +123,7 @@ class Checkpoint:
 
 def find_unfinished(root: Path) -> list[Checkpoint]:
     """The checkpoints below a folder that hold at least one epoch, newest first, held by a run or not."""
-    folders = sorted(root.iterdir(), reverse=True) if root.exists() else []
-    return [found for found in map(Checkpoint, folders) if found.holds_state]
+    return [found for found in map(Checkpoint, _folders(root)) if found.holds_state]
 
 
 @contextmanager
@@ -137,30 +139,47 @@ def claimed(root: Path, run_id: str, configuration: Mapping[str, Any], resume: b
     Raises:
         UserError: If that training has another configuration.
     """
-    from filelock import FileLock, Timeout
-
-    for folder in sorted(root.iterdir(), reverse=True) if root.exists() else []:
-        lock = FileLock(folder / "lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:  # another run is at it, and is left alone
-            continue
-        checkpoint = Checkpoint(folder)
-        try:
-            if resume and checkpoint.holds_state:
-                checkpoint.require_same(configuration)
-                checkpoint.begin(configuration)
-                yield checkpoint
-                shutil.rmtree(folder)
-                return
-            shutil.rmtree(folder)
-        finally:
-            lock.release()
-    checkpoint = Checkpoint(root / run_id)
-    checkpoint.begin(configuration)
-    with FileLock(checkpoint.folder / "lock"):
+    checkpoint, lock = _claim(root, run_id, configuration, resume)
+    with lock:
         yield checkpoint
         shutil.rmtree(checkpoint.folder)
+
+
+def _claim(
+    root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool
+) -> tuple[Checkpoint, "FileLock"]:
+    """Finds or makes the checkpoint and takes its lock; one run at a time does so."""
+    from filelock import FileLock, Timeout
+
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / ".lock"):
+        for folder in _folders(root):
+            lock = FileLock(folder / "lock")
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:  # another run is at it, and is left alone
+                continue
+            checkpoint = Checkpoint(folder)
+            if resume and checkpoint.holds_state:
+                try:
+                    checkpoint.require_same(configuration)
+                except UserError:
+                    lock.release()
+                    raise
+                checkpoint.begin(configuration)
+                return checkpoint, lock
+            shutil.rmtree(folder)
+            lock.release()
+        checkpoint = Checkpoint(root / run_id)
+        checkpoint.begin(configuration)
+        lock = FileLock(checkpoint.folder / "lock")
+        lock.acquire()
+        return checkpoint, lock
+
+
+def _folders(root: Path) -> list[Path]:
+    """The folders of the checkpoints, newest first."""
+    return sorted((path for path in root.glob("*") if path.is_dir()), reverse=True)
 
 
 def _flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

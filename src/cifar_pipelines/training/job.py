@@ -64,17 +64,17 @@ class TrainingJob:
         return build_network(self.network, self.shape, self.options).to(memory_format=torch.channels_last)
 
     def read_shard(self, rank: int, workers: int) -> "Shard":
-        """Reads one worker's training images: every `workers`-th by rank in the subset."""
+        """Reads one worker's training images: of every `recipe.batch_size` by rank, as many as it takes per step."""
         from cifar_pipelines.training.shard import Shard
 
-        images, labels = self._read("train", self.train_images, rank, workers)
+        images, labels = self._read("train", None, rank, workers)
         return Shard(images, labels, self.seed + rank)
 
     def read_validation(self, rank: int, workers: int) -> tuple["Tensor", "Tensor"]:
         """Reads one worker's share of the validation images: uint8 (n, 3, size, size) and int64 (n,)."""
         return self._read("test", self.validation_images, rank, workers)
 
-    def _read(self, split: str, limit: int, rank: int, workers: int) -> tuple["Tensor", "Tensor"]:
+    def _read(self, split: str, limit: int | None, rank: int, workers: int) -> tuple["Tensor", "Tensor"]:
         import torch
 
         from cifar_pipelines.extractors.images import decode, resize
@@ -89,24 +89,26 @@ class TrainingJob:
         ]
         return torch.cat(parts), torch.tensor([row["label"] for row in rows])
 
-    def _rows(self, split: str, limit: int, rank: int, workers: int) -> Iterator[dict[str, Any]]:
+    def _rows(self, split: str, limit: int | None, rank: int, workers: int) -> Iterator[dict[str, Any]]:
         import pyarrow.compute as pc
         from pyarrow import dataset
 
         table = dataset.dataset([_local_path(file) for file in self.files], format="parquet")
-        wanted = (pc.field("split") == split) & (pc.field("rank") < limit)
+        wanted = pc.field("split") == split
+        if limit is not None:
+            wanted &= pc.field("rank") < limit
         batches = table.to_batches(
             columns=["rank", "label", "image"], filter=wanted, batch_size=READ_ROWS, use_threads=False
         )
         for batch in batches:
-            mine = batch.filter(pc.equal(_modulo(batch.column("rank"), workers), rank))
-            yield from mine.to_pylist()
+            place = _modulo(batch.column("rank"), self.recipe.batch_size)
+            yield from batch.filter(pc.equal(_modulo(place, workers), rank)).to_pylist()
 
 
-def _modulo(ranks: Any, workers: int) -> Any:
+def _modulo(values: Any, divisor: int) -> Any:
     import pyarrow.compute as pc
 
-    return pc.subtract(ranks, pc.multiply(pc.divide(ranks, workers), workers))
+    return pc.subtract(values, pc.multiply(pc.divide(values, divisor), divisor))
 
 
 def _local_path(file: str) -> str:

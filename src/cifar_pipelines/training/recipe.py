@@ -107,7 +107,7 @@ class Schedule:
         peak = self.recipe.warm_up * self.steps
         if step < peak:
             return self.start + (1 - self.start) * step / peak
-        fall = (step - peak) / max(self.steps - peak, 1)
+        fall = (step - peak) / max(self.steps - 1 - peak, 1)
         return 1 + (self.recipe.final_learning_rate - 1) * fall
 
 

@@ -55,7 +55,7 @@ class Shard:
         first = torch.Generator().manual_seed(self.seed)
         mirrored = (torch.rand(len(self.images), generator=first) < 0.5) ^ bool(epoch % 2)
         for step in range(steps):
-            # Shards of unequal size: the one image that may be missing is taken from the beginning again.
+            # Where damaged images were left out, a shard may be short of some: it begins again.
             chosen = order[torch.arange(step * batch_size, (step + 1) * batch_size) % len(order)]
             images = shift(self.images[chosen], recipe.crop_padding, generator)
             if recipe.flip:

@@ -178,7 +178,8 @@ def predict_logits(
     """
     parts = []
     with autocast(precision):
-        for start in range(0, len(images), batch_size):
+        # No images are one empty batch: a worker's share of few validation images may be none.
+        for start in range(0, max(len(images), 1), batch_size):
             batch = normalise(images[start : start + batch_size])
             logits = network(batch).float()
             parts.append((logits + network(batch.flip(-1)).float()) / 2 if flip else logits)

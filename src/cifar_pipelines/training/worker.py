@@ -48,9 +48,10 @@ class TrainingWorker:
             network, optimizer, job.recipe, shard, job.steps, batch_size, job.precision, model,
             loss_weight=batch_size * self.workers / job.recipe.batch_size,
         )  # fmt: skip
-        self._begin(model)
+        self._begin()
+        self.checkpoint.report(self.rank, self._facts())  # the only one if no epoch is left
 
-    def _begin(self, model: nn.Module) -> None:
+    def _begin(self) -> None:
         """Goes on from the last checkpoint; else lets the network look at data, on rank 0, for all."""
         loaded = self.checkpoint.load()
         if loaded:
@@ -80,6 +81,8 @@ class TrainingWorker:
         """Validates, adds up over workers, and keeps checkpoint, history and this worker's report."""
         mine = self.trainer.end_epoch()
         before = time.perf_counter()
+        for buffer in self.trainer.network.buffers():  # running statistics differ until the next step
+            dist.broadcast(buffer, 0)
         images, labels = self.validation
         judged = evaluate(self.trainer.network, self.trainer.weights(), images, labels, self.job.precision)
         sums = _sum_over_workers([mine["loss"], mine["correct"], mine["images"], *judged.values()])

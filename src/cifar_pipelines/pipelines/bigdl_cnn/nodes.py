@@ -89,7 +89,8 @@ def train_cnn(
     engine = create_engine(cnn.engine)
     shape = NetworkShape(cnn.image_size, len(images_info["class_names"]))
     with claimed(checkpoints, run_context.run_id, training_configuration, cnn.resume) as checkpoint:
-        earlier = checkpoint.history() if checkpoint.holds_state else []
+        loaded = checkpoint.load()
+        earlier = loaded[1] if loaded else []
         if earlier:
             logger.info("%s goes on after epoch %d of %d.", cnn.model, len(earlier), cnn.recipe.epochs)
         job = TrainingJob(

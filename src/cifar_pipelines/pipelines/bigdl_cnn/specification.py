@@ -77,12 +77,18 @@ def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
             raise UserError(f"bigdl_cnn.{key} is {checked[key]}, but must be at least 1.")
     # The number of classes is known only with the images; no rule of a network depends on it.
     options = checked_network(network, NetworkShape(checked["image_size"], classes=2), model["options"])
+    recipe = Recipe.from_config(model["recipe"])
+    if recipe.crop_padding >= checked["image_size"]:
+        raise UserError(
+            f"{what}.recipe.crop_padding is {recipe.crop_padding}, but must be smaller than the images "
+            f"({checked['image_size']} pixels), which are reflected at their border."
+        )
     return CnnSpec(
         network,
         engine,
         " ".join(justification.split()),
         options,
-        Recipe.from_config(model["recipe"]),
+        recipe,
         **checked,
     )
 

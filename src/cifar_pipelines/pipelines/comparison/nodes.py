@@ -5,24 +5,28 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from cifar_pipelines.errors import UserError
+from cifar_pipelines.evaluation.histories import histories_table
 from cifar_pipelines.evaluation.run_record import records_to_table
 from cifar_pipelines.evaluation.scaling import add_scaling
 from cifar_pipelines.evaluation.summary import sections, summarise
+from cifar_pipelines.pipelines.comparison.growth import growth_part
 from cifar_pipelines.pipelines.comparison.report import report_section
 
 HOW_TO_MAKE_RECORDS = "kedro run --pipelines ingestion,features,spark_ml --env exec_2x1"
 TITLE = "Which model and which parallelism setting did best, and why"
 
 
-def compare_runs(*run_records: Mapping[str, Callable[[], dict]]) -> tuple[pd.DataFrame, list[str]]:
+def compare_runs(
+    *run_records: Mapping[str, Callable[[], dict]],
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Sums up all runs.
 
     Args:
         *run_records: Functions that load a run record, by record name.
 
     Returns:
-        One row per data set, model and setting, with scores, times and scaling; and a sentence for
-        everything left out.
+        One row per data set, model and setting, with scores, times and scaling; one row per epoch of the
+        latest run of every network and setting; and a sentence for everything left out.
 
     Raises:
         UserError: There is no run record, or none that can be compared.
@@ -43,7 +47,7 @@ def compare_runs(*run_records: Mapping[str, Callable[[], dict]]) -> tuple[pd.Dat
             f"Make new ones with: {HOW_TO_MAKE_RECORDS}"
         )
     summary, older = summarise(table)
-    return add_scaling(summary), left_out + older
+    return add_scaling(summary), histories_table(table, summary), left_out + older
 
 
 def write_report(comparison_table: pd.DataFrame, left_out: list[str]) -> str:
@@ -61,9 +65,10 @@ def write_report(comparison_table: pd.DataFrame, left_out: list[str]) -> str:
     if len(parts) > 1:
         text.append(
             f"These are {len(parts)} separate studies: they differ in data, sizes, seed, host or cluster. "
-            "No ranking below mixes them."
+            "No ranking mixes them."
         )
     text += [report_section(title, rows) for title, rows in parts]
+    text += filter(None, [growth_part(comparison_table)])
     text += [
         "## Plots",
         "\n\n".join(f"![{name}]({file})" for name, file in PLOTS.items()),
@@ -83,17 +88,23 @@ PLOTS = {
     "Time by setting": "time_by_setting.png",
     "Speed-up and efficiency": "speedup.png",
     "Resource use": "resources.png",
+    "Learning curves": "learning_curves.png",
 }
 PARALLELISM_DOCUMENT = "../../../docs/parallelism.md"
 HOW_TO_READ = """\
 - *Setting* `exec_MxC`: `spark.cores.max` = M cores in all, `spark.executor.cores` = C, so M/C executors.
 - *Accuracy* comes with its Wilson interval; precision, recall and F1 are averaged over classes.
 - *Time* is the median over all repeats of all runs, with minimum and maximum. It is the fit alone, or the
-  extraction alone: start-up, reading and caching are timed apart. *Features* is what extraction took under
-  the same setting, where that was measured.
+  extraction alone: start-up, reading and caching are timed apart. Of a network the fit contains all that
+  its engine does: starting workers, reading images, training, validation and checkpoints. *Features* is
+  what extraction took under the same setting, where that was measured.
 - *Speed-up* is against the smallest measured setting of the same model; *efficiency* is the speed-up
-  divided by the growth in cores. *Utilisation* is the CPU time of Spark's JVM task threads divided by cores
-  x time; work in Python processes is not in it.
+  divided by the growth in cores. *Utilisation* is CPU time divided by cores x time. The CPU time is that of
+  Spark's JVM task threads and, for networks and features, that of the Python workers as well.
 - *Oversubscribed*: the setting uses more cores than the host has. *Busy host*: other programs
   had more than 15 % of the host's CPU time while the clock ran. *One timing*: no repeat, so the spread is unknown.
+  *Resumed*: a training went on from a checkpoint in a later run. *Restarted*: it went on from a checkpoint
+  after a worker was lost. Both times are put together from parts; plots mark them with a star.
+- *Learning curves* show the validation accuracy of the latest run of each network and setting, on the first
+  test images; its time is training and validation alone.
 - *Run records*: the ids of the runs behind a row; each is a JSON file from which its numbers can be checked."""

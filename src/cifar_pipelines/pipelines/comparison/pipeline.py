@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from cifar_pipelines.evaluation import comparison_plots
+from cifar_pipelines.evaluation import comparison_plots, learning_curves
 from cifar_pipelines.pipelines.comparison import nodes
 
 
@@ -31,12 +31,18 @@ def create_pipeline(
             node(
                 nodes.compare_runs,
                 inputs=list(run_records),
-                outputs=["comparison_table", "comparison_left_out"],
+                outputs=["comparison_table", "comparison_histories", "comparison_left_out"],
                 name="compare_runs",
             ),
             *(
                 node(draw, inputs="comparison_table", outputs=output, name=draw.__name__)
                 for output, draw in plots.items()
+            ),
+            node(
+                learning_curves.plot_all_histories,
+                inputs=["comparison_histories", "comparison_table"],
+                outputs="comparison_learning_curves_plot",
+                name="plot_all_histories",
             ),
             node(
                 nodes.write_report,

@@ -1,13 +1,23 @@
 """One section of the comparison report: one data set, measured on one kind of host."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pandas as pd
 
-from cifar_pipelines.evaluation.summary import marks, trained
+from cifar_pipelines.evaluation.summary import trained
 from cifar_pipelines.evaluation.verdict import interval, latest_of_each_model, verdict
-
-Columns = Mapping[str, Callable[[pd.Series], object]]
+from cifar_pipelines.pipelines.comparison.engines import engines_part
+from cifar_pipelines.pipelines.comparison.markdown import (
+    Columns,
+    cell,
+    markdown_table,
+    marked,
+    number,
+    pair,
+    scaled,
+    seconds,
+    text,
+)
 
 
 def report_section(title: str, rows: pd.DataFrame) -> str:
@@ -22,62 +32,38 @@ def report_section(title: str, rows: pd.DataFrame) -> str:
     """
     models = trained(rows)
     newest = rows.sort_values("latest").iloc[-1]
-    text = [
+    parts = [
         f"## {title[0].upper()}{title[1:]}",
         "| | |\n| --- | --- |\n"
-        + "\n".join(f"| {name} | {_cell(value)} |" for name, value in _identity(newest).items()),
+        + "\n".join(f"| {name} | {cell(value)} |" for name, value in _identity(newest).items()),
         "### Verdict",
         "\n".join(f"- **{topic}.** {sentences}" for topic, sentences in verdict(rows).items()),
     ]
     if not models.empty:
-        text += [
+        parts += [
             "### Scores of each model's latest run",
             markdown_table(latest_of_each_model(models), SCORES),
-            "### Why these classifiers",
-            "\n".join(
-                f"- **{row['label']}** ({row['engine']}): {' '.join(row['justification'].split()) or 'not stated'}"
-                for _, row in latest_of_each_model(models).fillna({"justification": ""}).iterrows()
-            ),
+            "### Why these models",
+            _justifications(latest_of_each_model(models)),
             "### Accuracy by model and setting",
             markdown_table(models, ACCURACY),
         ]
-    text += [
+    parts += [
         "### Time by model and setting",
         markdown_table(rows, TIMES),
+        *filter(None, [engines_part(models)]),
         "### Resources by model and setting",
         markdown_table(rows, RESOURCES),
         "### Versions",
         f"Of the newest run ({newest['run_ids'].split()[-1]}): {newest['versions']}; "
-        f"code revision {_cell(newest['git_revision'])}.",
+        f"code revision {cell(newest['git_revision'])}.",
     ]
     if rows["versions"].nunique() > 1:
-        text.append(
+        parts.append(
             f"The runs above were made with {rows['versions'].nunique()} different sets of versions, so a "
             "difference between them may come from the versions."
         )
-    return "\n\n".join(text)
-
-
-def markdown_table(rows: pd.DataFrame, columns: Columns) -> str:
-    """Writes rows as a Markdown table.
-
-    Args:
-        rows: The rows.
-        columns: For each heading, what to write of a row.
-
-    Returns:
-        The table, without a final line break.
-    """
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(_cell(write(row)) for write in columns.values()) for _, row in rows.iterrows()]
-    return "\n".join(f"| {line} |" for line in lines)
-
-
-def seconds(row: pd.Series) -> str:
-    """Writes the median time of a row with minimum and maximum, in seconds."""
-    if row["timings"] == 1:
-        return f"{row['time_s']:.3g}"
-    return f"{row['time_s']:.3g} ({row['time_min_s']:.3g} to {row['time_max_s']:.3g})"
+    return "\n\n".join(parts)
 
 
 def _identity(newest: pd.Series) -> dict[str, object]:
@@ -93,70 +79,58 @@ def _identity(newest: pd.Series) -> dict[str, object]:
     }
 
 
-def _number(column: str, form: str) -> Callable[[pd.Series], object]:
-    """Returns what writes one number of a row."""
-    return lambda row: None if pd.isna(row[column]) else format(row[column], form)
+def _justifications(latest: pd.DataFrame) -> str:
+    """Says why each model was chosen; models with the same reasons share a line."""
+    reasons = latest["justification"].fillna("").map(lambda words: " ".join(words.split()) or "not stated")
+    named = latest["label"].map("**{}**".format) + " by " + latest["engine"]
+    return "\n".join(f"- {', '.join(names)}: {words}" for words, names in named.groupby(reasons, sort=False))
 
 
-def _text(column: str) -> Callable[[pd.Series], object]:
-    """Returns what writes one value of a row."""
-    return lambda row: row[column]
+def _averages(score: str) -> Callable[[pd.Series], object]:
+    """Returns what writes the macro and the weighted average of a score."""
+    return pair(number(f"{score}_macro", ".3f"), number(f"{score}_weighted", ".3f"))
 
 
-def _cell(value: object) -> str:
-    """Writes a value into a cell; a missing one as a dash."""
-    return "–" if value is None or value != value else str(value).replace("|", "\\|").replace("\n", " ")
-
-
-_WHO: Columns = {"model": _text("label"), "setting": _text("setting")}
+_WHO: Columns = {"model": text("label"), "setting": text("setting")}
 SCORES: Columns = {
-    "model": _text("label"),
-    "features": _text("extractor_identity"),
+    "model": text("label"),
+    "input": text("extractor_identity"),
     "accuracy": interval,
-    "precision macro / weighted": lambda row: _pair(row, "precision"),
-    "recall macro / weighted": lambda row: _pair(row, "recall"),
-    "F1 macro / weighted": lambda row: _pair(row, "f1"),
-    "log loss": _number("log_loss", ".3f"),
-    "ROC AUC": _number("roc_auc", ".3f"),
-    "probabilities": _text("probability_source"),
+    "precision macro / weighted": _averages("precision"),
+    "recall macro / weighted": _averages("recall"),
+    "F1 macro / weighted": _averages("f1"),
+    "log loss": number("log_loss", ".3f"),
+    "ROC AUC": number("roc_auc", ".3f"),
+    "probabilities": text("probability_source"),
 }
 ACCURACY: Columns = _WHO | {
     "accuracy": interval,
-    "F1 macro": _number("f1_macro", ".3f"),
-    "log loss": _number("log_loss", ".3f"),
-    "parameters": _number("parameter_count", ",.0f"),
-    "size [kB]": lambda row: _scaled(row["model_size_bytes"], 1e-3),
-    "runs": _text("runs"),
-    "run records": _text("run_ids"),
+    "F1 macro": number("f1_macro", ".3f"),
+    "log loss": number("log_loss", ".3f"),
+    "parameters": number("parameter_count", ",.0f"),
+    "size [kB]": lambda row: scaled(row["model_size_bytes"], 1e-3),
+    "runs": text("runs"),
+    "run records": text("run_ids"),
 }
 TIMES: Columns = _WHO | {
-    "cores": _text("cores"),
-    "executors": _text("executors"),
+    "cores": text("cores"),
+    "executors": text("executors"),
     "time [s]": seconds,
-    "timings": _text("timings"),
-    "speed-up": _number("speedup", ".2f"),
-    "efficiency": _number("efficiency", ".0%"),
-    "features [s]": _number("extract_s", ".3g"),
-    "predict [s]": _number("predict_s", ".3g"),
-    "start-up [s]": _number("start_up_s", ".3g"),
-    "marks": lambda row: ", ".join(marks(row)),
+    "timings": text("timings"),
+    "speed-up": number("speedup", ".2f"),
+    "efficiency": number("efficiency", ".0%"),
+    "features [s]": number("extract_s", ".3g"),
+    "predict [s]": number("predict_s", ".3g"),
+    "start-up [s]": number("start_up_s", ".3g"),
+    "marks": marked,
 }
 RESOURCES: Columns = _WHO | {
-    "core-seconds": _number("core_seconds", ".1f"),
-    "utilisation": _number("utilisation", ".0%"),
-    "accuracy points per core-minute": lambda row: _scaled(row["accuracy_per_core_minute"], 100),
-    "garbage collection [s]": _number("gc_s", ".2f"),
-    "executor JVM [MB]": _number("executor_jvm_memory_mb", ".0f"),
-    "executor Python [MB]": _number("executor_python_memory_mb", ".0f"),
-    "driver [MB]": _number("driver_memory_mb", ".0f"),
+    "core-seconds reserved": number("core_seconds", ".1f"),
+    "CPU-seconds used": lambda row: scaled(row["utilisation"] * row["core_seconds"], 1, ".1f"),
+    "utilisation": number("utilisation", ".0%"),
+    "accuracy points per core-minute": lambda row: scaled(row["accuracy_per_core_minute"], 100),
+    "garbage collection [s]": number("gc_s", ".2f"),
+    "executor JVM [MB]": number("executor_jvm_memory_mb", ".0f"),
+    "executor Python [MB]": number("executor_python_memory_mb", ".0f"),
+    "driver [MB]": number("driver_memory_mb", ".0f"),
 }
-
-
-def _pair(row: pd.Series, score: str) -> str:
-    """Writes the macro and the weighted average of a score."""
-    return " / ".join(_cell(_number(f"{score}_{average}", ".3f")(row)) for average in ("macro", "weighted"))
-
-
-def _scaled(value: float, factor: float) -> str | None:
-    """Writes a number in another unit."""
-    return None if pd.isna(value) else f"{value * factor:,.0f}"

@@ -1,0 +1,170 @@
+"""Both engines on the shared cluster, on a sliver of images."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from cifar_pipelines import engines
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.pipelines.bigdl_cnn import nodes
+from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes
+from cifar_pipelines.training.recipe import Recipe
+
+RECIPE = Recipe(
+    epochs=2,
+    batch_size=30,
+    learning_rate=0.02,
+    bias_learning_rate_factor=1.0,
+    momentum=0.9,
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    warm_up=0.25,
+    final_learning_rate=0.1,
+    crop_padding=1,
+    flip=True,
+    cutout=0,
+    averaging=0.0,
+    flip_at_test=True,
+    precision="fp32",
+)
+
+
+def spec(engine, **changes):
+    values = {"image_size": 32, "validation_images": 20, "resume": True, "recipe": RECIPE} | changes
+    return CnnSpec("lenet", engine, "Because it is small.", {}, **values)
+
+
+@pytest.fixture(scope="module")
+def stored(ingested, spark, tmp_path_factory):
+    """The image table as files, which is how workers read it."""
+    folder = (tmp_path_factory.mktemp("tables") / "images").as_uri()
+    ingested.images.write.parquet(folder)
+    return spark.session.read.parquet(folder)
+
+
+@pytest.fixture(scope="module")
+def train(stored, ingested, run_context, tmp_path_factory):
+    """Returns a function that trains and predicts."""
+
+    def run(cnn, checkpoints=None):
+        checkpoints = checkpoints or tmp_path_factory.mktemp("checkpoints")
+        configuration = nodes.check_checkpoint(cnn, checkpoints, ingested.info, run_context)
+        network, history, report = nodes.train_cnn(
+            stored, ingested.info, cnn, configuration, checkpoints, run_context
+        )
+        return SimpleNamespace(
+            network=network,
+            history=history,
+            report=report,
+            checkpoints=checkpoints,
+            configuration=configuration,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(train):
+    """The same training by both engines."""
+    return {name: train(spec(name)) for name in engines.engine_names()}
+
+
+@pytest.mark.parametrize("engine", engines.engine_names())
+def test_every_executor_has_one_worker_that_trained_its_shard(trained, engine, run_context):
+    workers = trained[engine].report["workers"]
+    assert [worker["rank"] for worker in workers] == [0, 1]
+    assert [worker["images"] for worker in workers] == [60, 60]
+    assert [worker["batch_size"] for worker in workers] == [15, 15]
+    assert {worker["threads"] for worker in workers} == {run_context.setting.executor_cores}
+    assert all(worker["cpu_s"] > 0 and worker["peak_memory_mb"] > 0 for worker in workers)
+
+
+@pytest.mark.parametrize("engine", engines.engine_names())
+def test_the_history_has_a_row_per_epoch_and_the_checkpoint_is_gone(trained, engine):
+    history = trained[engine].history
+    assert list(history["epoch"]) == [1, 2]
+    assert (history[["loss", "validation_loss", "images_per_s", "seconds"]] > 0).all().all()
+    assert not list(trained[engine].checkpoints.iterdir())
+    timings = trained[engine].report["timings"]
+    assert timings["fit_s"][0] >= timings["train_s"] + timings["validate_s"]
+
+
+def test_both_engines_learn_the_same(trained):
+    bigdl, torch_distributor = (trained[name] for name in ("bigdl", "torch_distributor"))
+    assert list(bigdl.history["loss"]) == pytest.approx(list(torch_distributor.history["loss"]), rel=1e-3)
+    for name, weights in bigdl.network.state_dict.items():
+        torch.testing.assert_close(weights, torch_distributor.network.state_dict[name], rtol=1e-2, atol=1e-3)
+
+
+def test_the_same_seed_gives_the_same_result_again(trained, train):
+    again = train(spec("bigdl"))
+    assert list(again.history["loss"]) == pytest.approx(list(trained["bigdl"].history["loss"]), rel=1e-4)
+
+
+def test_the_network_predicts_all_test_images(trained, stored, ingested, run_context, tmp_path):
+    from cifar_pipelines.datasets import TrainedNetworkDataset
+
+    dataset = TrainedNetworkDataset(filepath=str(tmp_path / "network.pt"))
+    dataset.save(trained["bigdl"].network)
+    saved = dataset.load()
+    predictions, report = nodes.predict_cnn(saved, stored, ingested.info, spec("bigdl"), run_context)
+    assert len(predictions) == 30 and predictions["image_id"].is_unique
+    assert report["prediction"]["batch_1_ms"] > report["prediction"]["batch_250_ms"] > 0
+    assert report["parameter_count"] == sum(p.numel() for p in saved.network.build().parameters())
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_located(train):
+    with pytest.raises(UserError, match=r"The loss is .* in epoch 1, step \d+.*learning_rate"):
+        train(spec("torch_distributor", recipe=replace(RECIPE, learning_rate=1e30)))
+
+
+def test_a_checkpoint_of_another_configuration_is_refused_key_by_key(ingested, run_context, tmp_path):
+    from cifar_pipelines.training.checkpoint import Checkpoint
+
+    ours = nodes.check_checkpoint(spec("bigdl"), tmp_path, ingested.info, run_context)
+    left = Checkpoint(tmp_path / "2024-01-01")
+    left.begin(ours)
+    left.save({"epoch": 1}, [{"epoch": 1}])
+    assert nodes.check_checkpoint(spec("bigdl"), tmp_path, ingested.info, run_context) == ours
+    other = spec("bigdl", recipe=replace(RECIPE, epochs=3), image_size=16)
+    with pytest.raises(
+        UserError, match=r"image_size \(checkpoint: 32; now: 16\); recipe.epochs \(checkpoint: 2; now: 3\)"
+    ):
+        nodes.check_checkpoint(other, tmp_path, ingested.info, run_context)
+    nodes.check_checkpoint(spec("bigdl", resume=False, image_size=16), tmp_path, ingested.info, run_context)
+
+
+def test_an_unknown_engine_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match=r"Unknown engine 'bigdll'\. Did you mean 'bigdl'"):
+        engines.create_engine("bigdll")
+
+
+def test_a_missing_bigdl_is_refused_with_what_to_install(monkeypatch):
+    from cifar_pipelines.engines import bigdl
+
+    monkeypatch.setattr(bigdl, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"requirements-bigdl.txt.*engines=torch_distributor"):
+        engines.create_engine("bigdl").check()
+    assert bigdl.bigdl_jars() == []
+
+
+@pytest.mark.parametrize(
+    ("images", "workers", "batch", "words"),
+    [
+        (3, 4, 4, "3 training images are fewer than the 4 workers"),
+        (100, 4, 3, "batch_size is 3, fewer than the 4 workers"),
+        (100, 2, 200, "batch_size is 200, more than the 100 training images"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(images, workers, batch, words):
+    with pytest.raises(UserError, match=words):
+        check_sizes(spec("bigdl", recipe=replace(RECIPE, batch_size=batch)), images, workers)
+
+
+def test_a_class_without_training_images_is_refused(train, stored, ingested, run_context, tmp_path):
+    cnn = spec("bigdl")
+    with pytest.raises(UserError, match="hold none of the class 'unseen'"):
+        info = ingested.info | {"class_names": [*ingested.info["class_names"], "unseen"]}
+        nodes.train_cnn(stored, info, cnn, {}, tmp_path, run_context)
