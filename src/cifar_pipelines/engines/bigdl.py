@@ -59,18 +59,18 @@ class BigDLEngine:
                 log_to_driver=False,
                 log_level=logging.WARNING,
             )
-            if (estimator.num_workers, estimator.cores_per_worker) != (workers, threads):
-                raise RuntimeError(
-                    f"Orca sees {estimator.num_workers} workers of {estimator.cores_per_worker} cores, but the setting "
-                    f"has {workers} of {threads}."
-                )
-            # PARALLEL(executors): one worker per executor trains its shard; gradients are averaged after every step.
-            estimator.fit(
-                data=loop.create_loader,
-                epochs=job.recipe.epochs - done,
-                batch_size=job.recipe.batch_size,
-                callbacks=[loop.RecipeCallback(job)],
+        if (estimator.num_workers, estimator.cores_per_worker) != (workers, threads):
+            raise RuntimeError(
+                f"Orca sees {estimator.num_workers} workers of {estimator.cores_per_worker} cores, but the setting "
+                f"has {workers} of {threads}."
             )
+        # PARALLEL(executors): one worker per executor trains its shard; gradients are averaged after every step.
+        estimator.fit(
+            data=loop.create_loader,
+            epochs=job.recipe.epochs - done,
+            batch_size=job.recipe.batch_size,
+            callbacks=[loop.RecipeCallback(job)],
+        )
 
 
 def bigdl_jars() -> list[str]:

@@ -1,0 +1,232 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cifar_pipelines.configuration import load_configuration
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.experiment import run
+from cifar_pipelines.experiment.plan import Experiment, Step, with_params
+from cifar_pipelines.experiment.records import RecordShelf, best_setting
+from cifar_pipelines.experiment.runner import StepRunner
+from cifar_pipelines.study import study_digest
+
+PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
+EXPERIMENT = Experiment(("exec_1x1", "exec_2x2"), PIPELINES, 2, "train_size=60")
+
+
+def record(model, family, digest, fit_s, accuracy=0.5, margin=0.05):
+    score = {"value": accuracy, "low": accuracy - margin, "high": accuracy + margin}
+    return {
+        "model": model,
+        "family": family,
+        "configuration": digest,
+        "timings": {"fit_s": fit_s},
+        "metrics": {"accuracy": score},
+    }
+
+
+def shelve(folder, setting, content, version):
+    name = content["model"].replace(":", "-")
+    file = folder / setting / f"{name}.json" / version / f"{name}.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(content))
+
+
+def test_repeats_go_round_the_settings():
+    steps = list(EXPERIMENT.steps())
+    assert [(step.setting, step.repeat) for step in steps] == [
+        *(("exec_1x1", 0), ("exec_1x1", 1), ("exec_2x2", 1), ("exec_1x1", 2), ("exec_2x2", 2))
+    ]
+    assert steps[0].pipelines == ("ingestion",)
+    assert steps[1].arguments() == [
+        *(
+            "run",
+            "--pipelines",
+            "features,spark_ml,bigdl_cnn",
+            "--env",
+            "exec_1x1",
+            "--params",
+            "train_size=60",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"settings": ("exec_9x1",)}, "Unknown environment 'exec_9x1'"),
+        ({"settings": ("exec_1x1", "exec_1x1")}, "each once"),
+        ({"pipelines": ("comparison",)}, "cannot run the pipeline 'comparison'"),
+        ({"repeats": 0}, "--repeats is 0"),
+        ({"params_text": "train_sizes=5"}, "Unknown parameter 'train_sizes'"),
+        ({"params_text": "train_size"}, "every part must be name=value"),
+        ({"params_text": "spark_ml.selected=random_forrest"}, "Unknown classifier 'random_forrest'"),
+        ({"params_text": "bigdl_cnn.networks=lenett"}, "Unknown network 'lenett'"),
+        ({"params_text": "bigdl_cnn.image_size=500"}, "takes images of 9 to 96 pixels"),
+    ],
+)
+def test_mistakes_are_found_before_the_first_step(change, words):
+    with pytest.raises(UserError, match=words):
+        replace(EXPERIMENT, **change).check()
+
+
+def test_parameters_are_replaced_by_name():
+    assert with_params("train_size=1,seed=2", {"train_size": 5}) == "seed=2,train_size=5"
+    assert with_params("", {"a.b": 1}) == "a.b=1"
+
+
+def test_every_model_is_expected_with_a_digest_of_its_own():
+    expected = EXPERIMENT.expected()
+    assert list(expected) == ["features", "spark_ml", "bigdl_cnn"]
+    assert list(expected["bigdl_cnn"]) == ["airbench_bigdl", "airbench_torch_distributor"]
+    digests = [digest for models in expected.values() for digest in models.values()]
+    assert len(set(digests)) == len(digests)
+
+
+def test_a_digest_follows_what_the_result_depends_on():
+    def digest(pipeline, model, **params):
+        return study_digest(
+            load_configuration(runtime_params=params)["parameters"], pipeline, model, "embedded"
+        )
+
+    forest = digest("spark_ml", "random_forest")
+    assert forest == digest("spark_ml", "random_forest", bigdl_cnn={"networks": "lenet"})
+    assert forest == digest("spark_ml", "random_forest", spark_ml={"selected": "random_forest"})
+    other = {"spark_ml": {"classifiers": {"random_forest": {"params": {"trees": 7}}}}}
+    assert forest != digest("spark_ml", "random_forest", **other)
+    assert forest != digest("spark_ml", "random_forest", train_size=7)
+    assert forest != digest("spark_ml", "random_forest", source_path="elsewhere")
+    cnn = digest("bigdl_cnn", "lenet_bigdl")
+    assert cnn == digest("bigdl_cnn", "lenet_bigdl", input_size=64)  # a CNN reads no features
+    recipe = {"bigdl_cnn": {"models": {"lenet": {"recipe": {"epochs": 3}}}}}
+    assert cnn != digest("bigdl_cnn", "lenet_bigdl", **recipe)
+
+
+def test_what_is_recorded_is_found_and_what_is_not_is_missing(tmp_path):
+    shelf, expected = RecordShelf(tmp_path), EXPERIMENT.expected()
+    everything = ("features", "spark_ml", "bigdl_cnn")
+    assert shelf.missing("exec_1x1", expected, everything, 1) == everything
+    families = {"features": "feature_extraction", "spark_ml": "spark_ml", "bigdl_cnn": "cnn"}
+    for pipeline, models in expected.items():
+        for model, digest in models.items():
+            shelve(tmp_path, "exec_1x1", record(model, families[pipeline], digest, [1.0]), "v1")
+    assert shelf.missing("exec_1x1", expected, everything, 1) == ()
+    assert shelf.missing("exec_1x1", expected, everything, 2) == everything
+    assert shelf.missing("exec_2x2", expected, everything, 1) == everything
+
+
+def test_a_record_of_another_configuration_or_a_broken_one_does_not_count(tmp_path):
+    shelf = RecordShelf(tmp_path)
+    shelve(tmp_path, "exec_1x1", record("lenet_bigdl", "cnn", "other", [1.0]), "v1")
+    broken = tmp_path / "exec_1x1" / "lenet_bigdl.json" / "v2" / "lenet_bigdl.json"
+    broken.parent.mkdir()
+    broken.write_text('{"model": "len')
+    assert shelf.matching("exec_1x1", "bigdl_cnn", "lenet_bigdl", "digest") == []
+
+
+def test_the_best_setting_has_the_shortest_median_time():
+    def runs(*times, accuracy=0.8):
+        return [record("m", "cnn", "d", [time], accuracy) for time in times]
+
+    choice = best_setting(
+        {"exec_1x1": runs(9.0), "exec_2x1": runs(5.0, 50.0, 6.0), "exec_2x2": runs(7.0, 7.0, 1.0)}
+    )
+    assert choice.best.setting == "exec_2x1" and choice.best.fit_s == 6
+    assert "exec_2x2 needs 7.0 s (17% more)" in choice.reason and "measured once" in choice.reason
+    # Accuracy is a guard only against a real loss.
+    assert best_setting({"a": runs(1.0, accuracy=0.75), "b": runs(2.0)}).best.setting == "a"
+    worse = best_setting({"a": runs(1.0, accuracy=0.6), "b": runs(2.0)})
+    assert worse.best.setting == "b" and worse.less_accurate == ("a",)
+    assert "passed over as less accurate: a" in worse.reason
+    assert best_setting({"a": []}) is None
+
+
+def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path, monkeypatch):
+    """Steps are faked; which of them run, and in which order, is not."""
+    ran = []
+
+    def fake_run(self, step, show_output=False):
+        ran.append((step.setting, step.pipelines, step.params))
+        failed = (
+            step.setting == "exec_1x1" and "bigdl_cnn" in step.pipelines and "train_size=60" in step.params
+        )
+        if "bigdl_cnn" in step.pipelines and not failed:
+            digest = EXPERIMENT.expected()["bigdl_cnn"]["airbench_bigdl"]
+            shelve(records, step.setting, record("airbench_bigdl", "cnn", digest, [1.0]), f"v{len(ran)}")
+        outcome = run.Outcome(step, "failed" if failed else "done")
+        self.outcomes.append(outcome)
+        return outcome
+
+    records = tmp_path / run.RECORDS
+    monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(StepRunner, "run", fake_run)
+    monkeypatch.setattr(run, "_images_exist", lambda setting, params: params["train_size"] == 60)
+    once = replace(EXPERIMENT, repeats=1, pipelines=("ingestion", "bigdl_cnn"))
+    outcomes, choice = run.run_experiment(once, 120, False, Console(quiet=True))
+    larger = "train_size=120,bigdl_cnn.networks=airbench,bigdl_cnn.engines=bigdl"
+    assert ran == [
+        ("exec_1x1", ("bigdl_cnn",), "train_size=60"),
+        ("exec_2x2", ("bigdl_cnn",), "train_size=60"),
+        ("exec_2x2", ("ingestion",), larger),
+        ("exec_2x2", ("bigdl_cnn",), larger),
+        ("exec_1x1", ("comparison",), ""),
+    ]
+    assert [outcome.status for outcome in outcomes] == ["skipped", "failed", "done", "done", "done", "done"]
+    assert choice.best.setting == "exec_2x2"
+    summary = json.loads(next((tmp_path / run.SUMMARIES).glob("*.json")).read_text())
+    assert summary["choice"]["best"]["setting"] == "exec_2x2" and summary["grow_to"] == 120
+
+
+@pytest.fixture
+def runner(tmp_path):
+    return StepRunner(
+        tmp_path, tmp_path / "logs", Console(file=(tmp_path / "out").open("w"), width=300), total=2
+    )
+
+
+def test_a_step_that_fails_says_why_and_names_its_log(runner, tmp_path, monkeypatch):
+    monkeypatch.setattr(Step, "arguments", lambda self: ["no-such-command"])
+    outcome = runner.run(Step("exec_1x1", ("ingestion",), "", "images"))
+    assert outcome.status == "failed" and "No such command" in outcome.reason
+    runner.console.file.flush()
+    assert "[1/2] exec_1x1, images (ingestion): failed" in Path(tmp_path / "out").read_text()
+    assert outcome.log.exists()
+
+
+def test_a_step_that_ends_well_is_done(runner, monkeypatch):
+    monkeypatch.setattr(Step, "arguments", lambda self: ["--version"])
+    outcome = runner.run(Step("exec_1x1", ("ingestion",), "", "images"))
+    assert (outcome.status, outcome.reason) == ("done", "")
+
+
+@pytest.mark.e2e
+def test_the_experiment_from_images_to_report_and_again(start_python, project):
+    block = "bigdl_cnn.models.lenet.recipe"
+    params = (
+        "train_size=60,test_size=20,bigdl_cnn.networks=lenet,bigdl_cnn.engines=bigdl,"
+        f"{block}.epochs=1,{block}.batch_size=20"
+    )
+    arguments = [
+        "experiment",
+        "--settings",
+        "exec_1x1",
+        "--pipelines",
+        "ingestion,bigdl_cnn",
+        "--params",
+        params,
+    ]
+    code = "import sys\nfrom kedro.framework.cli.cli import main\nsys.argv[0] = 'kedro'\nmain()"
+    first = start_python(code, *arguments, cwd=project)
+    output, _ = first.communicate(timeout=280)
+    assert first.returncode == 0, output
+    assert "exec_1x1 is the only setting under which the CNN was measured" in output
+    assert "120 images (bigdl_cnn): done" in output
+    report = (project / "data/08_reporting/comparison/report.md").read_text()
+    assert "lenet_bigdl" in report and "More training images" in report
+    again = start_python(code, *arguments, cwd=project)
+    output, _ = again.communicate(timeout=100)
+    assert again.returncode == 0, output
+    assert output.count("skipped") == 4
