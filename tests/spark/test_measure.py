@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import time
 
@@ -106,10 +107,35 @@ def test_the_load_average_is_a_number_where_the_platform_has_one(monkeypatch):
     ("busy", "own", "share"), [(15.0, 5.0, 0.5), (5.0, 5.0, 0.0), (4.0, 5.0, 0.0), (90.0, 1.0, 1.0)]
 )
 def test_the_share_of_others_is_what_is_busy_and_not_own(monkeypatch, busy, own, share):
-    seconds = iter([(100.0, 1000.0, 50.0), (110.0, 1000.0 + busy, 50.0 + own)])
-    monkeypatch.setattr(host, "_cpu_seconds", lambda: next(seconds))
+    seconds = iter([(100.0, 1000.0), (110.0, 1000.0 + busy)])
+    spent = iter([{(1, 0.0): 50.0}, {(1, 0.0): 50.0, (2, 0.0): own}])  # process 2 began meanwhile
+
+    def sample(meter):
+        meter._spent |= next(spent)
+        return dict(meter._spent)
+
+    monkeypatch.setattr(host, "_host_seconds", lambda: next(seconds))
+    monkeypatch.setattr(host.HostMeter, "_sample", sample)
     monkeypatch.setattr(host, "host_cores", lambda: 2)
     assert host.HostMeter().stop()["other_cpu_share"] == share
+
+
+def test_a_process_that_ended_unwaited_for_is_not_somebody_else(monkeypatch):
+    """Spark's daemon of Python workers ignores their end, which loses their CPU time."""
+    monkeypatch.setattr(host, "POLL_S", 0.05)
+    code = (
+        "import signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "busy = 'import time; end = time.time() + 1.5\\nwhile time.time() < end: pass'\n"
+        "subprocess.Popen([sys.executable, '-c', busy])\n"
+        "time.sleep(3)"
+    )
+    meter = host.HostMeter()
+    process = subprocess.Popen([sys.executable, "-c", code])
+    process.wait()
+    spent = sum(meter._spent.values()) - sum(meter._baseline.values())
+    meter.stop()
+    assert spent > 1.2
 
 
 def test_a_measurement_of_this_host_is_complete():

@@ -96,6 +96,16 @@ def test_how_rows_are_spread_over_files_decides_nothing(parts, files, tmp_path, 
         assert torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
 
 
+@pytest.mark.parametrize("workers", [2, 4, 5])
+def test_every_worker_sees_every_class(workers, tmp_path):
+    """In a stratified subset classes take turns by rank, so that taking every second image takes half the classes."""
+    files = write_images(tmp_path, 400, classes=10)
+    for shard in shards(make_job(files, 400, recipe={"batch_size": 20}), workers):
+        counts = torch.bincount(shard.labels, minlength=10)
+        expected = 40 / workers
+        assert counts.min() >= expected / 4 and counts.max() <= 2.5 * expected
+
+
 def test_images_that_were_left_out_take_no_others_with_them(tmp_path):
     files = write_images(tmp_path, 30, left_out=(0, 3, 4, 11))
     found = [shard.labels.tolist() for shard in shards(make_job(files, 26), 2)]

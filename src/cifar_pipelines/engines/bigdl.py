@@ -38,6 +38,7 @@ class BigDLEngine:
     def train(self, job: TrainingJob, workers: int, threads: int) -> None:
         """Trains; see `engines.Engine`."""
         from bigdl.dllib.nncontext import init_nncontext
+        from bigdl.dllib.utils.common import JavaCreator
         from bigdl.orca.learn.pytorch import Estimator
 
         from cifar_pipelines.engines import bigdl_loop as loop
@@ -45,6 +46,8 @@ class BigDLEngine:
 
         loaded = Checkpoint(job.checkpoint).load()
         done = loaded[0]["epoch"] if loaded else 0
+        # BigDL keeps the gateway of the first session of a process, which may have ended.
+        JavaCreator.set_creator_class(JavaCreator.get_creator_class())
         with contained():
             # What init_orca_context calls; called here so that Spark's log is not moved to a file in this folder.
             init_nncontext(spark_log_level="ERROR", redirect_spark_log=False)

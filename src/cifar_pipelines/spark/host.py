@@ -1,21 +1,30 @@
 """How busy the host was while something was timed, and how much of that was somebody else."""
 
 import os
-from typing import Any
+import threading
+import time
 
 from cifar_pipelines.spark.parallelism import host_cores
+
+POLL_S = 1.0
 
 
 class HostMeter:
     """Measures the host from its construction to `stop`.
 
     A load average cannot tell a noisy neighbour from the run itself; the CPU time that is not that of
-    this process and its descendants can.
+    this process and its descendants can. They are looked at every second, because the time of a Python worker
+    of Spark is lost when it ends: its parent does not wait for it.
     """
 
     def __init__(self) -> None:
         self._before = load_average()
-        self._start = _cpu_seconds()
+        self._start = _host_seconds()
+        self._spent: dict[tuple[int, float], float] = {}
+        self._baseline = self._sample()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
 
     def stop(self) -> dict[str, float | None]:
         """Ends the measurement.
@@ -24,7 +33,11 @@ class HostMeter:
             `before` and `after`: load average of the last minute. `other_cpu_share`: CPU time of other
             processes over that of all the host's cores, 0 to 1.
         """
-        wall, busy, own = (now - then for now, then in zip(_cpu_seconds(), self._start, strict=True))
+        self._stopped.set()
+        self._thread.join()
+        self._sample()
+        wall, busy = (now - then for now, then in zip(_host_seconds(), self._start, strict=True))
+        own = sum(seconds - self._baseline.get(process, 0.0) for process, seconds in self._spent.items())
         share = (busy - own) / max(wall * host_cores(), 1e-9)
         return {
             "before": self._before,
@@ -32,24 +45,31 @@ class HostMeter:
             "other_cpu_share": round(min(max(share, 0.0), 1.0), 3),
         }
 
+    def _watch(self) -> None:
+        while not self._stopped.wait(POLL_S):
+            self._sample()
 
-def _cpu_seconds() -> tuple[float, float, float]:
-    """Wall clock, CPU seconds of the host, CPU seconds of this process and its descendants."""
-    import time
+    def _sample(self) -> dict[tuple[int, float], float]:
+        """Notes the CPU seconds of this process and its descendants, by pid and start."""
+        import psutil
 
+        me = psutil.Process()
+        for process in [me, *me.children(recursive=True)]:
+            try:
+                spent = process.cpu_times()
+                self._spent[process.pid, process.create_time()] = spent.user + spent.system
+            except psutil.NoSuchProcess:
+                continue
+        return dict(self._spent)
+
+
+def _host_seconds() -> tuple[float, float]:
+    """Wall clock, and CPU seconds of the whole host."""
     import psutil
 
     times = psutil.cpu_times()
     busy = sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
-    me = psutil.Process()
-    own = 0.0
-    for process in [me, *me.children(recursive=True)]:
-        try:
-            spent: Any = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        own += spent.user + spent.system + spent.children_user + spent.children_system
-    return time.monotonic(), busy, own
+    return time.monotonic(), busy
 
 
 def load_average() -> float | None:

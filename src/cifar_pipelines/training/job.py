@@ -9,6 +9,8 @@ from cifar_pipelines.networks import NetworkShape, build_network
 from cifar_pipelines.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
     from torch import Tensor, nn
 
     from cifar_pipelines.training.shard import Shard
@@ -64,51 +66,54 @@ class TrainingJob:
         return build_network(self.network, self.shape, self.options).to(memory_format=torch.channels_last)
 
     def read_shard(self, rank: int, workers: int) -> "Shard":
-        """Reads one worker's training images: of every `recipe.batch_size` by rank, as many as it takes per step."""
+        """Reads one worker's training images: of every `recipe.batch_size`, as many as it takes per step."""
+        import numpy as np
+
         from cifar_pipelines.training.shard import Shard
 
-        images, labels = self._read("train", None, rank, workers)
+        ranks = np.sort(
+            np.concatenate([batch.column("rank").to_numpy() for batch in self._scan("train", ["rank"])])
+        )
+        # Shuffled first: in a stratified subset classes take turns, and every second image is of every second class.
+        place = np.random.default_rng(self.seed).permutation(len(ranks))
+        mine = ranks[place % self.recipe.batch_size % workers == rank]
+        images, labels = self._read("train", mine)
         return Shard(images, labels, self.seed + rank)
 
     def read_validation(self, rank: int, workers: int) -> tuple["Tensor", "Tensor"]:
         """Reads one worker's share of the validation images: uint8 (n, 3, size, size) and int64 (n,)."""
-        return self._read("test", self.validation_images, rank, workers)
+        import numpy as np
 
-    def _read(self, split: str, limit: int | None, rank: int, workers: int) -> tuple["Tensor", "Tensor"]:
+        return self._read("test", np.arange(rank, self.validation_images, workers))
+
+    def _read(self, split: str, ranks: "np.ndarray") -> tuple["Tensor", "Tensor"]:
+        """Reads and decodes the images of these ranks, in the order of their ranks."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
         import torch
 
         from cifar_pipelines.extractors.images import decode, resize
 
-        rows = sorted(self._rows(split, limit, rank, workers), key=lambda row: row["rank"])
-        if not rows:
-            size = self.shape.size
-            return torch.empty(0, 3, size, size, dtype=torch.uint8), torch.empty(0, dtype=torch.int64)
+        wanted, size = pa.array(ranks), self.shape.size
+        rows = []
+        for batch in self._scan(split, ["rank", "label", "image"]):
+            rows += batch.filter(pc.is_in(batch.column("rank"), value_set=wanted)).to_pylist()
+        rows.sort(key=lambda row: row["rank"])
         parts = [
-            resize([decode(row["image"]) for row in rows[start : start + READ_ROWS]], self.shape.size)
+            resize([decode(row["image"]) for row in rows[start : start + READ_ROWS]], size)
             for start in range(0, len(rows), READ_ROWS)
         ]
-        return torch.cat(parts), torch.tensor([row["label"] for row in rows])
+        images = torch.cat(parts) if parts else torch.empty(0, 3, size, size, dtype=torch.uint8)
+        return images, torch.tensor([row["label"] for row in rows], dtype=torch.int64)
 
-    def _rows(self, split: str, limit: int | None, rank: int, workers: int) -> Iterator[dict[str, Any]]:
+    def _scan(self, split: str, columns: list[str]) -> Iterator["pa.RecordBatch"]:
         import pyarrow.compute as pc
         from pyarrow import dataset
 
         table = dataset.dataset([_local_path(file) for file in self.files], format="parquet")
-        wanted = pc.field("split") == split
-        if limit is not None:
-            wanted &= pc.field("rank") < limit
-        batches = table.to_batches(
-            columns=["rank", "label", "image"], filter=wanted, batch_size=READ_ROWS, use_threads=False
+        yield from table.to_batches(
+            columns=columns, filter=pc.field("split") == split, batch_size=READ_ROWS, use_threads=False
         )
-        for batch in batches:
-            place = _modulo(batch.column("rank"), self.recipe.batch_size)
-            yield from batch.filter(pc.equal(_modulo(place, workers), rank)).to_pylist()
-
-
-def _modulo(values: Any, divisor: int) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.subtract(values, pc.multiply(pc.divide(values, divisor), divisor))
 
 
 def _local_path(file: str) -> str:
