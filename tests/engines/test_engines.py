@@ -117,7 +117,7 @@ def test_the_network_predicts_all_test_images(trained, stored, ingested, run_con
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_located(train):
     with pytest.raises(UserError, match=r"The loss is .* in epoch 1, step \d+.*learning_rate"):
-        train(spec("torch_distributor", recipe=replace(RECIPE, learning_rate=1e30)))
+        train(spec("bigdl", recipe=replace(RECIPE, learning_rate=1e30)))
 
 
 def test_a_checkpoint_of_another_configuration_is_refused_key_by_key(ingested, run_context, tmp_path):
