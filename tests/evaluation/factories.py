@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from cifar_pipelines.evaluation.outcomes import pack_outcomes
+from cifar_pipelines.evaluation.statistics import wilson_interval
+
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -133,6 +136,21 @@ def make_record(
         "artifacts": {"predictions": "data/07_model_output/predictions"},
     }
     return _merged(record, changes)
+
+
+def make_judged_record(model, right, image_ids=None, **changes) -> dict:
+    """A record whose metrics hold which images the model got right; `right` is n booleans."""
+    right = np.asarray(right, dtype=bool)
+    ids = [f"test-{i:05d}" for i in range(len(right))] if image_ids is None else image_ids
+    low, high = wilson_interval(int(right.sum()), len(right))
+    accuracy = {"value": right.mean(), "low": low, "high": high, "confidence": 0.95, "method": "Wilson"}
+    judged = {
+        "n": len(right),
+        "accuracy": accuracy,
+        "outcomes": pack_outcomes(ids, right),
+        "calibration_error": 0.04,
+    }
+    return make_record(model, accuracy=float(right.mean()), metrics=judged, **changes)
 
 
 def _merged(record: dict, changes: dict) -> dict:

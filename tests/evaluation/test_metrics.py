@@ -10,7 +10,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.evaluation.metrics import evaluate
+from cifar_pipelines.evaluation.outcomes import unpack_outcomes
 from cifar_pipelines.evaluation.predictions import predictions_csv
+from cifar_pipelines.evaluation.statistics import expected_calibration_error
 
 
 @settings(max_examples=20, deadline=None)
@@ -118,3 +120,37 @@ def test_predictions_csv_names_classes():
     assert csv["truth"].tolist() == [CLASS_NAMES[k] for k in table["label"]]
     assert csv["label"].tolist() == [CLASS_NAMES[k] for k in table["prediction"]]
     assert csv["probability"].to_numpy() == pytest.approx([p.max() for p in table["probability"]])
+
+
+def test_a_class_that_is_never_predicted_has_precision_zero(recwarn):
+    table = make_predictions(60)
+    never = np.stack(table["probability"])
+    never[:, 3] = 0
+    never /= never.sum(axis=1, keepdims=True)
+    table = table.assign(probability=list(never), prediction=never.argmax(axis=1))
+    result = evaluate(table, CLASS_NAMES)
+    cat = result["per_class"][3]
+    assert (cat["precision"], cat["recall"], cat["f1"], cat["support"]) == (0, 0, 0, 6)
+    assert np.isfinite([result["precision_macro"], result["calibration_error"]]).all()
+    assert not unpack_outcomes(result["outcomes"]["right"], 60)[table["label"] == 3].any()
+    assert not recwarn.list
+
+
+def test_one_image_is_judged():
+    result = evaluate(make_predictions(1), CLASS_NAMES)
+    assert result["accuracy"]["low"] <= result["accuracy"]["value"] <= result["accuracy"]["high"]
+    assert len(result["outcomes"]["right"]) == 2
+
+
+@settings(max_examples=15, deadline=None)
+@given(n=st.integers(1, 90), seed=st.integers(0, 99))
+def test_calibration_and_outcomes_are_those_of_the_table(n, seed):
+    table = make_predictions(n, seed=seed)
+    shuffled = table.sample(frac=1, random_state=seed)
+    result = evaluate(shuffled, CLASS_NAMES)
+    right = (table["label"] == table["prediction"]).to_numpy()
+    assert unpack_outcomes(result["outcomes"]["right"], n).tolist() == right.tolist()
+    assert result["outcomes"] == evaluate(table, CLASS_NAMES)["outcomes"]
+    sure = np.stack(table["probability"]).max(axis=1)
+    expected = expected_calibration_error(sure, right)
+    assert result["calibration_error"] == pytest.approx(expected, abs=1e-9)

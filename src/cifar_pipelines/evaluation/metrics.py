@@ -10,17 +10,16 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     roc_auc_score,
 )
-from statsmodels.stats.proportion import proportion_confint
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.evaluation.outcomes import pack_outcomes
 from cifar_pipelines.evaluation.predictions import check_predictions
+from cifar_pipelines.evaluation.statistics import expected_calibration_error, wilson_interval
 
 
 def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: float = 0.95) -> dict:
     """Judges one predictions table.
 
-    The interval of the accuracy is Wilson's (Wilson, "Probable inference, the law of succession, and
-    statistical inference", JASA 22, 1927), which keeps its level with few images and near 0 and 1.
+    Interval and calibration error are those of `wilson_interval` and `expected_calibration_error`.
     Averages run over all named classes; a class that is never predicted has precision 0.
 
     Args:
@@ -31,26 +30,25 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
 
     Returns:
         A dict that JSON can hold: `n`, `accuracy` (value, low, high, confidence, method), precision,
-        recall and F1 as `*_macro` and `*_weighted`, `log_loss` (nats), `roc_auc_ovr_macro` (None, with
-        the key `roc_auc_reason`, when the labels do not allow it), `per_class` (one dict per class) and
-        `confusion_matrix` (counts, rows are the truth).
+        recall and F1 as `*_macro` and `*_weighted`, `log_loss` (nats), `calibration_error` (from 0 to 1),
+        `roc_auc_ovr_macro` (None, with the key `roc_auc_reason`, when the labels do not allow it),
+        `per_class` (one dict per class), `confusion_matrix` (counts, rows are the truth) and `outcomes`
+        (which images are right; see `pack_outcomes`).
 
     Raises:
         UserError: The table breaks a rule of `check_predictions`, or `confidence` is out of range.
     """
-    if not 0 < confidence < 1:
-        raise UserError(f"confidence {confidence!r} must lie between 0 and 1. Give 0.95 for 95 %.")
     checked = check_predictions(predictions, class_names)
     truth, predicted, probability = checked.label, checked.prediction, checked.probability
     classes = np.arange(len(class_names))
     right = int(checked.correct.sum())
-    low, high = proportion_confint(right, len(truth), alpha=1 - confidence, method="wilson")
+    low, high = wilson_interval(right, len(truth), confidence)
     result = {
         "n": len(truth),
         "accuracy": {
             "value": right / len(truth),
-            "low": float(low),
-            "high": float(high),
+            "low": low,
+            "high": high,
             "confidence": confidence,
             "method": "Wilson",
         },
@@ -62,6 +60,7 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
         for name, score in zip(("precision", "recall", "f1"), scores, strict=False):
             result[f"{name}_{average}"] = float(score)
     result["log_loss"] = float(log_loss(truth, probability, labels=classes))
+    result["calibration_error"] = expected_calibration_error(checked.confidence, checked.correct)
     areas = [_one_vs_rest_area(truth == k, probability[:, k]) for k in classes]
     absent = [str(name) for name, k in zip(class_names, classes, strict=True) if not (truth == k).any()]
     # The macro average of one-vs-rest areas is the plain mean, so it exists when every class has one.
@@ -83,6 +82,7 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
         for name, precision, recall, f1, support, area in zip(class_names, *each, areas, strict=True)
     ]
     result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=classes).tolist()
+    result["outcomes"] = pack_outcomes(checked.image_id, checked.correct)
     return result
 
 

@@ -74,6 +74,7 @@ def records_to_table(records: Mapping[str, Callable[[], dict] | dict]) -> tuple[
     `clocked_s` is the time that `resources` of the record covers: the sum of those repeats, without the
     part of a resumed training that lies in earlier runs. `executor_python_memory_mb` is the larger of what
     Spark saw of an executor's Python processes and what a network's worker said of itself.
+    `outcome_images` and `outcomes` are those of `pack_outcomes`; None in records older than them.
 
     Args:
         records: Run records, or functions that load one, by name.
@@ -148,6 +149,9 @@ def _row(record: Mapping) -> dict:
         "test_images": metrics.get("n"),
         **{score: metrics.get(score) for score in _SCORES},
         "roc_auc": metrics.get("roc_auc_ovr_macro"),
+        "calibration_error": metrics.get("calibration_error"),
+        "outcome_images": _get(metrics, "outcomes.images"),
+        "outcomes": _get(metrics, "outcomes.right"),
         "probability_source": record.get("probability_source"),
         "timings_s": repeats,
         "fit_s": math.nan if extraction else median(repeats),

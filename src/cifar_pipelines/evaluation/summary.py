@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from cifar_pipelines.evaluation.run_record import EXTRACTION
+from cifar_pipelines.evaluation.statistics import repeats
 
 # Results are compared inside one section only: the same data, measured on the same kind of host.
 SECTION = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
@@ -16,7 +17,8 @@ _OF_LATEST_RUN = [
     *("engine", "extractor", "asked_cores", "cores", "executor_cores", "executors", "executor_memory_mb"),
     *("oversubscribed", "accuracy", "accuracy_low", "accuracy_high", "confidence", "test_images"),
     *("precision_macro", "recall_macro", "f1_macro", "precision_weighted", "recall_weighted", "f1_weighted"),
-    *("log_loss", "roc_auc", "probability_source", "model_size_bytes", "parameter_count"),
+    *("log_loss", "roc_auc", "calibration_error", "outcome_images", "outcomes"),
+    *("probability_source", "model_size_bytes", "parameter_count"),
     *("justification", "versions", "git_revision"),
     *("network", "precision", "images_per_s", "engine_overhead_s", "workers", "threads"),
     *("predict_1_ms", "predict_batched_ms", "predict_batch"),
@@ -27,7 +29,8 @@ def summarise(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Sums up the runs of each model under each setting.
 
     Of each model only the newest parameters are kept. Times are medians over all repeats of all runs,
-    in seconds; `time_s` is the fit time, or the extraction time of a feature extraction; `extract_s`
+    in seconds; `time_s` is the fit time, or the extraction time of a feature extraction, with its smallest and
+    largest repeat and the median absolute deviation in `time_deviation_s`, NaN without repeats; `extract_s`
     is the time the model's features took under the same setting. Scores are those of the latest run.
     Every cell is a scalar, so that the table survives CSV.
 
@@ -104,15 +107,16 @@ def put_together(rows: pd.DataFrame) -> pd.Series:
 def _over_runs(runs: pd.DataFrame) -> dict:
     """Sums up the runs of one model under one setting."""
     latest = runs.iloc[-1]
-    times = pd.Series([value for repeats in runs["timings_s"] for value in repeats])
+    times = repeats([value for of_one_run in runs["timings_s"] for value in of_one_run])
     busy = runs["other_cpu_share"].astype(float) > BUSY_HOST
     return {
         "params_digest": latest["params_digest"],
         **latest[_OF_LATEST_RUN].to_dict(),
-        "time_s": times.median(),
-        "time_min_s": times.min(),
-        "time_max_s": times.max(),
-        "timings": len(times),
+        "time_s": times.median,
+        "time_min_s": times.low,
+        "time_max_s": times.high,
+        "time_deviation_s": times.deviation,
+        "timings": times.n,
         "runs": len(runs),
         "busy_runs": int(busy.sum()),
         "resumed_runs": int(runs["resumed"].sum()),

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cifar_pipelines.evaluation.ranking import fastest_of_each_model, listed, most_accurate
 from cifar_pipelines.evaluation.summary import BUSY_HOST, put_together, trained
 
 TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
@@ -10,9 +11,8 @@ TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the s
 def verdict(rows: pd.DataFrame) -> dict[str, str]:
     """Says which model and which setting did best.
 
-    Two accuracies are called a tie when their intervals overlap. Two times are called a tie when they
-    differ by less than the spread (maximum - minimum) of their repeats or, when one of them was
-    measured once only, by less than 10 %.
+    Accuracies are ranked by `most_accurate`. Two times are called a tie when they differ by less than the
+    spread (maximum - minimum) of their repeats or, when one of them was measured once only, by less than 10 %.
 
     Args:
         rows: The rows of one section of a summary, with the columns of `add_scaling`.
@@ -24,7 +24,7 @@ def verdict(rows: pd.DataFrame) -> dict[str, str]:
     if models.empty:
         return {"Accuracy": "No trained model is among the run records, so there is nothing to rank yet."}
     return {
-        "Accuracy": _accuracy(models),
+        "Accuracy": most_accurate(models),
         **{f"Training time of {label}": _fastest_of_model(group) for label, group in models.groupby("label")},
         "Training time over all": _fastest_over_all(models),
         "Resource use": _resources(models),
@@ -50,43 +50,6 @@ def time_tie(one: pd.Series, other: pd.Series) -> str | None:
         limit = max(row["time_max_s"] - row["time_min_s"] for row in (one, other))
         reason = f"the repeats spread over {_seconds(limit)}"
     return f"they differ by {_seconds(difference)}, and {reason}" if difference <= limit else None
-
-
-def latest_of_each_model(models: pd.DataFrame) -> pd.DataFrame:
-    """Returns the row of each model's latest run, the most accurate model first."""
-    latest = models.sort_values("latest").groupby("label").tail(1)
-    return latest.sort_values(["accuracy", "label"], ascending=[False, True])
-
-
-def interval(row: pd.Series) -> str:
-    """Writes an accuracy with its interval, in per cent."""
-    return f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})"
-
-
-def _accuracy(models: pd.DataFrame) -> str:
-    """Ranks the models by accuracy."""
-    ranking = latest_of_each_model(models)
-    best, others = ranking.iloc[0], ranking.iloc[1:]
-    n = int(best["test_images"])
-    text = [
-        f"{best['label']} has the highest accuracy: {interval(best)}, {best['confidence']:.0%} Wilson interval, "
-        f"{n} test images."
-    ]
-    tied = others[others["accuracy_high"] >= best["accuracy_low"]]
-    if others.empty:
-        text.append("No other model was trained.")
-    elif tied.empty:
-        text.append(f"No other interval overlaps it; the next is {_with_interval(others)[0]}.")
-    else:
-        text.append(
-            f"A tie: not distinguishable with {n} test images from {_listed(_with_interval(tied))}, because the "
-            "intervals overlap. This rule is conservative: a paired test on the same images can tell models "
-            "apart whose intervals overlap."
-        )
-    ranges = models.groupby("label")["accuracy"].agg(["min", "max"])
-    for label, low, high in ranges[ranges["max"] > ranges["min"]].itertuples():
-        text.append(f"The accuracy of {label} ranges from {low:.1%} to {high:.1%} over the settings.")
-    return " ".join(text)
 
 
 def _fastest_of_model(rows: pd.DataFrame) -> str:
@@ -152,7 +115,7 @@ def _shortest_total(models: pd.DataFrame, those: str) -> str:
         )
         if len(complete) < len(totals):
             unfinished = sorted(set(totals["setting"]) - set(complete["setting"]))
-            text.append(f"Not measured for every model, so not in this ranking: {_listed(unfinished)}.")
+            text.append(f"Not measured for every model, so not in this ranking: {listed(unfinished)}.")
     return " ".join(text)
 
 
@@ -188,7 +151,7 @@ def _resources(models: pd.DataFrame) -> str:
         text.append(f"It also gives the most for it, {points}, a measure that favours cheap models.")
     else:
         text.append(f"{richest['label']} under {_named(richest)} gives the most for it: {points}.")
-    top = models[models["label"] == latest_of_each_model(models).iloc[0]["label"]]
+    top = models[models["label"] == fastest_of_each_model(models).iloc[0]["label"]]
     frugal = top.loc[top["core_seconds"].idxmin()]
     if frugal["label"] != cheapest["label"]:
         text.append(
@@ -213,23 +176,29 @@ def _cautions(rows: pd.DataFrame) -> str:
     over = rows.loc[rows["oversubscribed"], "setting"].unique()
     if len(over):
         text.append(
-            f"Oversubscribed, because the host has {host} cores: {_listed(sorted(over))}. Their tasks share "
+            f"Oversubscribed, because the host has {host} cores: {listed(sorted(over))}. Their tasks share "
             "cores, so their times do not show what a cluster with that many cores would do."
         )
     busy = rows[rows["busy_runs"] > 0]
     if not busy.empty:
         text.append(
             f"{busy['busy_runs'].sum()} of {rows['runs'].sum()} runs shared the host (other programs had more than "
-            f"{BUSY_HOST:.0%} of its CPU time): {_listed(sorted(busy['setting'].unique()))}. Their times are noisy."
+            f"{BUSY_HOST:.0%} of its CPU time): {listed(sorted(busy['setting'].unique()))}. Their times are noisy."
         )
     fewer = rows.loc[rows["cores"] < rows["asked_cores"], "setting"].unique()
     if len(fewer):
-        text.append(f"The cluster granted fewer cores than asked for under {_listed(sorted(fewer))}.")
+        text.append(f"The cluster granted fewer cores than asked for under {listed(sorted(fewer))}.")
     parts = rows[put_together(rows)]
     if not parts.empty:
         text.append(
-            f"{_listed([f'{row.label} under {row.setting}' for row in parts.itertuples()])}: a training was resumed "
+            f"{listed([f'{row.label} under {row.setting}' for row in parts.itertuples()])}: a training was resumed "
             "or restarted from a checkpoint, so its time is put together from parts."
+        )
+    still = rows[(rows["timings"] > 1) & (rows["time_min_s"] == rows["time_max_s"])]
+    if not still.empty:
+        text.append(
+            f"{listed([f'{row.label} under {row.setting}' for row in still.itertuples()])}: all repeats took exactly "
+            "as long, which clocks hardly ever show, so a spread of 0 proves nothing. Look at the run records."
         )
     single = int((rows["timings"] == 1).sum())
     if single:
@@ -240,16 +209,6 @@ def _cautions(rows: pd.DataFrame) -> str:
 def _named(row: pd.Series) -> str:
     """Names a setting and marks an oversubscribed one."""
     return f"{row['setting']} (oversubscribed)" if row["oversubscribed"] else row["setting"]
-
-
-def _with_interval(rows: pd.DataFrame) -> list[str]:
-    """Names models with their accuracy."""
-    return [f"{row['label']}, {interval(row)}" for _, row in rows.iterrows()]
-
-
-def _listed(names: list[str]) -> str:
-    """Joins names into a list of words."""
-    return names[0] if len(names) == 1 else f"{'; '.join(names[:-1])} and {names[-1]}"
 
 
 def _more_cores(ratio: float) -> str:

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from cifar_pipelines.evaluation.ranking import interval
 from cifar_pipelines.evaluation.summary import marks
-from cifar_pipelines.evaluation.verdict import TIE_WITHOUT_REPEATS, interval
+from cifar_pipelines.evaluation.verdict import TIE_WITHOUT_REPEATS
 from cifar_pipelines.pipelines.comparison.markdown import (
     Columns,
     markdown_table,

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from cifar_pipelines.evaluation.ranking import interval
 from cifar_pipelines.evaluation.summary import MODEL, marks, trained
-from cifar_pipelines.evaluation.verdict import interval
 from cifar_pipelines.pipelines.comparison.markdown import (
     Columns,
     markdown_table,

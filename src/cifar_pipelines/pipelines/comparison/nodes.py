@@ -93,11 +93,13 @@ PLOTS = {
 PARALLELISM_DOCUMENT = "../../../docs/parallelism.md"
 HOW_TO_READ = """\
 - *Setting* `exec_MxC`: `spark.cores.max` = M cores in all, `spark.executor.cores` = C, so M/C executors.
-- *Accuracy* comes with its Wilson interval; precision, recall and F1 are averaged over classes.
-- *Time* is the median over all repeats of all runs, with minimum and maximum. It is the fit alone, or the
-  extraction alone: start-up, reading and caching are timed apart. Of a network the fit contains all that
-  its engine does: starting workers, reading images, training, validation and checkpoints. *Features* is
-  what extraction took under the same setting, where that was measured.
+- *Accuracy* comes with its Wilson interval; precision, recall and F1 are averaged over classes. *Calibration
+  error* is how far the probability of the predicted class is from the share of right predictions (15 bins; 0 is
+  perfect). Models are ranked by paired tests where possible: see [docs/statistics.md](../../../docs/statistics.md).
+- *Time* is the median over all repeats of all runs, with minimum and maximum, *deviation* their median absolute
+  deviation. It is the fit alone, or the extraction alone: start-up, reading and caching are timed apart. Of a
+  network the fit contains all that its engine does: starting workers, reading images, training, validation and
+  checkpoints. *Features* is what extraction took under the same setting, where that was measured.
 - *Speed-up* is against the smallest measured setting of the same model; *efficiency* is the speed-up
   divided by the growth in cores. *Utilisation* is CPU time divided by cores x time. The CPU time is that of
   Spark's JVM task threads and, for networks and features, that of the Python workers as well.

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from cifar_pipelines.evaluation.ranking import fastest_of_each_model, interval
 from cifar_pipelines.evaluation.summary import trained
-from cifar_pipelines.evaluation.verdict import interval, latest_of_each_model, verdict
+from cifar_pipelines.evaluation.verdict import verdict
 from cifar_pipelines.pipelines.comparison.engines import engines_part
 from cifar_pipelines.pipelines.comparison.markdown import (
     Columns,
@@ -18,6 +19,7 @@ from cifar_pipelines.pipelines.comparison.markdown import (
     seconds,
     text,
 )
+from cifar_pipelines.pipelines.comparison.pairs import pairs_part
 
 
 def report_section(title: str, rows: pd.DataFrame) -> str:
@@ -41,10 +43,11 @@ def report_section(title: str, rows: pd.DataFrame) -> str:
     ]
     if not models.empty:
         parts += [
-            "### Scores of each model's latest run",
-            markdown_table(latest_of_each_model(models), SCORES),
+            "### Scores of each model at its fastest setting",
+            markdown_table(fastest_of_each_model(models), SCORES),
+            *filter(None, [pairs_part(models)]),
             "### Why these models",
-            _justifications(latest_of_each_model(models)),
+            _justifications(fastest_of_each_model(models)),
             "### Accuracy by model and setting",
             markdown_table(models, ACCURACY),
         ]
@@ -100,6 +103,7 @@ SCORES: Columns = {
     "recall macro / weighted": _averages("recall"),
     "F1 macro / weighted": _averages("f1"),
     "log loss": number("log_loss", ".3f"),
+    "calibration error": number("calibration_error", ".3f"),
     "ROC AUC": number("roc_auc", ".3f"),
     "probabilities": text("probability_source"),
 }
@@ -116,6 +120,7 @@ TIMES: Columns = _WHO | {
     "cores": text("cores"),
     "executors": text("executors"),
     "time [s]": seconds,
+    "deviation [s]": number("time_deviation_s", ".2g"),
     "timings": text("timings"),
     "speed-up": number("speedup", ".2f"),
     "efficiency": number("efficiency", ".0%"),
