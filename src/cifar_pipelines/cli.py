@@ -1,4 +1,4 @@
-"""Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `classifiers`, `parallelism`."""
+"""Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `plan`, `classifiers`, `parallelism`."""
 
 import re
 from collections.abc import Iterator
@@ -131,6 +131,36 @@ def experiment(
             err=True,
         )
         raise SystemExit(1)
+
+
+@cli.command()
+@click.option("--cores", type=int, help="Cores of all executors; default: the budget of conf/base/globals.yml.")
+@click.option("--memory", help="Executor memory, such as 10g; default: that budget's.")
+@click.option(
+    "--memory-scope",
+    type=click.Choice(["total", "per_executor"]),
+    help="Whether the memory is for all executors together or for each; default: that budget's.",
+)
+@click.option("--executor-memory", help="The most that one executor shall get, such as 2g; default: what fits.")
+def plan(cores: int | None, memory: str | None, memory_scope: str | None, executor_memory: str | None) -> None:
+    """List the legal settings of a budget, which to measure first, and what to expect of the others.
+
+    Three settings are the most informative ones: the smallest as the baseline, the most cores that this host has, and
+    the one that with these tells executors from cores best (D-optimal for log time by log cores and log cores per
+    executor). Where the latest study on the embedded cluster measured enough, models of scaling that were fitted to it
+    give the fit time to expect, with its interval; otherwise "measure first". docs/scaling_models.md explains them.
+    """
+    from cifar_pipelines.configuration import load_configuration
+    from cifar_pipelines.experiment.records import RECORDS, RecordShelf
+    from cifar_pipelines.spark.parallelism import Budget, host_cores
+    from cifar_pipelines.spark.plan_tables import plan_report
+    from cifar_pipelines.spark.planner import expectations
+
+    given = {"cores": cores, "memory": memory, "memory_scope": memory_scope}
+    block = dict(load_configuration()["globals"]["budget"])
+    budget = Budget(**block | {name: value for name, value in given.items() if value is not None})
+    expected = list(expectations(RecordShelf(PROJECT_PATH / RECORDS).loaders()))
+    Console().print(plan_report(budget, executor_memory, host_cores(), expected))
 
 
 @cli.command()

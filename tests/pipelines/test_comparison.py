@@ -123,10 +123,10 @@ def test_folders_of_records_may_share_names():
 def test_every_node_is_named_and_needs_no_spark():
     assert {node.name for node in create_pipeline().nodes} == {
         *("compare_runs", "plot_accuracy_time", "plot_time_by_setting", "plot_speedup", "plot_resources"),
-        *("plot_all_histories", "write_comparison_report"),
+        *("plot_all_histories", "check_predictions", "write_comparison_report"),
     }
     later = create_pipeline(run_records=("spark_ml_records", "bigdl_cnn_records"))
-    assert later.inputs() == {"spark_ml_records", "bigdl_cnn_records"}
+    assert later.inputs() == {"fit_predictions", "spark_ml_records", "bigdl_cnn_records"}
 
 
 def test_terminal_summary_has_a_line_per_model_and_setting():

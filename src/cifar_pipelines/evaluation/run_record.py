@@ -125,6 +125,7 @@ def _row(record: Mapping) -> dict:
         "model": record["model"],
         "family": record["family"],
         "engine": record["engine"],
+        "configuration": record.get("configuration"),
         "params_digest": _digest(record["params"]),
         "source": data["source"],
         "fingerprint": str(data["fingerprint"]),

@@ -1,8 +1,9 @@
 """The run records that are there already, and the setting that they show to be the best."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,16 +25,31 @@ class RecordShelf:
 
     def matching(self, setting: str, pipeline: str, model: str, digest: str) -> list[dict[str, Any]]:
         """The records of a model under a setting with exactly this configuration, oldest first."""
+        found = self.of_model(setting, pipeline, model)
+        return [record for record in found if record["configuration"] == digest]
+
+    def of_model(self, setting: str, pipeline: str, model: str) -> list[dict[str, Any]]:
+        """The records of a model under a setting with any configuration, oldest first."""
         found = []
         for file in sorted((self.folder / setting).glob("*.json/*/*.json")):
             try:
                 record = json.loads(file.read_text())
-                same = record["configuration"] == digest and record["model"] == model
+                same = record["model"] == model and "configuration" in record
+                same = same and pipeline_of(record["family"]) == pipeline
             except (ValueError, KeyError, TypeError):  # half-written, or of an older schema: not recorded
                 continue
-            if same and pipeline_of(record["family"]) == pipeline:
+            if same:
                 found.append(record)
         return found
+
+    def loaders(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        """Functions that load a record, of all settings, by the path of the file."""
+
+        def load(file: Path) -> dict[str, Any]:
+            return json.loads(file.read_text())
+
+        files = sorted(self.folder.glob("*/*.json/*/*.json"))
+        return {str(file.relative_to(self.folder)): partial(load, file) for file in files}
 
     def missing(
         self, setting: str, expected: Mapping[str, Mapping[str, str]], pipelines: Iterable[str], repeat: int

@@ -10,6 +10,15 @@ from rich.console import Console
 
 from cifar_pipelines.configuration import PROJECT_PATH, load_configuration, selected_cnns
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
+from cifar_pipelines.experiment.prediction import (
+    PREDICTIONS,
+    Forecast,
+    Target,
+    comparable_records,
+    compared,
+    forecast,
+    store,
+)
 from cifar_pipelines.experiment.records import RECORDS, Choice, RecordShelf, best_setting
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.study import BIGDL_CNN
@@ -85,15 +94,38 @@ def _do(
 def _grow(
     experiment: Experiment, setting: str, train_size: int, runner: StepRunner, shelf: RecordShelf, again: bool
 ) -> None:
-    """Trains the first CNN on more images, with exactly the best setting."""
+    """Trains the first CNN on more images, with exactly the best setting, after its fit time was predicted."""
     network, engine = selected_cnns()[0]
     more = {"train_size": train_size, "bigdl_cnn.networks": network, "bigdl_cnn.engines": engine}
     text = with_params(experiment.params_text, more)
     larger = Experiment((setting,), ("ingestion", BIGDL_CNN), 1, text)
     expected = larger.expected()
     before = _counts(shelf, expected, (setting,)) if again else {}
+    model, digest = next(iter(expected[BIGDL_CNN].items()))
+    target = Target(setting, model, train_size, digest)
+    recorded = len(shelf.matching(setting, BIGDL_CNN, model, digest))
+    prediction = _predict(experiment, target, runner.console, shelf) if again or not recorded else None
     for step in larger.steps():
         _do(replace(step, what=f"{train_size:,} images"), runner, shelf, expected, larger.params, before)
+    if prediction is not None:
+        for record in shelf.matching(setting, BIGDL_CNN, model, digest)[recorded:]:
+            measured_s = record["timings"]["fit_s"][0]
+            runner.console.print(f"{model} on {train_size:,} images: {compared(prediction, measured_s)}", soft_wrap=True)
+
+
+def _predict(
+    experiment: Experiment, target: Target, console: Console, shelf: RecordShelf
+) -> Forecast | None:
+    """Predicts the fit time of a run that is still to come, stores the prediction and prints it."""
+    records = comparable_records(shelf, experiment.settings, experiment.params, target)
+    prediction = forecast(records, target)
+    what = f"fit time of {target.model} under {target.setting} on {target.train_size:,} images"
+    if prediction is None:
+        console.print(f"No prediction of the {what}: no complete record of fewer or more images is there.", soft_wrap=True)
+        return None
+    store(prediction, target, PROJECT_PATH / PREDICTIONS)
+    console.print(f"Predicted {what}: {prediction}.", soft_wrap=True)
+    return prediction
 
 
 def _counts(

@@ -10,6 +10,7 @@ from cifar_pipelines.evaluation.run_record import records_to_table
 from cifar_pipelines.evaluation.scaling import add_scaling
 from cifar_pipelines.evaluation.summary import sections, summarise
 from cifar_pipelines.pipelines.comparison.growth import growth_part
+from cifar_pipelines.pipelines.comparison.predictions import predictions_part
 from cifar_pipelines.pipelines.comparison.report import report_section
 
 HOW_TO_MAKE_RECORDS = "kedro run --pipelines ingestion,features,spark_ml --env exec_2x1"
@@ -50,12 +51,15 @@ def compare_runs(
     return add_scaling(summary), histories_table(table, summary), left_out + older
 
 
-def write_report(comparison_table: pd.DataFrame, left_out: list[str]) -> str:
+def write_report(
+    comparison_table: pd.DataFrame, left_out: list[str], predictions: pd.DataFrame | None = None
+) -> str:
     """Writes the comparison report.
 
     Args:
         comparison_table: What `compare_runs` returned.
         left_out: Sentences about what is not in the table.
+        predictions: What `check_predictions` returned; None for no such part.
 
     Returns:
         Markdown; plots are linked relative to the report.
@@ -67,8 +71,10 @@ def write_report(comparison_table: pd.DataFrame, left_out: list[str]) -> str:
             f"These are {len(parts)} separate studies: they differ in data, sizes, seed, host or cluster. "
             "No ranking mixes them."
         )
-    text += [report_section(title, rows) for title, rows in parts]
+    text += [report_section(title, rows, comparison_table) for title, rows in parts]
     text += filter(None, [growth_part(comparison_table)])
+    if predictions is not None:
+        text += filter(None, [predictions_part(predictions)])
     text += [
         "## Plots",
         "\n\n".join(f"![{name}]({file})" for name, file in PLOTS.items()),

@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from cifar_pipelines.evaluation import comparison_plots, learning_curves
 from cifar_pipelines.pipelines.comparison import nodes
+from cifar_pipelines.pipelines.comparison.predictions import check_predictions
 
 
 def create_pipeline(
@@ -34,6 +35,12 @@ def create_pipeline(
                 outputs=["comparison_table", "comparison_histories", "comparison_left_out"],
                 name="compare_runs",
             ),
+            node(
+                check_predictions,
+                inputs=["fit_predictions", *run_records],
+                outputs="comparison_predictions",
+                name="check_predictions",
+            ),
             *(
                 node(draw, inputs="comparison_table", outputs=output, name=draw.__name__)
                 for output, draw in plots.items()
@@ -46,7 +53,7 @@ def create_pipeline(
             ),
             node(
                 nodes.write_report,
-                inputs=["comparison_table", "comparison_left_out"],
+                inputs=["comparison_table", "comparison_left_out", "comparison_predictions"],
                 outputs="comparison_report",
                 name="write_comparison_report",
             ),

@@ -20,14 +20,16 @@ from cifar_pipelines.pipelines.comparison.markdown import (
     text,
 )
 from cifar_pipelines.pipelines.comparison.pairs import pairs_part
+from cifar_pipelines.pipelines.comparison.scaling_models import scaling_part
 
 
-def report_section(title: str, rows: pd.DataFrame) -> str:
+def report_section(title: str, rows: pd.DataFrame, summary: pd.DataFrame) -> str:
     """Writes the section of the report about one study.
 
     Args:
         title: What names the data and the host.
         rows: Rows of the comparison table that belong together.
+        summary: All rows of the comparison table; the models of scaling use other numbers of images.
 
     Returns:
         Markdown that begins with a heading of level 2.
@@ -54,7 +56,7 @@ def report_section(title: str, rows: pd.DataFrame) -> str:
     parts += [
         "### Time by model and setting",
         markdown_table(rows, TIMES),
-        *filter(None, [engines_part(models)]),
+        *filter(None, [scaling_part(summary, rows), engines_part(models)]),
         "### Resources by model and setting",
         markdown_table(rows, RESOURCES),
         "### Versions",
