@@ -6,6 +6,7 @@ import pandas as pd
 
 from cifar_pipelines.evaluation.summary import trained
 from cifar_pipelines.evaluation.verdict import interval, latest_of_each_model, verdict
+from cifar_pipelines.pipelines.comparison.components import components_part
 from cifar_pipelines.pipelines.comparison.engines import engines_part
 from cifar_pipelines.pipelines.comparison.markdown import (
     Columns,
@@ -20,12 +21,13 @@ from cifar_pipelines.pipelines.comparison.markdown import (
 )
 
 
-def report_section(title: str, rows: pd.DataFrame) -> str:
+def report_section(title: str, rows: pd.DataFrame, components: pd.DataFrame | None = None) -> str:
     """Writes the section of the report about one study.
 
     Args:
         title: What names the data and the host.
         rows: Rows of the comparison table that belong together.
+        components: Where the time went, by model and setting, of all sections; None if nothing was looked up.
 
     Returns:
         Markdown that begins with a heading of level 2.
@@ -51,7 +53,7 @@ def report_section(title: str, rows: pd.DataFrame) -> str:
     parts += [
         "### Time by model and setting",
         markdown_table(rows, TIMES),
-        *filter(None, [engines_part(models)]),
+        *filter(None, [components_part(rows, components), engines_part(models)]),
         "### Resources by model and setting",
         markdown_table(rows, RESOURCES),
         "### Versions",
