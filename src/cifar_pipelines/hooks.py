@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,29 +99,53 @@ class SparkHooks:
             raise KeyboardInterrupt
 
     @hook_impl
-    def after_pipeline_run(self) -> None:
-        """Ends Spark."""
-        self._stop()
+    def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
+        """Ends Spark, and says where the time went."""
+        self._stop(pipeline, catalog)
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception) -> None:
+    def on_pipeline_error(self, error: Exception, pipeline: Any, catalog: Any) -> None:
         """Ends Spark, and frees a mistake of the user from what Kedro wrapped around it."""
-        self._stop()
+        self._stop(pipeline, catalog)
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, UserError):
             cause = cause.__cause__
         if cause is not None and cause is not error:
             raise cause
 
-    def _stop(self) -> None:
+    def _stop(self, pipeline: Any = None, catalog: Any = None) -> None:
         if self._runtime is not None:
             self._runtime.stop()
+            if pipeline is not None:
+                self._explain(pipeline, catalog)
             logger.info("Logs of this run: %s", os.path.relpath(self._runtime.log_dir))
             self._runtime = None
         if self._log is not None:
             logging.getLogger().removeHandler(self._log)
             self._log.close()
             self._log = None
+
+    def _explain(self, pipeline: Any, catalog: Any) -> None:
+        """Reads Spark's event log, which is complete now, and writes where the time went."""
+        from cifar_pipelines.spark.application_record import write_application
+
+        if self._context is None or (cluster := self._context.cluster) is None:
+            return
+        events, run_id = self._runtime.log_dir / "event_log", self._context.run_id
+        records = _saved_records(pipeline, catalog, run_id)
+        written = write_application(events, cluster.application_id, run_id, cluster.setting, records)
+        if written is not None:
+            logger.info("Where the time went: %s", os.path.relpath(written))
+
+
+def _saved_records(pipeline: Any, catalog: Any, run_id: str) -> list[dict[str, Any]]:
+    """The run records that this run has saved; one that failed has saved only some."""
+    found = []
+    for name in sorted(pipeline.all_outputs()):
+        if name.endswith("run_record"):
+            with suppress(Exception):  # not saved
+                found.append(catalog.load(name))
+    return [record for record in found if record.get("run_id") == run_id]
 
 
 def _log_to(file: Path) -> logging.Handler:

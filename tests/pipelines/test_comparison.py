@@ -124,9 +124,10 @@ def test_every_node_is_named_and_needs_no_spark():
     assert {node.name for node in create_pipeline().nodes} == {
         *("compare_runs", "plot_accuracy_time", "plot_time_by_setting", "plot_speedup", "plot_resources"),
         *("plot_all_histories", "check_predictions", "write_comparison_report"),
+        *("join_applications", "plot_components", "plot_timeline"),
     }
     later = create_pipeline(run_records=("spark_ml_records", "bigdl_cnn_records"))
-    assert later.inputs() == {"fit_predictions", "spark_ml_records", "bigdl_cnn_records"}
+    assert later.inputs() == {"fit_predictions", "applications", "spark_ml_records", "bigdl_cnn_records"}
 
 
 def test_terminal_summary_has_a_line_per_model_and_setting():

@@ -52,7 +52,11 @@ def compare_runs(
 
 
 def write_report(
-    comparison_table: pd.DataFrame, left_out: list[str], predictions: pd.DataFrame | None = None
+    comparison_table: pd.DataFrame,
+    left_out: list[str],
+    predictions: pd.DataFrame | None = None,
+    components: pd.DataFrame | None = None,
+    applications_left_out: list[str] | None = None,
 ) -> str:
     """Writes the comparison report.
 
@@ -60,6 +64,8 @@ def write_report(
         comparison_table: What `compare_runs` returned.
         left_out: Sentences about what is not in the table.
         predictions: What `check_predictions` returned; None for no such part.
+        components: Where the time went, by model and setting; None if nothing was looked up.
+        applications_left_out: Sentences about applications that cannot be read.
 
     Returns:
         Markdown; plots are linked relative to the report.
@@ -71,7 +77,8 @@ def write_report(
             f"These are {len(parts)} separate studies: they differ in data, sizes, seed, host or cluster. "
             "No ranking mixes them."
         )
-    text += [report_section(title, rows, comparison_table) for title, rows in parts]
+    text += [report_section(title, rows, comparison_table, components) for title, rows in parts]
+    left_out = [*left_out, *(applications_left_out or [])]
     text += filter(None, [growth_part(comparison_table)])
     if predictions is not None:
         text += filter(None, [predictions_part(predictions)])
@@ -95,6 +102,8 @@ PLOTS = {
     "Speed-up and efficiency": "speedup.png",
     "Resource use": "resources.png",
     "Learning curves": "learning_curves.png",
+    "Where the time went": "components.png",
+    "Cores over time, in the latest application": "timeline.png",
 }
 PARALLELISM_DOCUMENT = "../../../docs/parallelism.md"
 HOW_TO_READ = """\
@@ -115,4 +124,5 @@ HOW_TO_READ = """\
   after a worker was lost. Both times are put together from parts; plots mark them with a star.
 - *Learning curves* show the validation accuracy of the latest run of each network and setting, on the first
   test images; its time is training and validation alone.
+- *Where the time went*: [docs/where_the_time_goes.md](../../../docs/where_the_time_goes.md) explains every component.
 - *Run records*: the ids of the runs behind a row; each is a JSON file from which its numbers can be checked."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from cifar_pipelines.evaluation import comparison_plots, learning_curves
-from cifar_pipelines.pipelines.comparison import nodes
+from cifar_pipelines.evaluation import comparison_plots, components_plots, learning_curves
+from cifar_pipelines.pipelines.comparison import components, nodes
 from cifar_pipelines.pipelines.comparison.predictions import check_predictions
 
 
@@ -19,7 +19,7 @@ def create_pipeline(
             in the same run is compared after it has finished.
 
     Returns:
-        The pipeline, from run records to plots and report.
+        The pipeline, from run records and applications to plots and report.
     """
     plots = {
         "comparison_accuracy_time_plot": comparison_plots.plot_accuracy_time,
@@ -52,8 +52,31 @@ def create_pipeline(
                 name="plot_all_histories",
             ),
             node(
+                components.join_applications,
+                inputs=["applications", "comparison_table"],
+                outputs=[
+                    *("comparison_components", "comparison_timeline", "comparison_applications_left_out"),
+                ],
+                name="join_applications",
+            ),
+            node(
+                components_plots.plot_components,
+                inputs="comparison_components",
+                outputs="comparison_components_plot",
+                name="plot_components",
+            ),
+            node(
+                components_plots.plot_timeline,
+                inputs="comparison_timeline",
+                outputs="comparison_timeline_plot",
+                name="plot_timeline",
+            ),
+            node(
                 nodes.write_report,
-                inputs=["comparison_table", "comparison_left_out", "comparison_predictions"],
+                inputs=[
+                    *("comparison_table", "comparison_left_out", "comparison_predictions"),
+                    *("comparison_components", "comparison_applications_left_out"),
+                ],
                 outputs="comparison_report",
                 name="write_comparison_report",
             ),

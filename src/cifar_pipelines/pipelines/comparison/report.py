@@ -7,6 +7,7 @@ import pandas as pd
 from cifar_pipelines.evaluation.ranking import fastest_of_each_model, interval
 from cifar_pipelines.evaluation.summary import trained
 from cifar_pipelines.evaluation.verdict import verdict
+from cifar_pipelines.pipelines.comparison.components import components_part
 from cifar_pipelines.pipelines.comparison.engines import engines_part
 from cifar_pipelines.pipelines.comparison.markdown import (
     Columns,
@@ -23,13 +24,16 @@ from cifar_pipelines.pipelines.comparison.pairs import pairs_part
 from cifar_pipelines.pipelines.comparison.scaling_models import scaling_part
 
 
-def report_section(title: str, rows: pd.DataFrame, summary: pd.DataFrame) -> str:
+def report_section(
+    title: str, rows: pd.DataFrame, summary: pd.DataFrame, components: pd.DataFrame | None = None
+) -> str:
     """Writes the section of the report about one study.
 
     Args:
         title: What names the data and the host.
         rows: Rows of the comparison table that belong together.
         summary: All rows of the comparison table; the models of scaling use other numbers of images.
+        components: Where the time went, by model and setting, of all sections; None if nothing was looked up.
 
     Returns:
         Markdown that begins with a heading of level 2.
@@ -56,7 +60,7 @@ def report_section(title: str, rows: pd.DataFrame, summary: pd.DataFrame) -> str
     parts += [
         "### Time by model and setting",
         markdown_table(rows, TIMES),
-        *filter(None, [scaling_part(summary, rows), engines_part(models)]),
+        *filter(None, [scaling_part(summary, rows), components_part(rows, components), engines_part(models)]),
         "### Resources by model and setting",
         markdown_table(rows, RESOURCES),
         "### Versions",

@@ -1,0 +1,59 @@
+"""What the components of time are called, how they are drawn, and what helps against each of them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of the core-seconds of an application.
+
+    Attributes:
+        name: What tables and plots call it.
+        colour: Its colour in plots.
+        advice: What would help next, where most of a difference is this component.
+    """
+
+    name: str
+    colour: str
+    advice: str
+
+
+# By the names that `spark/components.py` uses, in its order. Colours are those of `style.py` and of Tol's "muted"
+# scheme; time in which cores did nothing is grey.
+COMPONENTS = {
+    "start_up": Component("start-up", "#6B6B6B", "more models in one run, which pays it once"),
+    "driver": Component(
+        "driver (no task runs)", "#333333", "fewer Spark jobs with more work each, because all cores wait meanwhile"
+    ),
+    "scheduler_delay": Component("scheduler delay", "#CC79A7", "larger tasks or fewer jobs"),
+    "deserialise": Component(
+        "task deserialisation", "#882255", "fewer tasks, or less data sent along with each of them"
+    ),
+    "python_start": Component(
+        "Python start-up", "#D55E00", "fewer, longer runs with Python workers that are used again"
+    ),
+    "python_compute": Component(
+        "Python workers", "#56B4E9", "more cores, or a smaller or faster network in the Python workers"
+    ),
+    "worker_read": Component(
+        "CNN: reading images", "#E69F00", "more workers, so that each reads and decodes fewer images"
+    ),
+    "worker_training": Component(
+        "CNN: training", "#009E73", "more cores that are not shared, a larger batch or a smaller network"
+    ),
+    "worker_validation": Component("CNN: validation", "#999933", "fewer validation images"),
+    "worker_checkpoint": Component(
+        "CNN: checkpoints", "#332288", "faster storage for the checkpoints, or a smaller network"
+    ),
+    "jvm_compute": Component("JVM compute", "#0072B2", "more cores that are not shared, or fewer passes over the data"),
+    "gc": Component("garbage collection", "#000000", "more executor memory"),
+    "shuffle_read": Component("shuffle: waiting", "#44AA99", "fewer executors with more cores each, so that less travels"),
+    "shuffle_write": Component("shuffle: writing", "#117733", "fewer partitions before a shuffle, or faster local disks"),
+    "result": Component("results", "#DDCC77", "smaller results, added up on the executors"),
+    "idle_few_tasks": Component("idle: fewer tasks than cores", "#D4D4D4", "as many partitions as there are cores"),
+    "idle_skew": Component("idle: longest task", "#A8A8A8", "more partitions, so that the longest task is shorter"),
+    "failed": Component("failed tasks", "#AA0000", "the executors' logs, which say why tasks failed"),
+    "remainder": Component(
+        "remainder", "#FFFFFF", "a look at the host: Spark counts neither waiting for a core nor for a disk"
+    ),
+}
