@@ -134,15 +134,21 @@ def experiment(
 
 
 @cli.command()
-@click.option("--cores", type=int, help="Cores of all executors; default: the budget of conf/base/globals.yml.")
+@click.option(
+    "--cores", type=int, help="Cores of all executors; default: the budget of conf/base/globals.yml."
+)
 @click.option("--memory", help="Executor memory, such as 10g; default: that budget's.")
 @click.option(
     "--memory-scope",
     type=click.Choice(["total", "per_executor"]),
     help="Whether the memory is for all executors together or for each; default: that budget's.",
 )
-@click.option("--executor-memory", help="The most that one executor shall get, such as 2g; default: what fits.")
-def plan(cores: int | None, memory: str | None, memory_scope: str | None, executor_memory: str | None) -> None:
+@click.option(
+    "--executor-memory", help="The most that one executor shall get, such as 2g; default: what fits."
+)
+def plan(
+    cores: int | None, memory: str | None, memory_scope: str | None, executor_memory: str | None
+) -> None:
     """List the legal settings of a budget, which to measure first, and what to expect of the others.
 
     Three settings are the most informative ones: the smallest as the baseline, the most cores that this host has, and

@@ -30,7 +30,10 @@ def test_overlapping_intervals_are_a_tie():
 def test_a_clear_winner_is_no_tie():
     text = verdict(_summary(make_record(accuracy=0.8), make_record("naive_bayes", accuracy=0.4)))["Accuracy"]
     assert "No interval of theirs overlaps it; the next is naive_bayes" in text and "tie" not in text
-    assert "a paired test with it is not possible: the run record of logistic_regression holds no outcomes" in text
+    assert (
+        "a paired test with it is not possible: the run record of logistic_regression holds no outcomes"
+        in text
+    )
 
 
 def test_accuracy_that_differs_between_settings_is_said():

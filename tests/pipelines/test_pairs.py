@@ -82,7 +82,10 @@ def test_a_paired_test_finds_what_overlapping_intervals_hide():
 
 def test_ties_are_called_ties_and_the_rest_is_named():
     text = verdict(_models(BEST, SECOND, THIRD))["Accuracy"]
-    assert "A tie: not distinguishable with 1000 test images from third, 69.5% (66.6% to 72.3%), p = 0.721" in text
+    assert (
+        "A tie: not distinguishable with 1000 test images from third, 69.5% (66.6% to 72.3%), p = 0.721"
+        in text
+    )
     assert "It differs from second by the same tests." in text
 
 
@@ -127,7 +130,9 @@ def test_records_of_before_are_read_and_named():
     )
     text = verdict(models)["Accuracy"]
     assert "the run record of old holds no outcomes" in text
-    assert "A tie: not distinguishable with 1000 test images from old, 69.0%" in text and "conservative" in text
+    assert (
+        "A tie: not distinguishable with 1000 test images from old, 69.0%" in text and "conservative" in text
+    )
     only_old = pairs_part(_models(make_record("old"), make_record("older")))
     assert "|" not in only_old and "Not tested" in only_old
 
@@ -172,7 +177,9 @@ def test_one_model_has_no_pairs():
 
 
 def test_the_latest_run_at_the_fastest_setting_counts():
-    slow = make_judged_record("best", _right(900), setting=(2, 2), fit_s=(9.0, 9.1), created="2026-11-21T10:00:00Z")
+    slow = make_judged_record(
+        "best", _right(900), setting=(2, 2), fit_s=(9.0, 9.1), created="2026-11-21T10:00:00Z"
+    )
     again = make_judged_record("best", _right(710), created="2026-11-20T12:00:00Z")
     models = fastest_of_each_model(_models(BEST, slow, again))
     assert models[["setting", "accuracy"]].to_numpy().tolist() == [["exec_2x1", 0.71]]

@@ -19,7 +19,9 @@ CORES = (1, 2, 4, 8)
 
 
 def report(records):
-    table, _, left_out = compare_runs({name: lambda record=record: record for name, record in records.items()})
+    table, _, left_out = compare_runs(
+        {name: lambda record=record: record for name, record in records.items()}
+    )
     return write_report(table, left_out)
 
 
@@ -43,7 +45,9 @@ def test_the_report_says_what_the_models_of_scaling_found():
         "0.0% / 0.0% (4 of 4 times) | 23% of the time does not shrink with cores, so at most 4.3 times faster however "
         "many cores. |" in found
     )
-    assert "| logistic_regression | Ernest | – | – | Not identifiable. It needs three different numbers" in found
+    assert (
+        "| logistic_regression | Ernest | – | – | Not identifiable. It needs three different numbers" in found
+    )
     assert "| logistic_regression | Gustafson | – | – | Not identifiable." in found
     assert "left out" not in found
 
@@ -65,7 +69,9 @@ def test_what_is_left_out_is_named():
 def test_other_numbers_of_images_serve_the_models_that_know_them():
     larger = {"train_size": 20000, "fingerprint": "f" * 16}
     small = {f"a{m}": make_record(setting=(m, 1), fit_s=[5 + 40 / m], host_cores=4) for m in (1, 2, 4)}
-    large = {f"b{m}": make_record(setting=(m, 1), fit_s=[5 + 80 / m], host_cores=4, data=larger) for m in (1, 2, 4)}
+    large = {
+        f"b{m}": make_record(setting=(m, 1), fit_s=[5 + 80 / m], host_cores=4, data=larger) for m in (1, 2, 4)
+    }
     text = report(small | large)
     sections = text.split("### Scaling")[1:]
     assert len(sections) == 2
@@ -95,7 +101,10 @@ def measured(seconds, cores=CORES):
         (fit_amdahl(measured(lambda m: 80), SIZE), "more cores do not make it faster"),
         (fit_amdahl(measured(lambda m: [0, 80, 40, 0, 90][m], (1, 2, 4)), SIZE), "settle nothing"),
         (fit_usl(measured(lambda m: 80 / m), SIZE), "falls in proportion"),
-        (fit_usl(measured(lambda m: 80 * (1 + 0.1 * (m - 1)) / m), SIZE), "10% of the work waits in line, so at most 10"),
+        (
+            fit_usl(measured(lambda m: 80 * (1 + 0.1 * (m - 1)) / m), SIZE),
+            "10% of the work waits in line, so at most 10",
+        ),
         (
             fit_usl(measured(lambda m: 80 * (1 + 0.01 * m * (m - 1)) / m), SIZE),
             "fastest with about 10 cores, which is beyond the 8 that were measured, and slower with more",
@@ -138,7 +147,9 @@ def checked(*predictions, **records):
 
 def run_record(created="2026-11-20T10:00:00+00:00", configuration="0000000000001e10", **changes):
     """A record with a fit time of 100 s."""
-    record = make_cnn_record(images_per_s=1000, overhead_s=18, data={"train_size": 20000}, created=created, **changes)
+    record = make_cnn_record(
+        images_per_s=1000, overhead_s=18, data={"train_size": 20000}, created=created, **changes
+    )
     return record | {"configuration": configuration}
 
 

@@ -154,7 +154,9 @@ def test_the_workers_of_a_cnn_split_their_task(split):
     assert fit.parts["remainder"] == pytest.approx(2 * 0.75) and not fit.parts["idle_few_tasks"]
     assert whole.parts["worker_training"] == pytest.approx(12)
     # Counters of a longer time than the task's cannot be of this task alone.
-    _, (fit,) = split(events, {"Training lenet_bigdl": Measured((11.0,), None, Workers(2, {"worker_training": 99.0}))})
+    _, (fit,) = split(
+        events, {"Training lenet_bigdl": Measured((11.0,), None, Workers(2, {"worker_training": 99.0}))}
+    )
     assert adds_up(fit) and fit.parts["worker_training"] == pytest.approx(20)
 
 
@@ -171,7 +173,11 @@ def test_parts_add_up_for_any_log(tmp_path_factory, seed, cores, n_stages):
 
 def random_log(draw, cores, n_stages):
     """Stages one after the other; each core takes its next task after a pause; counters may overlap."""
-    events = [logs.log_start(), logs.application_start(), logs.executor_added(cores=cores, at=draw.randrange(500))]
+    events = [
+        logs.log_start(),
+        logs.application_start(),
+        logs.executor_added(cores=cores, at=draw.randrange(500)),
+    ]
     now, number = draw.randrange(500, 1500), 0
     for stage in range(n_stages):
         group = draw.choice([None, f"Training x #{stage}"])
@@ -192,7 +198,9 @@ def random_log(draw, cores, n_stages):
             }
             reason = "Success" if draw.random() < 0.9 else "TaskKilled"
             events.append(
-                logs.task_end(number, stage, launch, finish, getting=leave if getting else 0, reason=reason, **counters)
+                logs.task_end(
+                    number, stage, launch, finish, getting=leave if getting else 0, reason=reason, **counters
+                )
             )
             free[core], number, finished = leave, number + 1, max(finished, finish)
         now = finished + draw.randrange(100)
@@ -214,7 +222,9 @@ def test_what_run_records_know_of_groups():
     record = make_cnn_record(setting=(2, 2), epochs=4, resumed_after_epoch=1)
     (one,) = measured_of(record).values()
     assert one.workers.threads == 2
-    assert one.workers.seconds["worker_training"] == pytest.approx(3 * 10.0)  # the first epoch lies in another run
+    assert one.workers.seconds["worker_training"] == pytest.approx(
+        3 * 10.0
+    )  # the first epoch lies in another run
     assert one.wall_s == pytest.approx([record["timings"]["fit_s"][0] - 10.5])
 
 

@@ -17,9 +17,7 @@ from cifar_pipelines.evaluation.summary import sections
 COLUMNS = 3  # panels side by side
 SMALLEST_SHARE = 0.002  # a component below this share in every bar is not named in the legend
 MOST_LABELS = 10
-_NOTHING = (
-    "No application is there yet. Every run with Spark leaves one\nin data/08_reporting/applications/ when it has ended."
-)
+_NOTHING = "No application is there yet. Every run with Spark leaves one\nin data/08_reporting/applications/ when it has ended."
 
 
 def plot_components(components: pd.DataFrame) -> Figure:
@@ -36,7 +34,11 @@ def plot_components(components: pd.DataFrame) -> Figure:
     if components.empty:
         return _message(title)
     parts = list(sections(components))
-    panels = [(place, label, rows) for place, part in enumerate(parts, 1) for label, rows in part[1].groupby("label")]
+    panels = [
+        (place, label, rows)
+        for place, part in enumerate(parts, 1)
+        for label, rows in part[1].groupby("label")
+    ]
     columns = min(COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
     figure, axes = new_figure(lines, columns, size=(3.4 * columns + 3.2, 3.2 * lines + 0.7), title=title)

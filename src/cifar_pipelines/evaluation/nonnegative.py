@@ -27,9 +27,7 @@ class Estimate:
     high: float | None = None
 
     @classmethod
-    def around(
-        cls, value: float, half: float | None, least: float = 0.0, most: float = np.inf
-    ) -> "Estimate":
+    def around(cls, value: float, half: float | None, least: float = 0.0, most: float = np.inf) -> "Estimate":
         """An estimate with a symmetric interval, cut off at the values that are possible."""
         if half is None:
             return cls(float(value))

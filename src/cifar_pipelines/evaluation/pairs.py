@@ -104,7 +104,9 @@ class _Outcomes:
 def _outcomes(row: pd.Series) -> _Outcomes:
     """Reads the outcomes of one model."""
     nothing, who = np.empty(0, dtype=bool), f"the run record of {row['label']}"
-    if not all(isinstance(row[name], str) for name in ("outcomes", "outcome_images")):  # None, or NaN from CSV
+    if not all(
+        isinstance(row[name], str) for name in ("outcomes", "outcome_images")
+    ):  # None, or NaN from CSV
         return _Outcomes("", nothing, f"{who} holds no outcomes by image, as older ones do; train it again")
     try:
         right = unpack_outcomes(row["outcomes"], int(row["test_images"]))

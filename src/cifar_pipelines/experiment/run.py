@@ -110,18 +110,21 @@ def _grow(
     if prediction is not None:
         for record in shelf.matching(setting, BIGDL_CNN, model, digest)[recorded:]:
             measured_s = record["timings"]["fit_s"][0]
-            runner.console.print(f"{model} on {train_size:,} images: {compared(prediction, measured_s)}", soft_wrap=True)
+            runner.console.print(
+                f"{model} on {train_size:,} images: {compared(prediction, measured_s)}", soft_wrap=True
+            )
 
 
-def _predict(
-    experiment: Experiment, target: Target, console: Console, shelf: RecordShelf
-) -> Forecast | None:
+def _predict(experiment: Experiment, target: Target, console: Console, shelf: RecordShelf) -> Forecast | None:
     """Predicts the fit time of a run that is still to come, stores the prediction and prints it."""
     records = comparable_records(shelf, experiment.settings, experiment.params, target)
     prediction = forecast(records, target)
     what = f"fit time of {target.model} under {target.setting} on {target.train_size:,} images"
     if prediction is None:
-        console.print(f"No prediction of the {what}: no complete record of fewer or more images is there.", soft_wrap=True)
+        console.print(
+            f"No prediction of the {what}: no complete record of fewer or more images is there.",
+            soft_wrap=True,
+        )
         return None
     store(prediction, target, PROJECT_PATH / PREDICTIONS)
     console.print(f"Predicted {what}: {prediction}.", soft_wrap=True)

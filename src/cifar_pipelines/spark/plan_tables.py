@@ -46,7 +46,9 @@ def plan_report(
     chosen = most_informative(legal, host_cores)
     parts: list[RenderableType] = [_settings_table(budget, legal, chosen, host_cores), _first(chosen)]
     if not expected:
-        parts.append(Text("\nExpected fit times: measure first; no study on the embedded cluster is recorded."))
+        parts.append(
+            Text("\nExpected fit times: measure first; no study on the embedded cluster is recorded.")
+        )
     for expectation in expected:
         parts += _expected(expectation, legal, host_cores)
     if refused:
@@ -62,7 +64,8 @@ def _settings_table(
     scope = "in all" if budget.memory_scope == "total" else "per executor"
     title = f"{len(legal)} legal settings within {budget.cores} cores and {budget.memory} {scope}"
     table = Table(
-        *("setting", "cores", "executors", "cores each", "memory each", "on this host", "measure"), title=title
+        *("setting", "cores", "executors", "cores each", "memory each", "on this host", "measure"),
+        title=title,
     )
     for setting in legal:
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
@@ -112,9 +115,7 @@ def _note(setting: ParallelismSetting, expectation: Expectation, host_cores: int
 def _seconds(estimate: "Estimate | None") -> str:
     if estimate is None:
         return "–"
-    between = (
-        "no interval" if estimate.low is None else f"{estimate.low:.3g} to {estimate.high:.3g}"
-    )
+    between = "no interval" if estimate.low is None else f"{estimate.low:.3g} to {estimate.high:.3g}"
     return f"{estimate.value:.3g} ({between})"
 
 

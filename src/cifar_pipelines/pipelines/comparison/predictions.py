@@ -29,7 +29,9 @@ def check_predictions(
     made = [prediction for load in predictions.values() if (prediction := _read(load)) is not None]
     rows = []
     if made:
-        named = {f"{place}/{name}": load for place, part in enumerate(run_records) for name, load in part.items()}
+        named = {
+            f"{place}/{name}": load for place, part in enumerate(run_records) for name, load in part.items()
+        }
         table, _ = records_to_table(named)
         rows = [{name: one.get(name) for name in PREDICTED} | _measured(one, table) for one in made]
     checked = pd.DataFrame(rows, columns=COLUMNS)

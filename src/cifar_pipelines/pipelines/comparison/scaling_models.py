@@ -97,7 +97,9 @@ def _ernest(fit: ScalingFit) -> str:
     times = {m: fit.predict(m, largest.train_size).value for m in range(1, MOST_CORES + 1)}
     best = min(times, key=times.get)
     fastest = (
-        "more cores always help" if best == MOST_CORES else f"about {best:,} core{'s' * (best > 1)} are fastest"
+        "more cores always help"
+        if best == MOST_CORES
+        else f"about {best:,} core{'s' * (best > 1)} are fastest"
     )
     if isclose(times[1], times[MOST_CORES], rel_tol=1e-9) and isclose(times[1], times[best], rel_tol=1e-9):
         fastest = "the number of cores does not matter"
@@ -130,7 +132,9 @@ def _line(label: str, fit: ScalingFit) -> dict[str, object]:
     """One line of the table."""
     error = None
     if fit.errors:
-        error = f"{fit.median_error:.1%} / {fit.worst_error:.1%} ({len(fit.errors)} of {len(fit.points)} times)"
+        error = (
+            f"{fit.median_error:.1%} / {fit.worst_error:.1%} ({len(fit.errors)} of {len(fit.points)} times)"
+        )
     elif fit.reason is None:
         error = "unknown: no time can be predicted from the others"
     return {
