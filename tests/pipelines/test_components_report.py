@@ -213,7 +213,7 @@ def test_of_several_repeats_the_median_is_taken():
         make_group(record, wall_s=seconds, repeat=f" ({place})")
         for place, seconds in enumerate((9.0, 5.0, 7.0), 1)
     ]
-    table, components, *_ = joined(
+    _table, components, *_ = joined(
         {"a": record}, {"a": make_application(record["run_id"], "exec_2x1", groups)}
     )
     assert components["wall_s"].tolist() == [7.0] and components["group"].tolist() == [groups[2]["group"]]
@@ -247,13 +247,13 @@ def test_foreign_applications_are_left_out(damage):
         del application[damage]
     table, components, timeline, left_out = joined({"a": record}, {"odd": application})
     assert components.empty and timeline == {} and "'odd' is left out" in left_out[0]
-    report = write_report(table, [], components, left_out)
+    report = write_report(table, [], components=components, applications_left_out=left_out)
     assert left_out[0] in report.split("## What was left out")[1]
 
 
 def test_plots_of_many_models_and_of_none():
     records = make_grown_study()
-    table, components, timeline, _ = joined(records, make_applications(records, gc=1.0, worker_training=0.5))
+    _, components, timeline, _ = joined(records, make_applications(records, gc=1.0, worker_training=0.5))
     figure = plot_components(components)
     panels = components.groupby(["train_size", "label"]).ngroups
     assert sum(ax.axison for ax in figure.axes) == panels == 7

@@ -81,7 +81,7 @@ def test_a_refusal_for_lack_of_memory_says_its_rule():
 
 @pytest.mark.parametrize("memory", ["449m", "lots"])
 def test_memory_that_no_executor_can_have_is_refused(memory):
-    with pytest.raises(UserError, match="Try 1g|no memory size"):
+    with pytest.raises(UserError, match=r"Try 1g|no memory size"):
         plan_settings(Budget(), memory)
 
 

@@ -289,7 +289,6 @@ def expected_calibration_error(
 
 
 def _share(name: str, value: float) -> None:
-    """Refuses what does not lie between 0 and 1."""
     if not 0 < value < 1:
         raise UserError(f"{name} {value!r} must lie between 0 and 1. Give 0.95 for 95 %.")
 

@@ -2,23 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.errors import UserError
+from cifar_pipelines.spark.event_log_files import REMEDY, log_files, log_lines, require_event_log
 from cifar_pipelines.spark.event_log_task import MissingFieldError, Task, read_task, read_unfinished
 
-_FIRST_BYTES = b'{"Event":"'
 _EVENT = '{"Event":"SparkListener'
 _LONGEST_NAME = 60  # characters of a line within which the name of its event ends
 _TASK_ID = re.compile(r'"Task ID":(\d+)')
-_PART = re.compile(r"events_(\d+)_.+?(\.compact)?(\.inprogress)?$")
-REMEDY = (
-    "Name the file of an uncompressed event log of Spark 3 (spark.eventLog.enabled=true, "
-    "spark.eventLog.compress=false), or the folder eventlog_v2_<application> of a rolled one."
-)
 
 
 @dataclass
@@ -125,11 +119,11 @@ def read_event_log(path: Path) -> Application:
             be said without.
     """
     application, reader = Application(), None
-    files, notes = _files(path)
+    files, notes = log_files(path)
     for file in files:
-        _require_event_log(file)
+        require_event_log(file)
         reader = reader or _Reader(application)
-        for line in _lines(file):
+        for line in log_lines(file):
             reader.take(line)
     if reader is None:
         raise UserError(f"{path} is empty. {REMEDY}")
@@ -269,38 +263,3 @@ class _Reader:
         found = tuple(max(old, metrics.get(name, 0)) for old, name in zip(seen, names, strict=True))
         if any(found):
             self.application.peaks[stage, executor] = found
-
-
-def _files(path: Path) -> tuple[list[Path], list[str]]:
-    """The files of a log in their order, and notes about files that Spark has removed."""
-    if not path.exists():
-        raise UserError(f"There is no event log {path}. {REMEDY}")
-    if path.is_file():
-        return [path], []
-    parts = [(found, file) for file in path.iterdir() if (found := _PART.match(file.name))]
-    if not parts:
-        raise UserError(f"The folder {path} holds no file events_<n>_<application>. {REMEDY}")
-    # A compacted file stands for itself and for all before it.
-    parts.sort(key=lambda part: (int(part[0][1]), bool(part[0][2])))
-    compacted = [place for place, (found, _) in enumerate(parts) if found[2]]
-    notes = []
-    if compacted:
-        parts = parts[compacted[-1] :]
-        notes.append("Spark has compacted the log: jobs that had ended by then are not in it.")
-    elif int(parts[0][0][1]) > 1:
-        notes.append(f"The log begins with file {parts[0][0][1]}: earlier files are missing.")
-    return [file for _, file in parts], notes
-
-
-def _require_event_log(file: Path) -> None:
-    with file.open("rb") as stream:
-        start = stream.read(len(_FIRST_BYTES))
-    if start and start != _FIRST_BYTES:
-        raise UserError(f"{file} is no event log: it does not begin with {_FIRST_BYTES.decode()}. {REMEDY}")
-
-
-def _lines(file: Path) -> Iterator[str]:
-    with file.open(encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            if line := line.strip():
-                yield line
