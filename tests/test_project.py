@@ -47,7 +47,7 @@ def test_the_default_pipeline_is_all_of_them(registered):
 
 def test_the_default_pipeline_starts_from_the_source_alone(registered):
     free = {name for name in registered["__default__"].inputs() if not name.startswith("params:")}
-    assert free == {"image_source", "run_context", "run_records"}
+    assert free == {"image_source", "run_context", "run_records", "reporting_folder"}
 
 
 def test_the_comparison_comes_after_every_run_record(registered):

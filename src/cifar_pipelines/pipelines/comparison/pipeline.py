@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline, node, pipeline
 
 from cifar_pipelines.evaluation import comparison_plots, learning_curves
-from cifar_pipelines.pipelines.comparison import nodes
+from cifar_pipelines.pipelines.comparison import document, nodes
 
 
 def create_pipeline(
@@ -26,30 +26,48 @@ def create_pipeline(
         "comparison_speedup_plot": comparison_plots.plot_speedup,
         "comparison_resources_plot": comparison_plots.plot_resources,
     }
-    return pipeline(
-        [
-            node(
-                nodes.compare_runs,
-                inputs=list(run_records),
-                outputs=["comparison_table", "comparison_histories", "comparison_left_out"],
-                name="compare_runs",
-            ),
-            *(
-                node(draw, inputs="comparison_table", outputs=output, name=draw.__name__)
-                for output, draw in plots.items()
-            ),
-            node(
-                learning_curves.plot_all_histories,
-                inputs=["comparison_histories", "comparison_table"],
-                outputs="comparison_learning_curves_plot",
-                name="plot_all_histories",
-            ),
-            node(
-                nodes.write_report,
-                inputs=["comparison_table", "comparison_left_out"],
-                outputs="comparison_report",
-                name="write_comparison_report",
-            ),
-        ],
-        tags="comparison",
-    )
+    compared = [
+        node(
+            nodes.compare_runs,
+            inputs=list(run_records),
+            outputs=["comparison_table", "comparison_histories", "comparison_left_out"],
+            name="compare_runs",
+        ),
+        *(
+            node(draw, inputs="comparison_table", outputs=output, name=draw.__name__)
+            for output, draw in plots.items()
+        ),
+        node(
+            learning_curves.plot_all_histories,
+            inputs=["comparison_histories", "comparison_table"],
+            outputs="comparison_learning_curves_plot",
+            name="plot_all_histories",
+        ),
+        node(
+            nodes.write_report,
+            inputs=["comparison_table", "comparison_left_out"],
+            outputs="comparison_report",
+            name="write_comparison_report",
+        ),
+    ]
+    return pipeline([*compared, *_document(compared, run_records)], tags="comparison")
+
+
+def _document(compared: Sequence[Node], run_records: Sequence[str]) -> list[Node]:
+    """The nodes that write PDF and HTML, with every plot that the others draw."""
+    plots = [name for made in compared for name in made.outputs if name.endswith(document.PLOT)]
+    inputs = ["comparison_report", "comparison_table", "comparison_left_out", "reporting_folder"]
+    return [
+        node(
+            document.write_document,
+            inputs={name: name for name in (*inputs, *plots, *run_records)},
+            outputs="comparison_document",
+            name="write_comparison_document",
+        ),
+        node(
+            document.write_files,
+            inputs="comparison_document",
+            outputs=["comparison_pdf", "comparison_html"],
+            name="write_comparison_files",
+        ),
+    ]
