@@ -59,7 +59,9 @@ def write_results(reporting: Path, records, folder="synthetic/train10000-test500
         model = reporting / folder / "kmeans_patches" / run
         for file in ("metrics.json", "confusion_matrix.png", "roc.png"):
             _write(model / file / record["run_id"] / file, make_png())
-    _write(reporting / "experiments" / "2026-11-20T12.00.00Z.json", json.dumps(make_experiment(records)).encode())
+    if any(record["family"] == "cnn" for record in records.values()):
+        choice = json.dumps(make_experiment(records)).encode()
+        _write(reporting / "experiments" / "2026-11-20T12.00.00Z.json", choice)
 
 
 def make_experiment(records) -> dict:
@@ -76,7 +78,9 @@ def make_experiment(records) -> dict:
     ]
     candidates.sort(key=lambda one: one["fit_s"])
     reason = f"{candidates[0]['setting']} has the shortest median fit time of the CNN."
-    return {"choice": {"best": candidates[0], "candidates": candidates, "less_accurate": [], "reason": reason}}
+    return {
+        "choice": {"best": candidates[0], "candidates": candidates, "less_accurate": [], "reason": reason}
+    }
 
 
 _SCORE = {"accuracy": "value", "low": "low", "high": "high"}

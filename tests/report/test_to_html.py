@@ -21,7 +21,9 @@ from cifar_pipelines.report.document import (
 from cifar_pipelines.report.to_html import to_html
 
 VOID = {"meta", "img", "wbr", "br"}
-LOADING = re.compile(r"""(?:src|srcset|data|poster)\s*=\s*["']?(?!data:)|url\(|@import|<link|<script|<iframe""")
+LOADING = re.compile(
+    r"""(?:src|srcset|data|poster)\s*=\s*(?!["']?data:)(?=["']?[^"'])|url\(|@import|<link|<script|<iframe"""
+)
 
 
 class Reader(HTMLParser):

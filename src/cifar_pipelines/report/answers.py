@@ -110,9 +110,7 @@ def _answers(content: Content) -> Blocks:
 def _rest(content: Content) -> Blocks:
     # Backwards, because the first is what no other one asked for.
     made = {title: answer(content) for title, answer in reversed(REST)}
-    return tuple(
-        block for title, _ in REST if made[title] for block in (_section(title), *made[title])
-    )
+    return tuple(block for title, _ in REST if made[title] for block in (_section(title), *made[title]))
 
 
 def _section(title: str) -> Heading:

@@ -17,10 +17,10 @@ def complete_data(content: Content) -> Blocks:
     names = data.get("class_names") or []
     make = ingestion(study)
     return (
-        say(f"The images come from the source {data['source']}, in {len(names)} classes: {', '.join(names)}."),
-        study_figure(
-            study.folder, "source_classes", "Images of every class in the complete data set.", make
+        say(
+            f"The images come from the source {data['source']}, in {len(names)} classes: {', '.join(names)}."
         ),
+        study_figure(study.folder, "source_classes", "Images of every class in the complete data set.", make),
         study_figure(study.folder, "samples", "Training images of every class.", make),
     )
 

@@ -56,7 +56,10 @@ def selected_classifiers(content: Content) -> Blocks:
         Bullets(tuple(((_reason(label, record, behind),)) for label, record, behind in latest)),
         table(
             ["model", "engine", "parameters", "records"],
-            [(label, record["engine"], _params(record["params"]), behind) for label, record, behind in latest],
+            [
+                (label, record["engine"], _params(record["params"]), behind)
+                for label, record, behind in latest
+            ],
         ),
     )
 
@@ -90,7 +93,9 @@ def network(content: Content) -> Blocks:
     blocks: list[Block] = []
     for name in dict.fromkeys(_network(record) for _, record, _ in latest):
         own = [(label, record, behind) for label, record, behind in latest if _network(record) == name]
-        reasons = dict.fromkeys(" ".join((record.get("justification") or "not stated").split()) for _, record, _ in own)
+        reasons = dict.fromkeys(
+            " ".join((record.get("justification") or "not stated").split()) for _, record, _ in own
+        )
         blocks.append(_heading(name))
         blocks += [say(reason) for reason in reasons]
         blocks.append(
@@ -213,7 +218,8 @@ def _params(params: object) -> str | None:
     if not isinstance(params, Mapping):
         return None if params is None else str(params)
     return ", ".join(
-        f"{name} {json.dumps(value) if isinstance(value, dict | list) else value}" for name, value in params.items()
+        f"{name} {json.dumps(value) if isinstance(value, dict | list) else value}"
+        for name, value in params.items()
     )
 
 

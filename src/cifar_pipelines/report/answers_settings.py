@@ -103,7 +103,13 @@ def _summed_up(latest: pd.Series, models: pd.DataFrame, study: Study) -> tuple:
     extraction = None if pd.isna(fastest["extract_s"]) else f"{fastest['extract_s']:.3g}"
     numbers = study.used.loc[study.used["label"] == latest["label"], "number"]
     return (
-        *(latest["label"], latest["engine"], interval(latest), f"{fastest['time_s']:.3g}", fastest["setting"]),
+        *(
+            latest["label"],
+            latest["engine"],
+            interval(latest),
+            f"{fastest['time_s']:.3g}",
+            fastest["setting"],
+        ),
         *(extraction, ", ".join(marks(fastest)) or None, reference(numbers)),
     )
 

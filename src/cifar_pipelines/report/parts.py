@@ -37,9 +37,7 @@ class Parts:
 
     def take(self, pattern: str) -> Blocks:
         """Takes the parts whose heading matches from its start, without it; headings in them begin at level 2."""
-        return tuple(
-            block for part in self._taken(pattern) for block in lowered(part[1:], 1 - self._level)
-        )
+        return tuple(block for part in self._taken(pattern) for block in lowered(part[1:], 1 - self._level))
 
     def take_exactly(self, title: str) -> Blocks:
         """Takes the parts with exactly this heading, as they are but without it."""
@@ -47,9 +45,7 @@ class Parts:
 
     def take_whole(self, pattern: str = "", level: int = 2) -> Blocks:
         """Takes the parts whose heading matches from its start, with headings put to a level."""
-        return tuple(
-            block for part in self._taken(pattern) for block in lowered(part, level - self._level)
-        )
+        return tuple(block for part in self._taken(pattern) for block in lowered(part, level - self._level))
 
     def _taken(self, pattern: str) -> list[Blocks]:
         wanted = re.compile(pattern, re.IGNORECASE)

@@ -36,15 +36,12 @@ def number_records(
         record itself) and `label`: the model's name in the comparison, missing where the record is not in it.
     """
     read = {name: _read(load) for name, load in records.items()}
-    rows = [
-        row | {"record": name, "raw": record}
-        for name, record in read.items()
-        for row in records_to_table({name: record})[0].to_dict("records")
-    ]
-    if not rows:
-        return pd.DataFrame()
-    table = pd.DataFrame(rows).sort_values(["created", "run_id", "record"], ignore_index=True)
+    table, _ = records_to_table(read)
+    if table.empty:
+        return table
+    table = table.sort_values(["created", "run_id", "record"], ignore_index=True)
     table["number"] = table.index + 1
+    table["raw"] = table["record"].map(read)
     key = [*SECTION, *MODEL, "setting", "params_digest"]
     return table.merge(comparison_table[[*key, "label"]].drop_duplicates(key), on=key, how="left")
 

@@ -23,7 +23,8 @@ from cifar_pipelines.report.document import (
     right_aligned,
 )
 
-TEXT_CM = (17.2, 20.5)  # width and greatest height of a figure
+TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
+LOW_CM = 11.5  # greatest height of a figure that is not much higher than wide
 PIXELS_PER_CM = 55  # of a plot that is small enough
 _LONG = re.compile(r"[^\s\u200b]{13,}")
 _PARTS = re.compile(r"[^_/.:=,\-]{1,16}[_/.:=,\-]*|[_/.:=,\-]+")
@@ -162,7 +163,8 @@ def _table(table: Table, known: set[str]) -> str:
 
 def _figure(figure: Figure, figures: dict[str, bytes]) -> str:
     width, height = png_size(figure.png) or (1000, 1000)
-    fitting = min(TEXT_CM[0], width / PIXELS_PER_CM, TEXT_CM[1] * width / height)
+    highest = LOW_CM if height <= 1.2 * width else TEXT_CM[1]
+    fitting = min(TEXT_CM[0], width / PIXELS_PER_CM, highest * width / height)
     name = f"figure{len(figures)}.png"
     figures[name] = figure.png
     caption = quote(figure.caption)
