@@ -46,14 +46,13 @@ def test_the_default_pipeline_is_all_of_them(registered):
 
 
 def test_the_default_pipeline_starts_from_the_source_alone(registered):
-    free = {name for name in registered["__default__"].inputs() if not name.startswith("params:")}
-    checkpoints = {name for name in free if name.endswith(".checkpoints")}  # the folder need not exist
-    assert free - checkpoints == {
-        "applications",
-        "fit_predictions",
-        "image_source",
-        "run_context",
-        "run_records",
+    free = {
+        name
+        for name in registered["__default__"].inputs()
+        if not name.startswith("params:") and not name.endswith(".checkpoints")
+    }
+    assert free == {
+        *("applications", "fit_predictions", "image_source", "reporting_folder", "run_context", "run_records")
     }
 
 

@@ -10,7 +10,9 @@ from rich.table import Table
 SLOWEST = 8
 # What people open; everything else lies beside it.
 WORTH_A_LOOK = {
-    "comparison_report": "comparison",
+    "comparison_pdf": "report",
+    "comparison_html": "the same as one page for the browser",
+    "comparison_report": "the comparison in Markdown",
     "source_classes_plot": "classes of the complete data set",
     "subset_classes_plot": "classes of the subset",
     "samples_plot": "sample images",

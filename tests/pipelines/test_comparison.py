@@ -69,6 +69,11 @@ def test_whole_pipeline_on_the_real_catalog(run):
     table = pd.read_csv(folder / "comparison.csv")
     assert len(table) == 16
     assert all(run_id in report for run_id in " ".join(table["run_ids"]).split())
+    # The same as PDF and as a page with all plots in it.
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == len(PLOTS)
+    assert "0000000000001e10" in page and "exec_2x1/cut" in page.replace("<wbr>", "")
 
 
 def test_outcomes_that_look_like_numbers_survive_the_table(run):
@@ -125,9 +130,12 @@ def test_every_node_is_named_and_needs_no_spark():
         *("compare_runs", "plot_accuracy_time", "plot_time_by_setting", "plot_speedup", "plot_resources"),
         *("plot_all_histories", "check_predictions", "write_comparison_report"),
         *("join_applications", "plot_components", "plot_timeline"),
+        *("write_comparison_document", "write_comparison_files"),
     }
     later = create_pipeline(run_records=("spark_ml_records", "bigdl_cnn_records"))
-    assert later.inputs() == {"fit_predictions", "applications", "spark_ml_records", "bigdl_cnn_records"}
+    assert later.inputs() == {
+        *("fit_predictions", "applications", "spark_ml_records", "bigdl_cnn_records", "reporting_folder")
+    }
 
 
 def test_terminal_summary_has_a_line_per_model_and_setting():

@@ -70,7 +70,8 @@ def validate_record(record: Any) -> None:
 def records_to_table(records: Mapping[str, Callable[[], dict] | dict]) -> tuple[pd.DataFrame, list[str]]:
     """Lays run records out as a table, one row each, and leaves out those that cannot be compared.
 
-    `timings_s` holds every repeat: fit times in seconds, or extraction times of a feature extraction.
+    `record` is the name of the record. `timings_s` holds every repeat: fit times in seconds, or extraction
+    times of a feature extraction.
     `clocked_s` is the time that `resources` of the record covers: the sum of those repeats, without the
     part of a resumed training that lies in earlier runs. `executor_python_memory_mb` is the larger of what
     Spark saw of an executor's Python processes and what a network's worker said of itself.
@@ -92,7 +93,7 @@ def records_to_table(records: Mapping[str, Callable[[], dict] | dict]) -> tuple[
             continue
         try:
             validate_record(record)
-            rows.append(_row(record))
+            rows.append({"record": name, **_row(record)})
         except UserError as error:
             left_out.append(f"Run record {name!r} is left out: {error}")
         except (TypeError, ValueError, AttributeError) as error:

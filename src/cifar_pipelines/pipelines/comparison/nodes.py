@@ -1,6 +1,6 @@
 """From run records to the comparison: a table, plots and a report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
@@ -32,10 +32,7 @@ def compare_runs(
     Raises:
         UserError: There is no run record, or none that can be compared.
     """
-    records: dict[str, Callable[[], dict]] = {}
-    for place, part in enumerate(run_records, start=1):
-        for name, load in part.items():  # two folders may use the same name
-            records[f"{name} (folder {place})" if name in records else name] = load
+    records = merged(run_records)
     if not records:
         raise UserError(
             "There are no run records, so there is nothing to compare. A record is written for every "
@@ -49,6 +46,15 @@ def compare_runs(
         )
     summary, older = summarise(table)
     return add_scaling(summary), histories_table(table, summary), left_out + older
+
+
+def merged(run_records: Iterable[Mapping[str, Callable[[], dict]]]) -> dict[str, Callable[[], dict]]:
+    """Puts folders of run records together; two folders may use the same name."""
+    records: dict[str, Callable[[], dict]] = {}
+    for place, part in enumerate(run_records, start=1):
+        for name, load in part.items():
+            records[f"{name} (folder {place})" if name in records else name] = load
+    return records
 
 
 def write_report(

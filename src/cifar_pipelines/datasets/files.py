@@ -1,0 +1,52 @@
+"""Files that are loaded back as they are: the bytes of a PDF, the PNG of a plot."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets.matplotlib import MatplotlibDataset
+
+
+class BytesDataset(AbstractDataset[bytes, bytes]):
+    """A file of bytes, such as a PDF."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describes where the file lies.
+
+        Args:
+            filepath: The file.
+            metadata: Ignored by Kedro.
+        """
+        self._path = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> bytes:
+        """Returns the content of the file."""
+        return self._path.read_bytes()
+
+    def save(self, data: bytes) -> None:
+        """Writes the file beside its place, then moves it there."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_name(self._path.name + ".partial")
+        partial.write_bytes(data)
+        partial.replace(self._path)
+
+    def _exists(self) -> bool:
+        return self._path.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._path)}
+
+    def _get_load_path(self) -> Path:
+        return self._path
+
+
+class PlotDataset(MatplotlibDataset):
+    """Saves a figure as a MatplotlibDataset does, and loads it as the bytes of the file.
+
+    So a node that puts plots into a document can ask for them, and runs after they are drawn.
+    """
+
+    def load(self) -> bytes:
+        """Returns the image file."""
+        return Path(str(self._get_load_path())).read_bytes()

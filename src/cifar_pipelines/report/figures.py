@@ -1,0 +1,68 @@
+"""Figures of earlier runs, looked up below the reporting folder."""
+
+from collections.abc import Iterable, Mapping
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.report.document import Block, Figure, missing, png_size
+
+NEWEST = 20  # records that are asked where their study lies, before its name is looked for
+
+
+def study_folder(reporting: Path, records: Iterable[Mapping[str, Any]]) -> Path | None:
+    """Finds the folder with the plots of a study.
+
+    Args:
+        reporting: The reporting folder.
+        records: Run records of the study, the newest first.
+
+    Returns:
+        The folder that holds the scores of one of these runs, else the only one whose name fits source, sizes
+        and seed; None where there is none.
+    """
+    records = list(records)
+    for record in records[:NEWEST]:
+        run = f"{escape(record['parallelism']['setting'])}/{escape(record['model'])}"
+        for found in reporting.glob(f"*/*/*/{run}/metrics.json/{escape(record['run_id'])}"):
+            return found.parents[4]
+    if not records:
+        return None
+    data = records[0]["data"]
+    subset = f"train{data['train_size']}-test{data['test_size']}-seed{data['seed']}"
+    named = [
+        folder
+        for folder in sorted(reporting.glob(f"*/{escape(subset)}"))
+        if folder.parent.name == data["source"] or folder.parent.name.startswith(f"{data['source']}-")
+    ]
+    return named[0] if len(named) == 1 else None
+
+
+def study_figure(folder: Path | None, name: str, caption: str, command: str) -> Block:
+    """Finds the newest version of a plot of a study.
+
+    Args:
+        folder: What `study_folder` found.
+        name: Name of the file without its ending.
+        caption: What is to be seen.
+        command: What makes it.
+
+    Returns:
+        The figure, or a paragraph that says that it is missing.
+    """
+    versions = sorted(folder.glob(f"{name}.png/*/{name}.png")) if folder else []
+    return _figure(versions[-1] if versions else None, caption, command)
+
+
+def run_figure(reporting: Path, record: Mapping[str, Any], name: str, caption: str, command: str) -> Block:
+    """Finds a plot of one run of one model; see `study_figure`."""
+    run = f"{escape(record['parallelism']['setting'])}/{escape(record['model'])}"
+    found = sorted(reporting.glob(f"*/*/*/{run}/{name}.png/{escape(record['run_id'])}/{name}.png"))
+    return _figure(found[0] if found else None, caption, command)
+
+
+def _figure(file: Path | None, caption: str, command: str) -> Block:
+    png = file.read_bytes() if file else b""
+    if png_size(png) is None:
+        return missing(f"There is no figure here ({caption}).", command)
+    return Figure(png, caption, file.name)

@@ -1,0 +1,255 @@
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from report_factories import make_document, make_experiment, make_many, make_png, write_results
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+from factories import make_cnn_record, make_extraction_record, make_grown_study, make_record, make_study
+
+from cifar_pipelines.report.answers import QUESTIONS
+from cifar_pipelines.report.document import Bullets, Figure, Heading, Paragraph, Table, plain
+from cifar_pipelines.report.references import reference
+from cifar_pipelines.report.to_html import to_html
+from cifar_pipelines.report.to_typst import to_pdf
+
+LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
+
+
+def sections(document):
+    """The blocks of every section, by the first word of its title or by all of it."""
+    found = {}
+    for block in document.blocks:
+        if isinstance(block, Heading) and block.level == 1:
+            title = plain(block.spans)
+            found[title.split(".")[0] if re.match(r"A\d+\.", title) else title] = here = []
+        else:
+            here.append(block)
+    return found
+
+
+def text_of(blocks):
+    lines = []
+    for block in blocks:
+        if isinstance(block, Heading | Paragraph):
+            lines.append(plain(block.spans))
+        elif isinstance(block, Bullets):
+            lines += [text_of(item) for item in block.items]
+        elif isinstance(block, Table):
+            lines += [" | ".join(plain(cell) for cell in row) for row in (block.header, *block.rows)]
+        elif isinstance(block, Figure):
+            lines.append(f"<{block.name}: {block.caption}>")
+    return "\n".join(lines)
+
+
+def missing_in(blocks):
+    return [plain(block.spans) for block in blocks if isinstance(block, Paragraph) and block.missing]
+
+
+@pytest.fixture
+def complete(tmp_path):
+    """A report on everything that there can be."""
+    records = make_grown_study()
+    write_results(tmp_path, records)
+    return sections(make_document(records, tmp_path))
+
+
+def test_every_question_has_its_section_in_order(complete):
+    assert list(complete)[:15] == [name for name, *_ in QUESTIONS] == [f"A{n}" for n in range(1, 16)]
+    assert list(complete)[-1] == "Where every number comes from"
+
+
+def test_nothing_is_missing_where_everything_is_there(complete):
+    assert {name: missing_in(blocks) for name, blocks in complete.items() if missing_in(blocks)} == {}
+    for name, blocks in complete.items():
+        assert blocks, name
+        assert not re.search(r"\b(nan|None)\b", text_of(blocks).replace("None:", "")), name
+
+
+def test_what_the_sections_say(complete):
+    said = {name: text_of(blocks) for name, blocks in complete.items()}
+    assert "<source_classes.png" in said["A1"] and "<samples.png" in said["A1"] and "airplane" in said["A1"]
+    assert "10,000 training and 500 test images" in said["A2"] and "<subset_classes.png" in said["A2"]
+    assert "data/02_intermediate/synthetic/train10000-test500-seed42/manifest.csv" in said["A3"]
+    assert "features: kmeans_patches | exec_1x1 | 1 | 1 | 48 | 219 | 6.1" in said["A4"]
+    assert "LinearSVC | through OneVsRest | no | any" in said["A5"]
+    assert (
+        "random_forest. random_forest is a strong baseline. [r" in said["A6"] and "maxIter 100" in said["A6"]
+    )
+    assert "airbench" not in said["A6"]
+    assert "<confusion_matrix.png" in said["A7"] and "<roc.png" in said["A7"]
+    assert "airbench_torch_distributor | images | 80.5% (77.0% to 84.0%)" in said["A7"]
+    assert "exec_4x2 | 4 | 4 | 2 | 2 | 2 | 1024 MB | 2 | yes | [r" in said["A8"]
+    assert "Training time of random_forest. Fastest under exec_2x2" in said["A9"]
+    assert (
+        "<speedup.png" in said["A9"]
+        and "<time_by_setting.png" in said["A9"]
+        and "Accuracy." not in said["A9"]
+    )
+    assert "engines/bigdl.py, train | executors | one worker per executor" in said["A10"]
+    assert "airbench learns in few steps." in said["A11"] and "epochs 4" in said["A11"]
+    assert "<learning_curves.png" in said["A11"]
+    assert "images/s than BigDL Orca 2.4.0" in said["A12"] or "A tie in training speed" in said["A12"]
+    assert "The best setting. exec_2x2 has the shortest median fit time of the CNN." in said["A13"]
+    assert "20,000 instead of 10,000 images" in said["A13"]
+    assert "airbench_bigdl | BigDL Orca 2.4.0 | 80.0% (76.5% to 83.5%)" in said["A14"]
+    assert "<accuracy_time.png" in said["A14"]
+    assert "Resource use." in said["A15"] and "Training time of" not in said["A15"]
+    assert "core-seconds reserved" in said["A15"] and "<resources.png" in said["A15"]
+    assert "Further findings of the comparison" not in said
+    assert "Oversubscribed" in said["How to read the tables"]
+    assert "kedro 1.7.0" in said["Versions, host and code"] and "abc1234" in said["Versions, host and code"]
+
+
+def test_every_row_names_the_records_behind_it(complete):
+    sources = next(block for block in complete["Where every number comes from"] if isinstance(block, Table))
+    rows = {plain(row[0]): [plain(cell) for cell in row] for row in sources.rows}
+    assert len(rows) == 24 and all(row[4] == "yes" for row in rows.values())
+    times = next(block for block in complete["A9"] if isinstance(block, Table))
+    for row in times.rows:
+        label, setting, behind = plain(row[0]), plain(row[1]), plain(row[-1])
+        record = rows[behind.strip("[]")]
+        assert (label, setting) == (record[2], record[3])
+    grown = [block for block in complete["A13"] if isinstance(block, Table)][-1]
+    assert [plain(row[-1]) for row in grown.rows if plain(row[2]) == "20,000"] != []
+    for row in grown.rows:
+        file = rows[plain(row[-1]).strip("[]")][5]
+        assert ("larger" in file) is (plain(row[2]) == "20,000")
+
+
+def test_scores_name_the_latest_run_alone(tmp_path):
+    records = {
+        f"run{day}": make_record(created=f"2026-11-{day}T10:00:00+00:00", accuracy=day / 100)
+        for day in (20, 21, 22)
+    }
+    made = sections(make_document(records, tmp_path))
+    scores, accuracy = [block for block in made["A7"] if isinstance(block, Table)][:2]
+    assert plain(scores.rows[0][-1]) == "[r3]" and plain(accuracy.rows[0][-1]) == "[r1–r3]"
+    assert "run records" not in [plain(cell) for cell in accuracy.header]
+
+
+def test_references_are_short():
+    written = {numbers: plain(reference(numbers)) for numbers in [(), (3,), (1, 2), (4, 1, 2, 3, 9, 11, 12)]}
+    assert list(written.values()) == ["–", "[r3]", "[r1, r2]", "[r1–r4, r9, r11, r12]"]
+
+
+def test_missing_parts_are_said_with_the_command(tmp_path):
+    said = {
+        name: missing_in(blocks)
+        for name, blocks in sections(make_document({"a": make_record()}, tmp_path)).items()
+    }
+    params = "--params source=synthetic,train_size=10000,test_size=500,seed=42"
+    for name in ("A1", "A2"):
+        assert said[name] and all(
+            words.endswith(f"kedro run --pipelines ingestion {params}") for words in said[name]
+        )
+    assert said["A4"][0].endswith(f"kedro run --pipelines features --env exec_2x1 {params}")
+    assert said["A5"] == [
+        "The classifiers of the installed Spark ML were not listed. To make it: kedro classifiers"
+    ]
+    assert said["A6"] == []
+    assert len(said["A7"]) == 2 and "--pipelines spark_ml" in said["A7"][0]
+    for name in ("A11", "A12"):
+        assert said[name] == [
+            f"No CNN was trained in this study. To make it: kedro run --pipelines bigdl_cnn --env exec_2x1 {params}"
+        ]
+    assert said["A13"][0].endswith("kedro experiment --grow-to 20000")
+
+
+@pytest.mark.parametrize("record", [make_extraction_record(), make_cnn_record(), make_record()])
+def test_one_record_is_enough(record, tmp_path):
+    document = make_document({"a": record}, tmp_path, plots={})
+    assert to_pdf(document).startswith(b"%PDF")
+    assert "nan" not in to_html(document).split()
+
+
+def test_studies_are_not_mixed(tmp_path):
+    records = make_study() | {"other": make_record("naive_bayes", accuracy=0.99, data={"source": "cifar10"})}
+    records["other"]["justification"] = "A stranger among models."
+    write_results(tmp_path, records)
+    document = make_document(records, tmp_path)
+    made = sections(document)
+    others = text_of(made["Other studies"])
+    assert "Cifar10 (01234567)" in others and "99.0%" in others
+    for name, *_ in QUESTIONS:
+        assert "99.0%" not in text_of(made[name]) and "stranger" not in text_of(made[name]), name
+    about = text_of(document.lead)
+    assert "Synthetic (01234567)" in about and "1 other study follows" in about
+
+
+def test_the_main_text_is_about_the_study_with_the_most_measurements(tmp_path):
+    small = {"a": make_record(created="2026-11-25T10:00:00+00:00", data=LARGER)}
+    assert "10,000 training" in text_of(make_document(make_study() | small, tmp_path).lead)
+    newest = small | {"b": make_record()}
+    assert "20,000 training" in text_of(make_document(newest, tmp_path).lead)
+
+
+def test_a_choice_of_another_study_is_not_shown(tmp_path):
+    records = {"a": make_cnn_record(accuracy=0.7), "b": make_cnn_record(accuracy=0.71, setting=(2, 2))}
+    write_results(tmp_path, records)
+    other = {"a": make_cnn_record(accuracy=0.6), "b": make_cnn_record(accuracy=0.61, setting=(2, 2))}
+    file = tmp_path / "experiments" / "2026-11-21T12.00.00Z.json"
+    file.write_text(json.dumps(make_experiment(other)))
+    assert "70.0%" in text_of(sections(make_document(records, tmp_path))["A13"])
+    (tmp_path / "experiments" / "2026-11-20T12.00.00Z.json").unlink()
+    made = sections(make_document(records, tmp_path))["A13"]
+    assert len(missing_in(made)) == 1 and "60.0%" not in text_of(made)
+
+
+def test_plots_of_another_run_are_not_shown(tmp_path):
+    write_results(tmp_path, {"a": make_cnn_record(created="2026-11-19T10:00:00+00:00")})
+    made = sections(make_document({"a": make_record()}, tmp_path))
+    assert len(missing_in(made["A7"])) == 2
+    # The only folder with that source, these sizes and that seed is that of the study.
+    assert "<source_classes.png" in text_of(made["A1"])
+
+
+def test_records_that_were_left_out_are_listed_with_the_reason(tmp_path):
+    old = make_record(params={"maxIter": 5}, created="2026-11-19T10:00:00+00:00")
+    records = {"good": make_record(), "old": old, "broken_*": {"schema_version": 1}}
+    made = sections(make_document(records, tmp_path))
+    left_out = text_of(made["What was left out, and why"])
+    assert "'broken_*' is left out: The run record lacks" in left_out and "older parameters" in left_out
+    sources = text_of(made["Where every number comes from"])
+    assert "r1 | 2026-11-19T10.00.00.000Z | logistic_regression | exec_2x1 | no | old.json" in sources
+    assert "[r2]" in text_of(made["A9"])
+
+
+def test_what_the_comparison_adds_is_not_lost(tmp_path):
+    from cifar_pipelines.pipelines.comparison.nodes import compare_runs, write_report
+    from cifar_pipelines.report.answers import make_report
+
+    record = make_record()
+    table, _, left_out = compare_runs({"a": lambda: record})
+    report = write_report(table, left_out)
+    report = report.replace(
+        "### Versions", "### Tea leaves\n\nA cup.\n\n### Scaling model\n\nAn end.\n\n### Versions"
+    )
+    report = report.replace("## Plots\n", "## Weather\n\nRain.\n\n## Plots\n\n![Bars](bars.png)\n")
+    document = make_report(report, table, left_out, {"a": record}, {"bars.png": make_png()}, tmp_path)
+    made = sections(document)
+    assert "An end." in text_of(made["A9"])
+    further = text_of(made["Further findings of the comparison"])
+    assert "Tea leaves\nA cup." in further and "Weather\nRain." in further and "<bars.png: Bars>" in further
+
+
+def test_two_hundred_records(tmp_path):
+    records = make_many()
+    assert len(records) > 200
+    document = make_document(records, tmp_path)
+    pdf, page = to_pdf(document), to_html(document)
+    n_pages = max(int(count) for count in re.findall(rb"/Count (\d+)", pdf))
+    assert pdf.startswith(b"%PDF") and 15 < n_pages < 60
+    assert page.count('id="r') == len(records)
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+
+
+def test_strange_names_break_nothing(tmp_path):
+    strange = "a|b*c_d<e>&\"'`#$@[x](y)\\"
+    record = make_record(strange, justification=strange, git_revision=strange, params={strange: strange})
+    record["data"] |= {"source": strange, "class_names": [strange]}
+    document = make_document({strange: record}, tmp_path)
+    assert to_pdf(document).startswith(b"%PDF")
+    assert "<e>" not in to_html(document)

@@ -1,0 +1,115 @@
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_factories import make_png
+
+from cifar_pipelines.report.document import (
+    Bullets,
+    Code,
+    Document,
+    Figure,
+    Heading,
+    Paragraph,
+    Span,
+    missing,
+    say,
+    table,
+)
+from cifar_pipelines.report.to_typst import breakable, quote, to_pdf, to_typst
+
+SPECIAL = r"""\ " ' ` * _ # $ @ < > [ ] { } ( ) ; : = + - ~ / // /* */ & % ^ | ! ? #let x = 1; <r1> @r1 \u{41} "" ]"""
+
+
+def document_of(*blocks, title="Title"):
+    return Document(title, "2026-11-20", blocks)
+
+
+def pages(pdf):
+    """How many pages a PDF has, by its page tree."""
+    return max(int(count) for count in re.findall(rb"/Count (\d+)", pdf))
+
+
+def everything(text):
+    """Text in every place where there can be some."""
+    spans = (
+        Span(text), Span(text, strong=True), Span(text, emphasis=True), Span(text, code=True),
+        Span(text, target=f"https://{text}"), Span(text, target=f"#{text}"), Span(text, anchor=text),
+    )  # fmt: skip
+    return document_of(
+        Heading(1, spans[:-1]),
+        Heading(2, (Span(text),)),
+        Paragraph(spans[:-1]),
+        missing(text, text),
+        Bullets(((Paragraph(spans[:-1]), table([text], [[text]])), (say(text),)), ordered=True),
+        table([text, text], [[spans[:-1], (spans[-1],)]]),
+        Code(text),
+        Figure(make_png(), text),
+        title=text,
+    )
+
+
+def test_the_pdf_has_pages():
+    pdf = to_pdf(document_of(*(say(f"Paragraph {n}. " * 200) for n in range(8))))
+    assert pdf.startswith(b"%PDF") and pages(pdf) > 2
+
+
+@pytest.mark.parametrize(
+    "text", [SPECIAL, SPECIAL[::-1], *SPECIAL.split(), "", " ", "a\nb\tc", "\x00\ud800", "=" * 400]
+)
+def test_every_special_character_is_text(text):
+    assert to_pdf(everything(text)).startswith(b"%PDF")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.text(st.characters()))
+def test_any_text_can_be_compiled(text):
+    assert to_pdf(everything(text)).startswith(b"%PDF")
+
+
+@given(st.text(st.characters()))
+def test_a_string_ends_where_its_text_ends(text):
+    inner = quote(text)[1:-1]
+    assert not re.search(r'(?<!\\)(\\\\)*"', inner) and "\n" not in inner
+    assert not re.search(r"(?<!\\)(\\\\)*\\$", inner)
+
+
+@given(st.text())
+def test_breaks_change_no_letter(text):
+    text = text.replace("\u200b", "")
+    assert breakable(text).replace("\u200b", "") == text
+
+
+def test_long_names_can_break():
+    name = "spark://127.0.0.1:7077/airbench_torch_distributor/" + 40 * "f"
+    assert max(map(len, breakable(name).split("\u200b"))) <= 20
+
+
+def test_the_same_document_gives_the_same_file():
+    document = document_of(say("x"), Figure(make_png(), "y"))
+    assert to_pdf(document) == to_pdf(document)
+
+
+def test_figures_fit_on_the_page():
+    source, files = to_typst(
+        document_of(*(Figure(make_png(*size), "x") for size in [(3000, 500), (500, 3000), (50, 50)]))
+    )
+    widths = [float(width) for width in re.findall(r"width: ([\d.]+)cm", source)]
+    assert len(files) == 3
+    assert max(widths) <= 17.2 and widths[1] * 6 <= 16.6 and widths[2] < 1
+
+
+def test_wide_tables_are_set_smaller():
+    source, _ = to_typst(document_of(*(table(["n"] * n, [["1"] * n]) for n in (3, 8, 13))))
+    sizes = [float(size) for size in re.findall(r"#data\(([\d.]+)pt", source)]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
+
+
+def test_a_table_may_have_no_rows_and_no_header():
+    assert to_pdf(document_of(table(["a"], []), table(["", ""], [["a", "b"]]))).startswith(b"%PDF")
+
+
+def test_no_package_is_fetched():
+    source, _ = to_typst(everything("x"))
+    assert "#import" not in source and "@preview" not in source
