@@ -91,7 +91,7 @@ def all_models(content: Content) -> Blocks:
         ),
         table(
             ["model", "engine", "accuracy", "shortest fit [s]", "under", "features [s]", "marks", "records"],
-            [_summed_up(latest, models, study) for _, latest in latest_of_each_model(models).iterrows()],
+            [_summed_up(latest, models, study) for _, latest in fastest_of_each_model(models).iterrows()],
         ),
         *_plots(content, "accuracy_time.png"),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cifar_pipelines.evaluation.summary import SECTION, sections, trained
-from cifar_pipelines.evaluation.verdict import latest_of_each_model
+from cifar_pipelines.evaluation.ranking import fastest_of_each_model
 from cifar_pipelines.report.document import Blocks, Figure, Spans
 from cifar_pipelines.report.figures import study_folder
 from cifar_pipelines.report.parts import Parts
@@ -66,7 +66,7 @@ class Study:
         models = trained(self.rows)
         if models.empty:
             return None
-        label = latest_of_each_model(models).iloc[0]["label"]
+        label = fastest_of_each_model(models).iloc[0]["label"]
         newest = self.used[self.used["label"] == label].iloc[-1]
         return label, newest["raw"], reference([newest["number"]])
 
