@@ -203,7 +203,9 @@ def submit(master: str, run_name: str, pipelines: str | None, env: str | None, p
 
     record = run_submission(submission, show)
     click.echo(f"Log:         {record.log} (also: kedro logs {run_name} --show)")
-    click.echo(f"Application: {', '.join(record.application_ids) or 'none was started'} (on the Master's page)")
+    click.echo(
+        f"Application: {', '.join(record.application_ids) or 'none was started'} (on the Master's page)"
+    )
     click.echo(f"Spark's log: {', '.join(record.spark_logs) or 'none'}")
     click.echo(f"Exit status: {record.exit_status} ({record.status})")
     raise SystemExit(record.exit_status)
@@ -228,7 +230,11 @@ def logs(run_name: str, show: bool) -> None:
 @cli.command()
 @click.argument("run_name", required=False)
 @click.option(
-    "--output", type=click.Path(path_type=Path), default="bundle.zip", show_default=True, help="The zip to write."
+    "--output",
+    type=click.Path(path_type=Path),
+    default="bundle.zip",
+    show_default=True,
+    help="The zip to write.",
 )
 @click.option("--check", type=click.Path(path_type=Path), help="Verify the checksums of this bundle instead.")
 def bundle(run_name: str | None, output: Path, check: Path | None) -> None:

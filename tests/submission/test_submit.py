@@ -78,7 +78,9 @@ def test_legal_names(name):
     check_run_name(name)
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a.b", "a/b", "ä", "a" * 65, "a\n", "017", "1e5", "null", "true", "1_000"])
+@pytest.mark.parametrize(
+    "name", ["", "-a", "a.b", "a/b", "ä", "a" * 65, "a\n", "017", "1e5", "null", "true", "1_000"]
+)
 def test_illegal_names_and_those_that_are_read_as_something_else(name):
     with pytest.raises(UserError, match="run name"):
         check_run_name(name)
@@ -105,7 +107,9 @@ def pretend(monkeypatch, code):
 
 
 @pytest.mark.parametrize(("status", "word"), [(0, "done"), (3, "failed")])
-def test_output_is_shown_and_kept_and_the_status_passed_on(small_project, monkeypatch, submission, status, word):
+def test_output_is_shown_and_kept_and_the_status_passed_on(
+    small_project, monkeypatch, submission, status, word
+):
     name = "roll_4711-2024-01-02T03.04.05.678Z-exec_2x1"
     code = f"print('application \\x1b[1mapp-20240102030405-0007\\x1b[0m, logs in logs/{name}.')\nraise SystemExit({status})"
     pretend(monkeypatch, code)
@@ -116,7 +120,9 @@ def test_output_is_shown_and_kept_and_the_status_passed_on(small_project, monkey
     assert record.application_ids == ["app-20240102030405-0007"]
     assert record.spark_logs == [f"logs/{name}"]
     log = (small_project / record.log).read_bytes()
-    assert b"".join(shown) == log and log.startswith(b"$ kedro run --pipelines ingestion,features --env exec_2x1")
+    assert b"".join(shown) == log and log.startswith(
+        b"$ kedro run --pipelines ingestion,features --env exec_2x1"
+    )
     assert require_submissions(small_project, "roll_4711") == [record]
     assert record.log == f"logs/roll_4711/{record.time}/submit.log"
 
@@ -234,7 +240,9 @@ def finish(process, timeout=120):
 
 
 @pytest.mark.e2e
-def test_a_submitted_run_is_found_by_its_name_and_bundled(start_submit, start_kedro, project, workers, tmp_path):
+def test_a_submitted_run_is_found_by_its_name_and_bundled(
+    start_submit, start_kedro, project, workers, tmp_path
+):
     imports = tmp_path / "imports"
     with (project / "src/cifar_pipelines/__init__.py").open("a") as file:
         file.write(MARK.format(file=str(imports)))
@@ -244,7 +252,7 @@ def test_a_submitted_run_is_found_by_its_name_and_bundled(start_submit, start_ke
     assert "2 executor(s) with 2 core(s) in all are ready" in " ".join(output.split())
     application = re.search(r"^Application: (app-\d+-\d+) ", output, re.MULTILINE)[1]
     for worker in workers:  # both took part, with the package that was sent and no other
-        assert application in os.listdir(worker.folder / "work")
+        assert (worker.folder / "work" / application).is_dir()
         lines = [line for line in imports.read_text().splitlines() if line.startswith(str(worker.folder))]
         assert lines and all("cifar_pipelines.zip" in line.split()[1] for line in lines), lines
 
@@ -289,6 +297,8 @@ def test_a_run_that_loses_workers_goes_on_or_ends_clearly(start_submit, project,
     assert words in output, output
     (record,) = require_submissions(project, "roll_4711")
     assert (record.status, run.returncode) == (("done", 0) if lost == 1 else ("failed", 1))
+    (events,) = project.glob(f"{record.spark_logs[0]}/event_log/app-*")
+    assert events.read_text().count("SparkListenerExecutorRemoved") == lost
 
 
 @pytest.mark.e2e

@@ -134,4 +134,3 @@ def with_params(text: str, values: dict[str, Any]) -> str:
     """Adds parameters to a text of `--params`; a name that is there already is replaced."""
     kept = [part for part in split_params(text) if part.partition("=")[0] not in values]
     return ",".join([*kept, *(f"{name}={value}" for name, value in values.items())])
-

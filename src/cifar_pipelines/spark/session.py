@@ -286,4 +286,3 @@ def _native_blas() -> str:
     """The Java option that lets Spark ML multiply with Intel's MKL, where its wheel is installed."""
     found = sorted(Path(sys.prefix).glob("lib/libmkl_rt.so*"))
     return f"-Ddev.ludovic.netlib.blas.nativeLibPath={found[-1]}" if found else ""
-

@@ -100,7 +100,11 @@ def _run_names(project: Path) -> Iterator[str]:
 
 def _log_files(folder: Path) -> Iterator[Path]:
     for file in folder.rglob("*"):
-        text = file.suffix in LOG_SUFFIXES or file.name in LOG_NAMES or "event_log" in file.relative_to(folder).parts
+        text = (
+            file.suffix in LOG_SUFFIXES
+            or file.name in LOG_NAMES
+            or "event_log" in file.relative_to(folder).parts
+        )
         if text and file.is_file() and not file.is_symlink() and not file.name.startswith("."):
             yield file
 

@@ -68,7 +68,9 @@ class Submission:
         given = parse_params(self.params_text)
         for key, option in (("spark_master", "--master"), ("run_name", "--run-name")):
             if key in given:
-                raise UserError(f"--params holds {key}, which {option} gives already. Leave it out of --params.")
+                raise UserError(
+                    f"--params holds {key}, which {option} gives already. Leave it out of --params."
+                )
         check_environment(self.environment)
         loader = load_configuration(self.environment, given)
         check_runtime_params(given, loader)
@@ -109,7 +111,9 @@ def check_run_name(name: str) -> None:
             "of them, such as roll_4711."
         )
     if str(read := OmegaConf.from_dotlist([f"run_name={name}"])["run_name"]) != name:
-        raise UserError(f"The run name {name!r} would be read as {read!r}. Put a word before it, such as roll_{name}.")
+        raise UserError(
+            f"The run name {name!r} would be read as {read!r}. Put a word before it, such as roll_{name}."
+        )
 
 
 def _check_pipelines(names: tuple[str, ...]) -> None:
