@@ -1,4 +1,4 @@
-"""Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `plan`, `classifiers`, `parallelism`."""
+"""Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `plan`, `submit`, `bundle` and others."""
 
 import re
 from collections.abc import Iterator
@@ -208,3 +208,88 @@ def parallelism(write: bool) -> None:
         click.echo(f"Wrote {target.relative_to(PROJECT_PATH)}.")
     else:
         click.echo(text)
+
+
+@cli.command()
+@click.option("--master", required=True, help="Address of the cluster's Master, spark://host:port.")
+@click.option("--run-name", required=True, help="Such as a roll number; finds the log afterwards.")
+@click.option("--pipelines", help="Pipelines joined by commas; default: all, from images to comparison.")
+@click.option("--env", "-e", help="Environment with the parallelism setting, such as exec_8x2.")
+@click.option("--params", default="", help="Parameters, as for `kedro run`.")
+def submit(master: str, run_name: str, pipelines: str | None, env: str | None, params: str) -> None:
+    r"""Run pipelines on a cluster that is there already, and keep the log under a name.
+
+    Name, environment, parameters and Master are checked before anything starts. The run is a process of its own,
+    which ends with this one; its exit status is passed on.
+
+    \b
+        kedro submit --master spark://host:7077 --run-name roll_4711 --env exec_8x2 \
+            --pipelines ingestion,features,spark_ml --params source=cifar10
+    """
+    from cifar_pipelines.submission.submit import Submission, run_submission
+
+    chosen = tuple(name.strip() for name in pipelines.split(",")) if pipelines else ()
+    submission = Submission(master, run_name, chosen, env, params)
+    submission.check()
+    terminal = click.get_binary_stream("stdout")
+
+    def show(text: bytes) -> None:
+        terminal.write(text)
+        terminal.flush()
+
+    record = run_submission(submission, show)
+    click.echo(f"Log:         {record.log} (also: kedro logs {run_name} --show)")
+    click.echo(
+        f"Application: {', '.join(record.application_ids) or 'none was started'} (on the Master's page)"
+    )
+    click.echo(f"Spark's log: {', '.join(record.spark_logs) or 'none'}")
+    click.echo(f"Exit status: {record.exit_status} ({record.status})")
+    raise SystemExit(record.exit_status)
+
+
+@cli.command()
+@click.argument("run_name")
+@click.option("--show", is_flag=True, help="Print the newest log.")
+def logs(run_name: str, show: bool) -> None:
+    """List what was submitted under a name, newest last, or print the newest log."""
+    from cifar_pipelines.submission.records import require_submissions
+
+    found = require_submissions(PROJECT_PATH, run_name)
+    if show:
+        click.echo((PROJECT_PATH / found[-1].log).read_text(errors="replace"), nl=False)
+        return
+    for record in found:
+        applications = " ".join(record.application_ids or []) or "no application"
+        click.echo(f"{record.time}  {record.state}  {applications}  {record.log}")
+
+
+@cli.command()
+@click.argument("run_name", required=False)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="bundle.zip",
+    show_default=True,
+    help="The zip to write.",
+)
+@click.option("--check", type=click.Path(path_type=Path), help="Verify the checksums of this bundle instead.")
+def bundle(run_name: str | None, output: Path, check: Path | None) -> None:
+    """Pack the logs, reports, run records and the code of a run name into a zip.
+
+    MANIFEST.json holds size and sha256 of every file. Data, images and environments are left out. A bundle that
+    would hold a secret is refused.
+    """
+    from cifar_pipelines.submission.bundle import check_bundle, write_bundle
+    from cifar_pipelines.submission.contents import collect
+
+    if (run_name is None) == (check is None):
+        raise UserError("Give a run name to pack, or --check and a bundle to verify: one of the two.")
+    if check is not None:
+        manifest = check_bundle(check)
+        click.echo(f"{check}: all {len(manifest['files'])} files of {manifest['run_name']} are as written.")
+        return
+    contents = collect(PROJECT_PATH, run_name)
+    number = write_bundle(contents.sources, contents.facts, output)
+    click.echo(f"Wrote {output}: {number} files, {output.stat().st_size / 1e6:.1f} MB. Code:")
+    for note in contents.notes:
+        click.echo(f"  {note}")

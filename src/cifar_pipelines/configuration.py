@@ -122,6 +122,25 @@ def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None
             )
 
 
+def parse_params(text: str) -> dict[str, Any]:
+    """Reads a text of `--params` as Kedro does: names with dots become blocks.
+
+    Raises:
+        UserError: If a part is not name=value.
+    """
+    from omegaconf import OmegaConf
+
+    parts = split_params(text)
+    if bad := [part for part in parts if "=" not in part]:
+        raise UserError(f"--params holds {bad[0]!r}, but every part must be name=value.")
+    return OmegaConf.to_container(OmegaConf.from_dotlist(parts))
+
+
+def split_params(text: str) -> list[str]:
+    """The parts of a text of `--params`, each name=value."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _open_blocks(known: set[str]) -> list[str]:
     return [path for path in known if path.endswith(("options", ".params"))]
 

@@ -106,12 +106,15 @@ class SparkHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception, pipeline: Any, catalog: Any) -> None:
         """Ends Spark, and frees a mistake of the user from what Kedro wrapped around it."""
+        watch = self._runtime.watch if self._runtime is not None else None
         self._stop(pipeline, catalog)
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, UserError):
             cause = cause.__cause__
         if cause is not None and cause is not error:
             raise cause
+        if cause is None and watch is not None and watch.reason is not None:
+            raise UserError(watch.reason) from None
 
     def _stop(self, pipeline: Any = None, catalog: Any = None) -> None:
         if self._runtime is not None:

@@ -38,13 +38,16 @@ except UserError as error:
     print("refused:", error)
     sys.exit()
 """
-# Says what was effective, and from where an executor imports the package.
+# Says what was effective, and from where an executor and a process of its own import the package.
 REPORT = """
 import json
 
 def where(_):
+    import subprocess
     import cifar_pipelines.extractors.worker
-    return cifar_pipelines.__file__
+    code = "import cifar_pipelines; print(cifar_pipelines.__file__)"
+    started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return [cifar_pipelines.__file__, started.stdout.strip()]
 
 found = runtime.session.sparkContext.parallelize([0], 1).map(where).collect()
 assert active_session() is runtime.session
@@ -80,14 +83,15 @@ def taken_port():
 
 @pytest.fixture(scope="module", autouse=True)
 def lost_runtime(tmp_path_factory):
-    """A runtime that looks for a Master that is not there; Spark tries for a minute, beside the other tests."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"spark://127.0.0.1:{server.getsockname()[1]}"
+    """A runtime that takes something else for a Master; Spark tries for a minute, beside the other tests."""
+    server = socket.create_server(("127.0.0.1", 0))
+    url = f"spark://127.0.0.1:{server.getsockname()[1]}"
     arguments = ["1", "1", "512m", url, "5", str(tmp_path_factory.mktemp("lost"))]
     command = [sys.executable, "-c", RUNTIME, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         yield url, process
         process.kill()
+    server.close()
 
 
 def daemons():
@@ -187,7 +191,8 @@ def test_an_external_master_gives_executors_that_import_the_shipped_package(clus
         "spark.sql.shuffle.partitions": "2",
         "spark.driver.memory": "2g",
     }
-    assert "cifar_pipelines.zip" in Path(report["where"]).parts
+    for where in report["where"]:
+        assert "cifar_pipelines.zip" in Path(where).parts
 
 
 @pytest.mark.parametrize(
@@ -262,7 +267,7 @@ def test_only_executors_on_the_host_of_the_driver_can_oversubscribe_it(embedded,
     assert info.for_record()["effective"]["hosts"] == ["a", "b"]
 
 
-def test_a_master_that_cannot_be_reached_is_an_error(lost_runtime):
+def test_what_listens_but_is_no_master_is_an_error(lost_runtime):
     url, process = lost_runtime
     output, _ = process.communicate(timeout=180)
     assert f"refused: No Spark session on {url}: " in output

@@ -8,9 +8,11 @@ from cifar_pipelines.configuration import (
     check_environment,
     check_runtime_params,
     load_configuration,
+    parse_params,
     remember,
     selected_classifiers,
     selected_cnns,
+    split_params,
 )
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.spark.parallelism import ParallelismSetting
@@ -75,12 +77,7 @@ class Experiment:
     @property
     def params(self) -> dict[str, Any]:
         """The parameters as Kedro reads them: names with dots become blocks."""
-        from omegaconf import OmegaConf
-
-        parts = _parts(self.params_text)
-        if bad := [part for part in parts if "=" not in part]:
-            raise UserError(f"--params holds {bad[0]!r}, but every part must be name=value.")
-        return OmegaConf.to_container(OmegaConf.from_dotlist(parts))
+        return parse_params(self.params_text)
 
     def check(self) -> None:
         """Checks settings, parameters and selections, before the first step.
@@ -135,9 +132,5 @@ class Experiment:
 
 def with_params(text: str, values: dict[str, Any]) -> str:
     """Adds parameters to a text of `--params`; a name that is there already is replaced."""
-    kept = [part for part in _parts(text) if part.partition("=")[0] not in values]
+    kept = [part for part in split_params(text) if part.partition("=")[0] not in values]
     return ",".join([*kept, *(f"{name}={value}" for name, value in values.items())])
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -3,10 +3,8 @@
 import logging
 import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from cifar_pipelines.experiment.plan import Step
-from cifar_pipelines.spark import guardian
+from cifar_pipelines.kedro_process import guarded_kedro
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +78,7 @@ class StepRunner:
         started = time.monotonic()
         with (
             log.open("wb") as target,
-            _guarded_kedro(step, self.project, target) as process,
+            guarded_kedro(step.arguments(), self.project, target) as process,
             self._display(step, log, started),
         ):
             status = process.wait()
@@ -130,30 +128,6 @@ class StepRunner:
             return 0.0
         mean = sum(ran) / len(ran)
         return max(mean - running, 0) + mean * max(self.total - len(self.outcomes) - 1, 0)
-
-
-@contextmanager
-def _guarded_kedro(step: Step, project: Path, log: Callable) -> Iterator[subprocess.Popen]:
-    """A kedro command under a guardian, which ends it with all it started when this process is gone."""
-    command = [sys.executable, "-m", "kedro", *step.arguments()]
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", guardian.__file__, *command],
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        cwd=project,
-        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.stdin.close()
-        try:
-            process.wait(timeout=guardian.GRACE_S + 10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _name(step: Step) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from cifar_pipelines.evaluation.ranking import fastest_of_each_model, interval
 from cifar_pipelines.evaluation.summary import marks, trained
-from cifar_pipelines.evaluation.verdict import interval, latest_of_each_model
 from cifar_pipelines.parallelism_map import parallelism_document
 from cifar_pipelines.report.answers_data import run
 from cifar_pipelines.report.document import (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from cifar_pipelines.evaluation.summary import SECTION, sections, trained
 from cifar_pipelines.evaluation.ranking import fastest_of_each_model
+from cifar_pipelines.evaluation.summary import SECTION, sections, trained
 from cifar_pipelines.report.document import Blocks, Figure, Spans
 from cifar_pipelines.report.figures import study_folder
 from cifar_pipelines.report.parts import Parts

@@ -17,6 +17,7 @@ class SparkConfig:
         master: "embedded", or the address of a running standalone Master, `spark://host:port`.
         run_name: Leads the name of the Spark application and of the log folder; None for no name.
         executors_timeout_s: Seconds within which every executor must have registered.
+        stall_timeout_s: Seconds without a running task after which a job on a Master that was there already ends.
         log_dir: Folder for the logs of the daemons and executors and for the event log.
         embedded: Where the embedded cluster listens.
         properties: Spark properties, passed on as they are.
@@ -25,6 +26,7 @@ class SparkConfig:
     master: str = EMBEDDED
     run_name: str | None = None
     executors_timeout_s: float = 60.0
+    stall_timeout_s: float = 45.0
     log_dir: str = "logs"
     embedded: EmbeddedClusterConfig = field(default_factory=EmbeddedClusterConfig)
     properties: dict[str, Any] = field(default_factory=dict)

@@ -7,7 +7,6 @@ import sys
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +16,10 @@ from cifar_pipelines.errors import UserError
 from cifar_pipelines.spark.cluster import EmbeddedCluster
 from cifar_pipelines.spark.configuration import EMBEDDED, ClusterInfo, SparkConfig
 from cifar_pipelines.spark.java import find_java_home
+from cifar_pipelines.spark.master import driver_address
+from cifar_pipelines.spark.package import ship_package
 from cifar_pipelines.spark.parallelism import ParallelismSetting, host_cores
+from cifar_pipelines.spark.stall import StallWatch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -55,6 +57,7 @@ class SparkRuntime:
         self.session: SparkSession | None = None
         self.info: ClusterInfo | None = None
         self.interrupted = False
+        self.watch: StallWatch | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> "SparkRuntime":
@@ -95,6 +98,8 @@ class SparkRuntime:
                 on_step(f"Connecting to {master} at {self.setting.name}.")
             self.session = self._build_session(master, embedded, java_home, log_dir)
             self._stack.callback(self._stop_session)
+            if not embedded:
+                self.watch = self._stack.enter_context(StallWatch(self.session, self.config.stall_timeout_s))
             executors = await_executors(self.setting.executors, self.config.executors_timeout_s)
         except BaseException:
             self.stop()
@@ -162,7 +167,11 @@ class SparkRuntime:
             SparkSession.getActiveSession().stop()
         events = log_dir / "event_log"
         events.mkdir(exist_ok=True)
-        cores = str(self.setting.cores_max)
+        cores, host = str(self.setting.cores_max), self.config.embedded.host
+        if embedded:
+            driver = {"spark.driver.host": host, "spark.driver.bindAddress": host}
+        else:
+            driver = driver_address(master, self.config.properties)
         properties = {
             "spark.app.name": self.run_name,
             "spark.eventLog.dir": events.as_uri(),
@@ -175,14 +184,7 @@ class SparkRuntime:
                 for key, value in self.config.properties.items()
             },
             **self.setting.spark_conf(),
-            **(
-                {
-                    "spark.driver.host": self.config.embedded.host,
-                    "spark.driver.bindAddress": self.config.embedded.host,
-                }
-                if embedded
-                else {}
-            ),
+            **driver,
         }
         # The driver schedules and adds up: compiling its code to the last would take cores from the executors.
         light = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -212,7 +214,7 @@ class SparkRuntime:
             # PySpark's handler of Ctrl-C calls the JVM from within a call to the JVM, which fails and hides it.
             signal.signal(signal.SIGINT, self._interrupt)
         if not embedded:
-            session.sparkContext.addPyFile(str(_zip_package()))
+            ship_package(session.sparkContext)
         return session
 
 
@@ -284,13 +286,3 @@ def _native_blas() -> str:
     """The Java option that lets Spark ML multiply with Intel's MKL, where its wheel is installed."""
     found = sorted(Path(sys.prefix).glob("lib/libmkl_rt.so*"))
     return f"-Ddev.ludovic.netlib.blas.nativeLibPath={found[-1]}" if found else ""
-
-
-def _zip_package() -> Path:
-    """Packs the project's own package, so that the executors of an external cluster can import it."""
-    package = Path(__file__).resolve().parents[1]
-    archive = Path(tempfile.mkdtemp()) / "cifar_pipelines.zip"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
-        for file in sorted(package.rglob("*.py")):
-            target.write(file, file.relative_to(package.parent))
-    return archive

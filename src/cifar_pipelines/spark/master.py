@@ -1,0 +1,75 @@
+"""A standalone Master that is there already: does it answer, and by which address do its Workers find the driver?"""
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+
+from cifar_pipelines.errors import UserError
+
+CONNECT_S = 4.0
+_PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):(\d{1,5})")
+
+
+def master_places(url: str) -> list[tuple[str, int]]:
+    """Host and port of a Master, or of several that stand by for each other (`spark://a:7077,b:7077`).
+
+    Raises:
+        UserError: If the address is none.
+    """
+    scheme, _, rest = url.partition("://")
+    found = [_PLACE.fullmatch(part) for part in rest.split(",")]
+    if scheme != "spark" or not all(found) or not all(0 < int(match[2]) < 65536 for match in found):
+        raise UserError(
+            f"The Master's address is {url!r}, but must be spark://host:port, such as spark://master.lab:7077. It stands "
+            "at the top of the Master's web page (port 8080, if nobody changed it)."
+        )
+    return [(match[1].strip("[]"), int(match[2])) for match in found]
+
+
+def reach_master(url: str, timeout_s: float = CONNECT_S) -> str:
+    """Connects to a Master, and leaves it alone again.
+
+    Args:
+        url: Its address.
+        timeout_s: Seconds to wait for an answer.
+
+    Returns:
+        The address of this host from which the connection went out; Workers beside the Master can connect back to it.
+
+    Raises:
+        UserError: If nothing answers there in time.
+    """
+    reason = ""
+    for place in master_places(url):
+        try:
+            with socket.create_connection(place, timeout=timeout_s) as connection:
+                return connection.getsockname()[0]
+        except OSError as error:
+            reason = error.strerror or str(error)
+    raise UserError(
+        f"No Master answers at {url}: {reason}. Check that the Master runs, that host and port are those at the top of its "
+        "web page, and that no firewall lies between. Without a cluster at hand, `kedro run` starts one of its own "
+        "(spark_master=embedded)."
+    )
+
+
+def driver_address(url: str, properties: Mapping[str, object]) -> dict[str, str]:
+    """The Spark property that tells executors where the driver is.
+
+    Spark itself would take the address of the host's name, which many hosts map to loopback.
+
+    Args:
+        url: Address of the Master.
+        properties: Spark properties of the configuration.
+
+    Returns:
+        The property; nothing where `SPARK_LOCAL_IP` or the configuration says otherwise.
+
+    Raises:
+        UserError: If the Master does not answer.
+    """
+    address = reach_master(url)
+    if os.environ.get("SPARK_LOCAL_IP") or "spark.driver.host" in properties:
+        return {}
+    return {"spark.driver.host": address}

@@ -1,0 +1,205 @@
+"""What belongs into the bundle of a run name: logs, reports, run records, code."""
+
+import io
+import json
+import re
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from cifar_pipelines.errors import unknown_name
+from cifar_pipelines.experiment.records import RECORDS
+from cifar_pipelines.submission.records import LOGS, submissions, submitted_names
+from cifar_pipelines.submission.secrets import Source
+
+REPORTING = Path("data/08_reporting")
+REPORTS = ("report.md", "report.pdf", "report.html", "comparison.csv")
+BESIDE_REPORTS = (".png", ".svg", ".csv")
+LOG_SUFFIXES = (".log", ".json", ".txt", ".diff", ".out", ".err")
+LOG_NAMES = ("stdout", "stderr")
+# What stands for the code where there is no git.
+CODE_FOLDERS = ("src", "conf", "docs", "tests")
+# Never part of the code: data, environments, what Python and tools leave behind, local configuration.
+NO_CODE = ("data", ".venv*", "venv", "__pycache__", "*.egg-info", ".git", "shared", "logs")
+NO_CODE_SUFFIXES = (".pyc", ".zip", ".tar", ".gz", ".log", ".pt", ".pth", ".parquet", ".npy", ".pkl")
+_RUN = r"-\d{4}-\d\d-\d\dT[\d.]+Z-exec_\d+x\d+"
+
+
+@dataclass
+class Contents:
+    """What goes into a bundle.
+
+    Attributes:
+        run_name: The run name.
+        sources: Files by their name in the bundle.
+        git_revisions: The code that ran, oldest first; none where there was no git.
+        notes: What the reader has to know about the code.
+    """
+
+    run_name: str
+    sources: dict[str, Source] = field(default_factory=dict)
+    git_revisions: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the manifest says beside the files."""
+        newest = self.git_revisions[-1] if self.git_revisions else None
+        return {
+            "run_name": self.run_name,
+            "git_revision": newest,
+            "git_revisions": self.git_revisions,
+            "notes": self.notes,
+        }
+
+
+def collect(project: Path, run_name: str) -> Contents:
+    """Collects all that belongs to a run name.
+
+    Raises:
+        UserError: If nothing ran under that name.
+    """
+    submitted, runs = submissions(project, run_name), run_folders(project, run_name)
+    if not submitted and not runs:
+        known = {*submitted_names(project), *_run_names(project)}
+        raise unknown_name("run name", run_name, known, "`kedro submit --run-name` gives a run its name.")
+    contents = Contents(run_name)
+    for folder in (project / LOGS / run_name, *runs):
+        contents.sources |= {file.relative_to(project).as_posix(): file for file in _log_files(folder)}
+    records = list(_run_records(project, {folder.name for folder in runs}))
+    contents.sources |= {f"run_records/{name}": file for name, file, _ in records}
+    contents.sources |= {
+        f"reports/{file.relative_to(project / REPORTING).as_posix()}": file for file in _reports(project)
+    }
+    found = [(record.started, record.git_revision) for record in submitted]
+    found += [(record["created"], record.get("git_revision")) for _, _, record in records]
+    for _, revision in sorted((pair for pair in found if pair[1]), key=lambda pair: pair[0]):
+        if revision in contents.git_revisions:
+            contents.git_revisions.remove(revision)
+        contents.git_revisions.append(revision)
+    for revision in contents.git_revisions or [None]:
+        _add_code(contents, project, revision)
+    if local := _local_files(project):
+        contents.notes.append(f"conf/local is never in a bundle; it holds now: {', '.join(local)}.")
+    return contents
+
+
+def run_folders(project: Path, run_name: str) -> list[Path]:
+    """The log folders of the runs of a name, submitted or not, oldest first."""
+    pattern = re.compile(re.escape(run_name) + _RUN)
+    return [folder for folder in sorted((project / LOGS).glob("*")) if pattern.fullmatch(folder.name)]
+
+
+def _run_names(project: Path) -> Iterator[str]:
+    for folder in (project / LOGS).glob("*"):
+        if match := re.fullmatch(rf"(.+){_RUN}", folder.name):
+            yield match[1]
+
+
+def _log_files(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        text = (
+            file.suffix in LOG_SUFFIXES
+            or file.name in LOG_NAMES
+            or "event_log" in file.relative_to(folder).parts
+        )
+        if text and file.is_file() and not file.is_symlink() and not file.name.startswith("."):
+            yield file
+
+
+def _run_records(project: Path, runs: set[str]) -> Iterator[tuple[str, Path, dict]]:
+    """The run records whose log folder is one of these."""
+    for file in sorted((project / RECORDS).glob("*/*.json/*/*.json")):
+        try:
+            record = json.loads(file.read_text())
+            own = Path(record["parallelism"]["log_dir"]).name in runs and "created" in record
+        except (ValueError, KeyError, TypeError):
+            continue
+        if own:
+            yield file.relative_to(project / RECORDS).as_posix(), file, record
+
+
+def _reports(project: Path) -> Iterator[Path]:
+    folders = {file.parent for name in REPORTS for file in (project / REPORTING).rglob(name)}
+    for folder in sorted(folders):
+        for file in folder.iterdir():
+            if file.is_file() and (file.name in REPORTS or file.suffix in BESIDE_REPORTS):
+                yield file
+
+
+def _add_code(contents: Contents, project: Path, revision: str | None) -> None:
+    """Adds the code of a revision, as exactly as it is known, and says how exactly that is."""
+    commit, _, changes = (revision or "").partition("+")
+    folder = f"code/{commit[:12] or 'no_git'}{'+changes' if changes else ''}"
+    try:
+        if not commit:
+            files = _plain_files(project)
+            note = "no git revision was recorded: these are the project's files as they are now"
+        elif changes:
+            files = _tracked_files(project)
+            # Outside of the tree of the code, so that it cannot hide a file.
+            contents.sources[f"{folder}.diff"] = _git(
+                project, "diff", "--binary", "--relative", commit, "--", "."
+            )
+            note = (
+                f"there were changes that no commit holds: these are the tracked files as they are now, with their diff to "
+                f"{commit[:12]}; the diff of the moment of the submission is changes.diff beside its log"
+            )
+        else:
+            files, note = _archive(project, commit), f"exactly the commit {commit}"
+    except (OSError, subprocess.CalledProcessError):
+        files = _plain_files(project)
+        note = f"git does not know {commit[:12]} here: these are the project's files as they are now"
+    contents.sources |= {f"{folder}/{name}": source for name, source in files.items()}
+    contents.notes.append(f"{folder}: {note}.")
+
+
+def _local_files(project: Path) -> list[str]:
+    files = (file for file in (project / "conf" / "local").rglob("*") if file.is_file())
+    return sorted(file.name for file in files if file.name != ".gitkeep")
+
+
+def _archive(project: Path, commit: str) -> dict[str, Source]:
+    with tarfile.open(fileobj=io.BytesIO(_git(project, "archive", "--format=tar", commit))) as archive:
+        return {
+            member.name: archive.extractfile(member).read()
+            for member in archive.getmembers()
+            if member.isfile() and is_code(member.name)
+        }
+
+
+def _tracked_files(project: Path) -> dict[str, Source]:
+    names = _git(project, "ls-files", "-z").decode().split("\0")
+    return _existing(project, filter(None, names))
+
+
+def _plain_files(project: Path) -> dict[str, Source]:
+    inside = (file for folder in CODE_FOLDERS for file in (project / folder).rglob("*"))
+    names = (file.relative_to(project).as_posix() for file in (*inside, *project.glob("*")))
+    return _existing(project, (name for name in names if not name.startswith("conf/local/")))
+
+
+def _existing(project: Path, names: Iterator[str]) -> dict[str, Source]:
+    paths = {name: project / name for name in names if is_code(name)}
+    return {name: path for name, path in paths.items() if path.is_file() and not path.is_symlink()}
+
+
+def is_code(name: str) -> bool:
+    """Whether a file of the project is code or configuration, neither data nor left behind by a tool."""
+    path = PurePosixPath(name)
+    outside = any(PurePosixPath(part).match(pattern) for part in path.parts[:-1] for pattern in NO_CODE)
+    return not outside and path.suffix not in NO_CODE_SUFFIXES
+
+
+def project_files(project: Path) -> dict[str, Source]:
+    """The tracked files of the project; outside of git those that stand for them."""
+    try:
+        return _tracked_files(project)
+    except (OSError, subprocess.CalledProcessError):
+        return _plain_files(project)
+
+
+def _git(project: Path, *arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=project, check=True, capture_output=True).stdout

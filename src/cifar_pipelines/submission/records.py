@@ -1,0 +1,113 @@
+"""What was submitted, and what became of it: `submission.json`, beside the log."""
+
+import json
+import socket
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.errors import unknown_name
+
+LOGS = "logs"
+RECORD = "submission.json"
+RUNNING = "running"
+
+
+@dataclass
+class SubmissionRecord:
+    """One submission.
+
+    Attributes:
+        run_name: Its name.
+        time: When it was submitted, which also names its folder.
+        master: Address of the Master.
+        pipelines: The pipelines; empty for all of them.
+        environment: The environment; None for Kedro's default.
+        params: What was given with `--params`.
+        command: The command that ran.
+        git_revision: The code that ran; None outside of git.
+        log: The log, relative to the project.
+        host: Where it was submitted.
+        pid: The process that waits for the run.
+        started: When the run started.
+        ended: When it ended.
+        status: "running", "done", "failed" or "interrupted".
+        exit_status: Exit status of the run.
+        application_ids: Spark's ids of its applications, as the Master's page shows them.
+        spark_logs: Folders with the runs' own logs and Spark's event logs, relative to the project.
+    """
+
+    run_name: str
+    time: str
+    master: str
+    pipelines: list[str]
+    environment: str | None
+    params: str
+    command: list[str]
+    git_revision: str | None
+    log: str
+    host: str
+    pid: int
+    started: str
+    ended: str | None = None
+    status: str = RUNNING
+    exit_status: int | None = None
+    application_ids: list[str] | None = None
+    spark_logs: list[str] | None = None
+
+    @property
+    def state(self) -> str:
+        """The status in words; a submission whose process is gone without a word is not running."""
+        if self.status == "failed":
+            return f"failed ({self.exit_status})"
+        if self.status == RUNNING and self.host == socket.gethostname() and not _alive(self.pid):
+            return "ended without a word"
+        return self.status
+
+    def write(self, project: Path) -> None:
+        """Writes the record beside its log; a reader sees the old one or the new one, whole."""
+        target = (project / self.log).with_name(RECORD)
+        part = target.with_suffix(".part")
+        part.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        part.replace(target)
+
+    @classmethod
+    def read(cls, file: Path) -> "SubmissionRecord | None":
+        """Reads a record; None if it is none."""
+        try:
+            content: dict[str, Any] = json.loads(file.read_text())
+            known = {field.name for field in fields(cls)}
+            return cls(**{key: value for key, value in content.items() if key in known})
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+
+
+def submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
+    """All submissions of a name, oldest first."""
+    files = sorted((project / LOGS / run_name).glob(f"*/{RECORD}"))
+    return [record for file in files if (record := SubmissionRecord.read(file)) is not None]
+
+
+def require_submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
+    """All submissions of a name, oldest first.
+
+    Raises:
+        UserError: If there is none, with the nearest names.
+    """
+    if found := submissions(project, run_name):
+        return found
+    raise unknown_name(
+        "run name", run_name, submitted_names(project), "A name gets its log with `kedro submit --run-name`."
+    )
+
+
+def submitted_names(project: Path) -> Iterable[str]:
+    """The names under which something was submitted."""
+    return {file.parents[1].name for file in (project / LOGS).glob(f"*/*/{RECORD}")}
+
+
+def _alive(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid)

@@ -1,0 +1,93 @@
+"""Looks for secrets in what is about to leave this host."""
+
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+# What a bundle is made of: a file, or the bytes themselves.
+Source = Path | bytes
+
+SECRET_FILES = (
+    *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "credentials*"),
+    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", ".pypirc", ".pgpass"),
+)
+SECRET_VARIABLES = ("TOKEN", "SECRET", "PASSWORD")
+SHORTEST = 8  # a shorter value would be found everywhere by chance
+# In code, a bare word behind `token =` is a name, not a value.
+CODE = (".py", ".ipynb")
+
+_SHAPES = {
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
+    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+}
+_KEY = r"(?i:(token|passw(?:or)?d|passphrase|api[_.-]?key|secret[\w.-]{0,40}))(?:\\?[\"'])?\]?"
+_VALUE = r"([^\s\"'\\,;&(){}\[\]<>]{8,})"
+_QUOTED = re.compile(rf"{_KEY}\s*[:=]{{1,2}}\s*[bfru]{{0,2}}\\?[\"']([^\"'\\]{{8,}})\\?[\"']")
+_BARE = (re.compile(rf"{_KEY}={_VALUE}(?=[\s,;&]|$)"), re.compile(rf"{_KEY}\s*[:=]\s+{_VALUE}\s*(?:#.*)?$"))
+_PLACEHOLDER = re.compile(
+    r"(?i)[*<$%{!].*|(.)\1*|.*(?:placeholder|example|change.?me|redacted|your[_ -]|\.\.\.).*|\W+"
+)
+
+
+def open_source(source: Source) -> BinaryIO:
+    """Opens what a bundle is made of."""
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def find_secrets(sources: Mapping[str, Source], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Looks for secrets by name and by content.
+
+    Args:
+        sources: Files by the name they have in the bundle.
+        environment: Environment variables; the values of those that sound secret are looked for.
+
+    Returns:
+        A sentence for every finding, with file and line, never with the secret; none if nothing was found.
+    """
+    values = _secret_values(environment)
+    return [finding for name in sorted(sources) for finding in _findings(name, sources[name], values)]
+
+
+def _findings(name: str, source: Source, values: Mapping[str, bytes]) -> Iterator[str]:
+    if _sounds_secret(PurePosixPath(name).name.lower()):
+        yield f"{name}: a file of this name holds secrets"
+    with open_source(source) as lines:
+        for number, line in enumerate(lines, start=1):
+            for variable, value in values.items():
+                if value in line:
+                    yield f"{name}, line {number}: the value of the environment variable {variable}"
+            if b"\0" in line:
+                continue
+            for what in _looks_like(line.decode(errors="replace"), PurePosixPath(name).suffix in CODE):
+                yield f"{name}, line {number}: looks like {what}"
+
+
+def _sounds_secret(name: str) -> bool:
+    listed = any(fnmatchcase(name, pattern) for pattern in SECRET_FILES)
+    return listed and not name.endswith((".example", ".sample", ".template"))
+
+
+def _looks_like(line: str, code: bool) -> Iterator[str]:
+    for what, shape in _SHAPES.items():
+        if shape.search(line):
+            yield what
+    for pattern in (_QUOTED,) if code else (_QUOTED, *_BARE):
+        for match in pattern.finditer(line):
+            if not _PLACEHOLDER.fullmatch(match[2]):
+                yield f"a value of {match[1]!r}"
+                return
+
+
+def _secret_values(environment: Mapping[str, str]) -> dict[str, bytes]:
+    """Values of variables that sound secret; of one with several lines the longest."""
+    found = {}
+    for name, value in environment.items():
+        longest = max(value.splitlines(), key=len, default="").strip()
+        if any(word in name.upper() for word in SECRET_VARIABLES) and len(longest) >= SHORTEST:
+            found[name] = longest.encode(errors="surrogateescape")
+    return found

@@ -1,0 +1,209 @@
+"""Submits a run: everything is checked first, then it runs as a process of its own, and its log is kept."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from cifar_pipelines import pipelines as pipelines_room
+from cifar_pipelines.configuration import (
+    PROJECT_PATH,
+    check_environment,
+    check_runtime_params,
+    load_configuration,
+    parse_params,
+    remember,
+    selected_classifiers,
+    selected_cnns,
+)
+from cifar_pipelines.errors import UserError, unknown_name
+from cifar_pipelines.kedro_process import guarded_kedro
+from cifar_pipelines.provenance import git_revision
+from cifar_pipelines.spark.master import reach_master
+from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.study import BIGDL_CNN, SPARK_ML
+from cifar_pipelines.submission.records import LOGS, SubmissionRecord
+
+LOG = "submit.log"
+CHANGES = "changes.diff"
+POLL_S = 0.1
+INTERRUPTED = 130
+_LEGAL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_APPLICATION = re.compile(r"\bapp-\d{14}-\d{4,}\b")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is asked for.
+
+    Attributes:
+        master: Address of the Master.
+        run_name: Leads the name of the Spark application and of the log folders.
+        pipelines: The pipelines; empty for all of them.
+        environment: The environment with the parallelism setting; None for Kedro's default.
+        params_text: What is given with `--params`, as it is typed.
+    """
+
+    master: str
+    run_name: str
+    pipelines: tuple[str, ...] = ()
+    environment: str | None = None
+    params_text: str = ""
+
+    def check(self) -> None:
+        """Checks name, pipelines, environment, parameters and Master, before anything starts.
+
+        Raises:
+            UserError: For the first mistake.
+        """
+        check_run_name(self.run_name)
+        _check_pipelines(self.pipelines)
+        given = parse_params(self.params_text)
+        for key, option in (("spark_master", "--master"), ("run_name", "--run-name")):
+            if key in given:
+                raise UserError(
+                    f"--params holds {key}, which {option} gives already. Leave it out of --params."
+                )
+        check_environment(self.environment)
+        loader = load_configuration(self.environment, given)
+        check_runtime_params(given, loader)
+        ParallelismSetting.from_config(loader["globals"]["parallelism"], loader["globals"]["budget"])
+        remember(loader["parameters"])
+        if not self.pipelines or SPARK_ML in self.pipelines:
+            selected_classifiers()
+        if not self.pipelines or BIGDL_CNN in self.pipelines:
+            selected_cnns()
+        if "," in self.master:
+            raise UserError(
+                f"--master is {self.master!r}, but must be one address: a comma would part the parameters of the run. "
+                "Name the Master that is alive, as its web page says."
+            )
+        reach_master(self.master)
+
+    def arguments(self) -> list[str]:
+        """Arguments of the kedro command that runs it."""
+        params = [f"spark_master={self.master}", f"run_name={self.run_name}"]
+        if self.params_text.strip(", "):
+            params.append(self.params_text)
+        chosen = ["--pipelines", ",".join(self.pipelines)] if self.pipelines else []
+        environment = ["--env", self.environment] if self.environment else []
+        return ["run", *chosen, *environment, "--params", ",".join(params)]
+
+
+def check_run_name(name: str) -> None:
+    """Refuses a name that cannot lead the name of a folder, or that is read as something else.
+
+    Raises:
+        UserError: With the rule.
+    """
+    from omegaconf import OmegaConf
+
+    if not _LEGAL_NAME.fullmatch(name):
+        raise UserError(
+            f"The run name is {name!r}, but must consist of letters, digits, - and _, begin with no -, and have at most 64 "
+            "of them, such as roll_4711."
+        )
+    if str(read := OmegaConf.from_dotlist([f"run_name={name}"])["run_name"]) != name:
+        raise UserError(
+            f"The run name {name!r} would be read as {read!r}. Put a word before it, such as roll_{name}."
+        )
+
+
+def _check_pipelines(names: tuple[str, ...]) -> None:
+    known = {path.parent.name for path in Path(pipelines_room.__file__).parent.glob("*/__init__.py")}
+    for name in names:
+        if name not in known:
+            raise unknown_name("pipeline", name, known, "Several are joined by commas.")
+
+
+def run_submission(submission: Submission, show: Callable[[bytes], object]) -> SubmissionRecord:
+    """Runs a submission to its end.
+
+    Args:
+        submission: What to run; checked.
+        show: Gets what the run prints, as it prints it.
+
+    Returns:
+        What became of it; also written beside the log.
+    """
+    record = _begin(submission)
+    log = PROJECT_PATH / record.log
+    try:
+        with (
+            log.open("ab") as target,
+            guarded_kedro(submission.arguments(), PROJECT_PATH, target) as process,
+        ):
+            record.exit_status = _follow(process, log, show)
+        record.status = "failed" if record.exit_status else "done"
+    except KeyboardInterrupt:
+        record.status, record.exit_status = "interrupted", INTERRUPTED
+    finally:
+        record.ended = _now().isoformat(timespec="seconds")
+        text = _COLOUR.sub("", log.read_text(errors="replace"))
+        record.application_ids = list(dict.fromkeys(_APPLICATION.findall(text)))
+        record.spark_logs = _spark_logs(text, submission.run_name)
+        record.write(PROJECT_PATH)
+    return record
+
+
+def _begin(submission: Submission) -> SubmissionRecord:
+    """Makes the folder of a submission, with its record and what the code has that no commit has."""
+    started = _now()
+    stamp = started.strftime("%Y-%m-%dT%H.%M.%S.%f")[:-3] + "Z"
+    folder = PROJECT_PATH / LOGS / submission.run_name / stamp
+    folder.mkdir(parents=True)
+    command = ["kedro", *submission.arguments()]
+    (folder / LOG).write_text(f"$ {shlex.join(command)}\n")
+    record = SubmissionRecord(
+        run_name=submission.run_name,
+        time=stamp,
+        master=submission.master,
+        pipelines=list(submission.pipelines),
+        environment=submission.environment,
+        params=submission.params_text,
+        command=command,
+        git_revision=git_revision(),
+        log=os.path.relpath(folder / LOG, PROJECT_PATH),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started=started.isoformat(timespec="seconds"),
+    )
+    if (record.git_revision or "").endswith("+changes"):
+        with (folder / CHANGES).open("wb") as target:
+            command = ["git", "diff", "--binary", "--relative", "HEAD", "--", "."]
+            subprocess.run(command, cwd=PROJECT_PATH, stdout=target, check=True)
+    record.write(PROJECT_PATH)
+    return record
+
+
+def _follow(process: subprocess.Popen, log: Path, show: Callable[[bytes], object]) -> int:
+    """Shows what a log gains until its process has ended.
+
+    The file is read, not a pipe: a daemon that outlives the run could hold a pipe open for ever.
+    """
+    with log.open("rb") as source:
+        while True:
+            status = process.poll()
+            if text := source.read():
+                show(text)
+            if status is not None:
+                return status
+            time.sleep(POLL_S)
+
+
+def _spark_logs(text: str, run_name: str) -> list[str]:
+    """The log folders that the output of a run names."""
+    name = rf"{re.escape(run_name)}-\d{{4}}-\d\d-\d\dT[\d.]+Z-exec_\d+x\d+"
+    found = dict.fromkeys(f"{LOGS}/{match}" for match in re.findall(rf"\b{name}\b", text))
+    return [folder for folder in found if (PROJECT_PATH / folder).is_dir()]
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

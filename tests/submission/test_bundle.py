@@ -1,0 +1,256 @@
+import hashlib
+import json
+import subprocess
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cifar_pipelines.errors import UserError
+from cifar_pipelines.submission.bundle import MANIFEST, check_bundle, write_bundle
+from cifar_pipelines.submission.contents import collect, is_code
+from cifar_pipelines.submission.records import SubmissionRecord
+
+RUN = "roll-2024-01-02T03.04.05.678Z-exec_2x1"
+letters = st.text("abcXYZ0-_. ", min_size=1, max_size=8).filter(lambda name: name.strip(". "))
+names = st.lists(letters, min_size=1, max_size=3).map("/".join)
+files = st.dictionaries(names.map("x/{}".format), st.binary(max_size=200), max_size=5)
+
+
+def rewrite(source, target, change):
+    """Copies a zip; `change` gets the contents by name, in order, and may change them."""
+    with zipfile.ZipFile(source) as old:
+        content = [(name, old.read(name)) for name in old.namelist()]
+    with zipfile.ZipFile(target, "w") as new:
+        for name, data in change(content):
+            new.writestr(name, data)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("bundles")
+
+
+@settings(deadline=None)
+@given(files)
+def test_every_listed_checksum_matches_and_nothing_else_is_there(folder, sources):
+    assert write_bundle(sources, {"run_name": "roll"}, folder / "a.zip", {}) == len(sources)
+    manifest = check_bundle(folder / "a.zip")
+    with zipfile.ZipFile(folder / "a.zip") as archive:
+        assert archive.namelist() == [*sorted(sources), MANIFEST]
+        for name, facts in manifest["files"].items():
+            content = archive.read(name)
+            assert content == sources[name]
+            assert facts == {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+
+
+@settings(deadline=None)
+@given(files, st.randoms())
+def test_the_same_files_make_the_same_zip_in_whatever_order(folder, sources, random):
+    shuffled = list(sources.items())
+    random.shuffle(shuffled)
+    write_bundle(sources, {}, folder / "a.zip", {})
+    write_bundle(dict(shuffled), {}, folder / "b.zip", {})
+    assert (folder / "a.zip").read_bytes() == (folder / "b.zip").read_bytes()
+
+
+@settings(deadline=None)
+@given(files.filter(bool), st.data())
+def test_a_changed_byte_is_found_or_changes_no_file(folder, sources, data):
+    write_bundle(sources, {"run_name": "roll"}, folder / "a.zip", {})
+    content = bytearray((folder / "a.zip").read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    (folder / "b.zip").write_bytes(content)
+    try:
+        manifest = check_bundle(folder / "b.zip")
+    except UserError:
+        return
+    assert manifest == check_bundle(folder / "a.zip")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: [(name, data + b"!" * (name == "b")) for name, data in content], "b: its contents"),
+        (lambda content: content[1:], "a: missing"),
+        (lambda content: [*content, ("c", b"more")], "c: not in MANIFEST.json"),
+        (lambda content: content[:-1], "no whole bundle"),
+    ],
+)
+def test_what_is_wrong_with_a_bundle_is_named(tmp_path, change, words):
+    write_bundle({"a": b"1", "b": b"2"}, {}, tmp_path / "a.zip", {})
+    rewrite(tmp_path / "a.zip", tmp_path / "b.zip", change)
+    with pytest.raises(UserError, match=words):
+        check_bundle(tmp_path / "b.zip")
+
+
+def test_half_a_bundle_or_none_is_no_bundle(tmp_path):
+    write_bundle({"a": b"1" * 1000}, {}, tmp_path / "a.zip", {})
+    (tmp_path / "half.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:100])
+    for name in ("half.zip", "none.zip"):
+        with pytest.raises(UserError, match=f"{name} is no whole bundle"):
+            check_bundle(tmp_path / name)
+
+
+def test_a_secret_is_refused_without_being_said_and_leaves_the_old_bundle(tmp_path):
+    write_bundle({"a": b"1"}, {}, tmp_path / "a.zip", {})
+    before = (tmp_path / "a.zip").read_bytes()
+    value = "correct-horse"
+    with pytest.raises(UserError) as caught:
+        write_bundle({"logs/run.log": b"one\n" + value.encode()}, {}, tmp_path / "a.zip", {"MY_TOKEN": value})
+    assert "logs/run.log, line 2: the value of the environment variable MY_TOKEN" in caught.value.message
+    assert value not in caught.value.message
+    assert (tmp_path / "a.zip").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_no_half_written_zip_is_left_where_writing_fails(tmp_path):
+    sources = {"a": b"1", "b": tmp_path / "b"}
+    (tmp_path / "b").write_text("there while it is looked through")
+
+    class Gone(dict):
+        """Loses a file between the search for secrets and the writing."""
+
+        def __getitem__(self, name):
+            if name == "b" and list(tmp_path.glob("*.part")):
+                (tmp_path / "b").unlink()
+            return super().__getitem__(name)
+
+    with pytest.raises(FileNotFoundError):
+        write_bundle(Gone(sources), {}, tmp_path / "a.zip", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A small project in which one run was submitted."""
+    folder = tmp_path / "project"
+    reporting = folder / "data/08_reporting"
+    for file, text in {
+        "src/package/code.py": "x = 1\n",
+        "src/package/__pycache__/code.pyc": "",
+        "conf/base/globals.yml": "seed: 1\n",
+        "conf/local/credentials.yml": "mine: 1\n",
+        "data/04_feature/table.parquet": "data",
+        ".venv/lib/module.py": "",
+        "README.md": "# Read\n",
+        f"logs/{RUN}/run.log": "done\n",
+        f"logs/{RUN}/event_log/app-1": "{}\n",
+        f"logs/{RUN}/work/app-1/0/stderr": "",
+        f"logs/{RUN}/work/app-1/0/cifar_pipelines.zip": "",
+        "logs/roll-2-2024-01-02T03.04.05.678Z-exec_2x1/run.log": "another's",
+    }.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text)
+    for file, text in {
+        "comparison/report.md": "# Report",
+        "comparison/speedup.png": "plot",
+        "synthetic/samples.png": "images",
+    }.items():
+        (reporting / file).parent.mkdir(parents=True, exist_ok=True)
+        (reporting / file).write_text(text)
+    for model, run in (("a", RUN), ("b", "other")):
+        record = reporting / f"run_records/exec_2x1/{model}.json/v/{model}.json"
+        record.parent.mkdir(parents=True)
+        record.write_text(json.dumps({"created": "2024", "parallelism": {"log_dir": f"logs/{run}"}}))
+    return folder
+
+
+def submitted(project, revision):
+    log = project / "logs/roll/2024-01-02T03.04.04.000Z/submit.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("$ kedro run\n")
+    path = log.relative_to(project).as_posix()
+    SubmissionRecord(
+        *("roll", log.parent.name, "spark://a:1", [], None, "", ["kedro", "run"], revision, path, "host", 1),
+        started="2025",
+    ).write(project)
+
+
+def git(project, *arguments):
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *who, *arguments], cwd=project, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def commit(project):
+    (project / ".gitignore").write_text("data/\nlogs/\n.venv/\nconf/local/\n__pycache__/\n")
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "first")
+    return git(project, "rev-parse", "HEAD")
+
+
+LOGS_AND_REPORTS = {
+    *(f"logs/{RUN}/run.log", f"logs/{RUN}/event_log/app-1", f"logs/{RUN}/work/app-1/0/stderr"),
+    *(
+        "reports/comparison/report.md",
+        "reports/comparison/speedup.png",
+        "run_records/exec_2x1/a.json/v/a.json",
+    ),
+}
+SUBMITTED = {f"logs/roll/2024-01-02T03.04.04.000Z/{name}" for name in ("submit.log", "submission.json")}
+
+
+def test_outside_of_git_the_folders_of_the_project_stand_for_the_code(project):
+    contents = collect(project, "roll")
+    code = {f"code/no_git/{name}" for name in ("src/package/code.py", "conf/base/globals.yml", "README.md")}
+    assert set(contents.sources) == LOGS_AND_REPORTS | code
+    assert "as they are now" in contents.notes[0]
+    assert contents.notes[1] == "conf/local is never in a bundle; it holds now: credentials.yml."
+
+
+def test_a_commit_is_packed_as_it_was_when_it_ran(project, commit):
+    submitted(project, commit)
+    (project / "src/package/code.py").write_text("x = 2\n")
+    contents = collect(project, "roll")
+    code = f"code/{commit[:12]}"
+    names = (".gitignore", "README.md", "conf/base/globals.yml", "src/package/code.py")
+    assert set(contents.sources) == LOGS_AND_REPORTS | SUBMITTED | {f"{code}/{name}" for name in names}
+    assert contents.sources[f"{code}/src/package/code.py"] == b"x = 1\n"
+    assert contents.facts["git_revision"] == commit and "exactly the commit" in contents.notes[0]
+    output = project / "bundle.zip"
+    write_bundle(contents.sources, contents.facts, output, {})
+    assert check_bundle(output)["run_name"] == "roll"
+
+
+def test_changes_are_packed_with_their_diff(project, commit):
+    submitted(project, f"{commit}+changes")
+    (project / "src/package/code.py").write_text("x = 2\n")
+    contents = collect(project, "roll")
+    code = f"code/{commit[:12]}+changes"
+    assert contents.sources[f"{code}/src/package/code.py"].read_text() == "x = 2\n"
+    assert b"+x = 2" in contents.sources[f"{code}.diff"]
+    assert "changes that no commit holds" in contents.notes[0]
+
+
+def test_a_commit_that_git_has_lost_is_said(project, commit):
+    submitted(project, "0" * 40)
+    contents = collect(project, "roll")
+    assert "git does not know 000000000000 here" in contents.notes[0]
+    assert "code/000000000000/src/package/code.py" in contents.sources
+
+
+def test_a_name_under_which_nothing_ran_is_refused_with_the_nearest(project):
+    with pytest.raises(UserError, match=r"Unknown run name 'rol'\. Did you mean 'roll'"):
+        collect(project, "rol")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        *(
+            ("src/a.py", True),
+            (".gitignore", True),
+            ("docs/images/plot.png", True),
+            ("src/datasets/a.py", True),
+        ),
+        *(("data/01_raw/a.png", False), (".venv310/lib/a.py", False), ("src/x.egg-info/PKG", False)),
+        *(("bundle.zip", False), ("weights.pth", False)),
+    ],
+)
+def test_data_environments_and_archives_are_no_code(name, code):
+    assert is_code(name) == code
