@@ -51,8 +51,9 @@ REST: tuple[tuple[str, Answer], ...] = (
 )
 # Parts of the comparison that are not asked for by name go to the question that they are about.
 PLACES = {
-    "A7": r".*(paired|statisti|significan|tell.* apart|mcnemar|calibrat)",
+    "A7": r".*(pairs of models|paired|statisti|significan|tell.* apart|mcnemar|calibrat)",
     "A9": r".*(scaling|speed-up|amdahl|gustafson|component|where the time|bottleneck)",
+    "A13": r".*predicted before",
 }
 
 

@@ -73,7 +73,9 @@ def metrics(content: Content) -> Blocks:
     label, record, behind = best
     again = run(study, SPARK_ML if record["family"] == SPARK_ML else "bigdl_cnn")
     return (
-        say("The scores of each model's latest run; the accuracy comes with its Wilson interval."),
+        say(
+            "The scores of each model's latest run at its fastest setting; the accuracy comes with its Wilson interval."
+        ),
         *study.parts.take("Scores of"),
         *study.parts.take_whole("Accuracy by"),
         _heading("The most accurate model"),

@@ -67,7 +67,7 @@ def results_by_setting(content: Content) -> Blocks:
     return (
         *topics(study.verdict, "Training time|Cautions"),
         *study.parts.take_whole("Time by"),
-        *_plots(content, "time_by_setting.png", "speedup.png"),
+        *_plots(content, "time_by_setting.png", "speedup.png", "components.png", "timeline.png"),
     )
 
 

@@ -19,7 +19,7 @@ NAMES_OF = {
 }
 REFERENCES = "records"
 LONG_REFERENCES = "run records"
-LATEST = "latest run"  # a heading with these words stands over rows of one run each
+LATEST = "at its fastest setting"  # a heading with these words stands over rows of one run each
 
 
 def number_records(
