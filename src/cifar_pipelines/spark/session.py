@@ -236,9 +236,10 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
             return found
         time.sleep(0.1)
     conf = session.sparkContext.getConf()
+    name = f"exec_{conf.get('spark.cores.max')}x{conf.get('spark.executor.cores')}"
     raise UserError(
         f"{len(found)} of {executors} executors registered within {timeout_s:.0f} s on "
-        f"{session.sparkContext.master}. The setting needs {conf.get('spark.cores.max')} free cores and {executors} x "
+        f"{session.sparkContext.master}. The setting {name} needs {conf.get('spark.cores.max')} free cores and {executors} x "
         f"{conf.get('spark.executor.memory')} on the Workers. Look at the Master's web page for what is free, choose a "
         "smaller setting, or raise executors_timeout_s in conf/base/spark.yml."
     )
