@@ -91,7 +91,7 @@ def _holm_by_hand(p):
     return adjusted
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(P_VALUES)
 def test_holm_equals_the_procedure_and_keeps_its_laws(p):
     adjusted = holm(p)

@@ -279,7 +279,9 @@ def test_a_log_that_cannot_be_read_is_warned_of(project, caplog, monkeypatch):
 def test_the_hook_writes_after_spark_has_stopped(project, fails):
     stopped = []
     hooks = SparkHooks()
-    hooks._runtime = SimpleNamespace(log_dir=project / "logs" / "run", stop=lambda: stopped.append(True))
+    hooks._runtime = SimpleNamespace(
+        log_dir=project / "logs" / "run", stop=lambda: stopped.append(True), watch=None
+    )
     cluster = SimpleNamespace(application_id=logs.APPLICATION_ID, setting="exec_2x2")
     hooks._context = SimpleNamespace(run_id="the-run", cluster=cluster)
     record = make_record(fit_s=(6.5,), run_id="the-run")

@@ -134,7 +134,7 @@ def test_a_new_training_gets_a_folder_that_is_removed_when_it_ends_well(resume, 
         assert checkpoint.folder == root / NOW and not checkpoint.holds_state
         assert json.loads((checkpoint.folder / "configuration.json").read_text()) == CONFIGURATION
         checkpoint.save(state(), HISTORY)
-    assert list(root.iterdir()) == []
+    assert [path for path in root.iterdir() if path.is_dir()] == []
 
 
 def test_the_newest_unfinished_training_is_gone_on_with(leave, tmp_path):
@@ -169,7 +169,7 @@ def test_a_training_that_fails_leaves_its_checkpoint_to_be_gone_on_with(unfinish
         raise ZeroDivisionError
     with claimed(tmp_path, NOW, CONFIGURATION, resume=True) as again:
         assert again.folder == checkpoint.folder and again.load()[0]["epoch"] == 2
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.parametrize("resume", [True, False])
