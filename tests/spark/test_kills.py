@@ -88,10 +88,9 @@ def start_job(start_python, tmp_path):
         process.kill()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_no_process_outlives_a_driver_that_is_ended(start_job, how):
+def test_no_process_outlives_a_driver_that_is_killed(start_job):
     driver, descendants = start_job(LONG_JOB, 1)
-    driver.send_signal(how)
+    driver.send_signal(signal.SIGKILL)
     assert wait_until(lambda: driver.poll() is not None and not alive(descendants), 20), alive(descendants)
     assert driver.returncode != 0
 
