@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Sizes of `make run`; the defaults of the configuration are 10,000 and 500 images and 16 epochs.
-RUN_PARAMS ?= train_size=2000,bigdl_cnn.models.airbench.recipe.epochs=4,bigdl_cnn.models.airbench.recipe.batch_size=100
+RUN_PARAMS ?= train_size=1500,bigdl_cnn.models.airbench.recipe.epochs=3,bigdl_cnn.models.airbench.recipe.batch_size=100
 
 .PHONY: help install run test lint format viz bench clean
 
