@@ -43,3 +43,11 @@ def checked_options(target: Callable, options: Mapping[str, Any] | None, what: s
             )
         checked[key] = value
     return checked
+
+
+def flatten(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested blocks as one level: names joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in block.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

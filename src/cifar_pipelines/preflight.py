@@ -3,6 +3,7 @@
 from typing import Any
 
 from cifar_pipelines.errors import UserError
+from cifar_pipelines.options import flatten
 
 # Which pipeline makes what; asking the registry would import every pipeline at every run.
 MAKERS = {
@@ -36,15 +37,8 @@ def check_inputs_exist(pipeline: Any, catalog: Any, run_params: dict[str, Any]) 
     if run_params.get("env"):
         command += f" --env {run_params['env']}"
     if given := run_params.get("runtime_params"):
-        command += f" --params {','.join(f'{key}={value}' for key, value in _flat(given).items())}"
+        command += f" --params {','.join(f'{key}={value}' for key, value in flatten(given).items())}"
     raise UserError(
         f"Missing or incomplete: {', '.join(missing)}, for these parameters. "
         f"They are made once, by this command:\n\n    {command}\n"
     )
-
-
-def _flat(block: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in block.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat

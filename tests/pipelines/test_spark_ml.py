@@ -11,6 +11,7 @@ from cifar_pipelines.configuration import load_configuration, remember
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.evaluation.predictions import check_predictions
 from cifar_pipelines.evaluation.run_record import records_to_table, validate_record
+from cifar_pipelines.pipelines.judging import announce_records
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
 
@@ -194,4 +195,4 @@ def test_the_announcement_waits_for_all_records_and_adds_none():
         node for node in create_pipeline(CHOSEN).nodes if node.name == "announce_spark_ml_records"
     )
     assert announce.inputs == [f"{name}_run_record" for name in CHOSEN]
-    assert nodes.announce_records({"a": 1}, {"b": 2}) == {}
+    assert announce_records({"a": 1}, {"b": 2}) == {}

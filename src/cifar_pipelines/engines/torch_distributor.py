@@ -5,8 +5,6 @@ import time
 
 from cifar_pipelines.training.job import TrainingJob
 
-logger = logging.getLogger(__name__)
-
 
 class TorchDistributorEngine:
     """See `engines.Engine`. A worker that dies is started again by Spark, from the last checkpoint."""

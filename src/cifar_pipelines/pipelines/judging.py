@@ -137,3 +137,8 @@ def write_record_without_features(
 ) -> dict[str, Any]:
     """Writes the run record of a model that reads images; see `write_record`."""
     return write_record(scores, model_report, images_info, None, run_context)
+
+
+def announce_records(*run_records: dict[str, Any]) -> dict[str, Any]:
+    """Adds nothing to the run records: it makes a comparison in the same run wait for the last of them."""
+    return {}

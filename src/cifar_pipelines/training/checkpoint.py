@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.errors import UserError
+from cifar_pipelines.options import flatten
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -41,7 +42,7 @@ class Checkpoint:
         """The last state with its history, or None before the end of the first epoch."""
         import torch
 
-        if not (self.folder / _STATE).exists():
+        if not self.holds_state:
             return None
         loaded = torch.load(self.folder / _STATE, weights_only=True)
         return loaded["state"], loaded["history"]
@@ -99,7 +100,10 @@ class Checkpoint:
         Raises:
             UserError: Naming every key that differs, with both values.
         """
-        theirs, ours = _flat(self._read(_CONFIGURATION) or {}), _flat(json.loads(json.dumps(configuration)))
+        theirs, ours = (
+            flatten(self._read(_CONFIGURATION) or {}),
+            flatten(json.loads(json.dumps(configuration))),
+        )
         different = [
             f"{key} (checkpoint: {theirs.get(key, 'absent')}; now: {ours.get(key, 'absent')})"
             for key in sorted(theirs.keys() | ours.keys())
@@ -180,10 +184,3 @@ def _claim(
 def _folders(root: Path) -> list[Path]:
     """The folders of the checkpoints, newest first."""
     return sorted((path for path in root.glob("*") if path.is_dir()), reverse=True)
-
-
-def _flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in block.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

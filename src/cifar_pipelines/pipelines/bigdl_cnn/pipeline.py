@@ -7,7 +7,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from cifar_pipelines.configuration import selected_cnns
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
-from cifar_pipelines.pipelines.judging import judging_nodes
+from cifar_pipelines.pipelines.judging import announce_records, judging_nodes
 
 SHARED = {"images", "images_info", "run_context"}
 
@@ -20,7 +20,7 @@ def create_pipeline(cnns: Sequence[tuple[str, str]] | None = None, **_: object) 
     """
     pairs = list(cnns) if cnns is not None else selected_cnns()
     announce = node(
-        nodes.announce_records,
+        announce_records,
         [f"{network}_{engine}_run_record" for network, engine in pairs],
         "bigdl_cnn_run_records",
         name="announce_bigdl_cnn_records",

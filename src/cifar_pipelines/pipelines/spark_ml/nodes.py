@@ -228,11 +228,6 @@ def describe_model(
     }
 
 
-def announce_records(*run_records: dict[str, Any]) -> dict[str, Any]:
-    """Adds nothing to the run records: it makes a comparison in the same run wait for the last of them."""
-    return {}
-
-
 def _softmax(margins: pd.Series) -> list[Any]:
     import numpy as np
     from scipy.special import softmax

@@ -6,7 +6,7 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Pipeline, node, pipeline
 
 from cifar_pipelines.configuration import selected_classifiers
-from cifar_pipelines.pipelines.judging import judging_nodes
+from cifar_pipelines.pipelines.judging import announce_records, judging_nodes
 from cifar_pipelines.pipelines.spark_ml import nodes
 
 SHARED = {"train_table", "test_table", "reading_s", "images", "images_info", "features_info", "run_context"}
@@ -27,7 +27,7 @@ def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pi
         tags="spark",
     )
     announce = node(
-        nodes.announce_records,
+        announce_records,
         [f"{name}_run_record" for name in names],
         "spark_ml_run_records",
         name="announce_spark_ml_records",
