@@ -16,11 +16,13 @@ from rich.console import Console
 
 from benchmarks import (
     cnn_training,
+    event_log,
     executor_memory,
     feature_extraction,
     logistic_regression_fit,
     orca_example,
     registry_list,
+    report,
 )
 from benchmarks.result import SCHEMA_VERSION, Result, results_table
 from benchmarks.workload import Step, open_workload
@@ -50,6 +52,9 @@ factor of several, either way.
   orca_example             seconds of BigDL Orca's own CIFAR-10 example until half of the test images are right,
                            over those of ours; at least 10; once
   registry_list            seconds of `kedro registry list`, which must start no JVM; below 3
+  report                   seconds of `kedro run --pipelines comparison` with 200 run records, made of those that
+                           are there by repeating them; below 10; left out where there are none
+  event_log                seconds to read the event log of an application with 10,000 tasks; below 5
 """
 
 EPILOG = """\
@@ -66,7 +71,7 @@ another sign.
 
 SPARK_BENCHMARKS = ("feature_extraction", "usual_way", "logistic_regression_fit", "executor_memory")
 CNN_BENCHMARKS = {"cnn_training": cnn_training.measure, "orca_example": orca_example.measure}
-BENCHMARKS = (*SPARK_BENCHMARKS, *CNN_BENCHMARKS, "registry_list")
+BENCHMARKS = (*SPARK_BENCHMARKS, *CNN_BENCHMARKS, "registry_list", "report", "event_log")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -128,6 +133,13 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
     results: list[Result] = []
     if "registry_list" in names:  # first, while no executor takes a core
         results += _metered(lambda: [registry_list.measure(arguments.repeats, step)])
+    if "report" in names:
+        if arguments.only or report.has_records():
+            results += _metered(lambda: [report.measure(arguments.repeats, step)])
+        else:
+            step("No report: there are no run records yet; `make run` makes some.")
+    if "event_log" in names:
+        results += _metered(lambda: [event_log.measure(arguments.repeats, step)])
     for name in CNN_BENCHMARKS:  # sessions of their own: Orca's jars belong to no other benchmark
         if name in names:
             results += _metered(partial(CNN_BENCHMARKS[name], arguments, step))

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are no part of the installed package
 
-from benchmarks import logistic_regression_fit, registry_list  # noqa: E402
+from benchmarks import logistic_regression_fit, registry_list, report  # noqa: E402
 from benchmarks.__main__ import parse_arguments, report_for_json, selected_benchmarks  # noqa: E402
 from benchmarks.result import Bar, Result, results_table, summarise  # noqa: E402
 
@@ -111,3 +111,16 @@ def test_command_measures_feature_extraction(tmp_path):
     assert found["name"] == "feature_extraction"
     assert found["ratio"]["runs"] == 1 and found["ratio"]["median"] > 0
     assert any("Cold" in note for note in found["notes"])
+
+
+def test_records_for_the_report_are_multiplied(tmp_path):
+    with pytest.raises(UserError, match="make run"):
+        report.multiply_records(tmp_path)
+    for model in ("a", "b", "c"):
+        file = tmp_path / "exec_2x1" / f"{model}.json" / "2026-01-01T00.00.00.000Z" / f"{model}.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"run_id": "2026-01-01T00.00.00.000Z", "model": model}))
+    assert report.multiply_records(tmp_path) == (3, 197)
+    files = list(tmp_path.glob(report.RECORD_FILES))
+    assert len(files) == 200
+    assert all(json.loads(file.read_text())["run_id"] == file.parent.name for file in files)

@@ -181,7 +181,8 @@ def test_a_sentence_per_model_says_what_differs_most():
         ("idle_skew", "more partitions"),
         ("python_start", "fewer, longer runs"),
         ("worker_training", "more cores"),
-        ("remainder", "a look at the host"),
+        ("jvm_wait", "cores that nothing else uses"),
+        ("remainder", "a look at the timeline"),
     ],
 )
 def test_every_component_has_its_advice(component, advice):

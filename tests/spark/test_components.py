@@ -32,6 +32,7 @@ def split(tmp_path):
         log = read_event_log(logs.write_log(tmp_path / "app", events))
         return split_application(log, measured or {})
 
+    of.folder = tmp_path
     return of
 
 
@@ -57,7 +58,7 @@ def test_the_parts_of_a_small_log(split):
         "shuffle_write": 0.1,
         "jvm_compute": 1.0 + 4.0,
         "idle_skew": 3.0,  # the first task is done, the second is not
-        "remainder": 0.5 + 0.6,
+        "jvm_wait": 0.5 + 0.6,
     }
     assert {name: value for name, value in fit.parts.items() if value > 1e-9} == pytest.approx(expected)
     assert whole.parts["start_up"] == pytest.approx(2 * 1)
@@ -213,6 +214,25 @@ def test_labels():
     assert label_of("Training logistic_regression #3") == LABEL
     assert label_of("Training logistic_regression (2) #13") == LABEL
     assert label_of("Extracting x from 360 images #2") == "Extracting x from 360 images"
+
+
+def test_what_an_engine_takes_around_its_workers(split):
+    events = [
+        *(logs.log_start(), logs.application_start(), logs.executor_added(cores=1)),
+        logs.job_start(0, 2000, {0: 1}, "Training lenet_bigdl #0", python=True),
+        logs.task_end(0, 0, 2000, 12_000, run=10_000, cpu=50),
+        *(logs.job_end(0, 12_000), logs.application_end(13_000)),
+    ]
+    start = read_event_log(logs.write_log(split.folder / "moments", events)).tasks[0].launch
+    workers = Workers(1, {"python_start": 0.5, "worker_training": 6.0}, began=start + 2, ended=start + 9)
+    _, (fit,) = split(events, {"Training lenet_bigdl": Measured((10.0,), None, workers)})
+    assert adds_up(fit)
+    # 2 s until the worker's code began, 0.5 s of its own start; 9 s after the start, its last epoch had ended.
+    assert fit.parts["python_start"] == pytest.approx(2.5) and fit.parts["worker_stop"] == pytest.approx(1.0)
+    # A worker whose clock is an hour late: what it says of moments is left out.
+    late = Workers(1, workers.seconds, workers.began + 3600, workers.ended + 3600)
+    _, (fit,) = split(events, {"Training lenet_bigdl": Measured((10.0,), None, late)})
+    assert adds_up(fit) and not fit.parts["worker_stop"] and fit.parts["python_start"] == pytest.approx(0.5)
 
 
 def test_what_run_records_know_of_groups():

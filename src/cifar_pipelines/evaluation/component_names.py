@@ -47,8 +47,16 @@ COMPONENTS = {
     "worker_checkpoint": Component(
         "CNN: checkpoints", "#332288", "faster storage for the checkpoints, or a smaller network"
     ),
+    "worker_stop": Component(
+        "CNN: end of workers", "#AA4499", "fewer, longer trainings, which end their workers less often"
+    ),
     "jvm_compute": Component(
         "JVM compute", "#0072B2", "more cores that are not shared, or fewer passes over the data"
+    ),
+    "jvm_wait": Component(
+        "JVM waiting",
+        "#CC6677",
+        "cores that nothing else uses, because tasks waited for a core or for a disk",
     ),
     "gc": Component("garbage collection", "#000000", "more executor memory"),
     "shuffle_read": Component(
@@ -66,6 +74,6 @@ COMPONENTS = {
     ),
     "failed": Component("failed tasks", "#AA0000", "the executors' logs, which say why tasks failed"),
     "remainder": Component(
-        "remainder", "#FFFFFF", "a look at the host: Spark counts neither waiting for a core nor for a disk"
+        "remainder", "#FFFFFF", "a look at the timeline: neither Spark nor the workers counted it"
     ),
 }

@@ -141,4 +141,6 @@ def _workers(workers: list[Mapping[str, Any]], history: list[Mapping[str, float]
             "worker_checkpoint": mean("checkpoint_s"),
             "worker_training": sum(row["seconds"] for row in history),
         },
+        began=mean("began_at") or None,
+        ended=mean("ended_at") or None,
     )

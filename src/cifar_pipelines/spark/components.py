@@ -17,8 +17,8 @@ REMAINDER = "remainder"
 # In the order in which tables and plots show them.
 PARTS = (
     *("start_up", "driver", "scheduler_delay", "deserialise", "python_start", "python_compute"),
-    *("worker_read", "worker_training", "worker_validation", "worker_checkpoint"),
-    *("jvm_compute", "gc", "shuffle_read", "shuffle_write", "result"),
+    *("worker_read", "worker_training", "worker_validation", "worker_checkpoint", "worker_stop"),
+    *("jvm_compute", "jvm_wait", "gc", "shuffle_read", "shuffle_write", "result"),
     *("idle_few_tasks", "idle_skew", "failed", REMAINDER),
 )
 _NUMBER = re.compile(r" #\d+$")

@@ -14,10 +14,28 @@ class Workers:
     Attributes:
         threads: Cores that a worker used while its one task ran.
         seconds: Mean over the workers by part: start, reading, training, validation, checkpoints.
+        began: When the project's code began in them, in seconds since 1970; None if unknown.
+        ended: When their last epoch had ended; None if unknown.
     """
 
     threads: int
     seconds: Mapping[str, float]
+    began: float | None = None
+    ended: float | None = None
+
+    def seconds_in(self, task: Task) -> dict[str, float]:
+        """Seconds by part within a task, with what the engine did before the workers' code and after it.
+
+        A moment outside of the task comes from a clock that does not agree with the driver's, and is left out.
+        """
+        seconds = dict(self.seconds)
+        end = task.left_core - task.serialise_s
+        start = end - task.run_s
+        if self.began is not None and start <= self.began <= end:
+            seconds["python_start"] += self.began - start
+        if self.ended is not None and start <= self.ended <= end:
+            seconds["worker_stop"] = end - self.ended
+        return seconds
 
 
 def split_task(task: Task, python_stages: Iterable[int], workers: Workers | None) -> dict[str, float]:
@@ -45,7 +63,7 @@ def split_task(task: Task, python_stages: Iterable[int], workers: Workers | None
     run = outer.pop("run")
     outer["scheduler_delay"] = delay
     if workers:
-        return outer | _fill(run, workers.seconds)[0]
+        return outer | _fill(run, workers.seconds_in(task))[0]
     python = task.uses_python or task.stage in python_stages
     timed = max(task.python_total_s - task.python_start_s, 0.0)
     inner, rest = _fill(
@@ -59,10 +77,10 @@ def split_task(task: Task, python_stages: Iterable[int], workers: Workers | None
             "python_compute": timed,
         },
     )
-    if python and not task.python_total_s:
-        # Spark 3.5 does not time Python workers: while a task waits for one, its JVM thread does nothing else.
-        inner["python_compute"] += rest
-    return outer | inner
+    # Spark 3.5 does not time Python workers: while a task waits for one, its JVM thread does nothing else.
+    waiting_for_python = python and not task.python_total_s
+    inner["python_compute"] += rest if waiting_for_python else 0.0
+    return outer | inner | {"jvm_wait": 0.0 if waiting_for_python else rest}
 
 
 def worst_skew(tasks: list[Task]) -> dict[str, float] | None:
