@@ -108,7 +108,7 @@ def test_what_was_predicted_is_set_beside_what_was_measured():
 
 def test_a_prediction_is_stored_with_all_that_checks_it(tmp_path):
     file = store(Forecast(90.0, 80.0, 95.0, "rule", ("a", "b")), TARGET, tmp_path)
-    assert file == tmp_path / "exec_2x1" / "airbench_bigdl-20000.json"
+    assert file == tmp_path / "exec_2x1" / f"airbench_bigdl-20000-{TARGET.configuration}.json"
     content = json.loads(file.read_text())
     assert content.pop("made") > "2026"
     assert content == {
@@ -189,7 +189,7 @@ def experiment(tmp_path, monkeypatch):
 
 def test_the_prediction_lies_there_before_the_run_and_is_compared_after_it(experiment):
     seen, said, folder = experiment()
-    assert seen == [(10000, []), (10000, []), (20000, ["airbench_bigdl-20000.json"])]
+    assert seen == [(10000, []), (10000, []), (20000, [f"airbench_bigdl-20000-{digest(20000)}.json"])]
     assert (
         "Predicted fit time of airbench_bigdl under exec_2x1 on 20,000 images: 104.0 s (104.0 to 104.0 s; proportional"
         in said
@@ -197,7 +197,7 @@ def test_the_prediction_lies_there_before_the_run_and_is_compared_after_it(exper
     assert (
         "airbench_bigdl on 20,000 images: Predicted 104.0 s, measured 102.0 s: error +2.0%, outside" in said
     )
-    content = json.loads((folder / "exec_2x1" / "airbench_bigdl-20000.json").read_text())
+    content = json.loads(next((folder / "exec_2x1").iterdir()).read_text())
     assert content["configuration"] == digest(20000) and content["run_ids"] == ["2026-11-20T12.00.00.000Z"]
 
 

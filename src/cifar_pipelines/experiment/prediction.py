@@ -122,9 +122,10 @@ def store(prediction: Forecast, target: Target, folder: Path) -> Path:
         folder: Folder of all predictions.
 
     Returns:
-        The file, `<setting>/<model>-<train_size>.json`.
+        The file, `<setting>/<model>-<train_size>-<configuration>.json`: a study of other images or with another recipe
+        leaves it alone.
     """
-    file = folder / target.setting / f"{target.model}-{target.train_size}.json"
+    file = folder / target.setting / f"{target.model}-{target.train_size}-{target.configuration}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     content = {"made": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     content |= asdict(target) | asdict(prediction)
