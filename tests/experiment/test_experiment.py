@@ -204,28 +204,18 @@ def test_a_step_that_ends_well_is_done(runner, monkeypatch):
 
 @pytest.mark.e2e
 def test_the_experiment_from_images_to_report_and_again(start_python, project):
-    block = "bigdl_cnn.models.lenet.recipe"
-    params = (
-        "train_size=60,test_size=20,bigdl_cnn.networks=lenet,bigdl_cnn.engines=bigdl,"
-        f"{block}.epochs=1,{block}.batch_size=20"
-    )
+    params = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
     arguments = [
-        "experiment",
-        "--settings",
-        "exec_1x1",
-        "--pipelines",
-        "ingestion,bigdl_cnn",
-        "--params",
-        params,
-        *("--grow-to", "0"),
+        *("experiment", "--settings", "exec_1x1", "--pipelines", "ingestion,features"),
+        *("--params", params, "--grow-to", "0"),
     ]
     code = "import sys\nfrom kedro.framework.cli.cli import main\nsys.argv[0] = 'kedro'\nmain()"
     first = start_python(code, *arguments, cwd=project)
     output, _ = first.communicate(timeout=280)
     assert first.returncode == 0, output
-    assert "[2/3] exec_1x1, measurement (bigdl_cnn): done" in output
+    assert "[2/3] exec_1x1, measurement (features): done" in output
     report = (project / "data/08_reporting/comparison/report.md").read_text()
-    assert "lenet_bigdl" in report
+    assert "kmeans_patches" in report
     assert (project / "data/08_reporting/comparison/report.pdf").read_bytes().startswith(b"%PDF")
     again = start_python(code, *arguments, cwd=project)
     output, _ = again.communicate(timeout=100)
