@@ -88,9 +88,15 @@ class SparkHooks:
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str, node: Any) -> None:
-        """Starts Spark when the first node with the tag `spark` is about to load its inputs."""
-        if SPARK_TAG in node.tags and self._context is not None and self._context.cluster is None:
+        """Starts Spark when the first node with the tag `spark` is about to load its inputs.
+
+        Jobs carry the name of their node in Spark's web pages.
+        """
+        if SPARK_TAG not in node.tags or self._context is None:
+            return
+        if self._context.cluster is None:
             self._context.cluster = self._runtime.start()
+        self._runtime.session.sparkContext.setJobDescription(node.name)
 
     @hook_impl
     def before_node_run(self) -> None:

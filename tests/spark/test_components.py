@@ -18,9 +18,10 @@ from cifar_pipelines.evaluation.component_names import COMPONENTS
 from cifar_pipelines.hooks import SparkHooks
 from cifar_pipelines.spark import application_record
 from cifar_pipelines.spark.application_record import measured_of, write_application
-from cifar_pipelines.spark.components import PARTS, Measured, label_of, split_application
+from cifar_pipelines.spark.components import PARTS, Measured, group_of_stages, label_of, split_application
 from cifar_pipelines.spark.event_log import read_event_log
 from cifar_pipelines.spark.task_time import Workers
+from cifar_pipelines.spark.timeline import timeline_of
 
 DATA = Path(__file__).parent / "data"
 LABEL = "Training logistic_regression"
@@ -281,6 +282,19 @@ def test_the_record_of_an_application(project):
     assert content["timeline"]["lanes"] == [["0", 0], ["0", 1]]
     assert content["timeline"]["spans"] == [[0, 2.5, 4.5, 0], [1, 2.5, 7.5, 0]]
     assert (events / logs.APPLICATION_ID).read_bytes() == before
+
+
+def test_a_task_that_is_launched_before_the_end_of_another_is_known_adds_no_core(tmp_path):
+    events = [
+        *(logs.log_start(), logs.application_start(), logs.executor_added(cores=1)),
+        logs.job_start(0, 2000, {0: 2}, "Training x #0"),
+        logs.task_end(0, 0, 2000, 3004, run=1000),
+        logs.task_end(1, 0, 3000, 4000, run=1000),
+        *(logs.job_end(0, 4000), logs.application_end(5000)),
+    ]
+    log = read_event_log(logs.write_log(tmp_path / "app", events))
+    found = timeline_of(log, group_of_stages(log), {})
+    assert found["lanes"] == [["0", 0]] and found["spans"] == [[0, 2.0, 4.0, 0]]
 
 
 def test_a_log_that_cannot_be_read_is_warned_of(project, caplog, monkeypatch):

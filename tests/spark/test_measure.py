@@ -50,6 +50,16 @@ def test_jobs_outside_of_the_block_are_not_counted(spark):
     assert again.jobs == 1
 
 
+def test_jobs_after_the_block_carry_the_description_of_before(spark):
+    context = spark.session.sparkContext
+    context.setJobDescription("a node")
+    with measured_work(spark.session, "Counting", show_progress=False):
+        assert context.getLocalProperty("spark.job.description") == "Counting"
+    assert context.getLocalProperty("spark.job.description") == "a node"
+    assert context.getLocalProperty("spark.jobGroup.id") is None
+    context.setLocalProperty("spark.job.description", None)
+
+
 def test_jobs_of_models_that_train_side_by_side_are_counted(spark):
     from pyspark.ml.classification import LinearSVC, OneVsRest
     from pyspark.ml.linalg import Vectors

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_DESCRIPTION = "spark.job.description"
 _POLL_S = 0.2
 _group_numbers = itertools.count()
 
@@ -64,6 +65,7 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
     """
     context = session.sparkContext
     group = f"{label} #{next(_group_numbers)}"
+    before = context.getLocalProperty(_DESCRIPTION)
     context.setJobGroup(group, label)
     work = Work()
     bar = _ProgressBar(session, group, label) if show_progress else None
@@ -77,7 +79,7 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
         if bar:
             bar.finish()
         context.setLocalProperty("spark.jobGroup.id", None)
-        context.setLocalProperty("spark.job.description", None)
+        context.setLocalProperty(_DESCRIPTION, before)
     _add_up(session, group, work)
 
 

@@ -8,7 +8,7 @@ from cifar_pipelines.spark.event_log import Application
 from cifar_pipelines.spark.event_log_task import Task
 
 RESOLUTION = 500  # gaps below this fraction of the wall time are not kept
-_UNGROUPED = "no job group"
+_UNGROUPED = "loading, checking, saving"
 
 
 def timeline_of(
@@ -38,9 +38,12 @@ def timeline_of(
         label = label_of(owner.get(task.stage) or _UNGROUPED)
         if label not in labels:
             labels.append(label)
-        for lane in _free_lanes(task, threads.get(task.id, 1), lanes, free_at):
-            free_at[lane] = task.left_core
-            start, end = task.launch - log.started, task.left_core - log.started
+        for lane in _lanes_of(task, threads.get(task.id, 1), lanes, free_at):
+            # The driver learns of a task's end some milliseconds after it has launched the next one.
+            start, end = max(task.launch, free_at[lane]) - log.started, task.left_core - log.started
+            free_at[lane] = max(task.left_core, free_at[lane])
+            if end <= start:
+                continue
             before = last.get(lane)
             if before and before[3] == labels.index(label) and start - before[2] <= gap:
                 before[2] = end
@@ -55,12 +58,12 @@ def timeline_of(
     }
 
 
-def _free_lanes(task: Task, wanted: int, lanes: list[list[Any]], free_at: list[float]) -> list[int]:
-    """The cores that a task gets; one is added where the log shows more tasks at a time than cores."""
+def _lanes_of(task: Task, wanted: int, lanes: list[list[Any]], free_at: list[float]) -> list[int]:
+    """The cores that a task gets: those that are free, or else the one that is free first."""
     own = [place for place, (executor, _) in enumerate(lanes) if executor == task.executor]
-    free = [place for place in own if free_at[place] <= task.launch][:wanted]
-    if not free:
-        lanes.append([task.executor, len(own)])
+    if not own:  # the log does not say that this executor was there
+        lanes.append([task.executor, 0])
         free_at.append(0.0)
-        free = [len(lanes) - 1]
-    return free
+        own = [len(lanes) - 1]
+    free = [place for place in own if free_at[place] <= task.launch][:wanted]
+    return free or [min(own, key=free_at.__getitem__)]
