@@ -96,7 +96,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
                 step(f"{place}: {engine} at exec_2x2.")
                 history, fit, prediction_s = _fit_and_predict(work, engine)
                 speeds[engine].append(_images_per_s(history))
-                cold[engine].append(history["images_per_s"][0])
+                cold[engine].append(float(history["images_per_s"][0]))
                 if engine == "bigdl":
                     overheads.append(fit["timings"]["engine_overhead_s"] + prediction_s)
                     parts.append(fit["workers"][0])
@@ -196,4 +196,4 @@ def _fit_and_predict(work: CnnWorkload, engine: str) -> tuple[pd.DataFrame, dict
 
 def _images_per_s(history: pd.DataFrame) -> float:
     warm = history[1:]
-    return (warm["images_per_s"] * warm["seconds"]).sum() / warm["seconds"].sum()
+    return float((warm["images_per_s"] * warm["seconds"]).sum() / warm["seconds"].sum())
