@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Sizes of `make run`; the defaults of the configuration are 10,000 and 500 images and 16 epochs.
-RUN_PARAMS ?= train_size=1500,bigdl_cnn.models.airbench.recipe.epochs=3,bigdl_cnn.models.airbench.recipe.batch_size=100
+# Sizes of `make run`; the configuration has 10,000 training images, 400 centroids, width 64 and 16 epochs.
+AIRBENCH := bigdl_cnn.models.airbench
+RUN_PARAMS ?= train_size=1500,features.options.kmeans_patches.centroids=100,$(AIRBENCH).options.width=32,$(AIRBENCH).recipe.epochs=3,$(AIRBENCH).recipe.batch_size=100
 
 .PHONY: help install run test lint format viz bench clean
 

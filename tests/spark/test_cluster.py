@@ -68,6 +68,7 @@ def cluster(tmp_path):
         )
         started.append(made)
         made.start()
+        made.await_worker()
         return made
 
     yield start

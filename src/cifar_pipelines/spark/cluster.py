@@ -14,6 +14,8 @@ from cifar_pipelines.spark import guardian
 from cifar_pipelines.spark.parallelism import ParallelismSetting
 
 _MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
+# Daemons live for one run: optimising them would take longer than it saves, and takes cores from the executors.
+_LIGHT = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _WORKER_READY = re.compile(r"Successfully registered with master")
 
 
@@ -85,13 +87,13 @@ class EmbeddedCluster:
         self.stop()
 
     def start(self) -> str:
-        """Starts the Master, then the Worker.
+        """Starts the Master, then the Worker, for which `await_worker` waits: a session can start meanwhile.
 
         Returns:
             The Master's address, `spark://host:port`.
 
         Raises:
-            UserError: If a port is taken or a daemon does not start in time; its log is named.
+            UserError: If a port is taken or the Master does not start in time; its log is named.
         """
         cfg = self.config
         require_free_port(cfg.host, cfg.master_port, "embedded.master_port")
@@ -105,11 +107,18 @@ class EmbeddedCluster:
             offer = ["-c", str(self.setting.cores_max), "-m", memory, "-d", str(self.log_dir / "work")]
             listen = ["--host", cfg.host, "--webui-port", "0"]
             self._spawn("worker", "org.apache.spark.deploy.worker.Worker", [*listen, *offer, self.master_url])
-            self._await("worker", _WORKER_READY)
         except BaseException:
             self.stop()
             raise
         return self.master_url
+
+    def await_worker(self) -> None:
+        """Waits until the Worker has registered with the Master.
+
+        Raises:
+            UserError: If it does not start in time; its log is named.
+        """
+        self._await("worker", _WORKER_READY)
 
     def stop(self) -> None:
         """Ends the Worker, its executors and the Master; may be called twice."""
@@ -138,6 +147,8 @@ class EmbeddedCluster:
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "SPARK_DAEMON_MEMORY": "256m",
+            "SPARK_DAEMON_JAVA_OPTS": _LIGHT,
+            "SPARK_LAUNCHER_OPTS": _LIGHT,
         }
         with (self.log_dir / f"{name}.log").open("wb") as log:
             self._guardians.append(

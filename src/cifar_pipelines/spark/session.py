@@ -98,7 +98,9 @@ class SparkRuntime:
                 on_step(f"Connecting to {master} at {self.setting.name}.")
             self.session = self._build_session(master, embedded, java_home, log_dir)
             self._stack.callback(self._stop_session)
-            if not embedded:
+            if embedded:
+                cluster.await_worker()
+            else:
                 self.watch = self._stack.enter_context(StallWatch(self.session, self.config.stall_timeout_s))
             executors = await_executors(self.setting.executors, self.config.executors_timeout_s)
         except BaseException:
