@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pyspark
 import pytest
 from rich.console import Console
 
@@ -11,6 +12,7 @@ from cifar_pipelines.experiment import run
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.records import RecordShelf, best_setting
 from cifar_pipelines.experiment.runner import StepRunner
+from cifar_pipelines.spark import survey
 from cifar_pipelines.study import study_digest
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
@@ -150,6 +152,9 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
 
     def fake_run(self, step, show_output=False):
         ran.append((step.setting, step.pipelines, step.params))
+        if step.pipelines == ("comparison",):  # which shows the choice
+            choice = json.loads(next((tmp_path / run.SUMMARIES).glob("*.json")).read_text())["choice"]
+            assert choice["best"]["setting"] == "exec_2x2"
         failed = (
             step.setting == "exec_1x1" and "bigdl_cnn" in step.pipelines and "train_size=60" in step.params
         )
@@ -170,14 +175,35 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     assert ran == [
         ("exec_1x1", ("bigdl_cnn",), "train_size=60"),
         ("exec_2x2", ("bigdl_cnn",), "train_size=60"),
-        ("exec_2x2", ("ingestion",), larger),
-        ("exec_2x2", ("bigdl_cnn",), larger),
+        ("exec_2x2", ("ingestion", "bigdl_cnn"), larger),
         ("exec_1x1", ("comparison",), ""),
     ]
-    assert [outcome.status for outcome in outcomes] == ["skipped", "failed", "done", "done", "done", "done"]
+    assert [outcome.status for outcome in outcomes] == ["skipped", "failed", "done", "done", "done"]
     assert choice.best.setting == "exec_2x2"
     summary = json.loads(next((tmp_path / run.SUMMARIES).glob("*.json")).read_text())
     assert summary["choice"]["best"]["setting"] == "exec_2x2" and summary["grow_to"] == 120
+
+
+def test_what_spark_ml_offers_is_listed_once(tmp_path, monkeypatch):
+    ran = []
+
+    def fake_run(self, step, show_output=False):
+        ran.append(step.arguments())
+        self.outcomes.append(run.Outcome(step, "done"))
+
+    monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(survey, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(StepRunner, "run", fake_run)
+    once = replace(EXPERIMENT, repeats=1, settings=("exec_1x1",), pipelines=("spark_ml",))
+    run.run_experiment(once, None, False, Console(quiet=True))
+    assert [arguments[0] for arguments in ran] == ["run", "classifiers", "run"]
+    file = tmp_path / load_configuration()["catalog"]["classifier_survey"]["filepath"]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"pyspark": pyspark.__version__, "classifiers": []}))
+    ran.clear()
+    outcomes, _ = run.run_experiment(once, None, False, Console(quiet=True))
+    assert [arguments[0] for arguments in ran] == ["run", "run"]
+    assert [outcome.status for outcome in outcomes] == ["done", "skipped", "done"]
 
 
 @pytest.fixture

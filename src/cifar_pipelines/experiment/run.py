@@ -21,7 +21,8 @@ from cifar_pipelines.experiment.prediction import (
 )
 from cifar_pipelines.experiment.records import RECORDS, Choice, RecordShelf, best_setting
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
-from cifar_pipelines.study import BIGDL_CNN
+from cifar_pipelines.spark.survey import kept_survey
+from cifar_pipelines.study import BIGDL_CNN, SPARK_ML
 
 SUMMARIES = Path("data/08_reporting/experiments")
 
@@ -44,7 +45,8 @@ def run_experiment(
     shelf = RecordShelf(PROJECT_PATH / RECORDS)
     steps = list(experiment.steps())
     grows = grow_to is not None and BIGDL_CNN in experiment.pipelines
-    total = len(steps) + 2 * grows + 1
+    surveys = SPARK_ML in experiment.pipelines
+    total = len(steps) + grows + surveys + 1
     runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / f"experiment-{name}", console, total)
     expected = experiment.expected()
     before = _counts(shelf, expected, experiment.settings) if again else {}
@@ -63,9 +65,22 @@ def run_experiment(
         else:
             console.print(f"Best setting for {model}: {choice.reason}", soft_wrap=True)
             _grow(experiment, choice.best.setting, grow_to, runner, shelf, again)
+    if surveys:
+        _survey(experiment.settings[0], runner)
+    summary = PROJECT_PATH / SUMMARIES / f"{name}.json"
+    _write_summary(summary, experiment, runner.outcomes, choice, grow_to)  # the comparison shows the choice
     runner.run(Step(experiment.settings[0], ("comparison",), "", "all that was recorded"), show_output=True)
-    _write_summary(PROJECT_PATH / SUMMARIES / f"{name}.json", experiment, runner.outcomes, choice, grow_to)
+    _write_summary(summary, experiment, runner.outcomes, choice, grow_to)
     return runner.outcomes, choice
+
+
+def _survey(setting: str, runner: StepRunner) -> None:
+    """Lists what Spark ML offers, which the report shows, unless it is listed already."""
+    step = Step(setting, ("classifiers",), "", "what Spark ML offers", command=("classifiers",))
+    if kept_survey(load_configuration()):
+        runner.skip(step, "listed already")
+    else:
+        runner.run(step)
 
 
 def _do(
@@ -75,8 +90,9 @@ def _do(
     expected: dict[str, dict[str, str]],
     params: dict[str, Any],
     before: dict[str, int],
+    first: tuple[str, ...] = (),
 ) -> None:
-    """Runs the part of a step that is not recorded yet."""
+    """Runs the part of a step that is not recorded yet, after the pipelines that have to come first."""
     if step.pipelines == ("ingestion",):
         if not before and _images_exist(step.setting, params):
             runner.skip(step, "the images are there")
@@ -88,7 +104,7 @@ def _do(
     if not missing:
         runner.skip(step, "recorded already")
         return
-    runner.run(replace(step, pipelines=missing))
+    runner.run(replace(step, pipelines=(*first, *missing)))
 
 
 def _grow(
@@ -98,15 +114,16 @@ def _grow(
     network, engine = selected_cnns()[0]
     more = {"train_size": train_size, "bigdl_cnn.networks": network, "bigdl_cnn.engines": engine}
     text = with_params(experiment.params_text, more)
-    larger = Experiment((setting,), ("ingestion", BIGDL_CNN), 1, text)
+    larger = Experiment((setting,), (BIGDL_CNN,), 1, text)
     expected = larger.expected()
     before = _counts(shelf, expected, (setting,)) if again else {}
     model, digest = next(iter(expected[BIGDL_CNN].items()))
     target = Target(setting, model, train_size, digest)
     recorded = len(shelf.matching(setting, BIGDL_CNN, model, digest))
     prediction = _predict(experiment, target, runner.console, shelf) if again or not recorded else None
-    for step in larger.steps():
-        _do(replace(step, what=f"{train_size:,} images"), runner, shelf, expected, larger.params, before)
+    step = Step(setting, (BIGDL_CNN,), text, f"{train_size:,} images", 1)
+    images = () if _images_exist(setting, larger.params) and not again else ("ingestion",)
+    _do(step, runner, shelf, expected, larger.params, before, images)
     if prediction is not None:
         for record in shelf.matching(setting, BIGDL_CNN, model, digest)[recorded:]:
             measured_s = record["timings"]["fit_s"][0]

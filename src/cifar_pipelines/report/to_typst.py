@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from math import sqrt
 from pathlib import Path
 
 from cifar_pipelines.report.document import (
@@ -26,10 +27,11 @@ from cifar_pipelines.report.document import (
 TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
 LOW_CM = 11.5  # greatest height of a figure that is not much higher than wide
 PIXELS_PER_CM = 55  # of a plot that is small enough
+_WORDS = re.compile(r"[\s\u200b]+")
 _LONG = re.compile(r"[^\s\u200b]{13,}")
 _PARTS = re.compile(r"[^_/.:=,\-]{1,16}[_/.:=,\-]*|[_/.:=,\-]+")
-# Columns, and the size of letters that a table with at most so many can have.
-_SIZES = ((5, "9pt"), (7, "8pt"), (9, "7.3pt"), (11, "6.7pt"), (99, "6.1pt"))
+# Columns, and the size of letters in points that a table with at most so many can have.
+_SIZES = ((5, 9.0), (7, 8.0), (9, 7.3), (11, 6.7), (99, 6.1))
 
 PREAMBLE = """\
 #set page(paper: "a4", margin: (x: 1.9cm, top: 2.3cm, bottom: 2.1cm), numbering: "1 / 1",
@@ -152,13 +154,26 @@ def _inner(block: Block, known: set[str], figures: dict[str, bytes]) -> str:
 
 
 def _table(table: Table, known: set[str]) -> str:
-    columns = len(table.header)
-    size = next(size for most, size in _SIZES if columns <= most or most == _SIZES[-1][0])
+    number = len(table.header)
+    size = next(size for most, size in _SIZES if number <= most or most == _SIZES[-1][0])
     align = "".join("right, " if right else "left, " for right in right_aligned(table))
     titled = any(map(plain, table.header))
     head = "".join(f"{_content(cell, known)}, " for cell in table.header) if titled else ""
     cells = "\n".join("".join(f"{_content(cell, known)}, " for cell in row) for row in table.rows)
-    return f"#data({size}, {columns}, ({align}), ({head}), (\n{cells}\n))"
+    return f"#data({size}pt, {_columns(table, size)}, ({align}), ({head}), (\n{cells}\n))"
+
+
+def _columns(table: Table, size: float) -> str:
+    """The widths of columns: as Typst chooses them, or, where text has to wrap, by how much each has to say."""
+    texts = [[plain(cell) for cell in column] for column in zip(table.header, *table.rows, strict=True)]
+    lengths = [max(map(len, column)) for column in texts]
+    points = TEXT_CM[0] / 2.54 * 72 - 6 * len(texts)
+    if sum(lengths) * size / 2 <= points:  # a letter is half as wide as high, on average
+        return str(len(texts))
+    words = [max(len(word) for one in column for word in _WORDS.split(breakable(one))) for column in texts]
+    # The square root lets a long text wrap into a block instead of taking the width of all others.
+    weights = [max(word, min(length, 4 * sqrt(length))) for word, length in zip(words, lengths, strict=True)]
+    return f"({', '.join(f'{weight:.1f}fr' for weight in weights)},)"
 
 
 def _figure(figure: Figure, figures: dict[str, bytes]) -> str:

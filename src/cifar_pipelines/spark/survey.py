@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.configuration import PROJECT_PATH
@@ -26,17 +27,28 @@ def load_or_make_survey(loader: Any, refresh: bool = False) -> dict[str, Any]:
     """
     import pyspark
 
-    path = PROJECT_PATH / loader["catalog"]["classifier_survey"]["filepath"]
-    if path.exists() and not refresh:
-        kept = json.loads(path.read_text())
-        if kept.get("pyspark") == pyspark.__version__:
-            return kept
+    if not refresh and (kept := kept_survey(loader)):
+        return kept
     config = SparkConfig.from_config(dict(loader["spark"]) | {"master": EMBEDDED})
     with SparkRuntime(ParallelismSetting(1, 1, "1g"), config, "survey") as runtime:
         survey = {"pyspark": pyspark.__version__, "classifiers": survey_classifiers(runtime.session)}
+    path = _path(loader)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(survey, indent=2))
     return survey
+
+
+def kept_survey(loader: Any) -> dict[str, Any] | None:
+    """Loads the survey of the installed version; None if it was not made yet."""
+    import pyspark
+
+    path = _path(loader)
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return kept if kept.get("pyspark") == pyspark.__version__ else None
+
+
+def _path(loader: Any) -> Path:
+    return PROJECT_PATH / loader["catalog"]["classifier_survey"]["filepath"]
 
 
 def survey_classifiers(session: Any) -> list[dict[str, str]]:

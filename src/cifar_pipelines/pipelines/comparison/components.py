@@ -10,10 +10,11 @@ from cifar_pipelines.evaluation.run_record import EXTRACTION
 from cifar_pipelines.evaluation.summary import SECTION, put_together
 from cifar_pipelines.evaluation.verdict import time_tie
 from cifar_pipelines.pipelines.comparison.markdown import Columns, markdown_table, number, text
+from cifar_pipelines.spark.components import REMAINDER
 
 SCHEMA_VERSION = 1
 FACTS = ("run_id", "application_id", "group", "wall_s", "cores", "core_s", "cpu_share", "worst_skew")
-SMALLEST_SHARE = 0.001  # a component below this share everywhere gets no column
+SMALLEST_SHARE = 0.02  # components below this share are added up
 
 
 def join_applications(
@@ -58,7 +59,7 @@ def components_part(rows: pd.DataFrame, components: pd.DataFrame | None) -> str 
         mine = mine[mine[name] == rows[name].iloc[0]]
     parts = ["### Where the time went"]
     if not mine.empty:
-        parts += [INTRODUCTION, markdown_table(mine, _columns(mine))]
+        parts += [INTRODUCTION, markdown_table(mine, COMPONENTS_TABLE)]
     parts.append("\n".join(f"- {sentence}" for sentence in [*_sentences(mine, rows), *_missing(mine, rows)]))
     return "\n\n".join(filter(None, parts))
 
@@ -132,26 +133,28 @@ def _timeline(read: list[dict]) -> dict[str, Any]:
     return latest["timeline"] | {name: latest[name] for name in ("run_id", "setting", "application_id")}
 
 
-def _columns(components: pd.DataFrame) -> Columns:
-    """The columns of the table: components that are nowhere large enough are left out."""
+def _shares(row: pd.Series) -> str | None:
+    """Writes the components of a row, the largest first; the remainder has a column of its own."""
+    if not row["core_s"]:
+        return None
+    shares = {name: row[name] / row["core_s"] for name in COMPONENTS if name != REMAINDER}
+    large = sorted((name for name in shares if shares[name] >= SMALLEST_SHARE), key=shares.get, reverse=True)
+    words = [f"{COMPONENTS[name].name} {shares[name]:.1%}" for name in large]
+    if others := sum(share for name, share in shares.items() if name not in large):
+        words.append(f"others {others:.1%}")
+    return ", ".join(words)
 
-    def share(name: str) -> Callable[[pd.Series], object]:
-        return lambda row: f"{row[name] / row['core_s']:.1%}" if row["core_s"] else None
 
-    large = [
-        name
-        for name in COMPONENTS
-        if ((components[name] / components["core_s"]).abs() >= SMALLEST_SHARE).any() or name == "remainder"
-    ]
-    return {
-        "model": text("label"),
-        "setting": text("setting"),
-        "wall [s]": number("wall_s", ".1f"),
-        "core-seconds": number("core_s", ".1f"),
-        **{COMPONENTS[name].name: share(name) for name in large},
-        "CPU used": number("cpu_share", ".0%"),
-        "longest / median task": number("worst_skew", ".2f"),
-    }
+COMPONENTS_TABLE: Columns = {
+    "model": text("label"),
+    "setting": text("setting"),
+    "wall [s]": number("wall_s", ".1f"),
+    "core-seconds": number("core_s", ".1f"),
+    "spent on": _shares,
+    "remainder": lambda row: f"{row[REMAINDER] / row['core_s']:.1%}" if row["core_s"] else None,
+    "CPU used": number("cpu_share", ".0%"),
+    "longest / median task": number("worst_skew", ".2f"),
+}
 
 
 def _sentences(components: pd.DataFrame, rows: pd.DataFrame) -> list[str]:

@@ -29,10 +29,14 @@ def scaling_part(summary: pd.DataFrame, rows: pd.DataFrame) -> str | None:
     found = list(scaling_fits(summary, rows))
     if not found:
         return None
-    lines = [_line(label, fit) for label, fits in found for fit in fits]
-    parts = ["### Scaling", INTRODUCTION, markdown_table(pd.DataFrame(lines), SCALING)]
-    parts.append("\n".join(sentence for label, fits in found for sentence in _left_out(label, fits)))
-    return "\n\n".join(filter(None, parts))
+    fitted = [(label, fit) for label, fits in found for fit in fits if fit.reason is None]
+    parts = ["### Scaling", INTRODUCTION]
+    if fitted:
+        parts.append(markdown_table(pd.DataFrame([_line(*one) for one in fitted]), SCALING))
+    sentences = [f"- **{label}**, {fit.model}: {says(fit)}" for label, fit in fitted]
+    sentences += _not_identifiable(found)
+    sentences += [sentence for label, fits in found for sentence in _left_out(label, fits)]
+    return "\n\n".join([*parts, "\n".join(sentences)])
 
 
 INTRODUCTION = (
@@ -45,7 +49,6 @@ SCALING: Columns = {
     "scaling model": text("model"),
     "parameters": text("parameters"),
     "error": text("error"),
-    "what it says": text("says"),
 }
 
 
@@ -142,7 +145,6 @@ def _line(label: str, fit: ScalingFit) -> dict[str, object]:
         "model": fit.model,
         "parameters": "; ".join(_parameter(*item) for item in fit.parameters.items()) or None,
         "error": error,
-        "says": says(fit),
     }
 
 
@@ -158,6 +160,19 @@ def _parameter(name: str, estimate: Estimate) -> str:
 def _covers_everything(name: str, estimate: Estimate) -> bool:
     """Whether the interval of a share goes from nothing to everything."""
     return name in _SHARES and estimate.low <= 0 and estimate.high >= 1
+
+
+def _not_identifiable(found: list[tuple[str, list[ScalingFit]]]) -> list[str]:
+    """Says which models of scaling found nothing, and why; those with the same reason share a line."""
+    by: dict[tuple[str, str], list[str]] = {}
+    for label, fits in found:
+        for fit in fits:
+            if fit.reason is not None:
+                by.setdefault((fit.model, fit.reason), []).append(label)
+    return [
+        f"- {model} is not identifiable for {', '.join(labels)}. {reason}"
+        for (model, reason), labels in sorted(by.items(), key=lambda item: item[0][0])
+    ]
 
 
 def _left_out(label: str, fits: list[ScalingFit]) -> list[str]:
