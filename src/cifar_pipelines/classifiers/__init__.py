@@ -1,13 +1,11 @@
 """Spark ML classifiers: one file, one classifier, both of the same name."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.errors import UserError, unknown_name
 from cifar_pipelines.options import checked_options
+from cifar_pipelines.registry import FileRegistry
 
 if TYPE_CHECKING:
     from pyspark.ml import Estimator
@@ -31,7 +29,8 @@ class Task:
 
 
 Factory = Callable[..., "Estimator"]
-_factories: dict[str, Factory] = {}
+_registry = FileRegistry[Factory](__name__, "classifier")
+names, require_known, find = _registry.names, _registry.require_known, _registry.find
 
 
 def register(factory: Factory) -> Factory:
@@ -40,32 +39,8 @@ def register(factory: Factory) -> Factory:
     The factory takes a `Task` and, keyword-only and with defaults, its hyperparameters; it returns a
     Spark ML estimator with the columns `features`, `label` and `prediction`.
     """
-    _factories[factory.__name__] = factory
+    _registry.add(factory.__name__, factory)
     return factory
-
-
-def names() -> list[str]:
-    """All classifiers: the file's name is the classifier's, so that none has to be imported to be listed."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
-
-
-def require_known(name: str) -> None:
-    """Raises a `UserError` with the nearest names if there is no such classifier."""
-    if name not in names():
-        raise unknown_name("classifier", name, names(), "A new one is one file in classifiers/.")
-
-
-def find(name: str) -> Factory:
-    """Imports a classifier's file.
-
-    Raises:
-        UserError: If there is no such file, or it registers no function of its name.
-    """
-    require_known(name)
-    importlib.import_module(f"{__name__}.{name}")
-    if name not in _factories:
-        raise UserError(f"classifiers/{name}.py must define a function {name} with the decorator @register.")
-    return _factories[name]
 
 
 def check_hyperparameters(name: str, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,13 @@ A network is a function that takes a `NetworkShape` and keyword-only options and
 here knows Spark, and torch is imported only by the files that define networks.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.errors import UserError, unknown_name
+from cifar_pipelines.errors import UserError
 from cifar_pipelines.options import checked_options
+from cifar_pipelines.registry import FileRegistry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,41 +44,18 @@ class RegisteredNetwork:
     largest: int
 
 
-_registered: dict[str, RegisteredNetwork] = {}
+_registry = FileRegistry[RegisteredNetwork](__name__, "network")
+names, require_known, find = _registry.names, _registry.require_known, _registry.find
 
 
 def register(*, smallest: int, largest: int) -> Callable[[Callable], Callable]:
     """Makes a function known as the network of its name, for images between two sizes in pixels."""
 
     def decorate(build: Callable) -> Callable:
-        _registered[build.__name__] = RegisteredNetwork(build, smallest, largest)
+        _registry.add(build.__name__, RegisteredNetwork(build, smallest, largest))
         return build
 
     return decorate
-
-
-def names() -> list[str]:
-    """All networks: the file's name is the network's, so that torch is not imported to list them."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
-
-
-def require_known(name: str) -> None:
-    """Raises a `UserError` with the nearest names if there is no such network."""
-    if name not in names():
-        raise unknown_name("network", name, names(), "A new one is one file in networks/.")
-
-
-def find(name: str) -> RegisteredNetwork:
-    """Imports a network's file.
-
-    Raises:
-        UserError: If there is no such file, or it registers no function of its name.
-    """
-    require_known(name)
-    importlib.import_module(f"{__name__}.{name}")
-    if name not in _registered:
-        raise UserError(f"networks/{name}.py must define a function {name} with the decorator @register.")
-    return _registered[name]
 
 
 def checked_network(name: str, shape: NetworkShape, options: Mapping[str, Any] | None) -> dict[str, Any]:
