@@ -92,7 +92,8 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         sides = deque(["bare", *engine_names()])
         for repeat in range(arguments.repeats):
             for side in sides:
-                step(f"CNN, round {repeat + 1} of {arguments.repeats}: {side} at exec_2x2.")
+                what = "bare PyTorch loop" if side == "bare" else f"{side} at exec_2x2"
+                step(f"CNN, round {repeat + 1} of {arguments.repeats}: {what}.")
                 if side == "bare":
                     speeds[side].append(bare_loop(_job(work), threads=2))
                     continue
