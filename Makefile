@@ -5,9 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Sizes of `make run`; the configuration has 10,000 training images, 400 centroids, width 64 and 16 epochs.
-AIRBENCH := bigdl_cnn.models.airbench
-RUN_PARAMS ?= train_size=1500,features.options.kmeans_patches.centroids=100,$(AIRBENCH).options.width=32,$(AIRBENCH).recipe.epochs=3,$(AIRBENCH).recipe.batch_size=100
+# Sizes of `make run`; the configuration has 10,000 training images and larger models.
+SIZES := train_size=1500 \
+	features.options.kmeans_patches.centroids=100 \
+	spark_ml.classifiers.multilayer_perceptron.params.max_iter=30 \
+	spark_ml.classifiers.random_forest.params.trees=20 \
+	bigdl_cnn.models.airbench.options.width=32 \
+	bigdl_cnn.models.airbench.recipe.epochs=3 \
+	bigdl_cnn.models.airbench.recipe.batch_size=100
+comma := ,
+empty :=
+RUN_PARAMS ?= $(subst $(empty) ,$(comma),$(strip $(SIZES)))
 
 .PHONY: help install run test lint format viz bench clean
 
