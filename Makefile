@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Sizes of `make run`; the configuration has 10,000 training images and larger models.
-SIZES := train_size=1500 \
+SIZES := train_size=1000 \
 	features.options.kmeans_patches.centroids=100 \
-	spark_ml.classifiers.multilayer_perceptron.params.max_iter=30 \
+	spark_ml.classifiers.logistic_regression.params.max_iter=20 \
+	spark_ml.classifiers.multilayer_perceptron.params.max_iter=20 \
 	spark_ml.classifiers.random_forest.params.trees=20 \
 	bigdl_cnn.models.airbench.options.width=32 \
 	bigdl_cnn.models.airbench.recipe.epochs=3 \

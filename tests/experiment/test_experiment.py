@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pyspark
 import pytest
 from rich.console import Console
 
@@ -12,7 +11,6 @@ from cifar_pipelines.experiment import run
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.records import RecordShelf, best_setting
 from cifar_pipelines.experiment.runner import StepRunner
-from cifar_pipelines.spark import survey
 from cifar_pipelines.study import study_digest
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
@@ -182,28 +180,6 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     assert choice.best.setting == "exec_2x2"
     summary = json.loads(next((tmp_path / run.SUMMARIES).glob("*.json")).read_text())
     assert summary["choice"]["best"]["setting"] == "exec_2x2" and summary["grow_to"] == 120
-
-
-def test_what_spark_ml_offers_is_listed_once(tmp_path, monkeypatch):
-    ran = []
-
-    def fake_run(self, step, show_output=False):
-        ran.append(step.arguments())
-        self.outcomes.append(run.Outcome(step, "done"))
-
-    monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
-    monkeypatch.setattr(survey, "PROJECT_PATH", tmp_path)
-    monkeypatch.setattr(StepRunner, "run", fake_run)
-    once = replace(EXPERIMENT, repeats=1, settings=("exec_1x1",), pipelines=("spark_ml",))
-    run.run_experiment(once, None, False, Console(quiet=True))
-    assert [arguments[0] for arguments in ran] == ["run", "classifiers", "run"]
-    file = tmp_path / load_configuration()["catalog"]["classifier_survey"]["filepath"]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"pyspark": pyspark.__version__, "classifiers": []}))
-    ran.clear()
-    outcomes, _ = run.run_experiment(once, None, False, Console(quiet=True))
-    assert [arguments[0] for arguments in ran] == ["run", "run"]
-    assert [outcome.status for outcome in outcomes] == ["done", "skipped", "done"]
 
 
 @pytest.fixture

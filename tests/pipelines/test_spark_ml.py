@@ -14,6 +14,7 @@ from cifar_pipelines.evaluation.run_record import records_to_table, validate_rec
 from cifar_pipelines.pipelines.judging import announce_records
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
+from cifar_pipelines.spark import survey
 
 BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 2}}
 CHOSEN = ("logistic_regression", "linear_svm")
@@ -172,7 +173,7 @@ def test_every_chosen_classifier_gets_its_nodes_and_its_record():
     steps = {"configure", "train", "predict", "describe", "evaluate", "list_predictions", "draw_scores"}
     steps |= {"draw_galleries", "write_run_record"}
     copies = {f"{model}.{step}" for model in ("linear_svm", "decision_tree") for step in steps}
-    assert names == copies | {"cache_tables", "announce_spark_ml_records"}
+    assert names == copies | {"cache_tables", "announce_spark_ml_records", "survey_classifiers"}
     assert {
         "spark_ml_run_records",
         "linear_svm.metrics",
@@ -188,6 +189,22 @@ def test_every_chosen_classifier_gets_its_nodes_and_its_record():
 def test_classifiers_come_from_the_configuration_when_none_are_given():
     remember({"spark_ml": {"selected": "linear_svm", "classifiers": {"linear_svm": BLOCK}}})
     assert {node.namespace for node in create_pipeline().nodes} == {None, "linear_svm"}
+
+
+def test_what_spark_ml_offers_is_listed_after_the_fits_and_once(spark, monkeypatch):
+    pipeline = create_pipeline(["linear_svm", "decision_tree"])
+    (listing,) = [node for node in pipeline.nodes if node.name == "survey_classifiers"]
+    assert set(listing.inputs) == {"linear_svm_run_record", "decision_tree_run_record"}
+    monkeypatch.setattr(survey, "kept_survey", lambda loader: None)
+    made = nodes.survey_classifiers({}, {})
+    found = {row["name"]: row for row in made["classifiers"]}
+    assert found["LogisticRegression"]["multiclass"] == "natively"
+    assert found["LinearSVC"] == {
+        "name": "LinearSVC", "multiclass": "through OneVsRest", "probabilities": "no", "features": "any"
+    }  # fmt: skip
+    assert "no negative ones" in found["NaiveBayes"]["features"]
+    monkeypatch.setattr(survey, "kept_survey", lambda loader: {"classifiers": ["kept"]})
+    assert nodes.survey_classifiers({}) == {"classifiers": ["kept"]}
 
 
 def test_the_announcement_waits_for_all_records_and_adds_none():

@@ -61,7 +61,7 @@ def plot_accuracy_time(summary: pd.DataFrame) -> Figure:
         # At least this wide, so that a small spread does not look large and a tick is always in sight.
         ax.set_xlim(rows["time_min_s"].min() / 1.6, rows["time_max_s"].max() * 1.6)
         _plain_ticks(ax)
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
         label_axes(ax, x="fit time [s], log scale", y="accuracy, with its interval")
 
     front_key = Line2D([], [], color=GREY, linewidth=1, label="Pareto front")

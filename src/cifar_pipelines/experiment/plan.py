@@ -32,7 +32,6 @@ class Step:
         params: What is given with `--params`, as one text; may be empty.
         what: What the step is for, in words.
         repeat: Number of the repeat, from 1; 0 for a step that is done once.
-        command: A kedro command that is not a run; then `pipelines` is its name, for log and display.
     """
 
     setting: str
@@ -40,12 +39,9 @@ class Step:
     params: str
     what: str
     repeat: int = 0
-    command: tuple[str, ...] = ()
 
     def arguments(self) -> list[str]:
         """Arguments of the kedro command."""
-        if self.command:
-            return list(self.command)
         given = ["--params", self.params] if self.params else []
         return ["run", "--pipelines", ",".join(self.pipelines), "--env", self.setting, *given]
 

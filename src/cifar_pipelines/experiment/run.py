@@ -21,8 +21,7 @@ from cifar_pipelines.experiment.prediction import (
 )
 from cifar_pipelines.experiment.records import RECORDS, Choice, RecordShelf, best_setting
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
-from cifar_pipelines.spark.survey import kept_survey
-from cifar_pipelines.study import BIGDL_CNN, SPARK_ML
+from cifar_pipelines.study import BIGDL_CNN
 
 SUMMARIES = Path("data/08_reporting/experiments")
 
@@ -45,8 +44,7 @@ def run_experiment(
     shelf = RecordShelf(PROJECT_PATH / RECORDS)
     steps = list(experiment.steps())
     grows = grow_to is not None and BIGDL_CNN in experiment.pipelines
-    surveys = SPARK_ML in experiment.pipelines
-    total = len(steps) + grows + surveys + 1
+    total = len(steps) + grows + 1
     runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / f"experiment-{name}", console, total)
     expected = experiment.expected()
     before = _counts(shelf, expected, experiment.settings) if again else {}
@@ -65,22 +63,11 @@ def run_experiment(
         else:
             console.print(f"Best setting for {model}: {choice.reason}", soft_wrap=True)
             _grow(experiment, choice.best.setting, grow_to, runner, shelf, again)
-    if surveys:
-        _survey(experiment.settings[0], runner)
     summary = PROJECT_PATH / SUMMARIES / f"{name}.json"
     _write_summary(summary, experiment, runner.outcomes, choice, grow_to)  # the comparison shows the choice
     runner.run(Step(experiment.settings[0], ("comparison",), "", "all that was recorded"), show_output=True)
     _write_summary(summary, experiment, runner.outcomes, choice, grow_to)
     return runner.outcomes, choice
-
-
-def _survey(setting: str, runner: StepRunner) -> None:
-    """Lists what Spark ML offers, which the report shows, unless it is listed already."""
-    step = Step(setting, ("classifiers",), "", "what Spark ML offers", command=("classifiers",))
-    if kept_survey(load_configuration()):
-        runner.skip(step, "listed already")
-    else:
-        runner.run(step)
 
 
 def _do(

@@ -25,17 +25,22 @@ def load_or_make_survey(loader: Any, refresh: bool = False) -> dict[str, Any]:
         `pyspark` (version) and `classifiers`: dicts with `name`, `multiclass`, `probabilities` and
         `features` (constraints), all text.
     """
-    import pyspark
-
     if not refresh and (kept := kept_survey(loader)):
         return kept
     config = SparkConfig.from_config(dict(loader["spark"]) | {"master": EMBEDDED})
     with SparkRuntime(ParallelismSetting(1, 1, "1g"), config, "survey") as runtime:
-        survey = {"pyspark": pyspark.__version__, "classifiers": survey_classifiers(runtime.session)}
+        survey = make_survey(runtime.session)
     path = _path(loader)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(survey, indent=2))
     return survey
+
+
+def make_survey(session: Any) -> dict[str, Any]:
+    """Makes the survey in a running session; see `load_or_make_survey`."""
+    import pyspark
+
+    return {"pyspark": pyspark.__version__, "classifiers": survey_classifiers(session)}
 
 
 def kept_survey(loader: Any) -> dict[str, Any] | None:
@@ -86,9 +91,12 @@ def survey_classifiers(session: Any) -> list[dict[str, str]]:
 
 def _try(member: type, tables: dict[str, Any]) -> dict[str, str]:
     def attempt(table: str, **arguments: Any) -> tuple[Any, str]:
+        known = inspect.signature(member.__init__).parameters
         # A network needs to be told its layers; everything else has defaults.
-        if "layers" in inspect.signature(member.__init__).parameters:
+        if "layers" in known:
             arguments["layers"] = [2, 3 if table == "three classes" else 2]
+        # Whether it can learn at all shows in the first step.
+        arguments |= {name: 1 for name in ("maxIter", "numTrees") if name in known}
         try:
             return member(**arguments).fit(tables[table]), ""
         except Exception as error:  # whatever it raises is the finding

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cifar_pipelines.classifiers import Task, check_hyperparameters, create_estimator
+from cifar_pipelines.configuration import load_configuration
 from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.errors import UserError
 from cifar_pipelines.extractors import options_of
@@ -233,3 +234,19 @@ def _softmax(margins: pd.Series) -> list[Any]:
     from scipy.special import softmax
 
     return list(softmax(np.stack(margins.to_numpy()), axis=1))
+
+
+def survey_classifiers(*run_records: dict[str, Any]) -> dict[str, Any]:
+    """Lists what the installed Spark ML offers, once per version; see `cifar_pipelines.spark.survey`.
+
+    Args:
+        run_records: Those of the run. They are not read: the survey comes after them, because its tiny fits warm up
+            the JVM for the fits that are measured.
+
+    Returns:
+        The survey.
+    """
+    from cifar_pipelines.spark import survey
+    from cifar_pipelines.spark.session import active_session
+
+    return survey.kept_survey(load_configuration()) or survey.make_survey(active_session())

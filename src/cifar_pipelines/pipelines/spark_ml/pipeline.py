@@ -32,8 +32,15 @@ def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pi
         "spark_ml_run_records",
         name="announce_spark_ml_records",
     )
+    survey = node(
+        nodes.survey_classifiers,
+        [f"{name}_run_record" for name in names],
+        "classifier_survey",
+        name="survey_classifiers",
+        tags="spark",
+    )
     copies = [_copy(name) for name in names]
-    return pipeline([cache, *copies, announce], tags="spark_ml")
+    return pipeline([cache, *copies, announce, survey], tags="spark_ml")
 
 
 def _copy(name: str) -> Pipeline:
