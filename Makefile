@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Sizes of `make run`; the configuration has 10,000 training images and larger models.
+# What `make run` has smaller than the configuration: images, models, and one engine instead of two.
 SIZES := train_size=1000 \
 	features.options.kmeans_patches.centroids=100 \
 	spark_ml.classifiers.logistic_regression.params.max_iter=20 \
@@ -13,7 +13,8 @@ SIZES := train_size=1000 \
 	spark_ml.classifiers.random_forest.params.trees=20 \
 	bigdl_cnn.models.airbench.options.width=32 \
 	bigdl_cnn.models.airbench.recipe.epochs=3 \
-	bigdl_cnn.models.airbench.recipe.batch_size=100
+	bigdl_cnn.models.airbench.recipe.batch_size=100 \
+	bigdl_cnn.engines=bigdl
 comma := ,
 empty :=
 RUN_PARAMS ?= $(subst $(empty) ,$(comma),$(strip $(SIZES)))
