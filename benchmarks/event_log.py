@@ -19,7 +19,7 @@ TASKS = 10_000
 
 
 def measure(repeats: int, step: Step) -> Result:
-    """Lets Spark run that many tasks in Python workers, then reads the log it left.
+    """Lets Spark run that many tasks, then reads the log it left.
 
     Args:
         repeats: How often to read the log.
@@ -34,7 +34,7 @@ def measure(repeats: int, step: Step) -> Result:
             application = runtime.start(step).application_id
             step(f"Running {TASKS:,} tasks.")
             # Through SQL, because its tasks report more counters, so that their lines are the longest.
-            numbers = runtime.session.range(0, TASKS, 1, TASKS).mapInArrow(lambda batches: batches, "id long")
+            numbers = runtime.session.range(0, TASKS, 1, TASKS)
             numbers.write.format("noop").mode("overwrite").save()
         finally:
             runtime.stop()
