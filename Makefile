@@ -38,7 +38,7 @@ run: $(STAMP) ## Run the study on synthetic images under three settings, then co
 	$(BIN)/kedro experiment --params $(RUN_PARAMS)
 
 test: $(STAMP) ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP) ## Check style and format
 	$(BIN)/ruff check .

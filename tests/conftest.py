@@ -14,6 +14,21 @@ from cifar_pipelines.run_context import RunContext
 OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
 
 
+def pytest_collection_modifyitems(items):
+    """Where processes share the tests, one has all that need the shared session; the longest others come first."""
+
+    def place(item):
+        if "spark" in item.fixturenames:
+            return 0
+        return 1 if item.get_closest_marker("e2e") else 2
+
+    for item in items:
+        if place(item) != 1:
+            group = "spark" if place(item) == 0 else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def fresh_configuration(monkeypatch):
     """No test sees the parameters that another one left behind."""

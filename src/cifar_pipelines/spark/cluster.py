@@ -15,7 +15,7 @@ from cifar_pipelines.spark.parallelism import ParallelismSetting
 
 _MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
 # Daemons live for one run: optimising them would take longer than it saves, and takes cores from the executors.
-_LIGHT = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _WORKER_READY = re.compile(r"Successfully registered with master")
 
 
@@ -147,8 +147,8 @@ class EmbeddedCluster:
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": _LIGHT,
-            "SPARK_LAUNCHER_OPTS": _LIGHT,
+            "SPARK_DAEMON_JAVA_OPTS": LIGHT_JVM,
+            "SPARK_LAUNCHER_OPTS": LIGHT_JVM,
         }
         with (self.log_dir / f"{name}.log").open("wb") as log:
             self._guardians.append(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.errors import UserError
-from cifar_pipelines.spark.cluster import EmbeddedCluster
+from cifar_pipelines.spark.cluster import LIGHT_JVM, EmbeddedCluster
 from cifar_pipelines.spark.configuration import EMBEDDED, ClusterInfo, SparkConfig
 from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.master import driver_address
@@ -188,12 +188,11 @@ class SparkRuntime:
             **self.setting.spark_conf(),
             **driver,
         }
-        # The driver schedules and adds up: compiling its code to the last would take cores from the executors.
-        light = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
         quiet = f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}"
         options = _native_blas()
+        # The driver schedules and adds up: compiling its code to the last would take cores from the executors.
         for key, value in {
-            "spark.driver.extraJavaOptions": f"{light} {quiet} {options}",
+            "spark.driver.extraJavaOptions": f"{LIGHT_JVM} {quiet} {options}",
             "spark.executor.extraJavaOptions": f"{_collector(self.setting.executor_cores)} {options}",
         }.items():
             properties[key] = f"{properties.get(key, '')} {value}".strip()
