@@ -12,21 +12,16 @@ from cifar_pipelines.run_context import RunContext
 
 # A small dictionary: the tests ask whether features are right, not whether they are good.
 OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
+# The JVMs of tests live for seconds: optimising their code to the last takes a quarter of the processor time.
+os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
+os.environ["DO_NOT_TRACK"] = "1"  # copies of the project have no .telemetry file
 
 
 def pytest_collection_modifyitems(items):
-    """Where processes share the tests, one has all that need the shared session; the longest others come first."""
-
-    def place(item):
-        if "spark" in item.fixturenames:
-            return 0
-        return 1 if item.get_closest_marker("e2e") else 2
-
-    for item in items:
-        if place(item) != 1:
-            group = "spark" if place(item) == 0 else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=place)
+    """The longest tests come first, so that processes which share the files end together."""
+    items.sort(
+        key=lambda item: 0 if item.get_closest_marker("e2e") else 1 if "spark" in item.fixturenames else 2
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ from cifar_pipelines.spark.configuration import ClusterInfo, SparkConfig
 from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.parallelism import ParallelismSetting
 
+pytestmark = pytest.mark.e2e
+
 # Starts a runtime with the arguments cores, cores per executor, memory, Master, seconds to wait, folder.
 RUNTIME = """
 import sys

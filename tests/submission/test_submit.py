@@ -279,10 +279,16 @@ def test_a_submitted_run_is_found_by_its_name_and_bundled(
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize(("lost", "words"), [(1, "Exit status: 0 (done)"), (2, "no task ran for 6 s")])
-def test_a_run_that_loses_workers_goes_on_or_ends_clearly(start_submit, project, workers, lost, words):
+@pytest.mark.parametrize(
+    ("lost", "stall_timeout_s", "words"), [(1, 45, "Exit status: 0 (done)"), (2, 6, "no task ran for 6 s")]
+)
+def test_a_run_that_loses_workers_goes_on_or_ends_clearly(
+    start_submit, project, workers, lost, stall_timeout_s, words
+):
     spark = project / "conf/base/spark.yml"
-    spark.write_text(re.sub(r"stall_timeout_s: \d+", "stall_timeout_s: 6", spark.read_text()))
+    spark.write_text(
+        re.sub(r"stall_timeout_s: \d+", f"stall_timeout_s: {stall_timeout_s}", spark.read_text())
+    )
     run = start_submit()
     seen = ""
     while "are ready after" not in " ".join(seen.split()):
