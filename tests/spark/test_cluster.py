@@ -273,5 +273,26 @@ def test_only_executors_on_the_host_of_the_driver_can_oversubscribe_it(embedded,
 def test_what_listens_but_is_no_master_is_an_error(lost_runtime):
     url, process = lost_runtime
     output, _ = process.communicate(timeout=180)
-    assert f"refused: No Spark session on {url}: " in output
+    assert f"refused: No Spark session on {url}: Spark gave up, since no Master answered. " in output, output
     assert "Check that the Master runs" in output
+
+
+# Spark ends a session whose Master does not answer in a thread of its own, while the runtime goes on to start.
+STOPPED = """
+from cifar_pipelines.spark import session
+ship = session.ship_package
+
+def end_and_ship(context):
+    context._jsc.sc().stop()
+    if {ships}:
+        ship(context)
+
+session.ship_package = end_and_ship
+"""
+
+
+@pytest.mark.parametrize("ships", [True, False])
+def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_python, tmp_path, ships):
+    url = cluster(1, 1, "512m").master_url
+    output = run_python(STOPPED.format(ships=ships) + RUNTIME, 1, 1, "512m", url, 60, tmp_path)
+    assert f"refused: No Spark session on {url}: Spark gave up, since no Master answered. " in output, output

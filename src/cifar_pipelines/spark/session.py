@@ -7,8 +7,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+GIVEN_UP = "Spark gave up, since no Master answered"
 _RECORDED_PROPERTIES = (
     "spark.cores.max",
     "spark.executor.cores",
@@ -96,13 +97,15 @@ class SparkRuntime:
             else:
                 master = self.config.master
                 on_step(f"Connecting to {master} at {self.setting.name}.")
-            self.session = self._build_session(master, embedded, java_home, log_dir)
-            self._stack.callback(self._stop_session)
-            if embedded:
-                cluster.await_worker()
-            else:
-                self.watch = self._stack.enter_context(StallWatch(self.session, self.config.stall_timeout_s))
-            executors = await_executors(self.setting.executors, self.config.executors_timeout_s)
+            with _refusals_explained(master):
+                self.session = self._build_session(master, embedded, java_home, log_dir)
+                self._stack.callback(self._stop_session)
+                if embedded:
+                    cluster.await_worker()
+                else:
+                    watch = StallWatch(self.session, self.config.stall_timeout_s)
+                    self.watch = self._stack.enter_context(watch)
+                executors = await_executors(self.setting.executors, self.config.executors_timeout_s)
         except BaseException:
             self.stop()
             raise
@@ -202,14 +205,7 @@ class SparkRuntime:
         builder = SparkSession.builder.master(master)
         for key, value in properties.items():
             builder = builder.config(key, value)
-        try:
-            session = builder.getOrCreate()
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise UserError(
-                f"No Spark session on {master}: {reason}. Check that the Master runs and that this host can reach "
-                "it, or use the embedded cluster (spark_master=embedded)."
-            ) from error
+        session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
         if threading.current_thread() is threading.main_thread():
             # PySpark's handler of Ctrl-C calls the JVM from within a call to the JVM, which fails and hides it.
@@ -219,6 +215,34 @@ class SparkRuntime:
         return session
 
 
+@contextmanager
+def _refusals_explained(master: str) -> Iterator[None]:
+    """Turns what fails while a session starts into a `UserError`.
+
+    Spark gives up a Master that does not answer in a thread of its own: any call may be the one that finds the
+    session ended.
+    """
+    from py4j.protocol import Py4JError, Py4JJavaError
+    from pyspark import SparkContext
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (Py4JError, PySparkException) as error:
+        context = SparkContext._active_spark_context
+        if context is not None and context._jsc.sc().isStopped():
+            raise _no_session(master, GIVEN_UP) from error
+        cause = error.java_exception if isinstance(error, Py4JJavaError) else error
+        raise _no_session(master, str(cause).strip().splitlines()[0].rstrip(".")[:200]) from error
+
+
+def _no_session(master: str, reason: str) -> UserError:
+    return UserError(
+        f"No Spark session on {master}: {reason}. Check that the Master runs and that this host can reach it, or "
+        "use the embedded cluster (spark_master=embedded)."
+    )
+
+
 def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], ...]:
     """Waits until that many executors are registered with the run's session.
 
@@ -226,12 +250,14 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
         The executors, as `registered_executors` describes them.
 
     Raises:
-        UserError: If fewer have registered in time.
+        UserError: If fewer have registered in time, or Spark gave up the Master.
     """
     session = active_session()
     deadline = time.monotonic() + timeout_s
     found: tuple[dict[str, Any], ...] = ()
     while time.monotonic() < deadline:
+        if session.sparkContext._jsc.sc().isStopped():
+            raise _no_session(session.sparkContext.master, GIVEN_UP)
         found = registered_executors(session)
         if len(found) >= executors:
             return found
