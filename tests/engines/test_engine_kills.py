@@ -57,6 +57,7 @@ def finish(run, seconds):
     return output
 
 
+@pytest.mark.timeout(600)
 def test_trainings_outlive_what_is_killed(start_training, project):
     run = start_training("bigdl+torch_distributor")
     wait_for_epochs(project, run, "bigdl", 2)

@@ -273,7 +273,8 @@ def test_only_executors_on_the_host_of_the_driver_can_oversubscribe_it(embedded,
 def test_what_listens_but_is_no_master_is_an_error(lost_runtime):
     url, process = lost_runtime
     output, _ = process.communicate(timeout=180)
-    assert f"refused: No Spark session on {url}: Spark gave up, since no Master answered. " in output, output
+    # The reason depends on how far the start has come when Spark gives up.
+    assert f"refused: No Spark session on {url}: " in output, output
     assert "Check that the Master runs" in output
 
 

@@ -3,11 +3,13 @@
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from cifar_pipelines.errors import UserError
 
 CONNECT_S = 4.0
+GIVEN_UP = "Spark gave up, since no Master answered"
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):(\d{1,5})")
 
 
@@ -73,3 +75,42 @@ def driver_address(url: str, properties: Mapping[str, object]) -> dict[str, str]
     if os.environ.get("SPARK_LOCAL_IP") or "spark.driver.host" in properties:
         return {}
     return {"spark.driver.host": address}
+
+
+@contextmanager
+def refusals_explained(master: str) -> Iterator[None]:
+    """Turns what fails while a session starts into a `UserError`.
+
+    Spark gives up a Master that does not answer in a thread of its own: any call may be the one that finds the
+    session ended.
+
+    Args:
+        master: The Master's address.
+
+    Raises:
+        UserError: A call to Spark failed within the block.
+    """
+    from py4j.protocol import Py4JError, Py4JJavaError
+    from pyspark import SparkContext
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        context = SparkContext._active_spark_context
+        if context is not None and context._jsc.sc().isStopped():
+            raise no_session(master, GIVEN_UP) from error
+        if not isinstance(error, (Py4JError, PySparkException)):
+            raise
+        cause = error.java_exception if isinstance(error, Py4JJavaError) else error
+        raise no_session(master, str(cause).strip().splitlines()[0].rstrip(".")[:200]) from error
+
+
+def no_session(master: str, reason: str) -> UserError:
+    """The error of a Master that gives no session."""
+    return UserError(
+        f"No Spark session on {master}: {reason}. Check that the Master runs and that this host can reach it, or "
+        "use the embedded cluster (spark_master=embedded)."
+    )

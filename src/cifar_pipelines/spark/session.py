@@ -7,8 +7,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from cifar_pipelines.errors import UserError
 from cifar_pipelines.spark.cluster import LIGHT_JVM, EmbeddedCluster
 from cifar_pipelines.spark.configuration import EMBEDDED, ClusterInfo, SparkConfig
 from cifar_pipelines.spark.java import find_java_home
-from cifar_pipelines.spark.master import driver_address
+from cifar_pipelines.spark.master import GIVEN_UP, driver_address, no_session, refusals_explained
 from cifar_pipelines.spark.package import ship_package
 from cifar_pipelines.spark.parallelism import ParallelismSetting, host_cores
 from cifar_pipelines.spark.stall import StallWatch
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-GIVEN_UP = "Spark gave up, since no Master answered"
 _RECORDED_PROPERTIES = (
     "spark.cores.max",
     "spark.executor.cores",
@@ -97,7 +96,7 @@ class SparkRuntime:
             else:
                 master = self.config.master
                 on_step(f"Connecting to {master} at {self.setting.name}.")
-            with _refusals_explained(master):
+            with refusals_explained(master):
                 self.session = self._build_session(master, embedded, java_home, log_dir)
                 self._stack.callback(self._stop_session)
                 if embedded:
@@ -215,34 +214,6 @@ class SparkRuntime:
         return session
 
 
-@contextmanager
-def _refusals_explained(master: str) -> Iterator[None]:
-    """Turns what fails while a session starts into a `UserError`.
-
-    Spark gives up a Master that does not answer in a thread of its own: any call may be the one that finds the
-    session ended.
-    """
-    from py4j.protocol import Py4JError, Py4JJavaError
-    from pyspark import SparkContext
-    from pyspark.errors import PySparkException
-
-    try:
-        yield
-    except (Py4JError, PySparkException) as error:
-        context = SparkContext._active_spark_context
-        if context is not None and context._jsc.sc().isStopped():
-            raise _no_session(master, GIVEN_UP) from error
-        cause = error.java_exception if isinstance(error, Py4JJavaError) else error
-        raise _no_session(master, str(cause).strip().splitlines()[0].rstrip(".")[:200]) from error
-
-
-def _no_session(master: str, reason: str) -> UserError:
-    return UserError(
-        f"No Spark session on {master}: {reason}. Check that the Master runs and that this host can reach it, or "
-        "use the embedded cluster (spark_master=embedded)."
-    )
-
-
 def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], ...]:
     """Waits until that many executors are registered with the run's session.
 
@@ -257,7 +228,7 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
     found: tuple[dict[str, Any], ...] = ()
     while time.monotonic() < deadline:
         if session.sparkContext._jsc.sc().isStopped():
-            raise _no_session(session.sparkContext.master, GIVEN_UP)
+            raise no_session(session.sparkContext.master, GIVEN_UP)
         found = registered_executors(session)
         if len(found) >= executors:
             return found
