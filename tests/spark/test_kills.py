@@ -123,3 +123,30 @@ def test_ctrl_c_ends_a_run_in_every_phase(start_kedro, phase):
     assert "Aborted!" in output
     assert "Traceback" not in output
     assert wait_until(lambda: not alive(descendants), 20), alive(descendants)
+
+
+def test_a_finaliser_that_ctrl_c_meets_prints_nothing(run_python):
+    code = """
+    from cifar_pipelines.spark.configuration import SparkConfig
+    from cifar_pipelines.configuration import load_configuration
+    from cifar_pipelines.spark.parallelism import ParallelismSetting
+    from cifar_pipelines.spark.session import SparkRuntime
+
+    class Lost:
+        def __init__(self, error):
+            self.error = error
+        def __del__(self):
+            raise self.error
+
+    config = SparkConfig.from_config(load_configuration()["spark"])
+    runtime = SparkRuntime(ParallelismSetting(1, 1, "512m"), config, "test")
+    try:
+        runtime._interrupt()
+    except KeyboardInterrupt:
+        print("interrupted")
+    Lost(KeyboardInterrupt())
+    print("quiet so far")
+    Lost(ValueError("is printed"))
+    """
+    before, after = run_python(code).split("quiet so far")
+    assert before == "interrupted\n" and "ValueError: is printed" in after

@@ -154,6 +154,7 @@ class SparkRuntime:
         """Answers Ctrl-C; what is raised inside a finaliser is lost, so the fact is kept as well."""
         self.interrupted = True
         logging.getLogger("py4j").setLevel(logging.CRITICAL)  # every call under way would report its end
+        sys.unraisablehook = _report_unless_interrupted
         raise KeyboardInterrupt
 
     def _build_session(self, master: str, embedded: bool, java_home: Path, log_dir: Path) -> "SparkSession":
@@ -274,6 +275,12 @@ def active_session() -> "SparkSession":
             "No Spark session runs. Tag the node with 'spark', so that a session starts with the run."
         )
     return session
+
+
+def _report_unless_interrupted(unraisable: Any) -> None:
+    """Does not print where Ctrl-C met a finaliser; anything else that is lost is printed as ever."""
+    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
 
 
 def _collector(cores: int) -> str:
