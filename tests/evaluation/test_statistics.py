@@ -95,9 +95,8 @@ def _holm_by_hand(p):
 @settings(max_examples=25, deadline=None)
 @given(P_VALUES)
 def test_holm_equals_the_procedure_and_keeps_its_laws(p):
-    with mock.patch(
-        "gc.collect"
-    ):  # statsmodels calls it every time, which takes long in a process that holds much
+    # statsmodels calls it every time, which takes long in a process that holds much.
+    with mock.patch("gc.collect"):
         adjusted = holm(p)
     assert adjusted.tolist() == pytest.approx(_holm_by_hand(p), **EXACT)
     assert (adjusted >= np.array(p)).all() and (adjusted <= 1).all()

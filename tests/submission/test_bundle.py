@@ -13,6 +13,7 @@ from cifar_pipelines.submission.contents import collect, is_code
 from cifar_pipelines.submission.records import SubmissionRecord
 
 RUN = "roll-2024-01-02T03.04.05.678Z-exec_2x1"
+EXECUTOR = "/".join(["logs", RUN, "work", "app-1", "0"])  # where Spark's Worker puts an executor's files
 letters = st.text("abcXYZ0-_. ", min_size=1, max_size=8).filter(lambda name: name.strip(". "))
 names = st.lists(letters, min_size=1, max_size=3).map("/".join)
 files = st.dictionaries(names.map("x/{}".format), st.binary(max_size=200), max_size=5)
@@ -138,8 +139,8 @@ def project(tmp_path):
         "README.md": "# Read\n",
         f"logs/{RUN}/run.log": "done\n",
         f"logs/{RUN}/event_log/app-1": "{}\n",
-        f"logs/{RUN}/work/app-1/0/stderr": "",
-        f"logs/{RUN}/work/app-1/0/cifar_pipelines.zip": "",
+        f"{EXECUTOR}/stderr": "",
+        f"{EXECUTOR}/cifar_pipelines.zip": "",
         "logs/roll-2-2024-01-02T03.04.05.678Z-exec_2x1/run.log": "another's",
     }.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +186,7 @@ def commit(project):
 
 
 LOGS_AND_REPORTS = {
-    *(f"logs/{RUN}/run.log", f"logs/{RUN}/event_log/app-1", f"logs/{RUN}/work/app-1/0/stderr"),
+    *(f"logs/{RUN}/run.log", f"logs/{RUN}/event_log/app-1", f"{EXECUTOR}/stderr"),
     *(
         "reports/comparison/report.md",
         "reports/comparison/speedup.png",

@@ -13,9 +13,9 @@ from cifar_pipelines.errors import UserError
 from cifar_pipelines.spark import guardian
 from cifar_pipelines.spark.parallelism import ParallelismSetting
 
-_MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
 # Daemons live for one run: optimising them would take longer than it saves, and takes cores from the executors.
 LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
 _WORKER_READY = re.compile(r"Successfully registered with master")
 
 
