@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cifar_pipelines.engines import engine_names
+
 FEATURES, SPARK_ML, BIGDL_CNN = "features", "spark_ml", "bigdl_cnn"
 
 
@@ -28,7 +30,10 @@ def study_digest(parameters: Mapping[str, Any], pipeline: str, model: str, maste
         blocks["model"] = [block["repeats"], block["classifiers"][model]["params"]]
     if pipeline == BIGDL_CNN:
         block = parameters["bigdl_cnn"]
-        network = next(name for name in block["models"] if model.startswith(f"{name}_"))
+        # Equality, because the name of one network may begin with that of another.
+        network = next(
+            name for name in block["models"] if model in [f"{name}_{engine}" for engine in engine_names()]
+        )
         kept = {key: block["models"][network][key] for key in ("options", "recipe")}
         blocks["model"] = [block["image_size"], block["validation_images"], kept]
     text = json.dumps([blocks, pipeline, model, master], sort_keys=True, default=str)

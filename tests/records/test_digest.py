@@ -1,0 +1,42 @@
+"""Digests name what a result depends on; a record whose digest changes is no longer found."""
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+from cifar_pipelines.configuration import load_configuration, parse_params
+from cifar_pipelines.study import study_digest
+
+GOLDEN = json.loads((Path(__file__).parent / "data" / "digests.json").read_text())
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["params"] or "defaults")
+def test_digests_of_records_that_exist_stay_as_they_are(case):
+    found = [
+        [pipeline, model, master, study_digest(case["parameters"], pipeline, model, master)]
+        for pipeline, model, master, _ in case["digests"]
+    ]
+    assert found == case["digests"]
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["params"] or "defaults")
+def test_todays_configuration_has_the_same_digests(case):
+    # A default that changes on purpose changes these: make the golden file anew then.
+    parameters = load_configuration("exec_2x1", parse_params(case["params"]))["parameters"]
+    for pipeline, model, master, digest in case["digests"]:
+        assert study_digest(parameters, pipeline, model, master) == digest
+
+
+def test_a_network_whose_name_begins_with_that_of_another_has_a_digest_of_its_own():
+    parameters = load_configuration()["parameters"]
+    models = parameters["bigdl_cnn"]["models"]
+    models["airbench_wide"] = deepcopy(models["airbench"])
+    before = study_digest(parameters, "bigdl_cnn", "airbench_wide_bigdl", "embedded")
+    models["airbench_wide"]["recipe"]["epochs"] += 1
+    assert study_digest(parameters, "bigdl_cnn", "airbench_wide_bigdl", "embedded") != before
+    models["airbench"]["recipe"]["epochs"] += 1
+    unchanged = study_digest(parameters, "bigdl_cnn", "airbench_wide_bigdl", "embedded")
+    models["airbench"]["recipe"]["epochs"] += 1
+    assert study_digest(parameters, "bigdl_cnn", "airbench_wide_bigdl", "embedded") == unchanged
