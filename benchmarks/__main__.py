@@ -26,12 +26,12 @@ from benchmarks import (
 )
 from benchmarks.result import SCHEMA_VERSION, Result, results_table
 from benchmarks.workload import Step, open_workload
-from cifar_pipelines.configuration import PROJECT_PATH
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.provenance import git_revision, versions
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.records.provenance import git_revision, versions
 from cifar_pipelines.sources import SOURCES
 from cifar_pipelines.spark.host import HostMeter, load_average
-from cifar_pipelines.spark.parallelism import host_cores
+from cifar_pipelines.spark.setting import host_cores
 
 DESCRIPTION = """\
 Measures the project against references on the same host, in turn within one run, and reports ratios.

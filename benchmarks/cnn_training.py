@@ -15,20 +15,20 @@ import pandas as pd
 
 from benchmarks.result import Bar, Result
 from benchmarks.workload import Step
-from cifar_pipelines.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.datasets import TrainedNetworkDataset
 from cifar_pipelines.engines import engine_names
 from cifar_pipelines.engines.bigdl import bigdl_jars
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, specify_cnn
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
-from cifar_pipelines.run_context import RunContext
 from cifar_pipelines.sources import open_source
-from cifar_pipelines.spark.configuration import SparkConfig
-from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.session import SparkRuntime
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.spark_config import SparkConfig
 from cifar_pipelines.training.job import TrainingJob
-from cifar_pipelines.types import DataFrame
 
 NAME = "cnn_training"
 NETWORK = "airbench"
@@ -171,7 +171,7 @@ def _spec(work: CnnWorkload, engine: str) -> CnnSpec:
 
 
 def _job(work: CnnWorkload) -> TrainingJob:
-    from cifar_pipelines.extractors.worker import resolve_precision
+    from cifar_pipelines.common.precision import resolve_precision
     from cifar_pipelines.networks import NetworkShape
 
     spec = _spec(work, "bigdl")

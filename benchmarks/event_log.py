@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from benchmarks.result import Bar, Result
 from benchmarks.workload import SETTING, Step
-from cifar_pipelines.configuration import load_configuration
-from cifar_pipelines.spark.application_record import application_record
-from cifar_pipelines.spark.configuration import SparkConfig
-from cifar_pipelines.spark.event_log import find_event_log
-from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.event_log.application import application_record
+from cifar_pipelines.event_log.reader import find_event_log
 from cifar_pipelines.spark.session import SparkRuntime
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.spark_config import SparkConfig
 
 NAME = "event_log"
 BAR = Bar(5, at_least=False)

@@ -2,7 +2,7 @@
 
 from benchmarks.result import Bar, Result
 from benchmarks.workload import Workload
-from cifar_pipelines.spark.measure import executor_peaks
+from cifar_pipelines.spark.timing import executor_peaks
 
 NAME = "executor_memory"
 BAR = Bar(2048, at_least=False)

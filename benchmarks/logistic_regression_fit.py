@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.result import Result
 from benchmarks.workload import Step, Workload
+from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.pipelines.spark_ml.nodes import cache_tables, configure_classifier, train
-from cifar_pipelines.types import DataFrame
 
 NAME = "logistic_regression_fit"
 

@@ -9,8 +9,8 @@ import psutil
 
 from benchmarks.result import Bar, Result
 from benchmarks.workload import Step
-from cifar_pipelines.configuration import PROJECT_PATH
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.errors import UserError
 
 NAME = "registry_list"
 BAR = Bar(3, at_least=False)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.result import Bar, Result
 from benchmarks.workload import Step
-from cifar_pipelines.configuration import PROJECT_PATH
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.errors import UserError
 
 NAME = "report"
 BAR = Bar(10, at_least=False)

@@ -9,16 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.extractors import Extractor
 from cifar_pipelines.pipelines.features import nodes as features
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
-from cifar_pipelines.run_context import RunContext
 from cifar_pipelines.sources import open_source
-from cifar_pipelines.spark.configuration import SparkConfig
-from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.session import SparkRuntime
-from cifar_pipelines.types import DataFrame, SparkSession
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.spark_config import SparkConfig
 
 SETTING = "exec_2x1"
 RANDOM_WEIGHTS = "random-weights.pt"

@@ -6,9 +6,10 @@ import textwrap
 from types import SimpleNamespace
 
 import pytest
+from tests.factories.images import encode_image
 
-from cifar_pipelines import configuration
-from cifar_pipelines.run_context import RunContext
+from cifar_pipelines.common import configuration
+from cifar_pipelines.spark.run_context import RunContext
 
 # A small dictionary: the tests ask whether features are right, not whether they are good.
 OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
@@ -34,9 +35,9 @@ def fresh_configuration(monkeypatch):
 def spark(tmp_path_factory):
     """The runtime that most tests share; it starts with the first test that asks for it."""
     from cifar_pipelines.engines.bigdl import bigdl_jars
-    from cifar_pipelines.spark.configuration import SparkConfig
-    from cifar_pipelines.spark.parallelism import ParallelismSetting
     from cifar_pipelines.spark.session import SparkRuntime
+    from cifar_pipelines.spark.setting import ParallelismSetting
+    from cifar_pipelines.spark.spark_config import SparkConfig
 
     block = configuration.load_configuration()["spark"] | {"log_dir": str(tmp_path_factory.mktemp("logs"))}
     setting, config = ParallelismSetting(2, 1, "1g"), SparkConfig.from_config(block)
@@ -50,6 +51,12 @@ def run_context(spark):
     parameters = configuration.load_configuration()["parameters"]
     parameters["features"]["options"] = OPTIONS
     return RunContext("2024-01-02T03.04.05.678Z", parameters, spark.info, spark.setting)
+
+
+@pytest.fixture
+def encode():
+    """Returns a function that encodes a noise image."""
+    return encode_image
 
 
 @pytest.fixture

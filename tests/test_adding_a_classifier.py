@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cifar_pipelines import classifiers, configuration
-from cifar_pipelines.errors import UserError
+from cifar_pipelines import classifiers
+from cifar_pipelines.common import configuration
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 
 GUIDE = Path(__file__).parents[1] / "docs" / "adding_a_classifier.md"

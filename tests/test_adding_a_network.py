@@ -8,7 +8,8 @@ import pytest
 import torch
 import yaml
 
-from cifar_pipelines import configuration, networks
+from cifar_pipelines import networks
+from cifar_pipelines.common import configuration
 from cifar_pipelines.pipelines.bigdl_cnn import create_pipeline
 from cifar_pipelines.pipelines.bigdl_cnn.specification import specify_cnn
 

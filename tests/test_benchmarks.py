@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the benchmarks are no part of the installed package
 
 from benchmarks import (  # noqa: E402
     executor_memory,
@@ -19,7 +18,7 @@ from benchmarks.__main__ import parse_arguments, report_for_json, selected_bench
 from benchmarks.result import Bar, Result, results_table, summarise  # noqa: E402
 from benchmarks.workload import Workload  # noqa: E402
 
-from cifar_pipelines.errors import UserError  # noqa: E402
+from cifar_pipelines.common.errors import UserError  # noqa: E402
 
 AT_LEAST_HALF = Bar(0.5, at_least=True)
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from cifar_pipelines.parallelism_map import parallelism_document
+from cifar_pipelines.report.parallelism_map import parallelism_document
 
 ROOT = Path(__file__).parents[1]
 

@@ -2,8 +2,8 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import node, pipeline
 
-from cifar_pipelines.configuration import load_configuration
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines import features, ingestion, spark_ml
 from cifar_pipelines.preflight import MAKERS, check_inputs_exist
 

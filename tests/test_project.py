@@ -7,7 +7,7 @@ import pytest
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 
-from cifar_pipelines.configuration import PROJECT_PATH
+from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.hooks import SPARK_TAG
 
 NAMES = {"__default__", "bigdl_cnn", "comparison", "features", "ingestion", "spark_ml"}

@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from cifar_pipelines.configuration import PROJECT_PATH
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.errors import UserError
 
 
 @click.group(name="cifar_pipelines")
@@ -30,7 +30,7 @@ def settings(suited: bool) -> None:
     Every folder conf/exec_<M>x<C> is one: M cores in all, C cores per executor. Run a pipeline under it
     with `kedro run --pipeline spark_ml --env exec_8x2`.
     """
-    from cifar_pipelines.spark.parallelism import host_cores
+    from cifar_pipelines.spark.setting import host_cores
 
     if suited:
         click.echo(" ".join(suited_settings()))
@@ -49,7 +49,7 @@ def settings(suited: bool) -> None:
 
 def suited_settings() -> tuple[str, ...]:
     """Names of three legal settings that suit this host."""
-    from cifar_pipelines.spark.parallelism import host_cores, suited_shapes
+    from cifar_pipelines.spark.setting import host_cores, suited_shapes
 
     legal = {
         (setting.cores_max, setting.executor_cores): setting.name
@@ -61,8 +61,8 @@ def suited_settings() -> tuple[str, ...]:
 
 def _settings() -> Iterator[tuple[str, Any]]:
     """The environments that hold a setting, each with the setting or with what is illegal about it."""
-    from cifar_pipelines.configuration import load_configuration
-    from cifar_pipelines.spark.parallelism import ParallelismSetting
+    from cifar_pipelines.common.configuration import load_configuration
+    from cifar_pipelines.spark.setting import ParallelismSetting
 
     for name in _environments():
         block = load_configuration(env=name)["globals"]
@@ -114,7 +114,7 @@ def experiment(
         kedro experiment --settings exec_8x1,exec_8x2,exec_8x4 --repeats 3 \
             --params source=cifar10,extractor=torchvision:mobilenet_v2 --grow-to 20000
     """
-    from cifar_pipelines.configuration import load_configuration
+    from cifar_pipelines.common.configuration import load_configuration
     from cifar_pipelines.experiment.plan import Experiment
     from cifar_pipelines.experiment.run import run_experiment
 
@@ -156,11 +156,11 @@ def plan(
     executor). Where the latest study on the embedded cluster measured enough, models of scaling that were fitted to it
     give the fit time to expect, with its interval; otherwise "measure first". docs/scaling_models.md explains them.
     """
-    from cifar_pipelines.configuration import load_configuration
-    from cifar_pipelines.experiment.records import RECORDS, RecordShelf
-    from cifar_pipelines.spark.parallelism import Budget, host_cores
-    from cifar_pipelines.spark.plan_tables import plan_report
-    from cifar_pipelines.spark.planner import expectations
+    from cifar_pipelines.common.configuration import load_configuration
+    from cifar_pipelines.records.shelf import RECORDS, RecordShelf
+    from cifar_pipelines.scaling.planner import expectations
+    from cifar_pipelines.spark.setting import Budget, host_cores
+    from cifar_pipelines.terminal.plan import plan_report
 
     given = {"cores": cores, "memory": memory, "memory_scope": memory_scope}
     block = dict(load_configuration()["globals"]["budget"])
@@ -177,7 +177,7 @@ def classifiers(refresh: bool) -> None:
     Nothing is typed in: every class of pyspark.ml.classification is fitted to tiny tables on the embedded
     cluster, with two and three classes, and with negative features. The list is kept for the report.
     """
-    from cifar_pipelines.configuration import load_configuration, selected_classifiers
+    from cifar_pipelines.common.configuration import load_configuration, selected_classifiers
     from cifar_pipelines.spark.survey import load_or_make_survey
 
     survey = load_or_make_survey(load_configuration(), refresh)
@@ -199,7 +199,7 @@ def parallelism(write: bool) -> None:
 
     The list is made from the marks `# PARALLEL(who): what` in the source.
     """
-    from cifar_pipelines.parallelism_map import parallelism_document
+    from cifar_pipelines.report.parallelism_map import parallelism_document
 
     text = parallelism_document(Path(__file__).parent)
     if write:

@@ -12,11 +12,11 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 from kedro.validation.exceptions import ParameterValidationError
 
-from cifar_pipelines import configuration
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common import configuration
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.preflight import check_inputs_exist
-from cifar_pipelines.resolvers import slug
-from cifar_pipelines.run_context import RunContext
+from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +64,10 @@ class SparkHooks:
         setting = None
         if any(SPARK_TAG in node.tags for node in pipeline.nodes):
             from cifar_pipelines.engines.bigdl import bigdl_jars
-            from cifar_pipelines.spark.configuration import SparkConfig
             from cifar_pipelines.spark.java import find_java_home
-            from cifar_pipelines.spark.parallelism import ParallelismSetting
             from cifar_pipelines.spark.session import SparkRuntime
+            from cifar_pipelines.spark.setting import ParallelismSetting
+            from cifar_pipelines.spark.spark_config import SparkConfig
 
             settings = self._loader["globals"]
             setting = ParallelismSetting.from_config(settings.get("parallelism"), settings.get("budget"))
@@ -136,7 +136,7 @@ class SparkHooks:
 
     def _explain(self, pipeline: Any, catalog: Any) -> None:
         """Reads Spark's event log, which is complete now, and writes where the time went."""
-        from cifar_pipelines.spark.application_record import write_application
+        from cifar_pipelines.event_log.application import write_application
 
         if self._context is None or (cluster := self._context.cluster) is None:
             return
@@ -186,6 +186,6 @@ class SummaryHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
         """Prints the summary."""
-        from cifar_pipelines.summary import print_summary
+        from cifar_pipelines.terminal.run import print_summary
 
         print_summary(pipeline, catalog, self._seconds)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.options import flatten
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import flatten
 
 # Which pipeline makes what; asking the registry would import every pipeline at every run.
 MAKERS = {

@@ -1,7 +1,7 @@
 """Kedro's settings of the project."""
 
+from cifar_pipelines.common.resolvers import RESOLVERS
 from cifar_pipelines.hooks import ConfigurationHooks, SparkHooks, SummaryHooks
-from cifar_pipelines.resolvers import RESOLVERS
 
 HOOKS = (ConfigurationHooks(), SparkHooks(), SummaryHooks())
 

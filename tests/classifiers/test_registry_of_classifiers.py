@@ -3,8 +3,8 @@ import pytest
 
 from cifar_pipelines import classifiers
 from cifar_pipelines.classifiers import Task, check_hyperparameters, create_estimator, find, require_known
-from cifar_pipelines.configuration import load_configuration
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
 
 # Little work, where a classifier's default is much of it.
 SMALL = {
@@ -56,7 +56,7 @@ def test_a_classifier_is_registered_builds_fits_and_predicts(name, table, fitted
 
 @pytest.mark.parametrize("name", classifiers.names())
 def test_a_classifier_counts_its_parameters(name, fitted):
-    from cifar_pipelines.spark.complexity import parameter_count
+    from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
 
     model = fitted(name)
     by_hand = {
@@ -76,7 +76,7 @@ def test_a_classifier_counts_its_parameters(name, fitted):
 
 
 def test_a_tree_counts_its_nodes(fitted):
-    from cifar_pipelines.spark.complexity import parameter_count
+    from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
 
     drawn = fitted("decision_tree").toDebugString
     branches = drawn.count("If (")
@@ -85,7 +85,7 @@ def test_a_tree_counts_its_nodes(fitted):
 
 
 def test_a_model_that_shows_no_numbers_has_no_count():
-    from cifar_pipelines.spark.complexity import parameter_count
+    from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
 
     class Opaque:
         pass

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cifar_pipelines import engines
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes
 from cifar_pipelines.training.recipe import Recipe

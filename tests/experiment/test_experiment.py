@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cifar_pipelines.configuration import load_configuration
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.experiment import run
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
-from cifar_pipelines.experiment.records import RecordShelf, best_setting
 from cifar_pipelines.experiment.runner import StepRunner
-from cifar_pipelines.study import study_digest
+from cifar_pipelines.records.digest import study_digest
+from cifar_pipelines.records.shelf import RecordShelf, best_setting
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
 EXPERIMENT = Experiment(("exec_1x1", "exec_2x2"), PIPELINES, 2, "train_size=60")

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import decode, resize
 from cifar_pipelines.extractors import create_extractor
-from cifar_pipelines.extractors.images import decode, resize
 from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
 
 SIZE, PATCH, CENTROIDS = 12, 4, 10

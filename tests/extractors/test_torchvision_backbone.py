@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.models import get_model
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors import create_extractor
 from cifar_pipelines.extractors.torchvision_backbone import TorchvisionBackbone
 

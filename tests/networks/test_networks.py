@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cifar_pipelines import networks
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.networks import NetworkShape, build_network, checked_network
 
 

@@ -1,7 +1,6 @@
 import io
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from rich.console import Console
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
-from factories import (
+from tests.factories.records import (
     make_cnn_record,
     make_extraction_record,
     make_grown_study,
@@ -22,10 +19,10 @@ from factories import (
     make_study,
 )
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.comparison import create_pipeline
 from cifar_pipelines.pipelines.comparison.nodes import PLOTS, compare_runs, write_report
-from cifar_pipelines.pipelines.comparison.summary import terminal_summary
+from cifar_pipelines.terminal.comparison import terminal_summary
 
 CATALOG = Path(__file__).parents[2] / "conf" / "base" / "catalog_comparison.yml"
 

@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.evaluation.run_record import records_to_table, validate_record
-from cifar_pipelines.extractors import worker
-from cifar_pipelines.extractors.worker import ExtractionJob, extract_array
-from cifar_pipelines.pipelines.features import create_pipeline, nodes
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.precision import resolve_precision
+from cifar_pipelines.pipelines.features import create_pipeline, nodes, worker
 from cifar_pipelines.pipelines.features.nodes import FeaturesSpec
+from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
+from cifar_pipelines.records.run_record import records_to_table, validate_record
 
 SPEC = FeaturesSpec("kmeans_patches", None, None, "auto", 16, 4, {})
 
@@ -119,7 +119,7 @@ def test_the_run_record_of_the_extraction_can_be_compared(extracted):
 
 def test_the_precision_auto_is_settled_by_the_executors(ingested, extracted, run_context):
     _, info, record = extract(ingested, extracted, run_context, precision="auto")
-    assert info["precision"] == worker.resolve_precision("auto")
+    assert info["precision"] == resolve_precision("auto")
     assert record["params"]["precision"] == "auto" and record["features"]["precision"] == info["precision"]
 
 

@@ -7,12 +7,12 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.tables import image_table_fingerprint
 from cifar_pipelines.pipelines.ingestion import create_pipeline, nodes
 from cifar_pipelines.pipelines.ingestion.nodes import IngestionSpec, SubsetSpec
 from cifar_pipelines.sources import open_source
 from cifar_pipelines.sources.synthetic import SyntheticSource
-from cifar_pipelines.spark.tables import image_table_fingerprint
 
 BAD = {"cut.png": "OSError", "empty.png": "empty file", "text.png": "UnidentifiedImageError"}
 

@@ -7,13 +7,13 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from matplotlib import pyplot as plt
 
-from cifar_pipelines.configuration import load_configuration, remember
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.evaluation.predictions import check_predictions
-from cifar_pipelines.evaluation.run_record import records_to_table, validate_record
+from cifar_pipelines.common.configuration import load_configuration, remember
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.pipelines.judging import announce_records
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
+from cifar_pipelines.records.run_record import records_to_table, validate_record
 from cifar_pipelines.spark import survey
 
 BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 2}}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cifar_pipelines.configuration import load_configuration, parse_params
-from cifar_pipelines.study import study_digest
+from cifar_pipelines.common.configuration import load_configuration, parse_params
+from cifar_pipelines.records.digest import study_digest
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "digests.json").read_text())
 

@@ -1,19 +1,21 @@
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
-from report_factories import make_document, make_experiment, make_many, make_png, write_results
+from tests.factories.records import (
+    make_cnn_record,
+    make_extraction_record,
+    make_grown_study,
+    make_record,
+    make_study,
+)
+from tests.factories.report import make_document, make_experiment, make_many, make_png, write_results
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
-from factories import make_cnn_record, make_extraction_record, make_grown_study, make_record, make_study
-
-from cifar_pipelines.report.answers import QUESTIONS
-from cifar_pipelines.report.document import Bullets, Figure, Heading, Paragraph, Table, plain
+from cifar_pipelines.report.chapters.laboratory.questions import QUESTIONS
+from cifar_pipelines.report.document.blocks import Bullets, Figure, Heading, Paragraph, Table, plain
+from cifar_pipelines.report.document.to_html import to_html
+from cifar_pipelines.report.document.to_typst import to_pdf
 from cifar_pipelines.report.references import reference
-from cifar_pipelines.report.to_html import to_html
-from cifar_pipelines.report.to_typst import to_pdf
 
 LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
 
@@ -219,7 +221,7 @@ def test_records_that_were_left_out_are_listed_with_the_reason(tmp_path):
 
 def test_what_the_comparison_adds_is_not_lost(tmp_path):
     from cifar_pipelines.pipelines.comparison.nodes import compare_runs, write_report
-    from cifar_pipelines.report.answers import make_report
+    from cifar_pipelines.report.chapters.laboratory.questions import make_report
 
     record = make_record()
     table, _, left_out = compare_runs({"a": lambda: record})

@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_factories import make_png
+from tests.factories.report import make_png
 
-from cifar_pipelines.report.document import (
+from cifar_pipelines.report.document.blocks import (
     Bullets,
     Code,
     Figure,

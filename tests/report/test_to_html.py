@@ -3,9 +3,9 @@ from html.parser import HTMLParser
 
 from hypothesis import given
 from hypothesis import strategies as st
-from report_factories import make_png
+from tests.factories.report import make_png
 
-from cifar_pipelines.report.document import (
+from cifar_pipelines.report.document.blocks import (
     Bullets,
     Code,
     Document,
@@ -18,7 +18,7 @@ from cifar_pipelines.report.document import (
     say,
     table,
 )
-from cifar_pipelines.report.to_html import to_html
+from cifar_pipelines.report.document.to_html import to_html
 
 VOID = {"meta", "img", "wbr", "br"}
 LOADING = re.compile(

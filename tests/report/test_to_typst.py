@@ -3,9 +3,9 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_factories import make_png
+from tests.factories.report import make_png
 
-from cifar_pipelines.report.document import (
+from cifar_pipelines.report.document.blocks import (
     Bullets,
     Code,
     Document,
@@ -17,7 +17,7 @@ from cifar_pipelines.report.document import (
     say,
     table,
 )
-from cifar_pipelines.report.to_typst import breakable, quote, to_pdf, to_typst
+from cifar_pipelines.report.document.to_typst import breakable, quote, to_pdf, to_typst
 
 SPECIAL = r"""\ " ' ` * _ # $ @ < > [ ] { } ( ) ; : = + - ~ / // /* */ & % ^ | ! ? #let x = 1; <r1> @r1 \u{41} "" ]"""
 

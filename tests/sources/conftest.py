@@ -1,22 +1,5 @@
-import io
-
-import numpy as np
 import pytest
-from PIL import Image
-
-
-def encode_image(format="PNG", size=(5, 4), mode="RGB"):
-    random = np.random.default_rng(sum(size))
-    buffer = io.BytesIO()
-    pixels = random.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).convert(mode).save(buffer, format)
-    return buffer.getvalue()
-
-
-@pytest.fixture
-def encode():
-    """Returns a function that encodes a noise image."""
-    return encode_image
+from tests.factories.images import encode_image
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 pytest.importorskip("torchvision")
 from torchvision.datasets import CIFAR10, cifar
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.sources import cifar10, open_source
 
 ROWS = 4

@@ -4,7 +4,7 @@ import pickle
 import pytest
 from PIL import Image
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.sources import open_source
 
 

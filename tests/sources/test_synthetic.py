@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.sources import open_source
 
 

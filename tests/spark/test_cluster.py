@@ -8,13 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cifar_pipelines.configuration import load_configuration
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.spark import guardian
+from cifar_pipelines.common import guardian
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.cluster import EmbeddedCluster, EmbeddedClusterConfig, require_free_port
-from cifar_pipelines.spark.configuration import ClusterInfo, SparkConfig
 from cifar_pipelines.spark.java import find_java_home
-from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.spark_config import ClusterInfo, SparkConfig
 
 pytestmark = pytest.mark.e2e
 

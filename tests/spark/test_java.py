@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.java import find_java_home
 
 

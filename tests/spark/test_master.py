@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.master import driver_address, master_places, reach_master
 from cifar_pipelines.spark.stall import StallWatch
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.submission.bundle import MANIFEST, check_bundle, write_bundle
 from cifar_pipelines.submission.contents import collect, is_code
 from cifar_pipelines.submission.records import SubmissionRecord

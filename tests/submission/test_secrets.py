@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cifar_pipelines.configuration import PROJECT_PATH
+from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.submission.contents import project_files
 from cifar_pipelines.submission.secrets import find_secrets
 

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.spark import guardian
+from cifar_pipelines.common import guardian
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.submission import submit as room
 from cifar_pipelines.submission.records import SubmissionRecord, require_submissions

@@ -4,7 +4,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
 
 CONFIGURATION = {"network": "lenet", "options": {"width": 1}, "recipe": {"epochs": 4, "momentum": 0.9}}

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from training_factories import encode
+from tests.factories.training import encode
 
 from cifar_pipelines.networks import NetworkShape, build_network
 from cifar_pipelines.training.prediction import (

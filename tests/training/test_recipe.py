@@ -3,11 +3,11 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.factories.training import RECIPE, make_recipe
 from torch import nn
-from training_factories import RECIPE, make_recipe
 
-from cifar_pipelines.configuration import load_configuration
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.training.recipe import Recipe, Schedule, create_optimizer, set_learning_rate
 
 NAN, INF = math.nan, math.inf

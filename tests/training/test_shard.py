@@ -1,7 +1,7 @@
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_factories import make_recipe
+from tests.factories.training import make_recipe
 
 from cifar_pipelines.training.shard import MEAN, STD, Shard, normalise
 

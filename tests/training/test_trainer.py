@@ -3,8 +3,8 @@ import math
 
 import pytest
 import torch
+from tests.factories.training import make_recipe
 from torch import nn
-from training_factories import make_recipe
 
 from cifar_pipelines.networks import NetworkShape, build_network
 from cifar_pipelines.training.recipe import create_optimizer

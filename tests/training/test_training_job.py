@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_factories import make_job, make_pixels, write_images
+from tests.factories.training import make_job, make_pixels, write_images
 
 from cifar_pipelines.networks import NetworkShape
 

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 import torch.distributed as dist
-from training_factories import (
+from tests.factories.training import (
     begin_worker,
     make_job,
     run_epoch,

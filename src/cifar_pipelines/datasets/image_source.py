@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.sources import ImageSource, open_source
 
 

@@ -7,7 +7,7 @@ epoch is done; what came of it lies in the job's checkpoint.
 import importlib
 from typing import TYPE_CHECKING, Protocol
 
-from cifar_pipelines.errors import unknown_name
+from cifar_pipelines.common.errors import unknown_name
 
 if TYPE_CHECKING:
     from cifar_pipelines.training.job import TrainingJob

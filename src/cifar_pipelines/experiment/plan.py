@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cifar_pipelines.configuration import (
+from cifar_pipelines.common.configuration import (
     check_environment,
     check_runtime_params,
     load_configuration,
@@ -14,9 +14,9 @@ from cifar_pipelines.configuration import (
     selected_cnns,
     split_params,
 )
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.spark.parallelism import ParallelismSetting
-from cifar_pipelines.study import BIGDL_CNN, FEATURES, SPARK_ML, study_digest
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.records.digest import BIGDL_CNN, FEATURES, SPARK_ML, study_digest
+from cifar_pipelines.spark.setting import ParallelismSetting
 
 # What an experiment can run under a setting; the comparison comes once, at the end.
 PIPELINES = ("ingestion", FEATURES, SPARK_ML, BIGDL_CNN)

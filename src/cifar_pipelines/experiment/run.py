@@ -8,9 +8,12 @@ from typing import Any
 
 from rich.console import Console
 
-from cifar_pipelines.configuration import PROJECT_PATH, load_configuration, selected_cnns
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration, selected_cnns
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
-from cifar_pipelines.experiment.prediction import (
+from cifar_pipelines.experiment.runner import Outcome, StepRunner
+from cifar_pipelines.records.digest import BIGDL_CNN
+from cifar_pipelines.records.shelf import RECORDS, Choice, RecordShelf, best_setting
+from cifar_pipelines.scaling.forecast import (
     PREDICTIONS,
     Forecast,
     Target,
@@ -19,9 +22,6 @@ from cifar_pipelines.experiment.prediction import (
     forecast,
     store,
 )
-from cifar_pipelines.experiment.records import RECORDS, Choice, RecordShelf, best_setting
-from cifar_pipelines.experiment.runner import Outcome, StepRunner
-from cifar_pipelines.study import BIGDL_CNN
 
 SUMMARIES = Path("data/08_reporting/experiments")
 

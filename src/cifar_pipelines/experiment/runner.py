@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from cifar_pipelines.common.processes import guarded_kedro
 from cifar_pipelines.experiment.plan import Step
-from cifar_pipelines.kedro_process import guarded_kedro
 
 logger = logging.getLogger(__name__)
 

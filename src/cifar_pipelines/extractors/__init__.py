@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cifar_pipelines.errors import UserError, unknown_name
+from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.extractors.base import Extractor
 from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
 from cifar_pipelines.extractors.torchvision_backbone import TorchvisionBackbone
-from cifar_pipelines.options import checked_options
 
 EXTRACTORS = {"kmeans_patches": KMeansPatches, "torchvision:<backbone>": TorchvisionBackbone}
 

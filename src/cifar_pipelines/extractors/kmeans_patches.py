@@ -8,9 +8,9 @@ k-means, activations are "triangle", and they are pooled over the four quadrants
 from collections.abc import Sequence
 from typing import Any
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import decode, resize
 from cifar_pipelines.extractors.base import Extractor, FeatureFunction, State
-from cifar_pipelines.extractors.images import decode, resize
 
 # Constants of the paper, for pixels in 0..255: they damp patches of almost one colour.
 CONTRAST_EPSILON = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.errors import UserError, unknown_name
+from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.extractors.base import Extractor, FeatureFunction, State
 
 # The statistics with which torchvision's ImageNet weights were trained.

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.options import checked_options
-from cifar_pipelines.registry import FileRegistry
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import checked_options
+from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
     from torch import nn

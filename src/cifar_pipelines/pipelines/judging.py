@@ -5,12 +5,13 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Node, node
 
-from cifar_pipelines.evaluation import metrics, plots
-from cifar_pipelines.evaluation.predictions import predictions_csv
-from cifar_pipelines.evaluation.run_record import validate_record
-from cifar_pipelines.provenance import start_record
-from cifar_pipelines.run_context import RunContext
-from cifar_pipelines.types import DataFrame, Figure
+from cifar_pipelines.common.lazy_types import DataFrame, Figure
+from cifar_pipelines.judging import metrics
+from cifar_pipelines.judging.predictions import predictions_csv
+from cifar_pipelines.plots import of_model
+from cifar_pipelines.records.provenance import start_record
+from cifar_pipelines.records.run_record import validate_record
+from cifar_pipelines.spark.run_context import RunContext
 
 GALLERY_SIZE = 20
 
@@ -34,8 +35,8 @@ def draw_scores(
     """Draws the confusion matrix and the ROC curves."""
     names = images_info["class_names"]
     return (
-        plots.plot_confusion_matrix(scores, names, f"{model_report['model']}: confusion matrix"),
-        plots.plot_roc_curves(
+        of_model.plot_confusion_matrix(scores, names, f"{model_report['model']}: confusion matrix"),
+        of_model.plot_roc_curves(
             predictions, names, f"{model_report['model']}: ROC curves, one class against the rest"
         ),
     )
@@ -47,7 +48,7 @@ def draw_galleries(
     """Draws examples that the model got right and wrong."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    chosen = {right: plots.choose_gallery_ids(predictions, right, GALLERY_SIZE) for right in (True, False)}
+    chosen = {right: of_model.choose_gallery_ids(predictions, right, GALLERY_SIZE) for right in (True, False)}
     rows = (
         images.where(F.col("image_id").isin(chosen[True] + chosen[False]))
         .select("image_id", "image")
@@ -55,7 +56,7 @@ def draw_galleries(
     )
     files = {row["image_id"]: bytes(row["image"]) for row in rows}
     right, wrong = (
-        plots.plot_gallery(
+        of_model.plot_gallery(
             predictions,
             files,
             images_info["class_names"],

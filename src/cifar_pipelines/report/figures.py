@@ -5,7 +5,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.report.document import Block, Figure, missing, png_size
+from cifar_pipelines.report.document.blocks import Block, Figure, missing, png_size
 
 NEWEST = 20  # records that are asked where their study lies, before its name is looked for
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from cifar_pipelines.report.document import Block, Blocks, Heading, lowered, plain
+from cifar_pipelines.report.document.blocks import Block, Blocks, Heading, lowered, plain
 
 
 class Parts:

@@ -5,9 +5,9 @@ from itertools import groupby
 
 import pandas as pd
 
-from cifar_pipelines.evaluation.run_record import records_to_table
-from cifar_pipelines.evaluation.summary import MODEL, SECTION
-from cifar_pipelines.report.document import Block, Blocks, Heading, Span, Spans, Table, plain
+from cifar_pipelines.records.run_record import records_to_table
+from cifar_pipelines.records.summary import MODEL, SECTION
+from cifar_pipelines.report.document.blocks import Block, Blocks, Heading, Span, Spans, Table, plain
 
 # What a column of a table of the comparison says, by its heading.
 NAMES_OF = {

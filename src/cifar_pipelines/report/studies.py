@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from cifar_pipelines.evaluation.ranking import fastest_of_each_model
-from cifar_pipelines.evaluation.summary import SECTION, sections, trained
-from cifar_pipelines.report.document import Blocks, Figure, Spans
+from cifar_pipelines.records.summary import SECTION, sections, trained
+from cifar_pipelines.report.document.blocks import Blocks, Figure, Spans
 from cifar_pipelines.report.figures import study_folder
 from cifar_pipelines.report.parts import Parts
 from cifar_pipelines.report.references import reference, with_references
+from cifar_pipelines.report.sections.ranking import fastest_of_each_model
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cifar_pipelines.errors import UserError, unknown_name
-from cifar_pipelines.options import checked_options
+from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.sources.base import ImageSource
 from cifar_pipelines.sources.cifar10 import Cifar10Source
 from cifar_pipelines.sources.image_folder import ImageFolderSource
-from cifar_pipelines.sources.subset import select_subset
 from cifar_pipelines.sources.synthetic import SyntheticSource
 
 SOURCES: dict[str, type[ImageSource]] = {
     source.name: source for source in (Cifar10Source, ImageFolderSource, SyntheticSource)
 }
 
-__all__ = ["SOURCES", "ImageSource", "open_source", "select_subset"]
+__all__ = ["SOURCES", "ImageSource", "open_source"]
 
 
 def open_source(name: str, path: str | None = None, options: Mapping[str, Any] | None = None) -> ImageSource:

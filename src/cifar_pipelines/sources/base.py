@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 
 SPLITS = ("train", "test")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.sources.base import SPLITS, ImageSource, checked_split, sha256_of
 
 # What the folder of a split may be called, whatever its case; the first that exists is used.

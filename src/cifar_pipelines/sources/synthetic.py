@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.sources.base import SPLITS, ImageSource, checked_split, sha256_of
 
 GENERATOR_VERSION = 1

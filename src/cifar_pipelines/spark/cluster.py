@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.spark import guardian
-from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.common import guardian
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark.setting import ParallelismSetting
 
 # Daemons live for one run: optimising them would take longer than it saves, and takes cores from the executors.
 LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"

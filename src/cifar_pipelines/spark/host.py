@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-from cifar_pipelines.spark.parallelism import host_cores
+from cifar_pipelines.spark.setting import host_cores
 
 POLL_S = 1.0
 

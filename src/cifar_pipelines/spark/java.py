@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 
 
 def find_java_home() -> Path:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 
 CONNECT_S = 4.0
 GIVEN_UP = "Spark gave up, since no Master answered"

@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.cluster import LIGHT_JVM, EmbeddedCluster
-from cifar_pipelines.spark.configuration import EMBEDDED, ClusterInfo, SparkConfig
 from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.master import GIVEN_UP, driver_address, no_session, refusals_explained
 from cifar_pipelines.spark.package import ship_package
-from cifar_pipelines.spark.parallelism import ParallelismSetting, host_cores
+from cifar_pipelines.spark.setting import ParallelismSetting, host_cores
+from cifar_pipelines.spark.spark_config import EMBEDDED, ClusterInfo, SparkConfig
 from cifar_pipelines.spark.stall import StallWatch
 
 if TYPE_CHECKING:

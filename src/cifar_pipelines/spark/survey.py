@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.configuration import PROJECT_PATH
-from cifar_pipelines.spark.configuration import EMBEDDED, SparkConfig
-from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.spark.session import SparkRuntime
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
 
 ROWS = 60
 

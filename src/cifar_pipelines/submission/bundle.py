@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.submission.secrets import Source, find_secrets, open_source
 
 MANIFEST = "MANIFEST.json"

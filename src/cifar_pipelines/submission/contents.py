@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from cifar_pipelines.errors import unknown_name
-from cifar_pipelines.experiment.records import RECORDS
+from cifar_pipelines.common.errors import unknown_name
+from cifar_pipelines.records.shelf import RECORDS
 from cifar_pipelines.submission.records import LOGS, submissions, submitted_names
 from cifar_pipelines.submission.secrets import Source
 

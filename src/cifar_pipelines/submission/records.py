@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.errors import unknown_name
+from cifar_pipelines.common.errors import unknown_name
 
 LOGS = "logs"
 RECORD = "submission.json"

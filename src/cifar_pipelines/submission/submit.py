@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cifar_pipelines import pipelines as pipelines_room
-from cifar_pipelines.configuration import (
+from cifar_pipelines.common.configuration import (
     PROJECT_PATH,
     check_environment,
     check_runtime_params,
@@ -22,12 +22,12 @@ from cifar_pipelines.configuration import (
     selected_classifiers,
     selected_cnns,
 )
-from cifar_pipelines.errors import UserError, unknown_name
-from cifar_pipelines.kedro_process import guarded_kedro
-from cifar_pipelines.provenance import git_revision
+from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.processes import guarded_kedro
+from cifar_pipelines.records.digest import BIGDL_CNN, SPARK_ML
+from cifar_pipelines.records.provenance import git_revision
 from cifar_pipelines.spark.master import reach_master
-from cifar_pipelines.spark.parallelism import ParallelismSetting
-from cifar_pipelines.study import BIGDL_CNN, SPARK_ML
+from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.submission.records import LOGS, SubmissionRecord
 
 LOG = "submit.log"

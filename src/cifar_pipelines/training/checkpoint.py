@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.options import flatten
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import flatten
 
 if TYPE_CHECKING:
     from filelock import FileLock

@@ -92,7 +92,7 @@ class TrainingJob:
         import pyarrow.compute as pc
         import torch
 
-        from cifar_pipelines.extractors.images import decode, resize
+        from cifar_pipelines.common.images import decode, resize
 
         wanted, size = pa.array(ranks), self.shape.size
         rows = []

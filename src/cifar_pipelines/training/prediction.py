@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.extractors.images import decode, resize
+from cifar_pipelines.common.images import decode, resize
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,12 +4,11 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.errors import UserError, unknown_name
+from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from torch import nn, optim
-
-PRECISIONS = ("auto", "bf16", "fp32")
 
 
 @dataclass(frozen=True)

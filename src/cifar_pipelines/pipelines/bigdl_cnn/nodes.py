@@ -11,14 +11,15 @@ from typing import Any
 
 import pandas as pd
 
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import DataFrame, Figure, SparkSession
 from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.engines import create_engine
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.evaluation.learning_curves import plot_learning_curves
 from cifar_pipelines.networks import NetworkShape
 from cifar_pipelines.pipelines.bigdl_cnn.progress import EpochLog
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
-from cifar_pipelines.run_context import RunContext
+from cifar_pipelines.plots.of_training import plot_learning_curves
+from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.checkpoint import claimed, find_unfinished
 from cifar_pipelines.training.job import TrainingJob
 from cifar_pipelines.training.prediction import (
@@ -29,7 +30,6 @@ from cifar_pipelines.training.prediction import (
     time_prediction,
 )
 from cifar_pipelines.training.trained_network import TrainedNetwork
-from cifar_pipelines.types import DataFrame, Figure, SparkSession
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,8 @@ def train_cnn(
         UserError: If a class has no training image, or the loss is not finite.
     """
     from cifar_pipelines.spark.host import HostMeter
-    from cifar_pipelines.spark.measure import measured_work
     from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
 
     session, cluster = active_session(), run_context.cluster
     _require_all_classes(images, images_info["class_names"])
@@ -205,7 +205,7 @@ def _require_all_classes(images: DataFrame, class_names: list[str]) -> None:
 
 def _settled_precision(session: SparkSession, precision: str, cores: int) -> str:
     """One precision for all workers: bf16 only where every executor's CPU has it."""
-    from cifar_pipelines.extractors.worker import resolve_precision
+    from cifar_pipelines.common.precision import resolve_precision
 
     if precision != "auto":
         return precision
@@ -229,8 +229,8 @@ def predict_cnn(
         The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and what
         prediction cost.
     """
-    from cifar_pipelines.spark.measure import measured_work
     from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
 
     session, cores = active_session(), run_context.cluster.cores
     trained = network.network

@@ -5,7 +5,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from cifar_pipelines.configuration import selected_cnns
+from cifar_pipelines.common.configuration import selected_cnns
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.judging import announce_records, judging_nodes
 

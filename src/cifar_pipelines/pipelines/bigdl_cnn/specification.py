@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.engines import create_engine
-from cifar_pipelines.errors import UserError
 from cifar_pipelines.networks import NetworkShape, checked_network
-from cifar_pipelines.options import checked_options
 from cifar_pipelines.training.recipe import Recipe
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from cifar_pipelines.pipelines.comparison.nodes import merged
-from cifar_pipelines.report.answers import make_report
-from cifar_pipelines.report.document import Document
-from cifar_pipelines.report.to_html import to_html
-from cifar_pipelines.report.to_typst import to_pdf
+from cifar_pipelines.report.chapters.laboratory.questions import make_report
+from cifar_pipelines.report.document.blocks import Document
+from cifar_pipelines.report.document.to_html import to_html
+from cifar_pipelines.report.document.to_typst import to_pdf
 
 PLOT, RECORDS = "_plot", "records"
 

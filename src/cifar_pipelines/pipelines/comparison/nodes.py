@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.evaluation.histories import histories_table
-from cifar_pipelines.evaluation.run_record import records_to_table
-from cifar_pipelines.evaluation.scaling import add_scaling
-from cifar_pipelines.evaluation.summary import sections, summarise
-from cifar_pipelines.pipelines.comparison.growth import growth_part
-from cifar_pipelines.pipelines.comparison.predictions import predictions_part
-from cifar_pipelines.pipelines.comparison.report import report_section
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.records.histories import histories_table
+from cifar_pipelines.records.run_record import records_to_table
+from cifar_pipelines.records.speedup import add_scaling
+from cifar_pipelines.records.summary import sections, summarise
+from cifar_pipelines.report.sections.forecasts import predictions_part
+from cifar_pipelines.report.sections.growth import growth_part
+from cifar_pipelines.report.sections.scores import report_section
 
 HOW_TO_MAKE_RECORDS = "kedro run --pipelines ingestion,features,spark_ml --env exec_2x1"
 TITLE = "Which model and which parallelism setting did best, and why"

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline, node, pipeline
 
-from cifar_pipelines.evaluation import comparison_plots, components_plots, learning_curves
-from cifar_pipelines.pipelines.comparison import components, document, nodes
-from cifar_pipelines.pipelines.comparison.predictions import check_predictions
+from cifar_pipelines.pipelines.comparison import document, nodes
+from cifar_pipelines.plots import of_comparison, of_components, of_training
+from cifar_pipelines.report.sections import time
+from cifar_pipelines.report.sections.forecasts import check_predictions
 
 
 def create_pipeline(
@@ -22,10 +23,10 @@ def create_pipeline(
         The pipeline, from run records and applications to plots and report.
     """
     plots = {
-        "comparison_accuracy_time_plot": comparison_plots.plot_accuracy_time,
-        "comparison_time_by_setting_plot": comparison_plots.plot_time_by_setting,
-        "comparison_speedup_plot": comparison_plots.plot_speedup,
-        "comparison_resources_plot": comparison_plots.plot_resources,
+        "comparison_accuracy_time_plot": of_comparison.plot_accuracy_time,
+        "comparison_time_by_setting_plot": of_comparison.plot_time_by_setting,
+        "comparison_speedup_plot": of_comparison.plot_speedup,
+        "comparison_resources_plot": of_comparison.plot_resources,
     }
     compared = [
         node(
@@ -45,13 +46,13 @@ def create_pipeline(
             for output, draw in plots.items()
         ),
         node(
-            learning_curves.plot_all_histories,
+            of_training.plot_all_histories,
             inputs=["comparison_histories", "comparison_table"],
             outputs="comparison_learning_curves_plot",
             name="plot_all_histories",
         ),
         node(
-            components.join_applications,
+            time.join_applications,
             inputs=["applications", "comparison_table"],
             outputs=[
                 *("comparison_components", "comparison_timeline", "comparison_applications_left_out"),
@@ -59,13 +60,13 @@ def create_pipeline(
             name="join_applications",
         ),
         node(
-            components_plots.plot_components,
+            of_components.plot_components,
             inputs="comparison_components",
             outputs="comparison_components_plot",
             name="plot_components",
         ),
         node(
-            components_plots.plot_timeline,
+            of_components.plot_timeline,
             inputs="comparison_timeline",
             outputs="comparison_timeline_plot",
             name="plot_timeline",

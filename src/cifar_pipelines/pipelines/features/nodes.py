@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cifar_pipelines.errors import UserError
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import DataFrame, RecordBatch, SparkSession
+from cifar_pipelines.common.precision import PRECISIONS
+from cifar_pipelines.common.tables import image_table_fingerprint
 from cifar_pipelines.extractors import Extractor, create_extractor, options_of
-from cifar_pipelines.extractors.worker import PRECISIONS, ExtractionJob, extract_batches, warm_up
-from cifar_pipelines.provenance import start_record
-from cifar_pipelines.run_context import RunContext
-from cifar_pipelines.spark.tables import image_table_fingerprint
-from cifar_pipelines.types import DataFrame, RecordBatch, SparkSession
+from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches, warm_up
+from cifar_pipelines.records.provenance import start_record
+from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +97,8 @@ def extract_features(
         identifies it, and the run record of the extraction.
     """
     from cifar_pipelines.spark.host import HostMeter
-    from cifar_pipelines.spark.measure import measured_work
     from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
 
     session, cores = active_session(), run_context.cluster.cores
     broadcast = session.sparkContext.broadcast(extractor_state)

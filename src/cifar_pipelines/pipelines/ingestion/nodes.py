@@ -8,12 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.run_context import RunContext
-from cifar_pipelines.sources import ImageSource, plots, select_subset
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import DataFrame, Figure, RecordBatch
+from cifar_pipelines.common.tables import image_table_fingerprint
+from cifar_pipelines.pipelines.ingestion.subset import select_subset
+from cifar_pipelines.plots import of_data
+from cifar_pipelines.sources import ImageSource
 from cifar_pipelines.sources.base import SPLITS
-from cifar_pipelines.spark.tables import image_table_fingerprint
-from cifar_pipelines.types import DataFrame, Figure, RecordBatch
+from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
@@ -101,12 +103,12 @@ def count_classes(images: pd.DataFrame) -> pd.DataFrame:
 
 def plot_source_classes(source_classes: pd.DataFrame, image_source: ImageSource) -> Figure:
     """Draws the class distribution of the complete data set."""
-    return plots.plot_class_distribution(source_classes, f"Complete data set: {image_source.name}")
+    return of_data.plot_class_distribution(source_classes, f"Complete data set: {image_source.name}")
 
 
 def plot_subset_classes(subset_classes: pd.DataFrame, image_source: ImageSource) -> Figure:
     """Draws the class distribution of the selected subset."""
-    return plots.plot_class_distribution(subset_classes, f"Selected subset of {image_source.name}")
+    return of_data.plot_class_distribution(subset_classes, f"Selected subset of {image_source.name}")
 
 
 def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> Figure:
@@ -117,7 +119,7 @@ def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> Fig
     for class_name, (_, image) in zip(first["class_name"], image_source.read(first["image_id"]), strict=True):
         if not _fault(image)[2]:
             samples[class_name].append(image)
-    return plots.plot_sample_sheet(samples, f"Training images of {image_source.name}")
+    return of_data.plot_sample_sheet(samples, f"Training images of {image_source.name}")
 
 
 def write_images(
@@ -132,8 +134,8 @@ def write_images(
     Raises:
         UserError: If images cannot be decoded and `on_bad_image` is "fail".
     """
-    from cifar_pipelines.spark.measure import measured_work
     from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
 
     session = active_session()
     columns = ["image_id", "label", "split", "rank"]

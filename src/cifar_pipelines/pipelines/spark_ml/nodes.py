@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 
 from cifar_pipelines.classifiers import Task, check_hyperparameters, create_estimator
-from cifar_pipelines.configuration import load_configuration
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import DataFrame, Model
 from cifar_pipelines.datasets.spark_model import SavedModel
-from cifar_pipelines.errors import UserError
 from cifar_pipelines.extractors import options_of
-from cifar_pipelines.run_context import RunContext
-from cifar_pipelines.spark.complexity import parameter_count
-from cifar_pipelines.types import DataFrame, Model
+from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
+from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +71,8 @@ def cache_tables(
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F  # noqa: N812
 
-    from cifar_pipelines.spark.measure import measured_work
     from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
 
     if features_info["images_fingerprint"] != images_info["fingerprint"]:
         raise UserError(
@@ -120,8 +120,8 @@ def train(
         The model of the last fit, and what the fits cost.
     """
     from cifar_pipelines.spark.host import HostMeter
-    from cifar_pipelines.spark.measure import Work, measured_work
     from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import Work, measured_work
 
     task = Task(
         features=features_info["dimension"],
@@ -167,8 +167,8 @@ def predict(
     from pyspark.ml.functions import vector_to_array
     from pyspark.sql import functions as F  # noqa: N812
 
-    from cifar_pipelines.spark.measure import measured_work
     from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
 
     # PARALLEL(executors): every task predicts its partition of the test table.
     scored = _transform(model.model, test_table)

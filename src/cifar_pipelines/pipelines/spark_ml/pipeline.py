@@ -5,7 +5,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from cifar_pipelines.configuration import selected_classifiers
+from cifar_pipelines.common.configuration import selected_classifiers
 from cifar_pipelines.pipelines.judging import announce_records, judging_nodes
 from cifar_pipelines.pipelines.spark_ml import nodes
 

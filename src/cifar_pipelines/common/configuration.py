@@ -1,0 +1,160 @@
+"""The configuration before any pipeline exists: which classifiers were selected, which parameters are legal."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.common.errors import UserError, unknown_name
+
+PROJECT_PATH = Path(__file__).resolve().parents[3]
+
+_current: dict[str, Any] | None = None
+
+
+def remember(parameters: Mapping[str, Any]) -> None:
+    """Keeps the parameters of the context that was created last, for pipelines whose shape depends on them."""
+    global _current
+    _current = dict(parameters)
+
+
+def parameters() -> dict[str, Any]:
+    """The parameters of the last context, or those of the configuration folder when there was none."""
+    return _current if _current is not None else load_configuration()["parameters"]
+
+
+def load_configuration(env: str | None = None, runtime_params: dict[str, Any] | None = None) -> Any:
+    """A Kedro configuration loader over `conf/`, as a run would have it.
+
+    Args:
+        env: The environment; None takes Kedro's default.
+        runtime_params: Values from the command line.
+    """
+    from kedro.config import OmegaConfigLoader
+
+    from cifar_pipelines import settings
+
+    return OmegaConfigLoader(
+        str(PROJECT_PATH / "conf"), env=env, runtime_params=runtime_params, **settings.CONFIG_LOADER_ARGS
+    )
+
+
+def selected_classifiers() -> list[str]:
+    """The classifiers of `spark_ml.selected`: a list, or names joined by "+" on the command line.
+
+    Raises:
+        UserError: If a name is unknown, has no block of parameters, or is there twice.
+    """
+    from cifar_pipelines.classifiers import require_known
+
+    block = parameters()["spark_ml"]
+    names = _names("spark_ml.selected", block["selected"], "logistic_regression+random_forest")
+    for name in names:
+        require_known(name)
+        if name not in block["classifiers"]:
+            raise UserError(
+                f"The classifier {name!r} has no block under spark_ml.classifiers. Add one with "
+                "`justification` and `params` to conf/base/parameters_spark_ml.yml."
+            )
+    return names
+
+
+def selected_cnns() -> list[tuple[str, str]]:
+    """Network and engine of every CNN: all pairs of `bigdl_cnn.networks` and `bigdl_cnn.engines`.
+
+    Raises:
+        UserError: If a name is unknown, a network has no block of parameters, or a name is there twice.
+    """
+    from cifar_pipelines.engines import create_engine
+    from cifar_pipelines.networks import require_known
+
+    block = parameters()["bigdl_cnn"]
+    networks = _names("bigdl_cnn.networks", block["networks"], "airbench+lenet")
+    engines = _names("bigdl_cnn.engines", block["engines"], "bigdl+torch_distributor")
+    for network in networks:
+        require_known(network)
+        if network not in block["models"]:
+            raise UserError(
+                f"The network {network!r} has no block under bigdl_cnn.models. Add one with `justification`, "
+                "`options` and `recipe` to conf/base/parameters_bigdl_cnn.yml."
+            )
+    for engine in engines:
+        create_engine(engine)
+    return [(network, engine) for network in networks for engine in engines]
+
+
+def _names(key: str, value: object, example: str) -> list[str]:
+    """A list of names, or names joined by "+" as on the command line."""
+    names = value.split("+") if isinstance(value, str) else list(value or [])
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"{key} is {value!r}, but must hold at least one name, each once, such as {example}.")
+    return names
+
+
+def check_environment(env: str | None) -> None:
+    """Refuses an environment that has no folder.
+
+    Raises:
+        UserError: With the nearest environments.
+    """
+    known = [path.name for path in (PROJECT_PATH / "conf").iterdir() if path.is_dir()]
+    if env is not None and env not in known:
+        remedy = "`kedro settings` lists them; a new one is a folder in conf/ with a globals.yml."
+        raise unknown_name("environment", env, known, remedy)
+
+
+def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None:
+    """Refuses names given with `--params` that nothing reads.
+
+    Args:
+        runtime_params: Nested names and values from the command line.
+        loader: The configuration loader of the run.
+
+    Raises:
+        UserError: For the first unknown name, with the nearest known ones.
+    """
+    shortcuts = {key for key in loader["globals"] if key not in ("parallelism", "budget")}
+    known = shortcuts | set(_paths(load_configuration(loader.env)["parameters"]))
+    for path in _leaves(runtime_params):
+        # An option block such as source_options takes names that its owner checks.
+        if path not in known and not any(f"{path}.".startswith(f"{owner}.") for owner in _open_blocks(known)):
+            raise unknown_name(
+                "parameter", path, known, "See conf/base/globals.yml and parameters_*.yml for all of them."
+            )
+
+
+def parse_params(text: str) -> dict[str, Any]:
+    """Reads a text of `--params` as Kedro does: names with dots become blocks.
+
+    Raises:
+        UserError: If a part is not name=value.
+    """
+    from omegaconf import OmegaConf
+
+    parts = split_params(text)
+    if bad := [part for part in parts if "=" not in part]:
+        raise UserError(f"--params holds {bad[0]!r}, but every part must be name=value.")
+    return OmegaConf.to_container(OmegaConf.from_dotlist(parts))
+
+
+def split_params(text: str) -> list[str]:
+    """The parts of a text of `--params`, each name=value."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _open_blocks(known: set[str]) -> list[str]:
+    return [path for path in known if path.endswith(("options", ".params"))]
+
+
+def _paths(block: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in block.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{prefix}{key}.")
+
+
+def _leaves(block: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in block.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"

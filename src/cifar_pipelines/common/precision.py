@@ -1,0 +1,21 @@
+"""The precision in which CPUs compute: bf16 where they multiply it in hardware."""
+
+from pathlib import Path
+
+PRECISIONS = ("auto", "bf16", "fp32")
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; without that, bf16 is slower than fp32."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return False
+    for line in cpuinfo.read_text().splitlines():
+        if line.startswith(("flags", "Features")):
+            return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(line.split()))
+    return False
+
+
+def resolve_precision(precision: str) -> str:
+    """Replaces "auto" by what this CPU is good at."""
+    return ("bf16" if cpu_has_bf16() else "fp32") if precision == "auto" else precision

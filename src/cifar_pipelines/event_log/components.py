@@ -1,0 +1,244 @@
+"""Splits the core-seconds of an application, and of each of its job groups, into what they were spent on.
+
+All parts are core-seconds, and add up to wall time x cores: what no rule explains is the part `remainder`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cifar_pipelines.event_log.core_time import free_core_time
+from cifar_pipelines.event_log.reader import Application, Job
+from cifar_pipelines.event_log.task import Task
+from cifar_pipelines.event_log.task_time import Workers, split_task, worst_skew
+
+REMAINDER = "remainder"
+# In the order in which tables and plots show them.
+PARTS = (
+    *("start_up", "driver", "scheduler_delay", "deserialise", "python_start", "python_compute"),
+    *("worker_read", "worker_training", "worker_validation", "worker_checkpoint", "worker_stop"),
+    *("jvm_compute", "jvm_wait", "gc", "shuffle_read", "shuffle_write", "result"),
+    *("idle_few_tasks", "idle_skew", "failed", REMAINDER),
+)
+_NUMBER = re.compile(r" #\d+$")
+_REPEAT = re.compile(r" \(\d+\)$")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run record says of a job group.
+
+    Attributes:
+        wall_s: Seconds of each repeat by the run's own clock, which sees the driver before the first job too.
+        python_cpu_s: CPU seconds of Python workers over all repeats; None if unknown.
+        workers: Counters of a CNN's workers; None for all else.
+    """
+
+    wall_s: tuple[float, ...]
+    python_cpu_s: float | None = None
+    workers: Workers | None = None
+
+
+@dataclass
+class Components:
+    """Where the time of an application or of a job group went.
+
+    Attributes:
+        group: Job group with its number; None for the whole application.
+        label: What was done, without number and repeat; "application" for all of it.
+        wall_s: Seconds by the clock.
+        cores: Cores that were there.
+        parts: Core-seconds by part, with `remainder`, which closes the sum; it is below zero where tasks overlap.
+        jobs: Number of jobs.
+        tasks: Number of tasks.
+        jvm_cpu_s: CPU seconds of the JVM's task threads.
+        python_cpu_s: CPU seconds of Python workers; None if unknown.
+        skew: The stage that waited longest for its longest task: `stage`, `tasks`, `longest_s`, `median_s`,
+            `ratio`; None where no stage has two tasks.
+        memory: Peak resident memory in MiB by executor: `executor`, `jvm_mb`, `python_mb`.
+    """
+
+    group: str | None
+    label: str
+    wall_s: float
+    cores: int
+    parts: dict[str, float]
+    jobs: int = 0
+    tasks: int = 0
+    jvm_cpu_s: float = 0.0
+    python_cpu_s: float | None = None
+    skew: dict[str, float] | None = None
+    memory: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: every part as core-seconds, as seconds of wall time, and as a share."""
+        total = self.wall_s * self.cores
+        cpu = self.jvm_cpu_s + (self.python_cpu_s or 0)
+        return {
+            **({"group": self.group} if self.group else {}),
+            "label": self.label,
+            "wall_s": round(self.wall_s, 3),
+            "cores": self.cores,
+            "core_s": round(total, 3),
+            "jobs": self.jobs,
+            "tasks": self.tasks,
+            "components": {
+                name: {
+                    "core_s": round(self.parts[name], 3),
+                    "seconds": round(self.parts[name] / self.cores, 3) if self.cores else 0.0,
+                    "share": round(self.parts[name] / total, 4) if total else 0.0,
+                }
+                for name in PARTS
+                if self.parts.get(name)
+            },
+            "cpu": {
+                "jvm_s": round(self.jvm_cpu_s, 3),
+                "python_s": None if self.python_cpu_s is None else round(self.python_cpu_s, 3),
+                "share_of_core_s": round(cpu / total, 4) if total else 0.0,
+            },
+            "skew": self.skew,
+            "memory": self.memory,
+        }
+
+
+def label_of(group: str) -> str:
+    """What a job group of `measured_work` was about: without its number and the number of a repeat."""
+    return _REPEAT.sub("", _NUMBER.sub("", group))
+
+
+def split_application(
+    application: Application, measured: Mapping[str, Measured]
+) -> tuple[Components, list[Components]]:
+    """Splits the whole application, and each of its job groups.
+
+    Args:
+        application: What the log says.
+        measured: What run records say, by label.
+
+    Returns:
+        The components of the application, and those of its job groups in the order of their first job.
+    """
+    log = application
+    owner = group_of_stages(log)
+    workers = worker_tasks(log, owner, measured)
+    first_job = min((job.submitted for job in log.jobs), default=log.ended)
+    there = [one.added for one in log.executors if one.added <= first_job]
+    started = max(there) if there else first_job
+    whole = _split(log, log.tasks, log.jobs, log.started, log.ended, workers, started)
+    known = [one.python_cpu_s for one in measured.values() if one.python_cpu_s is not None]
+    whole.python_cpu_s = sum(known) if known else None
+    groups: dict[str, list[Job]] = {}
+    for job in log.jobs:
+        if job.group:
+            groups.setdefault(job.group, []).append(job)
+    tasks_of: dict[str | None, list[Task]] = {}
+    for task in log.tasks:
+        tasks_of.setdefault(owner.get(task.stage), []).append(task)
+    found, seen = [], {}
+    for group, jobs in groups.items():
+        start = min(job.submitted for job in jobs)
+        end = max(job.ended or log.ended for job in jobs)
+        one = _split(log, tasks_of.get(group, []), jobs, start, end, workers, start)
+        one.group, one.label = group, label_of(group)
+        place = seen[one.label] = seen.get(one.label, -1) + 1
+        _add_measured(one, measured.get(one.label), place)
+        found.append(one)
+    return whole, found
+
+
+def _add_measured(one: Components, measured: Measured | None, place: int) -> None:
+    """Adds what the run's own clock saw before the first and after the last job: the driver at work."""
+    if measured is None:
+        return
+    if place < len(measured.wall_s) and (more := measured.wall_s[place] - one.wall_s) > 0:
+        one.wall_s += more
+        one.parts["driver"] += more * one.cores
+    if measured.python_cpu_s is not None:
+        one.python_cpu_s = measured.python_cpu_s / max(len(measured.wall_s), 1)
+
+
+def _split(
+    log: Application,
+    tasks: list[Task],
+    jobs: list[Job],
+    start: float,
+    end: float,
+    workers: Mapping[int, Workers],
+    started: float,
+) -> Components:
+    """Splits the time between two moments.
+
+    Args:
+        log: The application.
+        tasks: The tasks in it.
+        jobs: The jobs in it.
+        start: First moment.
+        end: Last moment.
+        workers: Counters of the CNN's workers by task id.
+        started: Until when all cores count as start-up.
+    """
+    end = max([end, *(task.finish for task in tasks)])
+    cores, wall = log.cores, end - start
+    parts = dict.fromkeys(PARTS, 0.0)
+    for task in tasks:
+        counted = workers.get(task.id)
+        for name, seconds in split_task(task, log.python_stages, counted).items():
+            parts[name] += seconds * (counted.threads if counted else 1)
+    weights = {task_id: counted.threads for task_id, counted in workers.items()}
+    ends = {stage: job.ended or log.ended for job in jobs for stage in job.stages}
+    for name, seconds in free_core_time(
+        tasks, log.stage_tasks, ends, weights, cores, (start, started, end)
+    ).items():
+        parts[name] += seconds
+    parts[REMAINDER] = wall * cores - sum(parts.values())
+    return Components(
+        None, "application", wall, cores, parts, len(jobs), len(tasks),
+        jvm_cpu_s=sum(task.cpu_s + task.deserialise_cpu_s for task in tasks),
+        skew=worst_skew(tasks),
+        memory=_memory(log, {task.stage for task in tasks}),
+    )  # fmt: skip
+
+
+def group_of_stages(log: Application) -> dict[int, str | None]:
+    """The job group of every stage: that of its first job, which is the one that ran it."""
+    owner: dict[int, str | None] = {}
+    for job in log.jobs:
+        for stage in job.stages:
+            owner.setdefault(stage, job.group)
+    return owner
+
+
+def worker_tasks(
+    log: Application, owner: Mapping[int, str | None], measured: Mapping[str, Measured]
+) -> dict[int, Workers]:
+    """The tasks in which a CNN's workers ran: those of its group's stage that ran longest."""
+    found = {}
+    for label, one in measured.items():
+        if one.workers is None:
+            continue
+        run: dict[int, list[Task]] = {}
+        for task in log.tasks:
+            group = owner.get(task.stage)
+            if task.succeeded and group and label_of(group) == label:
+                run.setdefault(task.stage, []).append(task)
+        if run:
+            longest = max(run.values(), key=lambda tasks: sum(task.run_s for task in tasks))
+            found |= {task.id: one.workers for task in longest}
+    return found
+
+
+def _memory(log: Application, stages: set[int]) -> list[dict[str, Any]]:
+    peaks: dict[str, tuple[int, int]] = {}
+    for (stage, executor), (jvm, python) in log.peaks.items():
+        if stage in stages:
+            before = peaks.get(executor, (0, 0))
+            peaks[executor] = max(before[0], jvm), max(before[1], python)
+    return [
+        {
+            "executor": executor,
+            "jvm_mb": round(jvm / 2**20, 1) or None,
+            "python_mb": round(python / 2**20, 1) or None,
+        }
+        for executor, (jvm, python) in sorted(peaks.items())
+    ]

@@ -1,0 +1,1 @@
+"""How good a model is: its predictions table, scores, intervals and paired tests."""

@@ -1,0 +1,97 @@
+"""How good a classifier is, from its predictions table alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import (
+    confusion_matrix,
+    log_loss,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
+
+from cifar_pipelines.judging.outcomes import pack_outcomes
+from cifar_pipelines.judging.predictions import check_predictions
+from cifar_pipelines.judging.statistics import expected_calibration_error, wilson_interval
+
+
+def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: float = 0.95) -> dict:
+    """Judges one predictions table.
+
+    Interval and calibration error are those of `wilson_interval` and `expected_calibration_error`.
+    Averages run over all named classes; a class that is never predicted has precision 0.
+
+    Args:
+        predictions: Columns `image_id` str, `label` int, `prediction` int and `probability`, a list or
+            array of n_classes floats; n rows.
+        class_names: The n_classes names, in the order of the labels.
+        confidence: Confidence level of the interval, between 0 and 1.
+
+    Returns:
+        A dict that JSON can hold: `n`, `accuracy` (value, low, high, confidence, method), precision,
+        recall and F1 as `*_macro` and `*_weighted`, `log_loss` (nats), `calibration_error` (from 0 to 1),
+        `roc_auc_ovr_macro` (None, with the key `roc_auc_reason`, when the labels do not allow it),
+        `per_class` (one dict per class), `confusion_matrix` (counts, rows are the truth) and `outcomes`
+        (which images are right; see `pack_outcomes`).
+
+    Raises:
+        UserError: The table breaks a rule of `check_predictions`, or `confidence` is out of range.
+    """
+    checked = check_predictions(predictions, class_names)
+    truth, predicted, probability = checked.label, checked.prediction, checked.probability
+    classes = np.arange(len(class_names))
+    right = int(checked.correct.sum())
+    low, high = wilson_interval(right, len(truth), confidence)
+    result = {
+        "n": len(truth),
+        "accuracy": {
+            "value": right / len(truth),
+            "low": low,
+            "high": high,
+            "confidence": confidence,
+            "method": "Wilson",
+        },
+    }
+    for average in ("macro", "weighted"):
+        scores = precision_recall_fscore_support(
+            truth, predicted, labels=classes, average=average, zero_division=0
+        )
+        for name, score in zip(("precision", "recall", "f1"), scores, strict=False):
+            result[f"{name}_{average}"] = float(score)
+    result["log_loss"] = float(log_loss(truth, probability, labels=classes))
+    result["calibration_error"] = expected_calibration_error(checked.confidence, checked.correct)
+    areas = [_one_vs_rest_area(truth == k, probability[:, k]) for k in classes]
+    absent = [str(name) for name, k in zip(class_names, classes, strict=True) if not (truth == k).any()]
+    # The macro average of one-vs-rest areas is the plain mean, so it exists when every class has one.
+    result["roc_auc_ovr_macro"] = None if None in areas else float(np.mean(areas))
+    if absent:
+        result["roc_auc_reason"] = (
+            f"No test image of {_some(absent)}: the area under the ROC curve of an absent class is not defined."
+        )
+    each = precision_recall_fscore_support(truth, predicted, labels=classes, average=None, zero_division=0)
+    result["per_class"] = [
+        {
+            "class_name": str(name),
+            "precision": float(precision),
+            "recall": float(recall),
+            "f1": float(f1),
+            "support": int(support),
+            "roc_auc": area,
+        }
+        for name, precision, recall, f1, support, area in zip(class_names, *each, areas, strict=True)
+    ]
+    result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=classes).tolist()
+    result["outcomes"] = pack_outcomes(checked.image_id, checked.correct)
+    return result
+
+
+def _one_vs_rest_area(positive: np.ndarray, score: np.ndarray) -> float | None:
+    """Returns the area under one ROC curve, or None when only one of the two groups is there."""
+    return float(roc_auc_score(positive, score)) if 0 < positive.sum() < len(positive) else None
+
+
+def _some(names: Sequence[str], shown: int = 5) -> str:
+    """Joins names, the first few of them in words."""
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more classes" if rest > 0 else "")

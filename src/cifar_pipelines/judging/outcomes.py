@@ -1,0 +1,49 @@
+"""Which test images a model got right, compact enough for a run record."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cifar_pipelines.common.errors import UserError
+
+
+def pack_outcomes(image_id: Sequence[str], correct: np.ndarray) -> dict[str, str]:
+    """Packs right and wrong into text, so that run records alone allow paired tests.
+
+    Args:
+        image_id: (n,) unique ids, in any order.
+        correct: (n,) bool, whether the prediction of each is right.
+
+    Returns:
+        `images`, 16 hexadecimal digits that stand for the set of images, and `right`, one bit per image in
+        the order of the sorted ids, most significant first, in hexadecimal digits, filled up with zeros.
+    """
+    names = np.array([str(name) for name in image_id], dtype=object)
+    order = np.argsort(names)
+    digest = hashlib.sha256("\n".join(names[order]).encode()).hexdigest()
+    packed = np.packbits(np.asarray(correct, dtype=bool)[order])
+    return {"images": digest[:16], "right": packed.tobytes().hex()}
+
+
+def unpack_outcomes(right: Any, n: int) -> np.ndarray:
+    """Unpacks `right` of `pack_outcomes`.
+
+    Args:
+        right: Hexadecimal digits.
+        n: The number of test images.
+
+    Returns:
+        (n,) bool, in the order of the sorted image ids.
+
+    Raises:
+        UserError: The text is not what `pack_outcomes` writes for n images.
+    """
+    try:
+        bits = np.unpackbits(np.frombuffer(bytes.fromhex(right), dtype=np.uint8))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"The outcomes {right!r:.40} are not hexadecimal digits. Run again.") from error
+    if len(bits) != 8 * -(-n // 8) or bits[n:].any():
+        raise UserError(f"The outcomes hold {len(bits)} bits, which does not fit {n} test images. Run again.")
+    return bits[:n].astype(bool)

@@ -1,0 +1,124 @@
+"""Pairs of models on the same test images: which differ, and which cannot be told apart."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.judging.outcomes import unpack_outcomes
+from cifar_pipelines.judging.statistics import (
+    ALPHA,
+    PairedCounts,
+    count_pairs,
+    holm,
+    images_needed,
+    mcnemar_p,
+    paired_bootstrap,
+)
+
+MOST_MODELS = 8  # 28 pairs; with more, Holm's correction would hide what the best models differ in
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models that were tested on the same test images.
+
+    Attributes:
+        first: Label of the more accurate model.
+        second: Label of the other one.
+        counts: On which images they are right.
+        p: Of the exact McNemar test.
+        p_holm: The same, adjusted for all pairs that were tested together.
+    """
+
+    first: str
+    second: str
+    counts: PairedCounts
+    p: float
+    p_holm: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two accuracies differ."""
+        return self.p_holm <= ALPHA
+
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """Bootstrap interval of the difference; None where resampling cannot tell anything."""
+        low, high = paired_bootstrap(self.counts)
+        return (low, high) if low < high else None
+
+    @property
+    def images_needed(self) -> int | None:
+        """With how many test images the difference would show; None for a pair that differs or is equal."""
+        return None if self.differs else images_needed(self.counts)
+
+
+@dataclass(frozen=True)
+class UntestedPair:
+    """Two models that cannot be tested on the same test images, and why."""
+
+    first: str
+    second: str
+    reason: str
+
+
+def compare_pairs(ranking: pd.DataFrame) -> tuple[list[Pair], list[UntestedPair]]:
+    """Tests every pair of the most accurate models.
+
+    Args:
+        ranking: One row per model, the most accurate first, with `label`, `accuracy`, `test_images`,
+            `outcome_images` and `outcomes`.
+
+    Returns:
+        The pairs that were tested and those that could not be, in the order of the ranking.
+    """
+    outcomes = {row["label"]: _outcomes(row) for _, row in ranking.head(MOST_MODELS).iterrows()}
+    counted, untested = [], []
+    for first, second in combinations(outcomes, 2):
+        reason = _obstacle(outcomes[first], outcomes[second])
+        if reason:
+            untested.append(UntestedPair(first, second, reason))
+        else:
+            counted.append((first, second, count_pairs(outcomes[first].right, outcomes[second].right)))
+    p = [mcnemar_p(counts) for *_, counts in counted]
+    tested = [
+        Pair(*pair, p=raw, p_holm=float(adjusted))
+        for pair, raw, adjusted in zip(counted, p, holm(p), strict=True)
+    ]
+    return tested, untested
+
+
+@dataclass(frozen=True)
+class _Outcomes:
+    """What one model got right, or the reason why that is not known."""
+
+    images: str
+    right: np.ndarray
+    problem: str = ""
+
+
+def _outcomes(row: pd.Series) -> _Outcomes:
+    """Reads the outcomes of one model."""
+    nothing, who = np.empty(0, dtype=bool), f"the run record of {row['label']}"
+    if not all(
+        isinstance(row[name], str) for name in ("outcomes", "outcome_images")
+    ):  # None, or NaN from CSV
+        return _Outcomes("", nothing, f"{who} holds no outcomes by image, as older ones do; train it again")
+    try:
+        right = unpack_outcomes(row["outcomes"], int(row["test_images"]))
+    except UserError as error:
+        return _Outcomes("", nothing, f"{who} holds outcomes that cannot be used: {error}".rstrip("."))
+    if not np.isclose(right.mean(), row["accuracy"], rtol=0, atol=0.5 / len(right)):
+        return _Outcomes("", nothing, f"{who} holds outcomes that contradict its accuracy; train it again")
+    return _Outcomes(row["outcome_images"], right)
+
+
+def _obstacle(first: _Outcomes, second: _Outcomes) -> str | None:
+    """Says why two models cannot be tested on the same images, or None."""
+    if first.problem or second.problem:
+        return first.problem or second.problem
+    return None if first.images == second.images else "they were judged on different test images"

@@ -1,0 +1,118 @@
+"""What a Python worker does with its share of the image table: decode, resize, extract."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cifar_pipelines.common.images import decode, resize
+from cifar_pipelines.common.precision import resolve_precision
+from cifar_pipelines.extractors.base import Extractor, FeatureFunction, State
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# The feature functions that this process has built: weights are loaded once, not once per task.
+_built: dict[str, FeatureFunction] = {}
+
+
+@dataclass(frozen=True)
+class ExtractionJob:
+    """Everything a worker needs; it is pickled into every task, so the state comes by a function.
+
+    Attributes:
+        key: Names the job; a worker builds the network once per key.
+        extractor: The extractor.
+        load_state: Returns the extractor's prepared state; called once per worker.
+        precision: "bf16", "fp32", or "auto" for bf16 where the worker's CPU has it.
+        micro_batch: Images per forward pass; small ones keep activations in the CPU's cache.
+        threads: Threads of one worker, which is one task, which has one core.
+    """
+
+    key: str
+    extractor: Extractor
+    load_state: Callable[[], State]
+    precision: str
+    micro_batch: int
+    threads: int = 1
+
+    def features(self) -> FeatureFunction:
+        """The feature function of this process, built at the first call."""
+        if self.key not in _built:
+            import torch
+
+            torch.set_num_threads(self.threads)
+            _built.clear()  # an older job of a reused worker has no further use
+            _built[self.key] = self.extractor.build(self.load_state(), resolve_precision(self.precision))
+        return _built[self.key]
+
+
+def warm_up(job: ExtractionJob) -> dict[str, Any]:
+    """Imports torch, builds the network and runs one micro-batch.
+
+    Returns:
+        The worker's host, process id, precision, threads and seconds.
+    """
+    import numpy as np
+    import torch
+
+    started = time.perf_counter()
+    size = job.extractor.input_size
+    job.features()(resize([np.zeros((size, size, 3), np.uint8)] * job.micro_batch, size))
+    return {
+        "host": os.uname().nodename,
+        "pid": os.getpid(),
+        "precision": resolve_precision(job.precision),
+        "threads": torch.get_num_threads(),
+        "seconds": time.perf_counter() - started,
+    }
+
+
+def extract_array(job: ExtractionJob, encoded: list[bytes]) -> Any:
+    """Extracts the features of encoded images.
+
+    Args:
+        job: The job.
+        encoded: PNG or JPEG files.
+
+    Returns:
+        float32 array of shape (len(encoded), d).
+    """
+    import numpy as np
+
+    features, size = job.features(), job.extractor.input_size
+    parts = []
+    for start in range(0, len(encoded), job.micro_batch):
+        images = [decode(image) for image in encoded[start : start + job.micro_batch]]
+        parts.append(features(resize(images, size)))
+    return np.concatenate(parts)
+
+
+def extract_batches(
+    batches: Iterator["pa.RecordBatch"], job: ExtractionJob, add_cpu_seconds: Callable[[float], None]
+) -> Iterator["pa.RecordBatch"]:
+    """Replaces the column `image` by the column `features`, batch by batch.
+
+    Args:
+        batches: Record batches with the columns `image_id`, `label`, `split` and `image`.
+        job: The job.
+        add_cpu_seconds: Receives the CPU seconds of this process, once, at the end.
+
+    Yields:
+        Record batches with the columns `image_id`, `label`, `split` and `features` (list of float32).
+    """
+    import pyarrow as pa
+
+    started = time.process_time()
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        features = extract_array(job, batch.column("image").to_pylist())
+        rows, width = features.shape
+        lists = pa.ListArray.from_arrays(
+            pa.array(range(0, (rows + 1) * width, width), pa.int32()), pa.array(features.reshape(-1))
+        )
+        kept = [batch.column(name) for name in ("image_id", "label", "split")]
+        yield pa.RecordBatch.from_arrays([*kept, lists], names=["image_id", "label", "split", "features"])
+    add_cpu_seconds(time.process_time() - started)

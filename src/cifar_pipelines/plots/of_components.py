@@ -1,0 +1,130 @@
+"""Plots of where the time went."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from cifar_pipelines.event_log.component_names import COMPONENTS
+from cifar_pipelines.plots.style import GREY, colours, label_axes, message, new_figure
+from cifar_pipelines.records.summary import sections
+
+COLUMNS = 3  # panels side by side
+SMALLEST_SHARE = 0.002  # a component below this share in every bar is not named in the legend
+MOST_LABELS = 10
+_NOTHING = "No application is there yet. Every run with Spark leaves one\nin data/08_reporting/applications/ when it has ended."
+
+
+def plot_components(components: pd.DataFrame) -> Figure:
+    """Draws what the core-seconds of every model were spent on.
+
+    Args:
+        components: What `join_applications` returned.
+
+    Returns:
+        The figure: one panel per data section and model, one stacked bar per setting; with a sentence where there
+        is no application.
+    """
+    title = "Where the time went: core-seconds of a fit or an extraction"
+    if components.empty:
+        return _message(title)
+    parts = list(sections(components))
+    panels = [
+        (place, label, rows)
+        for place, part in enumerate(parts, 1)
+        for label, rows in part[1].groupby("label")
+    ]
+    columns = min(COLUMNS, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure, axes = new_figure(lines, columns, size=(3.4 * columns + 3.2, 3.2 * lines + 0.7), title=title)
+    for ax, (place, label, rows) in zip(axes.flat, panels, strict=False):
+        _stack(ax, rows)
+        label_axes(ax, label if len(parts) == 1 else f"{label} (study {place})", "", "core-seconds")
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    shares = components[list(COMPONENTS)].div(components["core_s"], axis=0).abs().max()
+    handles = [_patch(name) for name in reversed(COMPONENTS) if shares[name] >= SMALLEST_SHARE]
+    figure.legend(handles=handles, loc="outside right center", fontsize=8.5, frameon=False)
+    if len(parts) > 1:
+        studies = "\n".join(f"study {place}: {name}" for place, (name, _) in enumerate(parts, 1))
+        figure.supxlabel(studies, fontsize=8, color=GREY, x=0.01, ha="left")
+    return figure
+
+
+def plot_timeline(timeline: Mapping[str, Any]) -> Figure:
+    """Draws which core ran what, and when.
+
+    Args:
+        timeline: The timeline of an application, with `run_id`, `setting` and `application_id`; empty for none.
+
+    Returns:
+        The figure: one line per executor core, one colour per job group.
+    """
+    if not timeline or not timeline["spans"]:
+        return _message("Cores over time")
+    lanes, spans = timeline["lanes"], timeline["spans"]
+    title = f"Cores over time: application {timeline['application_id']}, {timeline['setting']}"
+    shown = _longest(timeline)
+    size = (12, max(2.8, 0.45 * len(lanes) + 1.8))
+    figure, axes = new_figure(size=size, title=title)
+    ax = axes[0, 0]
+    colour = colours(shown)
+    for place, label in enumerate(timeline["labels"]):
+        for lane in range(len(lanes)):
+            bars = [(start, end - start) for at, start, end, of in spans if (at, of) == (lane, place)]
+            ax.broken_barh(bars, (lane - 0.4, 0.8), color=colour.get(label, GREY), linewidth=0)
+    ax.set_yticks(range(len(lanes)), [f"executor {executor}, core {core}" for executor, core in lanes])
+    ax.set_ylim(len(lanes) - 0.4, -0.6)
+    ax.set_xlim(0, timeline["wall_s"])
+    ax.grid(False, axis="y")
+    label_axes(ax, x="seconds since the application started; white: no task ran")
+    handles = [Patch(color=colour[label], label=label) for label in shown]
+    if len(shown) < len(timeline["labels"]):
+        handles.append(Patch(color=GREY, label="all else"))
+    figure.legend(handles=handles, loc="outside right center", fontsize=8.5, frameon=False)
+    return figure
+
+
+def _stack(ax: Axes, rows: pd.DataFrame) -> None:
+    """Draws one stacked bar per setting, in the order of cores."""
+    rows = rows.sort_values(["cores", "setting"])
+    at, bottom = np.arange(len(rows)), np.zeros(len(rows))
+    for name in COMPONENTS:
+        # Overlapping tasks make the remainder negative; it is drawn as nothing, and the table shows it.
+        heights = rows[name].clip(lower=0).to_numpy()
+        ax.bar(at, heights, 0.7, bottom, label=name, **_look(name))
+        bottom += heights
+    ax.set_xticks(at, rows["setting"].str.removeprefix("exec_"))
+    ax.tick_params(axis="x", length=0)
+    ax.set_xlim(-0.7, len(rows) - 0.3)
+    ax.grid(False, axis="x")
+
+
+def _look(name: str) -> dict[str, Any]:
+    if name == "remainder":
+        return {"facecolor": "white", "edgecolor": GREY, "hatch": "////", "linewidth": 0.5}
+    return {"facecolor": COMPONENTS[name].colour, "edgecolor": "white", "linewidth": 0.3}
+
+
+def _patch(name: str) -> Patch:
+    return Patch(label=COMPONENTS[name].name, **_look(name))
+
+
+def _longest(timeline: Mapping[str, Any]) -> list[str]:
+    """The labels that took most core time, in the order of their first task."""
+    seconds = dict.fromkeys(range(len(timeline["labels"])), 0.0)
+    for _, start, end, label in timeline["spans"]:
+        seconds[label] += end - start
+    kept = sorted(seconds, key=lambda label: -seconds[label])[:MOST_LABELS]
+    return [timeline["labels"][label] for label in sorted(kept)]
+
+
+def _message(title: str) -> Figure:
+    figure, axes = new_figure(size=(9, 2.5), title=title)
+    message(axes[0, 0], _NOTHING)
+    return figure

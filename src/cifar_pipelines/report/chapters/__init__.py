@@ -1,0 +1,1 @@
+"""The order in which a report tells its sections."""

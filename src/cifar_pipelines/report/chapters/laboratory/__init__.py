@@ -1,0 +1,1 @@
+"""The chapter that answers the questions of the laboratory, A1 to A15."""

@@ -1,0 +1,1 @@
+"""A report that knows no format, and its writers: Markdown, HTML, Typst."""

@@ -1,0 +1,132 @@
+"""Writes a document as one HTML page that needs no other file."""
+
+import base64
+import html
+import re
+from collections.abc import Iterable
+
+from cifar_pipelines.report.document.blocks import (
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Figure,
+    Heading,
+    Paragraph,
+    Span,
+    Table,
+    anchors,
+    plain,
+    png_size,
+    printable,
+    right_aligned,
+)
+from cifar_pipelines.report.document.html_style import STYLE
+
+WIDE = 8  # columns; a wider table is set smaller
+VERY_WIDE = 11
+_SHARPNESS = 1.5  # pixels of a plot for each pixel of the page
+_BREAKS = re.compile(r"(?<=\w)([_/])(?=\w)")  # long names may break here; no entity of `escape` holds these
+
+
+def to_html(document: Document) -> str:
+    """Writes the page.
+
+    Args:
+        document: The document.
+
+    Returns:
+        HTML 5; images are in it, nothing is loaded from elsewhere.
+    """
+    known = anchors(document.blocks)
+    sections = [
+        (f"s{place}", block)
+        for place, block in enumerate(document.blocks)
+        if isinstance(block, Heading) and block.level == 1
+    ]
+    contents = "\n".join(
+        f'<li><a href="#{name}">{escape(plain(heading.spans))}</a></li>' for name, heading in sections
+    )
+    body = "\n".join(_block(block, known, f"s{place}") for place, block in enumerate(document.blocks))
+    lead = "\n".join(_block(block, known) for block in document.lead)
+    title, date = escape(document.title), escape(document.date)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
+        f"<header><h1>{title}</h1><p>{date}</p></header>\n{lead}\n"
+        f'<nav aria-label="Contents"><h2>Contents</h2>\n<ol>\n{contents}\n</ol></nav>\n'
+        f"<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def escape(text: str) -> str:
+    """Writes text so that HTML shows exactly it."""
+    return html.escape(printable(text), quote=True)
+
+
+def _block(block: Block, known: set[str], name: str = "") -> str:
+    if isinstance(block, Heading):
+        tag = f"h{min(block.level + 1, 6)}"
+        identity = f' id="{name}"' if name else ""
+        return f"<{tag}{identity}>{_spans(block.spans, known)}</{tag}>"
+    if isinstance(block, Paragraph):
+        kind = ' class="missing"' if block.missing else ""
+        return f"<p{kind}>{_spans(block.spans, known)}</p>"
+    if isinstance(block, Bullets):
+        tag = "ol" if block.ordered else "ul"
+        items = "\n".join(f"<li>{_item(item, known)}</li>" for item in block.items)
+        return f"<{tag}>\n{items}\n</{tag}>"
+    if isinstance(block, Table):
+        return _table(block, known)
+    if isinstance(block, Code):
+        return f"<pre><code>{escape(block.text)}</code></pre>"
+    return _figure(block)
+
+
+def _item(blocks: Iterable[Block], known: set[str]) -> str:
+    """An item of a list; a paragraph in it needs no tag."""
+    return "\n".join(
+        _spans(block.spans, known) if isinstance(block, Paragraph) else _block(block, known)
+        for block in blocks
+    )
+
+
+def _table(table: Table, known: set[str]) -> str:
+    right = right_aligned(table)
+
+    def cells(row: Iterable[tuple[Span, ...]], tag: str) -> str:
+        return "".join(
+            f"<{tag}{' class=number' if number else ''}>{_spans(spans, known)}</{tag}>"
+            for spans, number in zip(row, right, strict=True)
+        )
+
+    head = f"<thead><tr>{cells(table.header, 'th')}</tr></thead>\n" if any(map(plain, table.header)) else ""
+    body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in table.rows)
+    columns = len(table.header)
+    kind = " very-wide" if columns >= VERY_WIDE else " wide" if columns >= WIDE else ""
+    return f'<div class="table{kind}"><table>\n{head}<tbody>\n{body}\n</tbody></table></div>'
+
+
+def _figure(figure: Figure) -> str:
+    caption = escape(figure.caption)
+    data = base64.b64encode(figure.png).decode("ascii")
+    size = png_size(figure.png)
+    width = f' style="width: {size[0] / _SHARPNESS:.0f}px"' if size else ""
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}"{width}>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _spans(spans: Iterable[Span], known: set[str]) -> str:
+    return "".join(_span(span, known) for span in spans)
+
+
+def _span(span: Span, known: set[str]) -> str:
+    text = _BREAKS.sub(r"\1<wbr>", escape(span.text))
+    for wanted, tag in ((span.code, "code"), (span.emphasis, "em"), (span.strong, "strong")):
+        text = f"<{tag}>{text}</{tag}>" if wanted else text
+    if span.target and (not span.target.startswith("#") or span.target[1:] in known):
+        text = f'<a href="{escape(span.target)}">{text}</a>'
+    return f'<span id="{escape(span.anchor)}">{text}</span>' if span.anchor else text

@@ -1,0 +1,220 @@
+"""Writes a document as Typst source, and by it as PDF."""
+
+import re
+import tempfile
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from math import sqrt
+from pathlib import Path
+
+from cifar_pipelines.report.document.blocks import (
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Figure,
+    Heading,
+    Paragraph,
+    Span,
+    Table,
+    anchors,
+    plain,
+    png_size,
+    printable,
+    right_aligned,
+)
+
+TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
+LOW_CM = 11.5  # greatest height of a figure that is not much higher than wide
+PIXELS_PER_CM = 55  # of a plot that is small enough
+_WORDS = re.compile(r"[\s\u200b]+")
+_LONG = re.compile(r"[^\s\u200b]{13,}")
+_PARTS = re.compile(r"[^_/.:=,\-]{1,16}[_/.:=,\-]*|[_/.:=,\-]+")
+# Columns, and the size of letters in points that a table with at most so many can have.
+_SIZES = ((5, 9.0), (7, 8.0), (9, 7.3), (11, 6.7), (99, 6.1))
+
+PREAMBLE = """\
+#set page(paper: "a4", margin: (x: 1.9cm, top: 2.3cm, bottom: 2.1cm), numbering: "1 / 1",
+  header: context if counter(page).get().first() > 1 {
+    set text(8pt, fill: luma(90))
+    grid(columns: (1fr, auto), title, date)
+    v(-6pt)
+    line(length: 100%, stroke: 0.4pt + luma(170))
+  })
+#set text(font: "Libertinus Serif", size: 10.5pt, lang: "en")
+#set par(leading: 0.62em, spacing: 0.95em)
+#set list(indent: 0.3em, spacing: 0.75em)
+#set enum(indent: 0.3em, spacing: 0.75em)
+#set outline.entry(fill: repeat([#h(0.3em).#h(0.3em)]))
+#show heading: set par(justify: false)
+#show heading.where(level: 1): it => block(above: 2.2em, below: 0.9em, width: 100%, sticky: true,
+  stroke: (bottom: 0.5pt + luma(140)), inset: (bottom: 4pt), text(14pt, it.body))
+#show heading.where(level: 2): set block(above: 1.6em, below: 0.8em)
+#show heading.where(level: 2): set text(11.5pt)
+#show heading.where(level: 3): set text(10.5pt)
+#show link: set text(fill: rgb("#0a5a8c"))
+#show figure: set block(above: 1.3em, below: 1.5em)
+#show figure.caption: set text(8.5pt, fill: luma(70))
+#set figure(numbering: none)
+#let mono(it) = text(font: "DejaVu Sans Mono", size: 0.8em, it)
+#let missing(it) = block(width: 100%, fill: rgb("#fff6df"), stroke: (left: 2.5pt + rgb("#e69f00")),
+  inset: (x: 8pt, y: 6pt), it)
+#let code(it) = block(width: 100%, fill: luma(245), inset: 7pt, text(font: "DejaVu Sans Mono", size: 0.8em, it))
+#let data(size, columns, align, head, cells) = block(above: 1.1em, below: 1.3em, {
+  set text(size, hyphenate: false, number-width: "tabular")
+  set par(leading: 0.5em, justify: false)
+  let rule(x, y) = (bottom: if y == 0 and head.len() > 0 { 0.7pt } else { 0.3pt + luma(200) })
+  let top = if head.len() > 0 { (table.header(..head.map(strong)),) } else { () }
+  table(columns: columns, align: align, stroke: rule, inset: (x: 3pt, y: 2.8pt), ..top, ..cells)
+})
+"""
+TITLE = """\
+#block(below: 0.4em, text(21pt, weight: "bold", title))
+#text(fill: luma(90), date)
+#line(length: 100%, stroke: 0.8pt)
+"""
+CONTENTS = """
+#outline(depth: 1, title: text(12pt)[Contents])
+#pagebreak(weak: true)
+"""
+
+
+def to_pdf(document: Document) -> bytes:
+    """Writes the PDF.
+
+    Args:
+        document: The document.
+
+    Returns:
+        The content of the file; the same for the same document.
+    """
+    import typst
+
+    source, figures = to_typst(document)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, png in figures.items():
+            (Path(folder) / name).write_bytes(png)
+        file = Path(folder) / "report.typ"
+        file.write_text(source, encoding="utf-8")
+        return typst.compile(str(file), root=folder, format="pdf", timestamp=_seconds(document.date))
+
+
+def to_typst(document: Document) -> tuple[str, dict[str, bytes]]:
+    """Writes the source.
+
+    Args:
+        document: The document.
+
+    Returns:
+        Typst source without any package, and the images that it reads, by file name.
+    """
+    known = anchors(document.blocks)
+    figures: dict[str, bytes] = {}
+    names = f"#let title = {quote(document.title)}\n#let date = {quote(document.date)}\n"
+    body = "\n\n".join(_block(block, known, figures) for block in document.blocks)
+    lead = "\n\n".join(_block(block, known, figures) for block in document.lead)
+    source = f"{names}#set document(title: title)\n{PREAMBLE}{TITLE}\n{lead}\n{CONTENTS}\n{body}\n"
+    return source, figures
+
+
+def quote(text: str) -> str:
+    """Writes text as a string of Typst, in which nothing else has a meaning."""
+    text = printable(text).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + text.replace("\n", " ").replace("\t", " ") + '"'
+
+
+def breakable(text: str) -> str:
+    """Lets long names break after their punctuation, and after 16 letters at the latest."""
+    return _LONG.sub(lambda found: "\u200b".join(_PARTS.findall(found[0])), text)
+
+
+def _block(block: Block, known: set[str], figures: dict[str, bytes]) -> str:
+    if isinstance(block, Heading):
+        return f"#heading(level: {block.level}, {_content(block.spans, known)})"
+    if isinstance(block, Paragraph):
+        return f"#{'missing' if block.missing else 'par'}({_content(block.spans, known)})"
+    if isinstance(block, Bullets):
+        items = ", ".join(
+            f"[{' '.join(_inner(one, known, figures) for one in item)}]" for item in block.items
+        )
+        return f"#{'enum' if block.ordered else 'list'}({items})"
+    if isinstance(block, Table):
+        return _table(block, known)
+    if isinstance(block, Code):
+        lines = " + linebreak() + ".join(quote(line) for line in block.text.split("\n"))
+        return f"#code({lines})"
+    return _figure(block, figures)
+
+
+def _inner(block: Block, known: set[str], figures: dict[str, bytes]) -> str:
+    """A block within an item of a list; a paragraph there is only its text."""
+    if isinstance(block, Paragraph) and not block.missing:
+        return _markup(block.spans, known)
+    return _block(block, known, figures)
+
+
+def _table(table: Table, known: set[str]) -> str:
+    number = len(table.header)
+    size = next(size for most, size in _SIZES if number <= most or most == _SIZES[-1][0])
+    align = "".join("right, " if right else "left, " for right in right_aligned(table))
+    titled = any(map(plain, table.header))
+    head = "".join(f"{_content(cell, known)}, " for cell in table.header) if titled else ""
+    cells = "\n".join("".join(f"{_content(cell, known)}, " for cell in row) for row in table.rows)
+    return f"#data({size}pt, {_columns(table, size)}, ({align}), ({head}), (\n{cells}\n))"
+
+
+def _columns(table: Table, size: float) -> str:
+    """The widths of columns: as Typst chooses them, or, where text has to wrap, by how much each has to say."""
+    texts = [[plain(cell) for cell in column] for column in zip(table.header, *table.rows, strict=True)]
+    lengths = [max(map(len, column)) for column in texts]
+    points = TEXT_CM[0] / 2.54 * 72 - 6 * len(texts)
+    if sum(lengths) * size / 2 <= points:  # a letter is half as wide as high, on average
+        return str(len(texts))
+    words = [max(len(word) for one in column for word in _WORDS.split(breakable(one))) for column in texts]
+    # The square root lets a long text wrap into a block instead of taking the width of all others.
+    # Two letters more, because a cell has margins.
+    weights = [
+        max(word, min(length, 4 * sqrt(length))) + 2 for word, length in zip(words, lengths, strict=True)
+    ]
+    return f"({', '.join(f'{weight:.1f}fr' for weight in weights)},)"
+
+
+def _figure(figure: Figure, figures: dict[str, bytes]) -> str:
+    width, height = png_size(figure.png) or (1000, 1000)
+    highest = LOW_CM if height <= 1.2 * width else TEXT_CM[1]
+    fitting = min(TEXT_CM[0], width / PIXELS_PER_CM, highest * width / height)
+    name = f"figure{len(figures)}.png"
+    figures[name] = figure.png
+    caption = quote(figure.caption)
+    return f'#figure(image("{name}", width: {fitting:.2f}cm, alt: {caption}), caption: {caption})'
+
+
+def _content(spans: Iterable[Span], known: set[str]) -> str:
+    return f"[{_markup(spans, known)}]"
+
+
+def _markup(spans: Iterable[Span], known: set[str]) -> str:
+    return "".join(_span(span, known) for span in spans)
+
+
+def _span(span: Span, known: set[str]) -> str:
+    """Writes a span as an expression; the semicolon ends it, whatever follows."""
+    text = quote(breakable(span.text))
+    for wanted, function in ((span.code, "mono"), (span.emphasis, "emph"), (span.strong, "strong")):
+        text = f"{function}({text})" if wanted else text
+    if span.target and not span.target.startswith("#"):
+        text = f"link({quote(span.target)}, {text})"
+    elif span.target and span.target[1:] in known:
+        text = f"link(label({quote(span.target[1:])}), {text})"
+    if span.anchor:
+        text = f"[#{text}; #label({quote(span.anchor)})]"
+    return f"#{text};"
+
+
+def _seconds(date: str) -> int | None:
+    """The moment that the PDF says it was made at; None for now."""
+    try:
+        made = datetime.fromisoformat(date[:10]).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return max(0, int(made.timestamp()))

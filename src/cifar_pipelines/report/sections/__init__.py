@@ -1,0 +1,1 @@
+"""What the comparison says, section by section."""

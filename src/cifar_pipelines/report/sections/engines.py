@@ -1,0 +1,118 @@
+"""The part of a section of the comparison report that sets the engines side by side."""
+
+import pandas as pd
+
+from cifar_pipelines.records.summary import marks
+from cifar_pipelines.report.sections.cells import Columns, markdown_table, marked, number, pair, seconds, text
+from cifar_pipelines.report.sections.ranking import interval
+from cifar_pipelines.report.sections.verdict import TIE_WITHOUT_REPEATS
+
+TIE_IN_SPEED = 0.05  # medians over epochs closer than this share of the smaller one are a tie
+
+
+def engines_part(rows: pd.DataFrame) -> str | None:
+    """Compares the engines that trained the same network under the same setting.
+
+    Args:
+        rows: The rows of one section of a summary.
+
+    Returns:
+        Markdown that begins with a heading of level 3; None where no network was trained.
+    """
+    networks = rows[rows["network"].notna()]
+    if networks.empty:
+        return None
+    networks = networks.sort_values(["network", "cores", "executor_cores", "engine"])
+    sentences = [
+        f"- **{network}, {setting}.** {' '.join(_compared(group))}"
+        for (network, setting), group in networks.groupby(["network", "setting"], sort=False)
+    ]
+    if networks["engine"].nunique() == 1:
+        sentences = [
+            f"All were trained by {networks['engine'].iloc[0]}, so there is no engine to compare it with."
+        ]
+    return "\n\n".join(
+        ["### Engines side by side", markdown_table(networks, ENGINES), INTRODUCTION, "\n".join(sentences)]
+    )
+
+
+INTRODUCTION = (
+    "Fit time is all that one waits for. Images/s (the median over epochs), overhead (what of the fit time is "
+    "neither training nor validation: starting workers, reading images, checkpoints), workers and prediction times "
+    "(in one task, decoding not counted) are those of the latest run."
+)
+ENGINES: Columns = {
+    "network": text("network"),
+    "setting": text("setting"),
+    "engine": text("engine"),
+    "accuracy": interval,
+    "fit time [s]": seconds,
+    "training [images/s]": number("images_per_s", ",.0f"),
+    "overhead [s]": number("engine_overhead_s", ".3g"),
+    "workers x threads": pair(number("workers", ".0f"), number("threads", ".0f"), " x "),
+    "predict 1 image [ms]": number("predict_1_ms", ".3g"),
+    "in a batch [ms per image]": lambda row: (
+        None
+        if pd.isna(row["predict_batched_ms"])
+        else f"{row['predict_batched_ms']:.3g} (of {row['predict_batch']:.0f})"
+    ),
+    "marks": marked,
+}
+
+
+def _compared(rows: pd.DataFrame) -> list[str]:
+    """Says which engine did better with one network under one setting."""
+    if len(rows) == 1:
+        return [f"Trained by {rows['engine'].iloc[0]} only."]
+    if rows["params_digest"].nunique() > 1:
+        return ["The engines trained with different parameters, so they are not compared."]
+    sentences = [_faster(rows), _less_overhead(rows)]
+    if rows["precision"].nunique() > 1:
+        used = "; ".join(f"{row['engine']}: {row['precision']}" for _, row in rows.iterrows())
+        sentences.append(f"They computed in different precision ({used}).")
+    doubts = {row["engine"]: set(marks(row)) - {"one timing"} for _, row in rows.iterrows()}
+    doubtful = [f"{engine}: {', '.join(sorted(found))}" for engine, found in doubts.items() if found]
+    return [*sentences, f"Marked: {'; '.join(doubtful)}."] if doubtful else sentences
+
+
+def _faster(rows: pd.DataFrame) -> str:
+    """Ranks the engines by images per second."""
+    known = rows.dropna(subset="images_per_s").sort_values("images_per_s", ascending=False)
+    if len(known) < len(rows):
+        return "The speed of training was not recorded for every engine."
+    best = known.iloc[0]
+    said = []
+    for _, other in known.iloc[1:].iterrows():
+        more = best["images_per_s"] / other["images_per_s"] - 1
+        speeds = [f"{row['images_per_s']:,.0f}" for row in (best, other)]
+        if more < TIE_IN_SPEED:
+            said.append(
+                f"A tie in training speed: {best['engine']} with {speeds[0]} and {other['engine']} with {speeds[1]} "
+                f"images/s differ by {more:.1%}, less than {TIE_IN_SPEED:.0%}."
+            )
+        else:
+            said.append(
+                f"{best['engine']} trained {more:.0%} more images/s than {other['engine']} ({speeds[0]} against "
+                f"{speeds[1]})."
+            )
+    return " ".join(said)
+
+
+def _less_overhead(rows: pd.DataFrame) -> str:
+    """Ranks the engines by the time outside of training and validation."""
+    known = rows.dropna(subset="engine_overhead_s").sort_values("engine_overhead_s")
+    if len(known) < len(rows):
+        return "Overhead was not recorded for every engine."
+    best = known.iloc[0]
+    said = []
+    for _, other in known.iloc[1:].iterrows():
+        more = other["engine_overhead_s"] - best["engine_overhead_s"]
+        times = f"{best['engine_overhead_s']:.3g} s against {other['engine_overhead_s']:.3g} s"
+        if more <= TIE_WITHOUT_REPEATS * best["engine_overhead_s"]:
+            said.append(
+                f"Overhead is a tie ({times}): without repeats a difference below {TIE_WITHOUT_REPEATS:.0%} proves "
+                "nothing."
+            )
+        else:
+            said.append(f"{best['engine']} had less overhead than {other['engine']}: {times}.")
+    return " ".join(said)

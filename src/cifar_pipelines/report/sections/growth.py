@@ -1,0 +1,109 @@
+"""The part of the comparison report about what more training images bring."""
+
+import pandas as pd
+
+from cifar_pipelines.records.summary import MODEL, marks, trained
+from cifar_pipelines.report.sections.cells import Columns, markdown_table, marked, number, seconds, text
+from cifar_pipelines.report.sections.ranking import interval
+
+# The fingerprint is not in it: that of the images differs between sizes.
+STUDY = ["source", "seed", "test_size", "host_cores", "cluster"]
+MEASURED = [*STUDY, *MODEL, "setting"]
+
+
+def growth_part(summary: pd.DataFrame) -> str | None:
+    """Compares models with themselves on more training images.
+
+    Only results of the same source, seed, test images, host, cluster, setting and parameters are compared.
+
+    Args:
+        summary: All rows of the summary.
+
+    Returns:
+        Markdown that begins with a heading of level 2; None where nothing was measured with more than one
+        number of training images.
+    """
+    models = trained(summary).sort_values("latest")
+    models = models[models.groupby(MEASURED)["train_size"].transform("nunique") > 1]
+    if models.empty:
+        return None
+    # The same data may have been made twice, with different fingerprints: the newest counts.
+    newest = models.drop_duplicates([*MEASURED, "params_digest", "train_size"], keep="last")
+    order = ["label", "cores", "executor_cores", "params_digest", "train_size"]
+    parts = [
+        _study(dict(zip(STUDY, key, strict=True)), _same_labels(rows).sort_values(order))
+        for key, rows in newest.groupby(STUDY, sort=True)
+    ]
+    return "\n\n".join(["## More training images", INTRODUCTION, *parts])
+
+
+INTRODUCTION = (
+    "The same model, parameters, setting and test images, with more training images. Fit time is the fit alone; a "
+    "network makes as many epochs, so more images are also more steps. Features that are learned from the training "
+    "images are learned from more of them."
+)
+GROWTH: Columns = {
+    "model": text("label"),
+    "setting": text("setting"),
+    "training images": number("train_size", ",d"),
+    "accuracy": interval,
+    "fit time [s]": seconds,
+    "marks": marked,
+}
+
+
+def _study(study: dict[str, object], rows: pd.DataFrame) -> str:
+    """Writes the table and the sentences of one source, seed, host and cluster."""
+    groups = rows.groupby([*MODEL, "setting"], sort=False)
+    alike = rows.groupby([*MODEL, "setting", "params_digest"])
+    same = rows[alike["train_size"].transform("nunique") > 1]
+    where = "embedded cluster" if study["cluster"] == "embedded" else f"cluster {study['cluster']}"
+    heading = (
+        f"### {study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {study['test_size']:,} test images, host with "
+        f"{study['host_cores']} cores, {where}"
+    )
+    sentences = [
+        f"- **{group['label'].iloc[0]}, {group['setting'].iloc[0]}.** {' '.join(_gains(group))}"
+        for _, group in groups
+    ]
+    table = [markdown_table(same, GROWTH)] if not same.empty else []
+    return "\n\n".join([heading, *table, "\n".join(sentences)])
+
+
+def _gains(rows: pd.DataFrame) -> list[str]:
+    """Compares one model under one setting with itself, by parameters."""
+    sentences = [
+        _gain(group.iloc[0], larger)
+        for _, group in rows.groupby("params_digest", sort=False)
+        for _, larger in group.iloc[1:].iterrows()
+    ]
+    if sentences:
+        return sentences
+    sizes = " and ".join(f"{size:,}" for size in sorted(rows["train_size"].unique()))
+    return [f"Trained with different parameters on {sizes} images, so not compared."]
+
+
+def _gain(less: pd.Series, more: pd.Series) -> str:
+    """Says what the additional images brought and cost."""
+    points = 100 * (more["accuracy"] - less["accuracy"])
+    changed = f"accuracy {abs(points):.1f} points {'higher' if points > 0 else 'lower'}"
+    if abs(points) < 0.05:
+        changed = "the same accuracy"
+    overlap = more["accuracy_low"] <= less["accuracy_high"] and less["accuracy_low"] <= more["accuracy_high"]
+    shown = (
+        f"The intervals overlap, so a difference is not shown with {int(more['test_images'])} test images."
+        if overlap
+        else "The intervals do not overlap."
+    )
+    doubts = ", ".join(sorted({mark for row in (less, more) for mark in marks(row)} - {"one timing"}))
+    return (
+        f"{more['train_size']:,} instead of {less['train_size']:,} images: {changed}, "
+        f"{more['time_s'] / less['time_s']:.2f} times the fit time"
+        f"{f' (marked: {doubts})' if doubts else ''}. {shown}"
+    )
+
+
+def _same_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """Gives a model the same label for every size: the longest, since a label is as long as its section needs."""
+    longest = rows.groupby(MODEL)["label"].transform(lambda labels: max(labels, key=len))
+    return rows.assign(label=longest)

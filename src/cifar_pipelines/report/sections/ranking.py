@@ -1,0 +1,115 @@
+"""Which model is the most accurate, and from which others it cannot be told apart."""
+
+import pandas as pd
+
+from cifar_pipelines.judging.pairs import MOST_MODELS, Pair, compare_pairs
+
+
+def fastest_of_each_model(models: pd.DataFrame) -> pd.DataFrame:
+    """Returns one row per model, the most accurate first: its latest run at its fastest setting.
+
+    Every statement about accuracy is about these runs, so that tables, tests and verdict agree.
+
+    Args:
+        models: Rows of trained models of one section of a summary.
+    """
+    fastest = models.sort_values(["time_s", "latest"], ascending=[True, False]).groupby("label").head(1)
+    return fastest.sort_values(["accuracy", "label"], ascending=[False, True])
+
+
+def interval(row: pd.Series) -> str:
+    """Writes an accuracy with its interval, in per cent."""
+    return f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})"
+
+
+def listed(names: list[str]) -> str:
+    """Joins names into a list of words."""
+    return names[0] if len(names) == 1 else f"{'; '.join(names[:-1])} and {names[-1]}"
+
+
+def p_value(p: float) -> str:
+    """Writes p, as a bound where more digits would say nothing."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def most_accurate(models: pd.DataFrame) -> str:
+    """Says which model is the most accurate.
+
+    A pair is a tie when the exact McNemar test on the same images, adjusted by Holm over all pairs, does not
+    show a difference. Where a pair cannot be tested, it is a tie when the two intervals overlap.
+
+    Args:
+        models: Rows of trained models of one section of a summary; not empty.
+
+    Returns:
+        Sentences.
+    """
+    ranking = fastest_of_each_model(models)
+    best, others = ranking.iloc[0], ranking.iloc[1:]
+    text = [
+        f"{best['label']} has the highest accuracy: {interval(best)}, {best['confidence']:.0%} Wilson interval, "
+        f"{int(best['test_images'])} test images."
+    ]
+    if others.empty:
+        text.append("No other model was trained.")
+    tested, untested = compare_pairs(ranking)
+    pairs = {pair.second: pair for pair in tested if pair.first == best["label"]}
+    reasons = {pair.second: pair.reason for pair in untested if pair.first == best["label"]}
+    in_pairs = others["label"].isin(list(pairs))
+    if in_pairs.any():
+        text += _by_pairs(others[in_pairs], pairs, alone=in_pairs.all())
+    if not in_pairs.all():
+        text += _by_intervals(best, others[~in_pairs], reasons)
+    ranges = models.groupby("label")["accuracy"].agg(["min", "max"])
+    for label, low, high in ranges[ranges["max"] > ranges["min"]].itertuples():
+        text.append(f"The accuracy of {label} ranges from {low:.1%} to {high:.1%} over the settings.")
+    return " ".join(text)
+
+
+def _by_pairs(others: pd.DataFrame, pairs: dict[str, Pair], alone: bool) -> list[str]:
+    """Compares the most accurate model with those that were tested against it; `alone` when these are all."""
+    differs = others["label"].map(lambda label: pairs[label].differs)
+    different, tied = others[differs], others[~differs]
+    if tied.empty:
+        whom = "every other model" if alone else listed(different["label"].tolist())
+        return [
+            f"It differs from {whom} on the same test images (exact McNemar tests with Holm's correction); the next "
+            f"is {_with_p(different, pairs)[0]}."
+        ]
+    n = next(iter(pairs.values())).counts.n
+    text = [
+        f"A tie: not distinguishable with {n} test images from {listed(_with_p(tied, pairs))}, by exact McNemar "
+        "tests on the same images with Holm's correction."
+    ]
+    if not different.empty:
+        text.append(f"It differs from {listed(different['label'].tolist())} by the same tests.")
+    return text
+
+
+def _with_p(rows: pd.DataFrame, pairs: dict[str, Pair]) -> list[str]:
+    """Names models with their accuracy and the p of their test against the most accurate one."""
+    return [
+        f"{row['label']}, {interval(row)}, {p_value(pairs[row['label']].p_holm)}"
+        for _, row in rows.iterrows()
+    ]
+
+
+def _by_intervals(best: pd.Series, others: pd.DataFrame, reasons: dict[str, str]) -> list[str]:
+    """Compares the most accurate model with those that cannot be tested against it."""
+    beyond = f"only the {MOST_MODELS} most accurate models are tested"
+    why = dict.fromkeys(reasons.get(label, beyond) for label in others["label"])
+    count = "1 model" if len(others) == 1 else f"{len(others)} models"
+    text = [
+        f"Intervals decide about {count}, because a paired test with it is not possible: {'; '.join(why)}."
+    ]
+    tied = others[others["accuracy_high"] >= best["accuracy_low"]]
+    named = [f"{row['label']}, {interval(row)}" for _, row in (others if tied.empty else tied).iterrows()]
+    if tied.empty:
+        text.append(f"No interval of theirs overlaps it; the next is {named[0]}.")
+    else:
+        text.append(
+            f"A tie: not distinguishable with {int(best['test_images'])} test images from {listed(named)}, because "
+            "the intervals overlap. This rule is conservative: a paired test on the same images can tell models "
+            "apart whose intervals overlap."
+        )
+    return text

@@ -1,0 +1,187 @@
+"""The part of a section of the comparison report on models of scaling: what they found, and what it means."""
+
+from math import isclose, sqrt
+
+import pandas as pd
+
+from cifar_pipelines.report.sections.cells import Columns, markdown_table, text
+from cifar_pipelines.scaling.fit import ScalingFit
+from cifar_pipelines.scaling.nonnegative import Estimate
+from cifar_pipelines.scaling.points import scaling_fits
+
+# Shares closer than this to nothing or to everything are written as such.
+NEXT_TO_NOTHING = 0.005
+MOST_CORES = 1024
+_SHARES = ("s", "alpha")
+_RATIOS = ("sigma", "kappa")
+
+
+def scaling_part(summary: pd.DataFrame, rows: pd.DataFrame) -> str | None:
+    """Says what the models of scaling found for every model of a section.
+
+    Args:
+        summary: All rows of the summary.
+        rows: The rows of the section.
+
+    Returns:
+        Markdown that begins with a heading of level 3; None where no model was trained.
+    """
+    found = list(scaling_fits(summary, rows))
+    if not found:
+        return None
+    fitted = [(label, fit) for label, fits in found for fit in fits if fit.reason is None]
+    parts = ["### Scaling", INTRODUCTION]
+    if fitted:
+        parts.append(markdown_table(pd.DataFrame([_line(*one) for one in fitted]), SCALING))
+    sentences = [f"- **{label}**, {fit.model}: {says(fit)}" for label, fit in fitted]
+    sentences += _not_identifiable(found)
+    sentences += [sentence for label, fits in found for sentence in _left_out(label, fits)]
+    return "\n\n".join([*parts, "\n".join(sentences)])
+
+
+INTRODUCTION = (
+    "Models fitted to the median fit times. *Error* is that of each time predicted from all others, median and worst, "
+    "where the others identify the model. Intervals are 95 %, by the covariance of the fit. The models know cores, not "
+    "executors: settings with the same cores count as measurements of the same."
+)
+SCALING: Columns = {
+    "model": text("label"),
+    "scaling model": text("model"),
+    "parameters": text("parameters"),
+    "error": text("error"),
+}
+
+
+def says(fit: ScalingFit) -> str:
+    """Says in a plain sentence what a model of scaling found, or why it found nothing."""
+    if fit.reason is not None:
+        return f"Not identifiable. {fit.reason}"
+    sentence = _SENTENCES[fit.model](fit)
+    if any(estimate.low is None for estimate in fit.parameters.values()):
+        sentence += " There are no more points than parameters, so it is unknown how sure this is."
+    elif any(_covers_everything(name, estimate) for name, estimate in fit.parameters.items()):
+        sentence += " The interval holds every possible value, so the points settle nothing."
+    return sentence
+
+
+def _amdahl(fit: ScalingFit) -> str:
+    share = fit.parameters["s"].value
+    if share < NEXT_TO_NOTHING:
+        return "All of the time shrinks with cores as far as these points show, so they set no limit."
+    if share > 1 - NEXT_TO_NOTHING:
+        return "None of the time shrinks with cores, so more cores do not make it faster."
+    return (
+        f"{share:.0%} of the time does not shrink with cores, so at most {1 / share:.1f} times faster "
+        "however many cores."
+    )
+
+
+def _usl(fit: ScalingFit) -> str:
+    sigma, kappa = fit.parameters["sigma"].value, fit.parameters["kappa"].value
+    if kappa > 1e-9:
+        peak = max(round(sqrt(max(1 - sigma, 0) / kappa)), 1)
+        most = max(point.cores for point in fit.points)
+        beyond = f", which is beyond the {most} that were measured" if peak > most else ""
+        return f"Cores wait for each other, so it is fastest with about {peak:,} cores{beyond}, and slower with more."
+    if sigma > NEXT_TO_NOTHING:
+        return (
+            f"No cost of cores agreeing with each other is seen; {sigma:.0%} of the work waits in line, so at most "
+            f"{max(1 / sigma, 1):.1f} times faster however many cores."
+        )
+    return "The time falls in proportion to cores as far as these points show."
+
+
+def _ernest(fit: ScalingFit) -> str:
+    largest = max(fit.points, key=lambda point: (point.cores, point.train_size))
+    smallest = min(point.train_size for point in fit.points)
+    fixed = fit.parameters["a"].value
+    shared = fit.parameters["b"].value * largest.train_size / smallest / largest.cores
+    total = fit.predict(largest.cores, largest.train_size).value
+    times = {m: fit.predict(m, largest.train_size).value for m in range(1, MOST_CORES + 1)}
+    best = min(times, key=times.get)
+    fastest = (
+        "more cores always help"
+        if best == MOST_CORES
+        else f"about {best:,} core{'s' * (best > 1)} are fastest"
+    )
+    if isclose(times[1], times[MOST_CORES], rel_tol=1e-9) and isclose(times[1], times[best], rel_tol=1e-9):
+        fastest = "the number of cores does not matter"
+    return (
+        f"With {largest.cores} cores and {largest.train_size:,} images {fixed / total:.0%} of the time is fixed, "
+        f"{shared / total:.0%} is shared by the cores and {max(1 - (fixed + shared) / total, 0):.0%} grows with them; "
+        f"{fastest} for as many images."
+    )
+
+
+def _gustafson(fit: ScalingFit) -> str:
+    alpha = fit.parameters["alpha"].value
+    if alpha > 1:
+        return "When images grow with cores, more cores get less done per second than the fewest."
+    return (
+        f"When images grow with cores, every further core adds {1 - alpha:.0%} of a core's work, so {alpha:.0%} of the "
+        "time is serial."
+    )
+
+
+_SENTENCES = {
+    "Ernest": _ernest,
+    "Amdahl": _amdahl,
+    "Universal Scalability Law": _usl,
+    "Gustafson": _gustafson,
+}
+
+
+def _line(label: str, fit: ScalingFit) -> dict[str, object]:
+    """One line of the table."""
+    error = None
+    if fit.errors:
+        error = (
+            f"{fit.median_error:.1%} / {fit.worst_error:.1%} ({len(fit.errors)} of {len(fit.points)} times)"
+        )
+    elif fit.reason is None:
+        error = "unknown: no time can be predicted from the others"
+    return {
+        "label": label,
+        "model": fit.model,
+        "parameters": "; ".join(_parameter(*item) for item in fit.parameters.items()) or None,
+        "error": error,
+    }
+
+
+def _parameter(name: str, estimate: Estimate) -> str:
+    """Writes a parameter with its interval, in per cent or seconds."""
+    form = "{:.1%}" if name in _SHARES else "{:.3g}" if name in _RATIOS else "{:.3g} s"
+    written = f"{name} = {form.format(estimate.value)}"
+    if estimate.low is None:
+        return f"{written} (no interval)"
+    return f"{written} ({form.format(estimate.low)} to {form.format(estimate.high)})"
+
+
+def _covers_everything(name: str, estimate: Estimate) -> bool:
+    """Whether the interval of a share goes from nothing to everything."""
+    return name in _SHARES and estimate.low <= 0 and estimate.high >= 1
+
+
+def _not_identifiable(found: list[tuple[str, list[ScalingFit]]]) -> list[str]:
+    """Says which models of scaling found nothing, and why; those with the same reason share a line."""
+    by: dict[tuple[str, str], list[str]] = {}
+    for label, fits in found:
+        for fit in fits:
+            if fit.reason is not None:
+                by.setdefault((fit.model, fit.reason), []).append(label)
+    return [
+        f"- {model} is not identifiable for {', '.join(labels)}. {reason}"
+        for (model, reason), labels in sorted(by.items(), key=lambda item: item[0][0])
+    ]
+
+
+def _left_out(label: str, fits: list[ScalingFit]) -> list[str]:
+    """Names what the models of scaling were not fitted to."""
+    by: dict[str, list[str]] = {}
+    for fit in fits:
+        for sentence in fit.left_out:
+            by.setdefault(sentence, []).append(fit.model)
+    return [
+        f"- {label}: left out {sentence}" + ("." if len(models) == len(fits) else f" ({', '.join(models)}).")
+        for sentence, models in by.items()
+    ]

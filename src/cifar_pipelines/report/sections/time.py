@@ -1,0 +1,201 @@
+"""Where the time went: applications joined to run records, a table, and a sentence per model."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from cifar_pipelines.event_log.component_names import COMPONENTS
+from cifar_pipelines.event_log.components import REMAINDER
+from cifar_pipelines.records.run_record import EXTRACTION
+from cifar_pipelines.records.summary import SECTION, put_together
+from cifar_pipelines.report.sections.cells import Columns, markdown_table, number, text
+from cifar_pipelines.report.sections.verdict import time_tie
+
+SCHEMA_VERSION = 1
+FACTS = ("run_id", "application_id", "group", "wall_s", "cores", "core_s", "cpu_share", "worst_skew")
+SMALLEST_SHARE = 0.02  # components below this share are added up
+
+
+def join_applications(
+    applications: Mapping[str, Callable[[], dict]], comparison_table: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
+    """Finds, for every model and setting, the job group that trained it.
+
+    Args:
+        applications: Functions that load what a run wrote of its application, by name.
+        comparison_table: What `compare_runs` returned.
+
+    Returns:
+        One row per model and setting with an application: what names the section, `label`, `setting`, `FACTS` and
+        the core-seconds of every component, of the repeat with the median wall time; the timeline of the latest
+        application; and a sentence for every application that cannot be read.
+    """
+    read, left_out = _read(applications)
+    by_run = {content["run_id"]: content for content in read}
+    rows = [
+        {name: row[name] for name in (*SECTION, "label", "setting")} | found
+        for _, row in comparison_table.iterrows()
+        if (found := _median_group(row, by_run))
+    ]
+    table = pd.DataFrame(rows, columns=[*SECTION, "label", "setting", *FACTS, *COMPONENTS])
+    return table, _timeline(read), left_out
+
+
+def components_part(rows: pd.DataFrame, components: pd.DataFrame | None) -> str | None:
+    """Says where the time of each model went.
+
+    Args:
+        rows: The rows of one section of a summary.
+        components: What `join_applications` returned, of all sections; None if nothing was looked up.
+
+    Returns:
+        Markdown that begins with a heading of level 3; None where nothing was looked up.
+    """
+    if components is None:
+        return None
+    mine = components
+    for name in SECTION:
+        mine = mine[mine[name] == rows[name].iloc[0]]
+    parts = ["### Where the time went"]
+    if not mine.empty:
+        parts += [INTRODUCTION, markdown_table(mine, COMPONENTS_TABLE)]
+    parts.append("\n".join(f"- {sentence}" for sentence in [*_sentences(mine, rows), *_missing(mine, rows)]))
+    return "\n\n".join(filter(None, parts))
+
+
+INTRODUCTION = (
+    "Shares of the core-seconds (wall time x cores) of a fit or an extraction, from Spark's event log and the workers' "
+    "own counters; of several repeats the one with the median time. The files in `data/08_reporting/applications/` "
+    "hold every number."
+)
+
+
+def _read(applications: Mapping[str, Callable[[], dict]]) -> tuple[list[dict], list[str]]:
+    """Loads what can be read, oldest run first."""
+    read, left_out = [], []
+    for name, load in sorted(applications.items()):
+        try:
+            content = load()
+            if content["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"schema_version is {content['schema_version']!r}, not {SCHEMA_VERSION}")
+            for group in content["groups"]:
+                _facts(content, group)
+            read.append(content)
+        except Exception as error:  # a truncated or foreign file can fail in any way
+            cause = error.__cause__ or error
+            left_out.append(
+                f"Application {name!r} is left out: it cannot be read ({type(cause).__name__}: {cause})."
+            )
+    return sorted(read, key=lambda content: str(content["run_id"])), left_out
+
+
+def _median_group(row: pd.Series, by_run: Mapping[str, dict]) -> dict[str, Any] | None:
+    """The job group with the median wall time, over all repeats of all runs of a row."""
+    found = [
+        _facts(content, group)
+        for run_id in row["run_ids"].split()
+        if (content := by_run.get(run_id)) and content["setting"] == row["setting"]
+        for group in content["groups"]
+        if _is_of(group["label"], row)
+    ]
+    found.sort(key=lambda facts: facts["wall_s"])
+    return found[(len(found) - 1) // 2] if found else None
+
+
+def _is_of(label: str, row: pd.Series) -> bool:
+    """Whether a job group trained the model of this row, or extracted its features."""
+    if row["family"] == EXTRACTION:
+        return label.startswith(f"Extracting {row['model']} from ")
+    return label == f"Training {row['model']}"
+
+
+def _facts(content: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
+    skew = group["skew"]
+    return {
+        "run_id": content["run_id"],
+        "application_id": content["application_id"],
+        "group": group["group"],
+        "wall_s": group["wall_s"],
+        "cores": group["cores"],
+        "core_s": group["core_s"],
+        "cpu_share": group["cpu"]["share_of_core_s"],
+        "worst_skew": skew["ratio"] if skew else None,
+        **{name: group["components"].get(name, {"core_s": 0.0})["core_s"] for name in COMPONENTS},
+    }
+
+
+def _timeline(read: list[dict]) -> dict[str, Any]:
+    """The timeline of the latest application, with what names it; empty where there is none."""
+    if not read:
+        return {}
+    latest = read[-1]
+    return latest["timeline"] | {name: latest[name] for name in ("run_id", "setting", "application_id")}
+
+
+def _shares(row: pd.Series) -> str | None:
+    """Writes the components of a row, the largest first; the remainder has a column of its own."""
+    if not row["core_s"]:
+        return None
+    shares = {name: row[name] / row["core_s"] for name in COMPONENTS if name != REMAINDER}
+    large = sorted((name for name in shares if shares[name] >= SMALLEST_SHARE), key=shares.get, reverse=True)
+    words = [f"{COMPONENTS[name].name} {shares[name]:.1%}" for name in large]
+    if others := sum(share for name, share in shares.items() if name not in large):
+        words.append(f"others {others:.1%}")
+    return ", ".join(words)
+
+
+COMPONENTS_TABLE: Columns = {
+    "model": text("label"),
+    "setting": text("setting"),
+    "wall [s]": number("wall_s", ".1f"),
+    "core-seconds": number("core_s", ".1f"),
+    "spent on": _shares,
+    "remainder": lambda row: f"{row[REMAINDER] / row['core_s']:.1%}" if row["core_s"] else None,
+    "CPU used": number("cpu_share", ".0%"),
+    "longest / median task": number("worst_skew", ".2f"),
+}
+
+
+def _sentences(components: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """Says, of each model with at least two settings, what makes the slowest slower than the fastest."""
+    return [
+        f"**{label}.** {_compared(group, rows[rows['label'] == label].set_index('setting'))}"
+        for label, group in components.groupby("label", sort=False)
+        if len(group) > 1
+    ]
+
+
+def _compared(group: pd.DataFrame, rows: pd.DataFrame) -> str:
+    slow, fast = group.loc[group["wall_s"].idxmax()], group.loc[group["wall_s"].idxmin()]
+    if slow["wall_s"] == fast["wall_s"] or not min(slow["cores"], fast["cores"]):
+        return f"All settings took {fast['wall_s']:.1f} s, so no component makes a difference."
+    seconds = {name: (slow[name] / slow["cores"], fast[name] / fast["cores"]) for name in COMPONENTS}
+    name = max(seconds, key=lambda one: seconds[one][0] - seconds[one][1])
+    sentence = (
+        f"From {slow['setting']}, the slowest ({slow['wall_s']:.1f} s), to {fast['setting']}, the fastest "
+        f"({fast['wall_s']:.1f} s), the largest difference is in {COMPONENTS[name].name}: {seconds[name][0]:.1f} s of "
+        f"the wall time against {seconds[name][1]:.1f} s; what would help next: {COMPONENTS[name].advice}"
+    )
+    one, other = rows.loc[slow["setting"]], rows.loc[fast["setting"]]
+    if time_tie(one, other):
+        sentence += "; but the two times are a tie, so this may be chance"
+    elif put_together(rows).loc[[slow["setting"], fast["setting"]]].any():
+        sentence += "; a training was resumed or restarted, so this compares parts of it"
+    return f"{sentence}."
+
+
+def _missing(components: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """Names models and settings without an application."""
+    there = set(zip(components["label"], components["setting"], strict=True))
+    missing = [
+        f"{row['label']} under {row['setting']}"
+        for _, row in rows.iterrows()
+        if (row["label"], row["setting"]) not in there
+    ]
+    if not missing:
+        return []
+    return [
+        f"**Missing.** No application is there for {'; '.join(missing)}: their runs left no event log, it could not be "
+        "read, or it is that of this very run, which is read when the run has ended."
+    ]

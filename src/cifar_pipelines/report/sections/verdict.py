@@ -1,0 +1,221 @@
+"""What the measurements say, in sentences, and what they do not say."""
+
+import pandas as pd
+
+from cifar_pipelines.records.summary import BUSY_HOST, put_together, trained
+from cifar_pipelines.report.sections.ranking import fastest_of_each_model, listed, most_accurate
+
+TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
+
+
+def verdict(rows: pd.DataFrame) -> dict[str, str]:
+    """Says which model and which setting did best.
+
+    Accuracies are ranked by `most_accurate`. Two times are called a tie when they differ by less than the
+    spread (maximum - minimum) of their repeats or, when one of them was measured once only, by less than 10 %.
+
+    Args:
+        rows: The rows of one section of a summary, with the columns of `add_scaling`.
+
+    Returns:
+        A paragraph by topic, in reading order.
+    """
+    models = trained(rows)
+    if models.empty:
+        return {"Accuracy": "No trained model is among the run records, so there is nothing to rank yet."}
+    return {
+        "Accuracy": most_accurate(models),
+        **{f"Training time of {label}": _fastest_of_model(group) for label, group in models.groupby("label")},
+        "Training time over all": _fastest_over_all(models),
+        "Resource use": _resources(models),
+        "Cautions": _cautions(rows),
+    }
+
+
+def time_tie(one: pd.Series, other: pd.Series) -> str | None:
+    """Says why two times cannot be told apart.
+
+    Args:
+        one: A row with `time_s`, `time_min_s`, `time_max_s` and `timings`.
+        other: Another such row.
+
+    Returns:
+        The reason, or None when the times differ.
+    """
+    difference = abs(one["time_s"] - other["time_s"])
+    if min(one["timings"], other["timings"]) < 2:
+        limit = TIE_WITHOUT_REPEATS * min(one["time_s"], other["time_s"])
+        reason = f"without repeats a difference below {TIE_WITHOUT_REPEATS:.0%} proves nothing"
+    else:
+        limit = max(row["time_max_s"] - row["time_min_s"] for row in (one, other))
+        reason = f"the repeats spread over {_seconds(limit)}"
+    return f"they differ by {_seconds(difference)}, and {reason}" if difference <= limit else None
+
+
+def _fastest_of_model(rows: pd.DataFrame) -> str:
+    """Says which setting is fastest for one model, and how well it used its cores."""
+    ranking = rows.sort_values(["time_s", "cores"])
+    best = ranking.iloc[0]
+    if len(ranking) == 1:
+        return f"Measured under {_named(best)} only: {_seconds(best['time_s'])}."
+    text = [f"Fastest under {_named(best)}: {_seconds(best['time_s'])} (median of {best['timings']})"]
+    if best["setting"] != best["reference_setting"]:
+        text[0] += (
+            f", {best['speedup']:.2f} times as fast as {best['reference_setting']} with "
+            f"{_more_cores(best['cores'] / best['reference_cores'])} (efficiency {best['efficiency']:.0%})"
+        )
+    text[0] += "."
+    text.append(_against_the_others(ranking))
+    return " ".join(text)
+
+
+def _fastest_over_all(models: pd.DataFrame) -> str:
+    """Says which setting trains all models in the shortest total time."""
+    shortest = models.loc[models["time_s"].idxmin()]
+    text = [
+        f"The shortest training of all is {shortest['label']} under {_named(shortest)}: "
+        f"{_seconds(shortest['time_s'])}, at an accuracy of {shortest['accuracy']:.1%}."
+    ]
+    several = models["family"].nunique() > 1
+    # By family: a slow network would decide the total of all, one that was measured less would prevent it.
+    for family, rows in models.groupby("family", sort=False):
+        if (n_models := rows["label"].nunique()) > 1:
+            what = _FAMILIES.get(family, f"models of {family}") if several else "models"
+            text.append(_shortest_total(rows, f"all {n_models} {what}"))
+    if models["extract_s"].notna().any():
+        text.append(
+            "These times do not contain the extraction of features, which is measured apart"
+            + ("; networks that read images need none." if models["network"].notna().any() else ".")
+        )
+    return " ".join(text)
+
+
+_FAMILIES = {"spark_ml": "models of Spark ML", "cnn": "CNNs"}
+
+
+def _shortest_total(models: pd.DataFrame, those: str) -> str:
+    """Says which setting trains all of these models in the shortest total time."""
+    n_models, text = models["label"].nunique(), []
+    totals = models.groupby("setting", as_index=False).agg(
+        models=("label", "nunique"),
+        time_s=("time_s", "sum"),
+        time_min_s=("time_min_s", "sum"),
+        time_max_s=("time_max_s", "sum"),
+        timings=("timings", "min"),
+        oversubscribed=("oversubscribed", "any"),
+    )
+    complete = totals[totals["models"] == n_models].sort_values("time_s")
+    if len(complete) < 2:
+        text.append(f"Fewer than two settings were measured for {those}, so no setting wins over all.")
+    else:
+        best = complete.iloc[0]
+        text.append(
+            f"Over {those}, {_named(best)} has the shortest total of the median times: "
+            f"{_seconds(best['time_s'])}. {_against_the_others(complete)}"
+        )
+        if len(complete) < len(totals):
+            unfinished = sorted(set(totals["setting"]) - set(complete["setting"]))
+            text.append(f"Not measured for every model, so not in this ranking: {listed(unfinished)}.")
+    return " ".join(text)
+
+
+def _against_the_others(ranking: pd.DataFrame) -> str:
+    """Compares the first row, the fastest, with the rest: the ties with their reason, then the next."""
+    best = ranking.iloc[0]
+    text, following = [], None
+    for _, row in ranking.iloc[1:].iterrows():
+        reason = time_tie(best, row)
+        if reason:
+            text.append(f"{_named(row)} ({_seconds(row['time_s'])}) is a tie with it: {reason}.")
+        elif following is None:
+            following = row
+    if following is not None:
+        more = following["time_s"] - best["time_s"]
+        after = "The next that differs" if text else "The next"
+        text.append(
+            f"{after}, {_named(following)}, needs {_seconds(more)} ({more / best['time_s']:.0%}) more."
+        )
+    return " ".join(text)
+
+
+def _resources(models: pd.DataFrame) -> str:
+    """Says which model and setting spent least, and which got most out of it."""
+    cheapest = models.loc[models["core_seconds"].idxmin()]
+    text = [
+        f"{cheapest['label']} under {_named(cheapest)} reserved the least: {cheapest['core_seconds']:.1f} "
+        "core-seconds per fit (cores x time)."
+    ]
+    richest = models.loc[models["accuracy_per_core_minute"].idxmax()]
+    points = f"{100 * richest['accuracy_per_core_minute']:.0f} points of accuracy per core-minute"
+    if richest.name == cheapest.name:
+        text.append(f"It also gives the most for it, {points}, a measure that favours cheap models.")
+    else:
+        text.append(f"{richest['label']} under {_named(richest)} gives the most for it: {points}.")
+    top = models[models["label"] == fastest_of_each_model(models).iloc[0]["label"]]
+    frugal = top.loc[top["core_seconds"].idxmin()]
+    if frugal["label"] != cheapest["label"]:
+        text.append(
+            f"The most accurate model, {frugal['label']}, spends least under {_named(frugal)}: "
+            f"{frugal['core_seconds']:.1f} core-seconds."
+        )
+    busy = models.dropna(subset="utilisation").sort_values("utilisation")
+    if not busy.empty:
+        least, most = busy.iloc[0], busy.iloc[-1]
+        text.append(
+            f"The reserved cores computed for {least['utilisation']:.0%} ({least['label']}, {least['setting']}) to "
+            f"{most['utilisation']:.0%} ({most['label']}, {most['setting']}) of the time. CPU time of Python "
+            "workers is in it where they do the work, in CNNs; Spark ML works in threads of the JVM."
+        )
+    return " ".join(text)
+
+
+def _cautions(rows: pd.DataFrame) -> str:
+    """Says what makes these measurements doubtful."""
+    text = []
+    host = rows["host_cores"].iloc[0]
+    over = rows.loc[rows["oversubscribed"], "setting"].unique()
+    if len(over):
+        text.append(
+            f"Oversubscribed, because the host has {host} cores: {listed(sorted(over))}. Their tasks share "
+            "cores, so their times do not show what a cluster with that many cores would do."
+        )
+    busy = rows[rows["busy_runs"] > 0]
+    if not busy.empty:
+        text.append(
+            f"{busy['busy_runs'].sum()} of {rows['runs'].sum()} runs shared the host (other programs had more than "
+            f"{BUSY_HOST:.0%} of its CPU time): {listed(sorted(busy['setting'].unique()))}. Their times are noisy."
+        )
+    fewer = rows.loc[rows["cores"] < rows["asked_cores"], "setting"].unique()
+    if len(fewer):
+        text.append(f"The cluster granted fewer cores than asked for under {listed(sorted(fewer))}.")
+    parts = rows[put_together(rows)]
+    if not parts.empty:
+        text.append(
+            f"{listed([f'{row.label} under {row.setting}' for row in parts.itertuples()])}: a training was resumed "
+            "or restarted from a checkpoint, so its time is put together from parts."
+        )
+    still = rows[(rows["timings"] > 1) & (rows["time_min_s"] == rows["time_max_s"])]
+    if not still.empty:
+        text.append(
+            f"{listed([f'{row.label} under {row.setting}' for row in still.itertuples()])}: all repeats took exactly "
+            "as long, which clocks hardly ever show, so a spread of 0 proves nothing. Look at the run records."
+        )
+    single = int((rows["timings"] == 1).sum())
+    if single:
+        text.append(f"{single} of {len(rows)} times were measured once only.")
+    return " ".join(text) or "None: no oversubscribed setting, no busy host, every time was repeated."
+
+
+def _named(row: pd.Series) -> str:
+    """Names a setting and marks an oversubscribed one."""
+    return f"{row['setting']} (oversubscribed)" if row["oversubscribed"] else row["setting"]
+
+
+def _more_cores(ratio: float) -> str:
+    """Writes a ratio of cores."""
+    return "as many cores" if ratio == 1 else f"{ratio:g} times the cores"
+
+
+def _seconds(value: float) -> str:
+    """Writes seconds with a precision that fits their size."""
+    return f"{value:.0f} s" if value >= 100 else f"{value:.1f} s" if value >= 1 else f"{value:.2g} s"

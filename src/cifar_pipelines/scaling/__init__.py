@@ -1,0 +1,1 @@
+"""Models of how time depends on cores and images; plans and forecasts by them."""

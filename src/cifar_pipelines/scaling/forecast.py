@@ -1,0 +1,222 @@
+"""The fit time of a CNN on more images, predicted from the run records that are there before it is trained."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.records.digest import BIGDL_CNN, study_digest
+from cifar_pipelines.records.run_record import validate_record
+from cifar_pipelines.records.shelf import RecordShelf
+from cifar_pipelines.scaling.fit import Point
+from cifar_pipelines.scaling.models import fit_ernest
+
+PREDICTIONS = Path("data/08_reporting/predictions")
+_PARTS = ("train_s", "validate_s", "engine_overhead_s")
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The run whose fit time is wanted.
+
+    Attributes:
+        setting: Name of its environment.
+        model: The CNN.
+        train_size: Training images.
+        configuration: Digest of its configuration, as its run record will hold it.
+    """
+
+    setting: str
+    model: str
+    train_size: int
+    configuration: str
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A fit time with its interval, and where both come from.
+
+    Attributes:
+        predicted_s: Seconds.
+        low_s: Lower end of the interval; None where nothing shows a spread.
+        high_s: Upper end.
+        rule: How they were computed.
+        run_ids: The runs that they were computed from.
+    """
+
+    predicted_s: float
+    low_s: float | None
+    high_s: float | None
+    rule: str
+    run_ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        between = "no interval" if self.low_s is None else f"{self.low_s:.1f} to {self.high_s:.1f} s"
+        return f"{self.predicted_s:.1f} s ({between}; {self.rule})"
+
+
+def comparable_records(
+    shelf: RecordShelf, settings: Iterable[str], params: dict[str, Any], target: Target
+) -> list[Record]:
+    """The complete records of the target's model, with the same configuration but for the number of images.
+
+    Args:
+        shelf: The run records.
+        settings: Names of the settings that may be used.
+        params: What is given with `--params`, nested.
+        target: The run whose fit time is wanted; its own records are not used.
+
+    Returns:
+        Records of trainings in one go; those put together from parts are left out.
+    """
+    loader = load_configuration(target.setting, params)
+    parameters, master = loader["parameters"], loader["spark"]["master"]
+
+    def digest(train_size: int) -> str:
+        subset = parameters["subset"] | {"train_size": train_size}
+        return study_digest(parameters | {"subset": subset}, BIGDL_CNN, target.model, master)
+
+    found = []
+    for setting in settings:
+        for record in shelf.of_model(setting, BIGDL_CNN, target.model):
+            # Damaged images that were left out make the size of the data smaller than the size asked for.
+            asked = (parameters["subset"]["train_size"], (record.get("data") or {}).get("train_size"))
+            same = record["configuration"] in [digest(size) for size in asked if size]
+            if same and record["configuration"] != target.configuration and _is_usable(record):
+                found.append(record)
+    return found
+
+
+def forecast(records: Sequence[Record], target: Target) -> Forecast | None:
+    """Predicts the fit time.
+
+    With more than one number of images Ernest's model is tried over all settings; where it is not identifiable, and with
+    one number of images, which cannot tell what of the time is fixed, the time grows in proportion to the images.
+
+    Args:
+        records: What `comparable_records` found.
+        target: The run whose fit time is wanted.
+
+    Returns:
+        The prediction; None where the target's setting was not measured.
+    """
+    own = [record for record in records if record["parallelism"]["setting"] == target.setting]
+    if not own:
+        return None
+    return _by_ernest(records, own[0], target) or _by_growth(own, target)
+
+
+def store(prediction: Forecast, target: Target, folder: Path) -> Path:
+    """Writes a prediction into a file that is whole or not there.
+
+    Args:
+        prediction: The prediction.
+        target: The run it is about.
+        folder: Folder of all predictions.
+
+    Returns:
+        The file, `<setting>/<model>-<train_size>-<configuration>.json`: a study of other images or with another recipe
+        leaves it alone.
+    """
+    file = folder / target.setting / f"{target.model}-{target.train_size}-{target.configuration}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = {"made": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    content |= asdict(target) | asdict(prediction)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    part.replace(file)
+    return file
+
+
+def compared(prediction: Forecast, measured_s: float) -> str:
+    """Sets a prediction beside what was measured, in a sentence."""
+    error = prediction.predicted_s / measured_s - 1
+    words = f"Predicted {prediction.predicted_s:.1f} s, measured {measured_s:.1f} s: error {error:+.1%}"
+    if prediction.low_s is None:
+        return words + "."
+    inside = prediction.low_s <= measured_s <= prediction.high_s
+    between = f"{prediction.low_s:.1f} to {prediction.high_s:.1f} s"
+    return f"{words}, {'within' if inside else 'outside'} the interval of {between}."
+
+
+def _is_usable(record: Record) -> bool:
+    """Whether a record is complete, holds the parts of its fit time, and is of a training in one go."""
+    try:
+        validate_record(record)
+        parts = [float(record["timings"][name]) for name in _PARTS]
+    except (UserError, KeyError, TypeError, ValueError):
+        return False
+    in_one_go = not record.get("resumed_after_epoch") and not record.get("restarts")
+    return in_one_go and all(0 <= part < float("inf") for part in parts)
+
+
+def _by_ernest(records: Sequence[Record], own: Record, target: Target) -> Forecast | None:
+    """By Ernest's model over all settings that fit the host; None where it cannot say."""
+    fitting = [record for record in records if not record["parallelism"]["oversubscribed"]]
+    if own["parallelism"]["oversubscribed"] or len({record["data"]["train_size"] for record in fitting}) < 2:
+        return None
+    groups: dict[tuple[str, int, int], list[Record]] = {}
+    for record in fitting:
+        key = (record["parallelism"]["setting"], _cores(record), record["data"]["train_size"])
+        groups.setdefault(key, []).append(record)
+    points = [
+        Point(cores, size, median(times := [_fit_s(record) for record in group]), len(times), setting)
+        for (setting, cores, size), group in groups.items()
+    ]
+    estimate = fit_ernest(points).predict(_cores(own), target.train_size)
+    if estimate is None or estimate.value <= 0:
+        return None
+    rule = f"Ernest's model, fitted to {len(points)} medians under {len({point.name for point in points})} settings"
+    return Forecast(estimate.value, estimate.low, estimate.high, rule, _run_ids(fitting))
+
+
+def _by_growth(own: Sequence[Record], target: Target) -> Forecast:
+    """Training and validation grow with the images, what the engine adds stays as it was measured."""
+    size = _nearest_size([record["data"]["train_size"] for record in own], target.train_size)
+    runs = [record for record in own if record["data"]["train_size"] == size]
+    growth = target.train_size / size
+    grown = [growth * _working_s(record) + record["timings"]["engine_overhead_s"] for record in runs]
+    middle, (low, high), spread = median(grown), (None, None), "no spread is known"
+    if len(grown) > 1:
+        width = max(grown) - min(grown)
+        low, high = max(middle - width, 0.0), middle + width
+        spread = f"interval by the spread of {len(grown)} repeats"
+    elif epochs := [row["seconds"] + row["validation_seconds"] for row in runs[0].get("history") or []]:
+        ends = (growth * len(epochs) * edge for edge in (min(epochs), max(epochs)))
+        low, high = (end + runs[0]["timings"]["engine_overhead_s"] for end in ends)
+        low, high = min(low, middle), max(high, middle)
+        spread = f"one run, interval as if all {len(epochs)} epochs took as long as its shortest or longest"
+    rule = (
+        f"proportional growth from {size:,} images: (training + validation) x {growth:.3g} + the engine's overhead; "
+        f"{spread}"
+    )
+    return Forecast(middle, low, high, rule, _run_ids(runs))
+
+
+def _nearest_size(sizes: Iterable[int], wanted: int) -> int:
+    """The size whose ratio to the wanted one is nearest to one."""
+    return min(sizes, key=lambda size: (max(size / wanted, wanted / size), size))
+
+
+def _working_s(record: Record) -> float:
+    return record["timings"]["train_s"] + record["timings"]["validate_s"]
+
+
+def _fit_s(record: Record) -> float:
+    return median(record["timings"]["fit_s"])
+
+
+def _cores(record: Record) -> int:
+    setting = record["parallelism"]
+    return int((setting.get("effective") or {}).get("cores") or setting["asked"]["cores_max"])
+
+
+def _run_ids(records: Sequence[Record]) -> tuple[str, ...]:
+    return tuple(str(record["run_id"]) for record in records)

@@ -1,0 +1,25 @@
+"""What a node may know about the run it is part of."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cifar_pipelines.spark.setting import ParallelismSetting
+    from cifar_pipelines.spark.spark_config import ClusterInfo
+
+
+@dataclass
+class RunContext:
+    """The run, as the catalog entry `run_context` gives it to nodes.
+
+    Attributes:
+        run_id: Kedro's id of the run, which is also the version of everything it saves.
+        parameters: All parameters of the run.
+        cluster: The effective cluster; None until the first node that needs Spark.
+        setting: The parallelism setting that was asked for; None where no node needs Spark.
+    """
+
+    run_id: str
+    parameters: dict[str, Any]
+    cluster: "ClusterInfo | None" = None
+    setting: "ParallelismSetting | None" = None

@@ -1,0 +1,1 @@
+"""What the project prints in a terminal: tables by rich."""

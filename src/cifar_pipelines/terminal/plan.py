@@ -1,0 +1,126 @@
+"""The plan of a study, as tables for the terminal."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from cifar_pipelines.scaling.planner import (
+    CRITERION,
+    FOR_FIXED_IMAGES,
+    Expectation,
+    Refusal,
+    most_informative,
+    plan_settings,
+)
+from cifar_pipelines.spark.setting import Budget, ParallelismSetting
+
+if TYPE_CHECKING:
+    from cifar_pipelines.scaling.nonnegative import Estimate
+
+# More refused shapes than this would bury the plan.
+LISTED = 40
+
+
+def plan_report(
+    budget: Budget, executor_memory: str | None, host_cores: int, expected: Sequence[Expectation]
+) -> Group:
+    """Lays out the plan.
+
+    Args:
+        budget: What all executors together may use.
+        executor_memory: The most that one executor shall get; None for as much as fits.
+        host_cores: Cores of this host.
+        expected: What the fitted models expect of each trained model.
+
+    Returns:
+        The legal settings, what to measure first and why, expected fit times, and what is refused.
+
+    Raises:
+        UserError: If the memory is no memory size, or below Spark's minimum.
+    """
+    legal, refused = plan_settings(budget, executor_memory)
+    chosen = most_informative(legal, host_cores)
+    parts: list[RenderableType] = [_settings_table(budget, legal, chosen, host_cores), _first(chosen)]
+    if not expected:
+        parts.append(
+            Text("\nExpected fit times: measure first; no study on the embedded cluster is recorded.")
+        )
+    for expectation in expected:
+        parts += _expected(expectation, legal, host_cores)
+    if refused:
+        parts.append(_refused_table(refused))
+    if len(refused) > LISTED:
+        parts.append(Text(f"... and {len(refused) - LISTED} more."))
+    return Group(*parts)
+
+
+def _settings_table(
+    budget: Budget, legal: Sequence[ParallelismSetting], chosen: Sequence[ParallelismSetting], host_cores: int
+) -> Table:
+    scope = "in all" if budget.memory_scope == "total" else "per executor"
+    title = f"{len(legal)} legal settings within {budget.cores} cores and {budget.memory} {scope}"
+    table = Table(
+        *("setting", "cores", "executors", "cores each", "memory each", "on this host", "measure"),
+        title=title,
+    )
+    for setting in legal:
+        numbers = (setting.cores_max, setting.executors, setting.executor_cores)
+        rank = f"{chosen.index(setting) + 1}." if setting in chosen else ""
+        fits = _on_host(setting, host_cores)
+        table.add_row(setting.name, *map(str, numbers), setting.executor_memory, fits, rank)
+    return table
+
+
+def _on_host(setting: ParallelismSetting, host_cores: int) -> str:
+    return "fits" if setting.cores_max <= host_cores else f"oversubscribed: {host_cores} cores here"
+
+
+def _first(chosen: Sequence[ParallelismSetting]) -> Text:
+    if not chosen:
+        return Text("No legal setting fits this host, so none is worth measuring on it.")
+    return Text(f"Measure first: {', '.join(setting.name for setting in chosen)}. Criterion: {CRITERION}.")
+
+
+def _expected(
+    expectation: Expectation, legal: Sequence[ParallelismSetting], host_cores: int
+) -> Iterator[RenderableType]:
+    """The expected fit times of one trained model, or why there are none."""
+    title = f"{expectation.label}, {expectation.train_size:,} training images"
+    if not expectation.fits:
+        yield Text(f"\nExpected fit time of {title}: measure first.")
+    else:
+        names = [name for name in FOR_FIXED_IMAGES if name not in expectation.reasons]
+        table = Table(
+            "setting", *names, "note", title=escape(f"Expected fit time of {title} [s], 95 % interval")
+        )
+        for setting in legal:
+            times = expectation.of(setting)
+            note = _note(setting, expectation, host_cores)
+            table.add_row(setting.name, *(_seconds(times.get(name)) for name in names), note)
+        yield table
+    for name, reason in expectation.reasons.items():
+        yield Text(f"  {name} is not identifiable. {reason}")
+
+
+def _note(setting: ParallelismSetting, expectation: Expectation, host_cores: int) -> str:
+    if setting.cores_max > host_cores:
+        return "oversubscribes this host: the time is for a host that has the cores"
+    return "beyond the cores measured" if setting.cores_max > expectation.most_cores else ""
+
+
+def _seconds(estimate: "Estimate | None") -> str:
+    if estimate is None:
+        return "–"
+    between = "no interval" if estimate.low is None else f"{estimate.low:.3g} to {estimate.high:.3g}"
+    return f"{estimate.value:.3g} ({between})"
+
+
+def _refused_table(refused: Sequence[Refusal]) -> Table:
+    table = Table("refused", "rule", title=f"{len(refused)} shapes are refused")
+    for refusal in refused[:LISTED]:
+        table.add_row(refusal.name, refusal.rule)
+    return table

@@ -1,0 +1,88 @@
+"""The end of a run in a terminal: results, places, times."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+SLOWEST = 8
+# What people open; everything else lies beside it.
+WORTH_A_LOOK = {
+    "comparison_pdf": "report",
+    "comparison_html": "the same as one page for the browser",
+    "comparison_report": "the comparison in Markdown",
+    "source_classes_plot": "classes of the complete data set",
+    "subset_classes_plot": "classes of the subset",
+    "samples_plot": "sample images",
+}
+
+
+def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> None:
+    """Prints the models' scores, where results are, and the slowest steps.
+
+    Args:
+        pipeline: The pipeline that ran.
+        catalog: Its catalog.
+        seconds: Seconds of every node, by name.
+    """
+    console = Console(width=None if os.isatty(1) else 120)
+    outputs = pipeline.all_outputs()
+    if "comparison_table" in outputs:
+        from cifar_pipelines.terminal.comparison import terminal_summary
+
+        console.print(terminal_summary(catalog.load("comparison_table")))
+    elif records := [name for name in sorted(outputs) if name.endswith("run_record")]:
+        console.print(_records_table([catalog.load(name) for name in records]))
+    console.print(_times_table(seconds))
+    for what, place in _places(catalog, outputs).items():
+        console.print(f"  {what}: [bold]{place}[/bold]", soft_wrap=True)
+
+
+def _records_table(records: list[dict[str, Any]]) -> Table:
+    setting = records[0]["parallelism"]
+    title = f"{setting['setting']} on {records[0]['data']['source']}"
+    if setting["oversubscribed"]:
+        title += f" (oversubscribed: the host has {setting['host_cores']} cores)"
+    table = Table("model", "accuracy", "95 % interval", "time [s]", "predict [s]", title=title)
+    for record in records:
+        timings = record["timings"]
+        if record["metrics"] is None:
+            table.add_row(record["model"], "", "", f"{min(timings['extract_s']):.1f}", "")
+            continue
+        accuracy = record["metrics"]["accuracy"]
+        fits = sorted(timings["fit_s"])
+        table.add_row(
+            record["model"],
+            f"{accuracy['value']:.1%}",
+            f"{accuracy['low']:.1%} to {accuracy['high']:.1%}",
+            f"{fits[len(fits) // 2]:.1f}",
+            f"{min(timings['predict_s']):.2f}",
+        )
+    return table
+
+
+def _times_table(seconds: dict[str, float]) -> Table:
+    table = Table("step", "seconds", title=f"{len(seconds)} steps in {sum(seconds.values()):.0f} s")
+    slowest = sorted(seconds.items(), key=lambda item: -item[1])[:SLOWEST]
+    for name, value in slowest:
+        table.add_row(name, f"{value:.1f}")
+    return table
+
+
+def _places(catalog: Any, outputs: set[str]) -> dict[str, str]:
+    """What was written that people open, and where it lies."""
+    places = {WORTH_A_LOOK[name]: _path(catalog, name) for name in WORTH_A_LOOK if name in outputs}
+    for name in sorted(outputs):  # versioned: <folder>/<model>/metrics.json/<version>/metrics.json
+        if name.endswith(".metrics"):
+            places["scores, confusion matrices, ROC curves, galleries"] = _path(catalog, name).parents[3]
+        if name.endswith(".predictions_csv"):
+            places["predictions"] = _path(catalog, name).parents[3]
+        if name.endswith("run_record"):
+            places["run records"] = _path(catalog, name).parents[2]
+    return {what: os.path.relpath(path) for what, path in places.items()}
+
+
+def _path(catalog: Any, name: str) -> Path:
+    return Path(str(catalog.get(name)._get_load_path()))

@@ -1,0 +1,245 @@
+import pytest
+from kedro.io import DataCatalog
+
+from cifar_pipelines import classifiers
+from cifar_pipelines.common import configuration
+from cifar_pipelines.common.configuration import (
+    PROJECT_PATH,
+    check_runtime_params,
+    load_configuration,
+    remember,
+    selected_classifiers,
+)
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import checked_options
+from cifar_pipelines.common.resolvers import path_suffix, size_suffix, slug
+
+ENVIRONMENTS = sorted(folder.name for folder in (PROJECT_PATH / "conf").iterdir() if folder.is_dir())
+BLOCKS = {name: {"justification": "x", "params": {}} for name in ("linear_svm", "decision_tree")}
+ONE_OF_EACH = {
+    "scope": "source",
+    "family": "spark_ml",
+    "model": "linear_svm",
+    "plot": "roc",
+    "which": "right",
+}
+
+
+def select(selected, blocks=BLOCKS):
+    remember({"spark_ml": {"selected": selected, "classifiers": blocks}})
+    return selected_classifiers()
+
+
+def check(**runtime_params):
+    check_runtime_params(runtime_params, load_configuration(runtime_params=runtime_params))
+
+
+def paths(block):
+    for value in block.values():
+        if isinstance(value, dict):
+            yield from paths(value)
+        elif isinstance(value, str) and value.startswith("data/"):
+            yield value
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"),
+    [
+        ({"train_sizes": 5}, "train_size"),
+        ({"spark_ml": {"select": "linear_svm"}}, "spark_ml.selected"),
+        ({"spark_ml": {"repeat": 2}}, "spark_ml.repeats"),
+        ({"extractr": "kmeans_patches"}, "extractor"),
+        ({"subset": {"seeds": 1}}, "subset.seed"),
+        (
+            {"spark_ml": {"classifiers": {"linear_svm": {"parms": 1}}}},
+            "spark_ml.classifiers.linear_svm.params",
+        ),
+    ],
+)
+def test_an_unknown_parameter_is_refused_with_the_nearest(given, nearest):
+    with pytest.raises(UserError, match=rf"Unknown parameter '.*'\. Did you mean .*'{nearest}'"):
+        check(**given)
+
+
+@pytest.mark.parametrize("name", ["parallelism", "budget"])
+def test_a_setting_is_no_parameter(name):
+    with pytest.raises(UserError, match=f"Unknown parameter '{name}.cores'"):
+        check(**{name: {"cores": 4}})
+
+
+def test_every_shortcut_is_accepted_and_reaches_its_parameter():
+    shortcuts = {
+        k: v for k, v in load_configuration()["globals"].items() if k not in ("parallelism", "budget")
+    }
+    check(**shortcuts)
+    given = {
+        "train_size": 77,
+        "test_size": 33,
+        "seed": 5,
+        "on_bad_image": "skip",
+        "extractor": "torchvision:x",
+    }
+    check(**given)
+    parameters = load_configuration(runtime_params=given)["parameters"]
+    assert parameters["subset"] == {"train_size": 77, "test_size": 33, "seed": 5}
+    assert parameters["ingestion"]["on_bad_image"] == "skip"
+    assert parameters["features"]["extractor"] == "torchvision:x"
+
+
+def test_nested_parameters_and_names_inside_of_option_blocks_are_accepted():
+    check(spark_ml={"selected": "linear_svm", "repeats": 3})
+    check(spark_ml={"classifiers": {"linear_svm": {"params": {"new_one": 1}}}})
+    check(features={"options": {"kmeans_patches": {"patch_size": 5}}, "micro_batch": 8})
+
+
+def test_a_nested_parameter_is_merged_into_its_block():
+    given = {"spark_ml": {"classifiers": {"linear_svm": {"params": {"max_iter": 3}}}}}
+    parameters = load_configuration(runtime_params=given)["parameters"]["spark_ml"]["classifiers"]
+    assert parameters["linear_svm"]["params"] == {"max_iter": 3, "reg_param": 0.01}
+    assert "random_forest" in parameters
+
+
+@pytest.mark.parametrize(
+    "selected", ["linear_svm+decision_tree", ["linear_svm", "decision_tree"], ("linear_svm", "decision_tree")]
+)
+def test_classifiers_are_selected_by_a_list_or_by_names_with_plus_between(selected):
+    assert select(selected) == ["linear_svm", "decision_tree"]
+
+
+@pytest.mark.parametrize("selected", [[], "", None, ["linear_svm"] * 2, "linear_svm+linear_svm"])
+def test_an_empty_selection_and_a_name_given_twice_are_refused(selected):
+    with pytest.raises(UserError, match=r"spark_ml\.selected is .*|Unknown classifier ''"):
+        select(selected)
+
+
+@pytest.mark.parametrize("selected", ["linear_smv", "linear_svm+linear_smv", "linear_svm+", "linear_svm, b"])
+def test_an_unknown_classifier_is_refused(selected):
+    with pytest.raises(UserError, match=r"Unknown classifier '.*'.* Known: decision_tree, .*random_forest"):
+        select(selected)
+
+
+def test_a_selected_classifier_needs_its_block():
+    with pytest.raises(
+        UserError, match=r"'random_forest' has no block under spark_ml\.classifiers\. Add one"
+    ):
+        select(["random_forest"])
+
+
+def test_the_selection_of_the_project_is_legal_when_nothing_is_remembered():
+    assert configuration.parameters() == load_configuration()["parameters"]
+    assert set(selected_classifiers()) <= set(classifiers.names())
+
+
+def test_what_is_remembered_is_a_copy():
+    block = {"a": 1}
+    remember(block)
+    block["a"] = 2
+    assert configuration.parameters() == {"a": 1}
+
+
+def target(positional, *, count: int = 3, share: float = 0.5, name: str = "x", flag: bool = True):
+    """Takes options."""
+
+
+def test_options_are_checked_by_name_and_by_the_type_of_the_default():
+    options = {"count": 5, "share": 1, "name": "y", "flag": False}
+    assert checked_options(target, options, "it") == options
+    assert type(checked_options(target, options, "it")["share"]) is float
+    assert checked_options(target, None, "it") == checked_options(target, {}, "it") == {}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"count": 5.0},
+        {"count": True},
+        {"share": "0.5"},
+        {"share": True},
+        {"name": 5},
+        {"flag": 1},
+        {"flag": None},
+    ],
+)
+def test_an_option_of_another_type_than_its_default_is_refused(options):
+    with pytest.raises(
+        UserError, match=r"The option '\w+' of it is .*, which is not of the type \w+\. Give a"
+    ):
+        checked_options(target, options, "it")
+
+
+def test_an_unknown_option_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match=r"'counts'.*'count'"):
+        checked_options(target, {"counts": 5}, "it")
+    with pytest.raises(UserError, match="'positional'"):
+        checked_options(target, {"positional": 5}, "it")
+
+
+def test_options_are_names_and_values():
+    with pytest.raises(UserError, match=r"The options of it are \['count'\]"):
+        checked_options(target, ["count"], "it")
+
+
+def test_a_name_becomes_a_file_name():
+    assert slug("torchvision:mobilenet_v2") == "torchvision-mobilenet_v2"
+    assert slug("a/b\\c d") == "a-b-c-d"
+    assert slug("kmeans_patches") == "kmeans_patches"
+
+
+@pytest.mark.parametrize("nothing", [None, "", "None", "null"])
+def test_nothing_has_no_suffix(nothing):
+    assert path_suffix(nothing) == size_suffix(nothing) == ""
+
+
+def test_every_path_has_a_suffix_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert path_suffix("a") == path_suffix(tmp_path / "a") == path_suffix("b/../a")
+    assert path_suffix("a") != path_suffix("b")
+    assert len(path_suffix("a")) == 9 and path_suffix("a")[0] == "-"
+    assert size_suffix(160) == "-160px"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_environment_loads_and_its_catalog_can_be_built(environment):
+    loader = load_configuration(environment)
+    assert loader["spark"]["master"] == "embedded"
+    assert loader["parameters"]["subset"]["train_size"] == loader["globals"]["train_size"]
+    catalog = DataCatalog.from_config(loader["catalog"], save_version="2024-01-02T03.04.05.678Z")
+    for name in loader["catalog"]:
+        if not name.startswith("_"):
+            resolved = name.format(**ONE_OF_EACH)
+            assert resolved in catalog, name
+            assert catalog.get(resolved) is not None, name
+
+
+def test_results_of_different_settings_lie_apart_and_shared_tables_together():
+    catalogs = {env: load_configuration(env)["catalog"] for env in ("exec_2x1", "exec_8x2")}
+    for name in ("{model}.spark_model", "{model}.metrics", "{model}_run_record"):
+        places = {env: catalog[name]["filepath"] for env, catalog in catalogs.items()}
+        assert all(env in place for env, place in places.items()), name
+    for name in ("images", "features", "extractor_state"):
+        assert len({catalog[name]["filepath"] for catalog in catalogs.values()}) == 1, name
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"source": "cifar10"},
+        {"source_path": "elsewhere"},
+        {"train_size": 20},
+        {"test_size": 20},
+        {"seed": 1},
+        {"extractor": "torchvision:resnet18"},
+        {"weights_path": "weights.pth"},
+        {"input_size": 48},
+    ],
+)
+def test_features_of_other_parameters_lie_apart(given):
+    default, other = (load_configuration(runtime_params=p)["catalog"] for p in (None, given))
+    assert default["features"]["filepath"] != other["features"]["filepath"]
+    for name in ("features_info", "extractor_state"):
+        assert default[name]["filepath"] != other[name]["filepath"]
+
+
+def test_every_path_stays_in_the_data_folder():
+    for value in paths(load_configuration()["catalog"]):
+        assert "${" not in value and ".." not in value

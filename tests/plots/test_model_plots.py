@@ -1,0 +1,89 @@
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from tests.factories.records import CLASS_NAMES, make_images, make_predictions
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.judging.metrics import evaluate
+from cifar_pipelines.plots.of_model import (
+    choose_gallery_ids,
+    plot_confusion_matrix,
+    plot_gallery,
+    plot_roc_curves,
+)
+
+
+def _words(figure: Figure) -> str:
+    figure.savefig(io.BytesIO(), dpi=40)
+    return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+@pytest.mark.parametrize("n_classes", [10, 40])
+def test_confusion_matrix_and_roc_curves_draw(n_classes):
+    names = [f"class {k}" for k in range(n_classes)]
+    table = make_predictions(200, names, present=range(n_classes - 1))
+    metrics = evaluate(table, names)
+    figure = plot_confusion_matrix(metrics, names, "Confusion")
+    assert figure.axes[0].images[0].get_array().shape == (n_classes, n_classes)
+    words = _words(plot_roc_curves(table, names, "ROC"))
+    assert "macro average" in words and "1 classes without test images" in words
+
+
+def test_roc_curve_of_one_class_only_says_so():
+    assert "no ROC curve" in _words(plot_roc_curves(make_predictions(9, present=[1]), CLASS_NAMES, "ROC"))
+
+
+def test_confusion_matrix_of_other_classes_is_refused():
+    with pytest.raises(UserError, match="class names"):
+        plot_confusion_matrix({"confusion_matrix": [[1, 0], [0, 1]]}, CLASS_NAMES, "Confusion")
+
+
+@settings(max_examples=20, deadline=None)
+@given(count=st.integers(1, 30), seed=st.integers(0, 99), correct=st.booleans())
+def test_gallery_choice_laws(count, seed, correct):
+    table = make_predictions(80, seed=seed)
+    ids = choose_gallery_ids(table, correct, count, seed)
+    rows = table.set_index("image_id").loc[ids]
+    assert ids == choose_gallery_ids(table.sample(frac=1, random_state=1), correct, count, seed)
+    pool = table[(table["label"] == table["prediction"]) == correct]
+    assert len(ids) == len(set(ids)) == min(count, len(pool))
+    assert ((rows["label"] == rows["prediction"]) == correct).all()
+    if correct:  # spread: while classes last, none is shown twice before all were shown once
+        first = rows["label"].iloc[: pool["label"].nunique()]
+        assert first.is_unique
+    else:
+        confidence = [p[k] for p, k in zip(rows["probability"], rows["prediction"], strict=True)]
+        assert confidence == sorted(confidence, reverse=True)
+
+
+def test_gallery_shows_truth_prediction_and_probability():
+    table = make_predictions(60)
+    worst = choose_gallery_ids(table, correct=False, count=3)
+    figure = plot_gallery(table, make_images(worst), CLASS_NAMES, False, "Wrong", count=3)
+    row = table.set_index("image_id").loc[worst[0]]
+    words = _words(figure)
+    assert f"true: {CLASS_NAMES[row['label']]}" in words
+    assert f"predicted: {CLASS_NAMES[row['prediction']]}, {row['probability'].max():.0%}" in words
+    assert len(figure.axes) == 3
+
+
+def test_gallery_says_when_there_is_nothing_to_show():
+    table = make_predictions(8, skill=100)
+    assert "None of the 8 test images was classified wrong" in _words(
+        plot_gallery(table, {}, CLASS_NAMES, False, "Wrong")
+    )
+
+
+@pytest.mark.parametrize(("images", "words"), [({}, "no image for image_id"), (b"junk", "not a readable")])
+def test_gallery_names_the_bad_image(images, words):
+    table = make_predictions(60)
+    images = images or {}
+    if isinstance(images, bytes):
+        images = dict.fromkeys(table["image_id"], images)
+    with pytest.raises(UserError, match=words):
+        plot_gallery(table, images, CLASS_NAMES, True, "Right")
+    with pytest.raises(UserError, match="count 0"):
+        choose_gallery_ids(table, True, 0)

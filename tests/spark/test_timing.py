@@ -1,0 +1,163 @@
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from cifar_pipelines.spark import host, timing
+from cifar_pipelines.spark.session import _native_blas
+from cifar_pipelines.spark.timing import Work, measured_work
+
+
+def test_a_known_job_is_counted(spark):
+    nap = 0.2
+
+    def sleep(value):
+        time.sleep(nap)
+        return value
+
+    with measured_work(spark.session, "Sleeping", show_progress=False) as work:
+        values = spark.session.sparkContext.parallelize(range(4), 4).map(sleep).collect()
+    assert values == [0, 1, 2, 3]
+    assert (work.jobs, work.stages, work.tasks) == (1, 1, 4)
+    assert work.task_run_s >= 4 * nap
+    assert work.wall_s >= 4 * nap / 2  # on two cores
+    assert work.shuffle_read_bytes == work.shuffle_write_bytes == 0
+
+
+def test_a_shuffle_is_counted_and_a_stage_that_is_skipped_is_not(spark):
+    pairs = spark.session.sparkContext.parallelize([(i % 3, i) for i in range(30)], 4)
+    totals = pairs.reduceByKey(lambda a, b: a + b, 2)
+    with measured_work(spark.session, "First") as first:
+        assert dict(totals.collect()) == {0: 135, 1: 145, 2: 155}
+    with measured_work(spark.session, "Second") as second:
+        totals.collect()
+    assert (first.jobs, first.stages, first.tasks) == (1, 2, 6)
+    assert first.shuffle_read_bytes > 0 and first.shuffle_write_bytes > 0
+    assert (second.jobs, second.stages, second.tasks) == (1, 1, 2)
+    assert second.shuffle_write_bytes == 0
+
+
+def test_jobs_outside_of_the_block_are_not_counted(spark):
+    count = spark.session.range(10).count
+    with measured_work(spark.session, "Outer", show_progress=False) as work:
+        pass
+    count()
+    assert work.jobs == work.tasks == 0
+    with measured_work(spark.session, "Outer", show_progress=False) as again:
+        count()
+    assert again.jobs == 1
+
+
+def test_jobs_after_the_block_carry_the_description_of_before(spark):
+    context = spark.session.sparkContext
+    context.setJobDescription("a node")
+    with measured_work(spark.session, "Counting", show_progress=False):
+        assert context.getLocalProperty("spark.job.description") == "Counting"
+    assert context.getLocalProperty("spark.job.description") == "a node"
+    assert context.getLocalProperty("spark.jobGroup.id") is None
+    context.setLocalProperty("spark.job.description", None)
+
+
+def test_jobs_of_models_that_train_side_by_side_are_counted(spark):
+    from pyspark.ml.classification import LinearSVC, OneVsRest
+    from pyspark.ml.linalg import Vectors
+
+    tracker = spark.session.sparkContext.statusTracker()
+    rows = [(float(i % 3), Vectors.dense(i % 3 + 0.01 * i, -(i % 3))) for i in range(12)]
+    table = spark.session.createDataFrame(rows, ["label", "features"]).coalesce(1)
+    outside = set(tracker.getJobIdsForGroup(None))
+    with measured_work(spark.session, "Training", show_progress=False) as work:
+        OneVsRest(classifier=LinearSVC(maxIter=1), parallelism=2).fit(table)
+    assert work.jobs > 3
+    assert set(tracker.getJobIdsForGroup(None)) == outside
+
+
+def test_a_failing_block_keeps_its_error(spark):
+    with pytest.raises(ZeroDivisionError), measured_work(spark.session, "Failing") as work:
+        1 / 0  # noqa: B018
+    assert work.wall_s > 0
+    assert spark.session.sparkContext.getLocalProperty("spark.jobGroup.id") is None
+
+
+def test_work_adds_up_field_by_field():
+    total = Work(1.5, 2.5, jobs=1, tasks=3) + Work(0.5, 1.0, gc_s=0.25, jobs=2, stages=4)
+    assert total == Work(2.0, 3.5, gc_s=0.25, jobs=3, stages=4, tasks=3)
+
+
+def test_every_executor_has_its_peaks(spark):
+    peaks = timing.executor_peaks(spark.session)
+    assert sorted(peak["id"] for peak in peaks) == ["0", "1"]
+    for peak in peaks:
+        assert set(peak) == {"id", "host", "cores", "peak_jvm_memory_mb", "peak_python_memory_mb"}
+        assert (peak["host"], peak["cores"]) == ("127.0.0.1", 1)
+        for kind in ("jvm", "python"):
+            value = peak[f"peak_{kind}_memory_mb"]
+            assert value is None or value > 10
+
+
+def test_the_driver_is_this_process_and_its_jvm(spark):
+    usage = timing.driver_usage()
+    assert set(usage) == {"peak_memory_mb", "cpu_s"}
+    jvms = [child for child in psutil.Process().children() if child.name() == "java"]
+    assert len(jvms) == 1
+    assert usage["peak_memory_mb"] > (psutil.Process().memory_info().rss + jvms[0].memory_info().rss) / 2**21
+    assert usage["cpu_s"] > sum(psutil.Process().cpu_times()[:2])
+
+
+def test_the_load_average_is_a_number_where_the_platform_has_one(monkeypatch):
+    load = host.load_average()
+    assert load is None or load >= 0
+    monkeypatch.delattr("os.getloadavg", raising=False)
+    assert host.load_average() is None
+
+
+@pytest.mark.parametrize(
+    ("busy", "own", "share"), [(15.0, 5.0, 0.5), (5.0, 5.0, 0.0), (4.0, 5.0, 0.0), (90.0, 1.0, 1.0)]
+)
+def test_the_share_of_others_is_what_is_busy_and_not_own(monkeypatch, busy, own, share):
+    seconds = iter([(100.0, 1000.0), (110.0, 1000.0 + busy)])
+    spent = iter([{(1, 0.0): 50.0}, {(1, 0.0): 50.0, (2, 0.0): own}])  # process 2 began meanwhile
+
+    def sample(meter):
+        meter._spent |= next(spent)
+        return dict(meter._spent)
+
+    monkeypatch.setattr(host, "_host_seconds", lambda: next(seconds))
+    monkeypatch.setattr(host.HostMeter, "_sample", sample)
+    monkeypatch.setattr(host, "host_cores", lambda: 2)
+    assert host.HostMeter().stop()["other_cpu_share"] == share
+
+
+def test_a_process_that_ended_unwaited_for_is_not_somebody_else(monkeypatch):
+    """Spark's daemon of Python workers ignores their end, which loses their CPU time."""
+    monkeypatch.setattr(host, "POLL_S", 0.05)
+    code = (
+        "import contextlib, os, signal, subprocess, sys\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "busy = 'import time\\nwhile time.process_time() < 1.5: pass'\n"
+        "subprocess.Popen([sys.executable, '-c', busy])\n"
+        "with contextlib.suppress(ChildProcessError): os.wait()"
+    )
+    meter = host.HostMeter()
+    process = subprocess.Popen([sys.executable, "-c", code])
+    process.wait()
+    spent = sum(meter._spent.values()) - sum(meter._baseline.values())
+    meter.stop()
+    assert spent > 1.2
+
+
+def test_a_measurement_of_this_host_is_complete():
+    measured = host.HostMeter().stop()
+    assert set(measured) == {"before", "after", "other_cpu_share"}
+    assert 0 <= measured["other_cpu_share"] <= 1
+
+
+def test_native_algebra_is_used_only_where_its_library_is_installed(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert _native_blas() == ""
+    library = tmp_path / "lib" / "libmkl_rt.so.2"
+    library.parent.mkdir()
+    library.touch()
+    assert _native_blas() == f"-Ddev.ludovic.netlib.blas.nativeLibPath={library}"
