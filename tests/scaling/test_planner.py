@@ -10,7 +10,7 @@ from tests.factories.records import make_cnn_record, make_extraction_record, mak
 from cifar_pipelines import cli
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.scaling.planner import expectations, most_informative, plan_settings
-from cifar_pipelines.spark.setting import Budget, ParallelismSetting, suited_shapes
+from cifar_pipelines.spark.setting import Budget, ParallelismSetting, parse_memory_mb, suited_shapes
 from cifar_pipelines.terminal.plan import plan_report
 
 BUDGETS = st.builds(
