@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def fresh_configuration(monkeypatch):
     """No test sees the parameters that another one left behind."""
-    monkeypatch.setattr(configuration, "_current", None)
+    monkeypatch.setattr(configuration, "_of_run", None)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ def test_the_classifier_of_the_guide_gets_a_pipeline_of_its_own(added):
     parameters = configuration.load_configuration()["parameters"]
     parameters["spark_ml"]["classifiers"][name] = block
     parameters["spark_ml"]["selected"] = name
-    configuration.remember(parameters)
+    configuration.set_run_parameters(parameters)
     names = {node.name for node in create_pipeline().nodes}
     assert {f"{name}.train", f"{name}.predict", f"{name}.evaluate", f"{name}.write_run_record"} <= names
 
@@ -54,7 +54,7 @@ def test_a_classifier_without_a_block_is_refused_with_what_to_add(added):
     name, _ = added
     parameters = configuration.load_configuration()["parameters"]
     parameters["spark_ml"]["selected"] = [name]
-    configuration.remember(parameters)
+    configuration.set_run_parameters(parameters)
     with pytest.raises(UserError, match=r"no block under spark_ml.classifiers.*justification"):
         create_pipeline()
 

@@ -29,7 +29,7 @@ def added(tmp_path, monkeypatch):
     anchored = f"recipe: &recipe {' '.join(recipe.split())}\n{block}"
     parameters["bigdl_cnn"]["models"][name] = yaml.safe_load(re.sub(r"^    ", "", anchored, flags=re.M))[name]
     parameters["bigdl_cnn"]["networks"] = [name]
-    configuration.remember(parameters)
+    configuration.set_run_parameters(parameters)
     yield name, parameters
     sys.modules.pop(f"cifar_pipelines.networks.{name}", None)
 

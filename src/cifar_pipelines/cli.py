@@ -83,21 +83,18 @@ def _environments() -> list[str]:
     help="Settings joined by commas, such as exec_8x1,exec_8x2; default: three that suit this host.",
 )
 @click.option(
-    "--pipelines",
-    default="ingestion,features,spark_ml,bigdl_cnn",
-    show_default=True,
-    help="Pipelines to run under every setting.",
+    "--pipelines", help="Pipelines to run under every setting; default: ingestion and every family of models."
 )
 @click.option("--repeats", default=1, show_default=True, help="How often to run them under every setting.")
 @click.option("--params", default="", help="Parameters for every run, as for `kedro run`.")
 @click.option(
     "--grow-to",
     type=int,
-    help="Training images for the CNN with the best setting; default: twice train_size. 0 leaves this out.",
+    help="Training images for the first CNN with the best setting; default: twice train_size. 0 leaves this out.",
 )
 @click.option("--again", is_flag=True, help="Measure anew what is recorded already.")
 def experiment(
-    settings: str | None, pipelines: str, repeats: int, params: str, grow_to: int | None, again: bool
+    settings: str | None, pipelines: str | None, repeats: int, params: str, grow_to: int | None, again: bool
 ) -> None:
     r"""Measure pipelines under several settings, train on more images with the best, and compare.
 
@@ -115,11 +112,12 @@ def experiment(
             --params source=cifar10,extractor=torchvision:mobilenet_v2 --grow-to 20000
     """
     from cifar_pipelines.common.configuration import load_configuration
-    from cifar_pipelines.experiment.plan import Experiment
+    from cifar_pipelines.experiment.plan import Experiment, known_pipelines
     from cifar_pipelines.experiment.run import run_experiment
 
     chosen = tuple(settings.split(",")) if settings else suited_settings()
-    plan = Experiment(chosen, tuple(pipelines.split(",")), repeats, params)
+    names = tuple(pipelines.split(",")) if pipelines else known_pipelines()
+    plan = Experiment(chosen, names, repeats, params)
     plan.check()
     if grow_to is None:
         grow_to = 2 * load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"]
@@ -177,10 +175,12 @@ def classifiers(refresh: bool) -> None:
     Nothing is typed in: every class of pyspark.ml.classification is fitted to tiny tables on the embedded
     cluster, with two and three classes, and with negative features. The list is kept for the report.
     """
-    from cifar_pipelines.common.configuration import load_configuration, selected_classifiers
+    from cifar_pipelines.common.configuration import load_configuration
+    from cifar_pipelines.pipelines.spark_ml.family import selected_classifiers
     from cifar_pipelines.spark.survey import load_or_make_survey
 
-    survey = load_or_make_survey(load_configuration(), refresh)
+    loader = load_configuration()
+    survey = load_or_make_survey(loader, refresh)
     table = Table(title=f"Spark ML {survey['pyspark']}")
     table.add_column("classifier", no_wrap=True)
     for column in ("multiclass", "probabilities", "features"):
@@ -189,7 +189,8 @@ def classifiers(refresh: bool) -> None:
         table.add_row(row["name"], row["multiclass"], row["probabilities"], row["features"])
     console = Console()
     console.print(table)
-    console.print(f"Selected in conf/base/parameters_spark_ml.yml: {', '.join(selected_classifiers())}.")
+    selected = ", ".join(selected_classifiers(loader["parameters"]))
+    console.print(f"Selected in conf/base/parameters_spark_ml.yml: {selected}.")
 
 
 @cli.command()

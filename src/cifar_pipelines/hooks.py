@@ -33,13 +33,23 @@ class ConfigurationHooks:
         loader = context.config_loader
         configuration.check_environment(loader.env)
         configuration.check_runtime_params(loader.runtime_params or {}, loader)
-        configuration.remember(loader["parameters"])
+        configuration.set_run_parameters(loader["parameters"])
         try:
             _ = context.params  # Kedro builds the typed parameters here
         except ParameterValidationError as error:
             raise UserError(
                 re.sub(r"Failed to instantiate \w+ for parameter '[^']*': ", "", str(error))
             ) from None
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Forgets the parameters of the run."""
+        configuration.set_run_parameters(None)
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Forgets the parameters of the run."""
+        configuration.set_run_parameters(None)
 
 
 class SparkHooks:
@@ -83,7 +93,7 @@ class SparkHooks:
             jars = bigdl_jars() if any(BIGDL_TAG in node.tags for node in pipeline.nodes) else []
             self._runtime = SparkRuntime(setting, config, name, jars)
             self._log = _log_to(self._runtime.log_dir / "run.log")
-        self._context = RunContext(run_params["run_id"], configuration.parameters(), setting=setting)
+        self._context = RunContext(run_params["run_id"], configuration.run_parameters(), setting=setting)
         catalog["run_context"].save(self._context)
 
     @hook_impl

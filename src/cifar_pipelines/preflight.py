@@ -1,39 +1,28 @@
 """Checks before a run that the tables it reads are there, and says which command makes them."""
 
+import importlib
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
-
-# Which pipeline makes what; asking the registry would import every pipeline at every run.
-MAKERS = {
-    "image_index": "ingestion",
-    "image_manifest": "ingestion",
-    "images": "ingestion",
-    "images_info": "ingestion",
-    "extractor_state": "features",
-    "features": "features",
-    "features_info": "features",
-}
+from cifar_pipelines.families import INGESTION, PIPELINES, family_names
 
 
 def check_inputs_exist(pipeline: Any, catalog: Any, run_params: dict[str, Any]) -> None:
-    """Raises if a table that the pipeline reads and does not make is missing or incomplete.
+    """Raises if something that the pipeline reads and another pipeline makes is missing or incomplete.
 
     Raises:
         UserError: With the command that makes what is missing.
     """
-    missing = [
-        name
-        for name in sorted(pipeline.inputs())
-        if name in MAKERS and name in catalog and not catalog.exists(name)
-    ]
+    missing = [name for name in sorted(pipeline.inputs()) if name in catalog and not catalog.exists(name)]
     if not missing:
         return
-    makers = list(
-        dict.fromkeys(MAKERS[name] for name in sorted(missing, key=lambda name: list(MAKERS).index(name)))
-    )
-    command = f"kedro run --pipelines {','.join(makers)}"
+    makers = {output: name for name in _pipeline_names() for output in _outputs(name)}
+    missing = [name for name in missing if name in makers]
+    if not missing:
+        return
+    needed = {makers[name] for name in missing}
+    command = f"kedro run --pipelines {','.join(name for name in _pipeline_names() if name in needed)}"
     if run_params.get("env"):
         command += f" --env {run_params['env']}"
     if given := run_params.get("runtime_params"):
@@ -42,3 +31,13 @@ def check_inputs_exist(pipeline: Any, catalog: Any, run_params: dict[str, Any]) 
         f"Missing or incomplete: {', '.join(missing)}, for these parameters. "
         f"They are made once, by this command:\n\n    {command}\n"
     )
+
+
+def _pipeline_names() -> list[str]:
+    """All pipelines, each after those that it needs."""
+    first = [INGESTION, *family_names()]
+    return first + sorted({file.parent.name for file in PIPELINES.glob("*/__init__.py")} - set(first))
+
+
+def _outputs(name: str) -> set[str]:
+    return importlib.import_module(f"{__package__}.pipelines.{name}").create_pipeline().all_outputs()

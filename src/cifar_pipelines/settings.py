@@ -1,14 +1,8 @@
 """Kedro's settings of the project."""
 
-from cifar_pipelines.common.resolvers import RESOLVERS
+from cifar_pipelines.common.configuration import CONFIG_LOADER_ARGS
 from cifar_pipelines.hooks import ConfigurationHooks, SparkHooks, SummaryHooks
 
-HOOKS = (ConfigurationHooks(), SparkHooks(), SummaryHooks())
+__all__ = ["CONFIG_LOADER_ARGS", "HOOKS"]
 
-CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
-    "merge_strategy": {"parameters": "soft", "globals": "soft", "spark": "soft"},
-    "config_patterns": {"spark": ["spark*", "spark*/**"]},
-    "custom_resolvers": RESOLVERS,
-}
+HOOKS = (ConfigurationHooks(), SparkHooks(), SummaryHooks())

@@ -7,12 +7,12 @@ from cifar_pipelines.common.configuration import (
     PROJECT_PATH,
     check_runtime_params,
     load_configuration,
-    remember,
-    selected_classifiers,
+    set_run_parameters,
 )
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.resolvers import path_suffix, size_suffix, slug
+from cifar_pipelines.pipelines.spark_ml.family import selected_classifiers
 
 ENVIRONMENTS = sorted(folder.name for folder in (PROJECT_PATH / "conf").iterdir() if folder.is_dir())
 BLOCKS = {name: {"justification": "x", "params": {}} for name in ("linear_svm", "decision_tree")}
@@ -26,8 +26,7 @@ ONE_OF_EACH = {
 
 
 def select(selected, blocks=BLOCKS):
-    remember({"spark_ml": {"selected": selected, "classifiers": blocks}})
-    return selected_classifiers()
+    return selected_classifiers({"spark_ml": {"selected": selected, "classifiers": blocks}})
 
 
 def check(**runtime_params):
@@ -125,16 +124,18 @@ def test_a_selected_classifier_needs_its_block():
         select(["random_forest"])
 
 
-def test_the_selection_of_the_project_is_legal_when_nothing_is_remembered():
-    assert configuration.parameters() == load_configuration()["parameters"]
-    assert set(selected_classifiers()) <= set(classifiers.names())
+def test_pipelines_are_built_with_the_parameters_of_the_folder_when_no_run_is_under_way():
+    assert configuration.run_parameters() == load_configuration()["parameters"]
+    assert set(selected_classifiers(configuration.run_parameters())) <= set(classifiers.names())
 
 
-def test_what_is_remembered_is_a_copy():
+def test_the_parameters_of_a_run_are_a_copy_and_are_forgotten():
     block = {"a": 1}
-    remember(block)
+    set_run_parameters(block)
     block["a"] = 2
-    assert configuration.parameters() == {"a": 1}
+    assert configuration.run_parameters() == {"a": 1}
+    set_run_parameters(None)
+    assert configuration.run_parameters() == load_configuration()["parameters"]
 
 
 def target(positional, *, count: int = 3, share: float = 0.5, name: str = "x", flag: bool = True):

@@ -7,7 +7,7 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from matplotlib import pyplot as plt
 
-from cifar_pipelines.common.configuration import load_configuration, remember
+from cifar_pipelines.common.configuration import load_configuration, set_run_parameters
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.pipelines.judging import announce_records
@@ -187,7 +187,7 @@ def test_every_chosen_classifier_gets_its_nodes_and_its_record():
 
 
 def test_classifiers_come_from_the_configuration_when_none_are_given():
-    remember({"spark_ml": {"selected": "linear_svm", "classifiers": {"linear_svm": BLOCK}}})
+    set_run_parameters({"spark_ml": {"selected": "linear_svm", "classifiers": {"linear_svm": BLOCK}}})
     assert {node.namespace for node in create_pipeline().nodes} == {None, "linear_svm"}
 
 

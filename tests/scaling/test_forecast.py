@@ -13,7 +13,7 @@ from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast, store
 
 MODEL = "airbench_bigdl"
-TARGET = Target("exec_2x1", MODEL, 20000, "d" * 16)
+TARGET = Target("exec_2x1", "bigdl_cnn", MODEL, 20000, "d" * 16)
 
 
 def cnn(setting=(2, 1), size=10000, images_per_s=1000.0, **changes):
@@ -102,6 +102,7 @@ def test_a_prediction_is_stored_with_all_that_checks_it(tmp_path):
     assert content.pop("made") > "2026"
     assert content == {
         "setting": "exec_2x1",
+        "family": "bigdl_cnn",
         "model": MODEL,
         "train_size": 20000,
         "configuration": "d" * 16,

@@ -1,25 +1,38 @@
-"""The configuration before any pipeline exists: which classifiers were selected, which parameters are legal."""
+"""The configuration folder: how it is loaded, and which environments and parameters are legal."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.resolvers import RESOLVERS
 
 PROJECT_PATH = Path(__file__).resolve().parents[3]
 
-_current: dict[str, Any] | None = None
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft", "globals": "soft", "spark": "soft"},
+    "config_patterns": {"spark": ["spark*", "spark*/**"]},
+    "custom_resolvers": RESOLVERS,
+}
+
+_of_run: dict[str, Any] | None = None
 
 
-def remember(parameters: Mapping[str, Any]) -> None:
-    """Keeps the parameters of the context that was created last, for pipelines whose shape depends on them."""
-    global _current
-    _current = dict(parameters)
+def set_run_parameters(parameters: Mapping[str, Any] | None) -> None:
+    """Says with which parameters pipelines are built; None forgets them.
+
+    Kedro builds pipelines without telling them of parameters, and the shape of some depends on them. Only the hook that
+    sees a run begin and end calls this.
+    """
+    global _of_run
+    _of_run = None if parameters is None else dict(parameters)
 
 
-def parameters() -> dict[str, Any]:
-    """The parameters of the last context, or those of the configuration folder when there was none."""
-    return _current if _current is not None else load_configuration()["parameters"]
+def run_parameters() -> dict[str, Any]:
+    """The parameters of the run that is under way, or those of the configuration folder where there is none."""
+    return _of_run if _of_run is not None else load_configuration()["parameters"]
 
 
 def load_configuration(env: str | None = None, runtime_params: dict[str, Any] | None = None) -> Any:
@@ -31,59 +44,22 @@ def load_configuration(env: str | None = None, runtime_params: dict[str, Any] | 
     """
     from kedro.config import OmegaConfigLoader
 
-    from cifar_pipelines import settings
-
     return OmegaConfigLoader(
-        str(PROJECT_PATH / "conf"), env=env, runtime_params=runtime_params, **settings.CONFIG_LOADER_ARGS
+        str(PROJECT_PATH / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS
     )
 
 
-def selected_classifiers() -> list[str]:
-    """The classifiers of `spark_ml.selected`: a list, or names joined by "+" on the command line.
+def selected_names(key: str, value: object, example: str) -> list[str]:
+    """A list of names, or names joined by "+" as on the command line.
+
+    Args:
+        key: The parameter that holds them; for messages.
+        value: What it holds.
+        example: A legal value; for messages.
 
     Raises:
-        UserError: If a name is unknown, has no block of parameters, or is there twice.
+        UserError: If there is no name, or one is there twice.
     """
-    from cifar_pipelines.classifiers import require_known
-
-    block = parameters()["spark_ml"]
-    names = _names("spark_ml.selected", block["selected"], "logistic_regression+random_forest")
-    for name in names:
-        require_known(name)
-        if name not in block["classifiers"]:
-            raise UserError(
-                f"The classifier {name!r} has no block under spark_ml.classifiers. Add one with "
-                "`justification` and `params` to conf/base/parameters_spark_ml.yml."
-            )
-    return names
-
-
-def selected_cnns() -> list[tuple[str, str]]:
-    """Network and engine of every CNN: all pairs of `bigdl_cnn.networks` and `bigdl_cnn.engines`.
-
-    Raises:
-        UserError: If a name is unknown, a network has no block of parameters, or a name is there twice.
-    """
-    from cifar_pipelines.engines import create_engine
-    from cifar_pipelines.networks import require_known
-
-    block = parameters()["bigdl_cnn"]
-    networks = _names("bigdl_cnn.networks", block["networks"], "airbench+lenet")
-    engines = _names("bigdl_cnn.engines", block["engines"], "bigdl+torch_distributor")
-    for network in networks:
-        require_known(network)
-        if network not in block["models"]:
-            raise UserError(
-                f"The network {network!r} has no block under bigdl_cnn.models. Add one with `justification`, "
-                "`options` and `recipe` to conf/base/parameters_bigdl_cnn.yml."
-            )
-    for engine in engines:
-        create_engine(engine)
-    return [(network, engine) for network in networks for engine in engines]
-
-
-def _names(key: str, value: object, example: str) -> list[str]:
-    """A list of names, or names joined by "+" as on the command line."""
     names = value.split("+") if isinstance(value, str) else list(value or [])
     if not names or len(set(names)) < len(names):
         raise UserError(f"{key} is {value!r}, but must hold at least one name, each once, such as {example}.")

@@ -9,17 +9,17 @@ from cifar_pipelines.common.configuration import (
     check_runtime_params,
     load_configuration,
     parse_params,
-    remember,
-    selected_classifiers,
-    selected_cnns,
     split_params,
 )
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.records.digest import BIGDL_CNN, FEATURES, SPARK_ML, study_digest
+from cifar_pipelines.families import INGESTION, Family, families_of, family_names
+from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.spark.setting import ParallelismSetting
 
-# What an experiment can run under a setting; the comparison comes once, at the end.
-PIPELINES = ("ingestion", FEATURES, SPARK_ML, BIGDL_CNN)
+
+def known_pipelines() -> tuple[str, ...]:
+    """What an experiment can run under a setting; the comparison comes once, at the end."""
+    return (INGESTION, *family_names())
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Experiment:
         if self.repeats < 1:
             raise UserError(f"--repeats is {self.repeats}, but must be at least 1.")
         for name in self.pipelines:
-            if name not in PIPELINES:
+            if name not in known_pipelines():
                 raise UserError(
-                    f"An experiment cannot run the pipeline {name!r}: it runs {', '.join(PIPELINES)}, and the comparison "
+                    f"An experiment cannot run the pipeline {name!r}: it runs {', '.join(known_pipelines())}, and the comparison "
                     "at its end."
                 )
         if len(set(self.settings)) < len(self.settings) or not self.settings:
@@ -79,51 +79,48 @@ class Experiment:
         """The parameters as Kedro reads them: names with dots become blocks."""
         return parse_params(self.params_text)
 
+    @property
+    def families(self) -> list[Family]:
+        """The families among the pipelines."""
+        return families_of(self.pipelines)
+
     def check(self) -> None:
-        """Checks settings, parameters and selections, before the first step.
+        """Checks settings, parameters and models, before the first step.
 
         Raises:
             UserError: As one of the runs would, hours later.
         """
-        for setting in self.settings:
-            check_environment(setting)
-            loader = load_configuration(setting, self.params)
+        for name in self.settings:
+            check_environment(name)
+            loader = load_configuration(name, self.params)
             check_runtime_params(self.params, loader)
-            ParallelismSetting.from_config(loader["globals"]["parallelism"], loader["globals"]["budget"])
-        self.expected()
+            setting = ParallelismSetting.from_config(
+                loader["globals"]["parallelism"], loader["globals"]["budget"]
+            )
+            for family in self.families:
+                family.check(loader["parameters"], setting)
 
     def expected(self) -> dict[str, dict[str, str]]:
-        """What run records the pipelines leave: the digest of every model, by pipeline and model.
+        """What run records the pipelines leave: the digest of every model, by family and model.
 
         Raises:
-            UserError: If a selected model is unknown or set up wrongly.
+            UserError: If a selected model is unknown.
         """
         loader = load_configuration(self.settings[0], self.params)
         parameters, master = loader["parameters"], loader["spark"]["master"]
-        remember(parameters)
-        models = {FEATURES: [parameters["features"]["extractor"]]}
-        if SPARK_ML in self.pipelines:
-            models[SPARK_ML] = selected_classifiers()
-        if BIGDL_CNN in self.pipelines:
-            models[BIGDL_CNN] = [f"{network}_{engine}" for network, engine in selected_cnns()]
-            self._check_cnns(parameters["bigdl_cnn"])
         return {
-            pipeline: {model: study_digest(parameters, pipeline, model, master) for model in models[pipeline]}
-            for pipeline in self.pipelines
-            if pipeline in models
+            family.name: {
+                model: study_digest(parameters, family.name, model, master)
+                for model in family.models(parameters)
+            }
+            for family in self.families
         }
-
-    def _check_cnns(self, block: dict[str, Any]) -> None:
-        from cifar_pipelines.pipelines.bigdl_cnn.specification import specify_cnn
-
-        for network, engine in selected_cnns():
-            specify_cnn(network, engine, block)
 
     def steps(self) -> Iterator[Step]:
         """The steps: images once, then every setting in turn, as often as there are repeats."""
-        if "ingestion" in self.pipelines:
-            yield Step(self.settings[0], ("ingestion",), self.params_text, "images")
-        measured = tuple(name for name in self.pipelines if name != "ingestion")
+        if INGESTION in self.pipelines:
+            yield Step(self.settings[0], (INGESTION,), self.params_text, "images")
+        measured = tuple(name for name in self.pipelines if name != INGESTION)
         for repeat in range(1, self.repeats + 1) if measured else []:
             for setting in self.settings:
                 what = f"repeat {repeat} of {self.repeats}" if self.repeats > 1 else "measurement"

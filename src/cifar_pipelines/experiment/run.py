@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
-from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration, selected_cnns
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
-from cifar_pipelines.records.digest import BIGDL_CNN
+from cifar_pipelines.families import INGESTION, Family
 from cifar_pipelines.records.shelf import RECORDS, Choice, RecordShelf, best_setting
 from cifar_pipelines.scaling.forecast import (
     PREDICTIONS,
@@ -43,18 +43,18 @@ def run_experiment(
     name = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H.%M.%SZ")
     shelf = RecordShelf(PROJECT_PATH / RECORDS)
     steps = list(experiment.steps())
-    grows = grow_to is not None and BIGDL_CNN in experiment.pipelines
-    total = len(steps) + grows + 1
+    growing = next((family for family in experiment.families if family.only), None) if grow_to else None
+    total = len(steps) + (growing is not None) + 1
     runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / f"experiment-{name}", console, total)
     expected = experiment.expected()
     before = _counts(shelf, expected, experiment.settings) if again else {}
     for step in steps:
         _do(step, runner, shelf, expected, experiment.params, before)
     choice = None
-    if grows:
-        model, digest = next(iter(expected[BIGDL_CNN].items()))
+    if growing is not None:
+        model, digest = next(iter(expected[growing.name].items()))
         choice = best_setting(
-            {setting: shelf.matching(setting, BIGDL_CNN, model, digest) for setting in experiment.settings}
+            {setting: shelf.matching(setting, growing.name, model, digest) for setting in experiment.settings}
         )
         if choice is None:
             console.print(
@@ -62,7 +62,7 @@ def run_experiment(
             )
         else:
             console.print(f"Best setting for {model}: {choice.reason}", soft_wrap=True)
-            _grow(experiment, choice.best.setting, grow_to, runner, shelf, again)
+            _grow(experiment, growing, model, choice.best.setting, grow_to, runner, shelf, again)
     summary = PROJECT_PATH / SUMMARIES / f"{name}.json"
     _write_summary(summary, experiment, runner.outcomes, choice, grow_to)  # the comparison shows the choice
     runner.run(Step(experiment.settings[0], ("comparison",), "", "all that was recorded"), show_output=True)
@@ -80,7 +80,7 @@ def _do(
     first: tuple[str, ...] = (),
 ) -> None:
     """Runs the part of a step that is not recorded yet, after the pipelines that have to come first."""
-    if step.pipelines == ("ingestion",):
+    if step.pipelines == (INGESTION,):
         if not before and _images_exist(step.setting, params):
             runner.skip(step, "the images are there")
         else:
@@ -95,24 +95,31 @@ def _do(
 
 
 def _grow(
-    experiment: Experiment, setting: str, train_size: int, runner: StepRunner, shelf: RecordShelf, again: bool
+    experiment: Experiment,
+    family: Family,
+    model: str,
+    setting: str,
+    train_size: int,
+    runner: StepRunner,
+    shelf: RecordShelf,
+    again: bool,
 ) -> None:
-    """Trains the first CNN on more images, with exactly the best setting, after its fit time was predicted."""
-    network, engine = selected_cnns()[0]
-    more = {"train_size": train_size, "bigdl_cnn.networks": network, "bigdl_cnn.engines": engine}
-    text = with_params(experiment.params_text, more)
-    larger = Experiment((setting,), (BIGDL_CNN,), 1, text)
+    """Trains one model on more images, with exactly the best setting, after its fit time was predicted."""
+    parameters = load_configuration(setting, experiment.params)["parameters"]
+    text = with_params(experiment.params_text, {"train_size": train_size} | family.only(parameters, model))
+    larger = Experiment((setting,), (family.name,), 1, text)
     expected = larger.expected()
     before = _counts(shelf, expected, (setting,)) if again else {}
-    model, digest = next(iter(expected[BIGDL_CNN].items()))
-    target = Target(setting, model, train_size, digest)
-    recorded = len(shelf.matching(setting, BIGDL_CNN, model, digest))
+    digest = expected[family.name][model]
+    target = Target(setting, family.name, model, train_size, digest)
+    recorded = len(shelf.matching(setting, family.name, model, digest))
     prediction = _predict(experiment, target, runner.console, shelf) if again or not recorded else None
-    step = Step(setting, (BIGDL_CNN,), text, f"{train_size:,} images", 1)
-    images = () if _images_exist(setting, larger.params) and not again else ("ingestion",)
-    _do(step, runner, shelf, expected, larger.params, before, images)
+    step = Step(setting, (family.name,), text, f"{train_size:,} images", 1)
+    images_are_there = _images_exist(setting, larger.params) and not again
+    first = tuple(name for name in family.needs if not (name == INGESTION and images_are_there))
+    _do(step, runner, shelf, expected, larger.params, before, first)
     if prediction is not None:
-        for record in shelf.matching(setting, BIGDL_CNN, model, digest)[recorded:]:
+        for record in shelf.matching(setting, family.name, model, digest)[recorded:]:
             measured_s = record["timings"]["fit_s"][0]
             runner.console.print(
                 f"{model} on {train_size:,} images: {compared(prediction, measured_s)}", soft_wrap=True

@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.records.digest import pipeline_of, study_digest
+from cifar_pipelines.families import present_names
+from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import SCHEMA_VERSION
 from cifar_pipelines.spark.run_context import RunContext
 
@@ -92,7 +93,9 @@ def start_record(
         "run_id": run_context.run_id,
         "model": model,
         "family": family,
-        "configuration": study_digest(run_context.parameters, pipeline_of(family), model, master),
+        "configuration": study_digest(
+            run_context.parameters, present_names().get(family, family), model, master
+        ),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data": {key: images_info[key] for key in kept} | {"seed": run_context.parameters["subset"]["seed"]},
         "features": features,

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cifar_pipelines.records.digest import pipeline_of
+from cifar_pipelines.families import present_names
 
 RECORDS = Path("data/08_reporting/run_records")
 
@@ -35,7 +35,7 @@ class RecordShelf:
             try:
                 record = json.loads(file.read_text())
                 same = record["model"] == model and "configuration" in record
-                same = same and pipeline_of(record["family"]) == pipeline
+                same = same and present_names().get(record["family"], record["family"]) == pipeline
             except (ValueError, KeyError, TypeError):  # half-written, or of an older schema: not recorded
                 continue
             if same:

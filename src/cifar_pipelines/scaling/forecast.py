@@ -10,7 +10,7 @@ from typing import Any
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.records.digest import BIGDL_CNN, study_digest
+from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import validate_record
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.fit import Point
@@ -28,12 +28,14 @@ class Target:
 
     Attributes:
         setting: Name of its environment.
-        model: The CNN.
+        family: Family of the model.
+        model: The model.
         train_size: Training images.
         configuration: Digest of its configuration, as its run record will hold it.
     """
 
     setting: str
+    family: str
     model: str
     train_size: int
     configuration: str
@@ -81,11 +83,11 @@ def comparable_records(
 
     def digest(train_size: int) -> str:
         subset = parameters["subset"] | {"train_size": train_size}
-        return study_digest(parameters | {"subset": subset}, BIGDL_CNN, target.model, master)
+        return study_digest(parameters | {"subset": subset}, target.family, target.model, master)
 
     found = []
     for setting in settings:
-        for record in shelf.of_model(setting, BIGDL_CNN, target.model):
+        for record in shelf.of_model(setting, target.family, target.model):
             # Damaged images that were left out make the size of the data smaller than the size asked for.
             asked = (parameters["subset"]["train_size"], (record.get("data") or {}).get("train_size"))
             same = record["configuration"] in [digest(size) for size in asked if size]

@@ -11,20 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from cifar_pipelines import pipelines as pipelines_room
 from cifar_pipelines.common.configuration import (
     PROJECT_PATH,
     check_environment,
     check_runtime_params,
     load_configuration,
     parse_params,
-    remember,
-    selected_classifiers,
-    selected_cnns,
 )
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.processes import guarded_kedro
-from cifar_pipelines.records.digest import BIGDL_CNN, SPARK_ML
+from cifar_pipelines.families import PIPELINES, families, families_of
 from cifar_pipelines.records.provenance import git_revision
 from cifar_pipelines.spark.master import reach_master
 from cifar_pipelines.spark.setting import ParallelismSetting
@@ -74,12 +70,11 @@ class Submission:
         check_environment(self.environment)
         loader = load_configuration(self.environment, given)
         check_runtime_params(given, loader)
-        ParallelismSetting.from_config(loader["globals"]["parallelism"], loader["globals"]["budget"])
-        remember(loader["parameters"])
-        if not self.pipelines or SPARK_ML in self.pipelines:
-            selected_classifiers()
-        if not self.pipelines or BIGDL_CNN in self.pipelines:
-            selected_cnns()
+        setting = ParallelismSetting.from_config(
+            loader["globals"]["parallelism"], loader["globals"]["budget"]
+        )
+        for family in families_of(self.pipelines or families()):
+            family.check(loader["parameters"], setting)
         if "," in self.master:
             raise UserError(
                 f"--master is {self.master!r}, but must be one address: a comma would part the parameters of the run. "
@@ -117,7 +112,7 @@ def check_run_name(name: str) -> None:
 
 
 def _check_pipelines(names: tuple[str, ...]) -> None:
-    known = {path.parent.name for path in Path(pipelines_room.__file__).parent.glob("*/__init__.py")}
+    known = {path.parent.name for path in PIPELINES.glob("*/__init__.py")}
     for name in names:
         if name not in known:
             raise unknown_name("pipeline", name, known, "Several are joined by commas.")

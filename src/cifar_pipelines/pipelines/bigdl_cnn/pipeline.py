@@ -5,8 +5,9 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from cifar_pipelines.common.configuration import selected_cnns
+from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
+from cifar_pipelines.pipelines.bigdl_cnn.family import model_name, selected_cnns
 from cifar_pipelines.pipelines.judging import announce_records, judging_nodes
 
 SHARED = {"images", "images_info", "run_context"}
@@ -18,10 +19,10 @@ def create_pipeline(cnns: Sequence[tuple[str, str]] | None = None, **_: object) 
     Args:
         cnns: Pairs of network and engine; None takes those that the configuration selects.
     """
-    pairs = list(cnns) if cnns is not None else selected_cnns()
+    pairs = list(cnns) if cnns is not None else selected_cnns(run_parameters())
     announce = node(
         announce_records,
-        [f"{network}_{engine}_run_record" for network, engine in pairs],
+        [f"{model_name(*pair)}_run_record" for pair in pairs],
         "bigdl_cnn_run_records",
         name="announce_bigdl_cnn_records",
     )
@@ -29,7 +30,7 @@ def create_pipeline(cnns: Sequence[tuple[str, str]] | None = None, **_: object) 
 
 
 def _copy(network: str, engine: str) -> Pipeline:
-    name = f"{network}_{engine}"
+    name = model_name(network, engine)
     return pipeline(
         _template(network, engine),
         namespace=name,

@@ -1,5 +1,6 @@
 """Compares every trained model and every parallelism setting, from run records alone."""
 
-from cifar_pipelines.pipelines.comparison.pipeline import create_pipeline
+import lazy_loader
 
-__all__ = ["create_pipeline"]
+# Imported when Kedro asks for the pipeline; its family is looked at without.
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"pipeline": ["create_pipeline"]})

@@ -1,5 +1,6 @@
 """From the image table to the feature table, on the executors."""
 
-from cifar_pipelines.pipelines.features.pipeline import create_pipeline
+import lazy_loader
 
-__all__ = ["create_pipeline"]
+# Imported when Kedro asks for the pipeline; its family is looked at without.
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"pipeline": ["create_pipeline"]})

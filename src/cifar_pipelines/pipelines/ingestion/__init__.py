@@ -1,5 +1,6 @@
 """From an image source to a stratified subset as a table of images."""
 
-from cifar_pipelines.pipelines.ingestion.pipeline import create_pipeline
+import lazy_loader
 
-__all__ = ["create_pipeline"]
+# Imported when Kedro asks for the pipeline; its family is looked at without.
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"pipeline": ["create_pipeline"]})

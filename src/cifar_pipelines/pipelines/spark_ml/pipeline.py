@@ -5,9 +5,10 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from cifar_pipelines.common.configuration import selected_classifiers
+from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.pipelines.judging import announce_records, judging_nodes
 from cifar_pipelines.pipelines.spark_ml import nodes
+from cifar_pipelines.pipelines.spark_ml.family import selected_classifiers
 
 SHARED = {"train_table", "test_table", "reading_s", "images", "images_info", "features_info", "run_context"}
 
@@ -18,7 +19,7 @@ def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pi
     Args:
         classifiers: Names of classifiers; None takes those that the configuration selects.
     """
-    names = list(classifiers) if classifiers is not None else selected_classifiers()
+    names = list(classifiers) if classifiers is not None else selected_classifiers(run_parameters())
     cache = node(
         nodes.cache_tables,
         ["features", "features_info", "images_info", "run_context"],

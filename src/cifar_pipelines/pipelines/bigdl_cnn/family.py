@@ -1,0 +1,80 @@
+"""The family of CNNs: one model per selected network and engine, named `<network>_<engine>`."""
+
+from typing import Any
+
+from cifar_pipelines.common.configuration import selected_names
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.engines import create_engine, engine_names
+from cifar_pipelines.families import Family, Parameters
+from cifar_pipelines.networks import require_known
+from cifar_pipelines.spark.setting import ParallelismSetting
+
+
+def selected_cnns(parameters: Parameters) -> list[tuple[str, str]]:
+    """Network and engine of every CNN: all pairs of `bigdl_cnn.networks` and `bigdl_cnn.engines`.
+
+    Raises:
+        UserError: If a name is unknown, a network has no block of parameters, or a name is there twice.
+    """
+    block = parameters["bigdl_cnn"]
+    networks = selected_names("bigdl_cnn.networks", block["networks"], "airbench+lenet")
+    engines = selected_names("bigdl_cnn.engines", block["engines"], "bigdl+torch_distributor")
+    for network in networks:
+        require_known(network)
+        if network not in block["models"]:
+            raise UserError(
+                f"The network {network!r} has no block under bigdl_cnn.models. Add one with `justification`, "
+                "`options` and `recipe` to conf/base/parameters_bigdl_cnn.yml."
+            )
+    for engine in engines:
+        create_engine(engine)
+    return [(network, engine) for network in networks for engine in engines]
+
+
+def model_name(network: str, engine: str) -> str:
+    """The name of a CNN in run records and paths."""
+    return f"{network}_{engine}"
+
+
+def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
+    """The network's options and recipe, the size of its images, and how many of them draw the learning curve."""
+    block = parameters["bigdl_cnn"]
+    network, _ = _parts(parameters, model)
+    kept = {key: block["models"][network][key] for key in ("options", "recipe")}
+    return {"model": [block["image_size"], block["validation_images"], kept]}
+
+
+def check(parameters: Parameters, setting: ParallelismSetting) -> None:
+    """Refuses wrong options, recipes and sizes, and an engine whose libraries are missing."""
+    from cifar_pipelines.pipelines.bigdl_cnn.specification import check_sizes, specify_cnn
+
+    for network, engine in selected_cnns(parameters):
+        spec = specify_cnn(network, engine, parameters["bigdl_cnn"])
+        check_sizes(spec, parameters["subset"]["train_size"], setting.executors)
+
+
+def only(parameters: Parameters, model: str) -> dict[str, Any]:
+    """Selects one network and one engine."""
+    network, engine = _parts(parameters, model)
+    return {"bigdl_cnn.networks": network, "bigdl_cnn.engines": engine}
+
+
+def _parts(parameters: Parameters, model: str) -> tuple[str, str]:
+    """Network and engine of a model; compared whole, because one network's name may begin with another's."""
+    return next(
+        (network, engine)
+        for network in parameters["bigdl_cnn"]["models"]
+        for engine in engine_names()
+        if model_name(network, engine) == model
+    )
+
+
+FAMILY = Family(
+    "bigdl_cnn",
+    "CNNs",
+    lambda parameters: [model_name(*pair) for pair in selected_cnns(parameters)],
+    depends_on,
+    check,
+    only=only,
+    former_names=("cnn",),
+)

@@ -1,0 +1,33 @@
+"""The family of feature extractions: one extractor at a time, nothing is trained."""
+
+from typing import Any
+
+from cifar_pipelines.families import Family, Parameters
+from cifar_pipelines.spark.setting import ParallelismSetting
+
+
+def selected_extractors(parameters: Parameters) -> list[str]:
+    """The extractor of `features.extractor`."""
+    return [parameters["features"]["extractor"]]
+
+
+def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
+    """The block of the features."""
+    return {"features": parameters["features"]}
+
+
+def check(parameters: Parameters, setting: ParallelismSetting) -> None:
+    """Refuses an unknown extractor, wrong options, and weights that are missing."""
+    from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checked_extractor
+
+    create_checked_extractor(FeaturesSpec(**parameters["features"]))
+
+
+FAMILY = Family(
+    "features",
+    "extractions of features",
+    selected_extractors,
+    depends_on,
+    check,
+    former_names=("feature_extraction",),
+)
