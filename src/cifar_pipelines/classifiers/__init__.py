@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common.options import checked_options
+from cifar_pipelines.common import options
 from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
@@ -34,13 +34,12 @@ names, require_known, find = _registry.names, _registry.require_known, _registry
 
 
 def register(factory: Factory) -> Factory:
-    """Registers a factory under its own name.
+    """Makes a function known as the classifier of its file.
 
-    The factory takes a `Task` and, keyword-only and with defaults, its hyperparameters; it returns a
+    The function takes a `Task` and, keyword-only and with defaults, its hyperparameters; it returns a
     Spark ML estimator with the columns `features`, `label` and `prediction`.
     """
-    _registry.add(factory.__name__, factory)
-    return factory
+    return _registry.register(factory)
 
 
 def check_hyperparameters(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def check_hyperparameters(name: str, params: Mapping[str, Any]) -> dict[str, Any
     Raises:
         UserError: If the classifier or a hyperparameter is unknown, or a value has the wrong type.
     """
-    return checked_options(find(name), params, f"the classifier {name!r}")
+    return options.check(find(name), params, f"the classifier {name!r}")
 
 
 def create_estimator(name: str, task: Task, params: Mapping[str, Any]) -> "Estimator":

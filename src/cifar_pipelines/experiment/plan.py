@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cifar_pipelines.common.configuration import (
-    check_environment,
-    check_runtime_params,
+    checked_configuration,
     load_configuration,
     parse_params,
     remember,
@@ -16,7 +15,7 @@ from cifar_pipelines.common.configuration import (
 )
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.records.digest import BIGDL_CNN, FEATURES, SPARK_ML, study_digest
-from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.setting import setting_of
 
 # What an experiment can run under a setting; the comparison comes once, at the end.
 PIPELINES = ("ingestion", FEATURES, SPARK_ML, BIGDL_CNN)
@@ -86,10 +85,7 @@ class Experiment:
             UserError: As one of the runs would, hours later.
         """
         for setting in self.settings:
-            check_environment(setting)
-            loader = load_configuration(setting, self.params)
-            check_runtime_params(self.params, loader)
-            ParallelismSetting.from_config(loader["globals"]["parallelism"], loader["globals"]["budget"])
+            setting_of(checked_configuration(setting, self.params))
         self.expected()
 
     def expected(self) -> dict[str, dict[str, str]]:

@@ -1,7 +1,5 @@
 """Plots of one trained model: confusion matrix, ROC curves, right and wrong examples."""
 
-import io
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
@@ -9,10 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image, UnidentifiedImageError
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import decode
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.plots.style import (
     GREY,
@@ -225,10 +223,8 @@ def _show(ax: Axes, image_id: str, images: Mapping[str, bytes]) -> None:
             "Give the bytes of every image that choose_gallery_ids names."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = np.asarray(Image.open(io.BytesIO(images[image_id])).convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+        picture = decode(images[image_id])
+    except Exception as error:  # PIL raises many kinds for damaged files
         raise UserError(
             f"The image {image_id!r} is not a readable PNG or JPEG ({type(error).__name__}). "
             "Run the ingestion again, which skips images that cannot be read."

@@ -23,6 +23,8 @@ def study_digest(parameters: Mapping[str, Any], pipeline: str, model: str, maste
         16 hexadecimal digits.
     """
     blocks: dict[str, Any] = {name: parameters[name] for name in ("data", "subset", "ingestion")}
+    # Options of a source count only where there are some: a digest is older than they are.
+    blocks["data"] = {key: value for key, value in blocks["data"].items() if key != "options" or value}
     if pipeline in (FEATURES, SPARK_ML):
         blocks["features"] = parameters["features"]
     if pipeline == SPARK_ML:

@@ -12,9 +12,9 @@ from typing import BinaryIO
 Source = Path | bytes
 
 SECRET_FILES = (
-    *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "credentials*"),
-    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", ".pypirc", ".pgpass"),
-)
+    ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "credentials*",
+    "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", ".pypirc", ".pgpass",
+)  # fmt: skip
 SECRET_VARIABLES = ("TOKEN", "SECRET", "PASSWORD")
 SHORTEST = 8  # a shorter value would be found everywhere by chance
 # In code, a bare word behind `token =` is a name, not a value.

@@ -12,22 +12,22 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cifar_pipelines import pipelines as pipelines_room
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import (
     PROJECT_PATH,
-    check_environment,
-    check_runtime_params,
-    load_configuration,
+    checked_configuration,
     parse_params,
     remember,
     selected_classifiers,
     selected_cnns,
 )
 from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.git import git
 from cifar_pipelines.common.processes import guarded_kedro
 from cifar_pipelines.records.digest import BIGDL_CNN, SPARK_ML
 from cifar_pipelines.records.provenance import git_revision
 from cifar_pipelines.spark.master import reach_master
-from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.setting import NAME_PATTERN, setting_of
 from cifar_pipelines.submission.records import LOGS, SubmissionRecord
 
 LOG = "submit.log"
@@ -71,10 +71,8 @@ class Submission:
                 raise UserError(
                     f"--params holds {key}, which {option} gives already. Leave it out of --params."
                 )
-        check_environment(self.environment)
-        loader = load_configuration(self.environment, given)
-        check_runtime_params(given, loader)
-        ParallelismSetting.from_config(loader["globals"]["parallelism"], loader["globals"]["budget"])
+        loader = checked_configuration(self.environment, given)
+        setting_of(loader)
         remember(loader["parameters"])
         if not self.pipelines or SPARK_ML in self.pipelines:
             selected_classifiers()
@@ -176,9 +174,8 @@ def _begin(submission: Submission) -> SubmissionRecord:
         started=started.isoformat(timespec="seconds"),
     )
     if (record.git_revision or "").endswith("+changes"):
-        with (folder / CHANGES).open("wb") as target:
-            command = ["git", "diff", "--binary", "--relative", "HEAD", "--", "."]
-            subprocess.run(command, cwd=PROJECT_PATH, stdout=target, check=True)
+        changes = git(PROJECT_PATH, "diff", "--binary", "--relative", "HEAD", "--", ".")
+        whole_files.write_bytes(folder / CHANGES, changes)
     record.write(PROJECT_PATH)
     return record
 
@@ -200,7 +197,7 @@ def _follow(process: subprocess.Popen, log: Path, show: Callable[[bytes], object
 
 def _spark_logs(text: str, run_name: str) -> list[str]:
     """The log folders that the output of a run names."""
-    name = rf"{re.escape(run_name)}-\d{{4}}-\d\d-\d\dT[\d.]+Z-exec_\d+x\d+"
+    name = rf"{re.escape(run_name)}-\d{{4}}-\d\d-\d\dT[\d.]+Z-{NAME_PATTERN}"
     found = dict.fromkeys(f"{LOGS}/{match}" for match in re.findall(rf"\b{name}\b", text))
     return [folder for folder in found if (PROJECT_PATH / folder).is_dir()]
 

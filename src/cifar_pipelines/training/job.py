@@ -92,7 +92,7 @@ class TrainingJob:
         import pyarrow.compute as pc
         import torch
 
-        from cifar_pipelines.common.images import decode, resize
+        from cifar_pipelines.common.images import load_batch
 
         wanted, size = pa.array(ranks), self.shape.size
         rows = []
@@ -100,7 +100,7 @@ class TrainingJob:
             rows += batch.filter(pc.is_in(batch.column("rank"), value_set=wanted)).to_pylist()
         rows.sort(key=lambda row: row["rank"])
         parts = [
-            resize([decode(row["image"]) for row in rows[start : start + READ_ROWS]], size)
+            load_batch([row["image"] for row in rows[start : start + READ_ROWS]], size)
             for start in range(0, len(rows), READ_ROWS)
         ]
         images = torch.cat(parts) if parts else torch.empty(0, 3, size, size, dtype=torch.uint8)
