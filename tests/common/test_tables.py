@@ -23,5 +23,5 @@ def test_a_batch_is_made_of_arrays_and_of_sequences():
 
 
 def test_a_column_is_added_at_the_end():
-    wider = IMAGES.with_column("error", "string")
+    wider = IMAGES.with_columns(error="string")
     assert wider.names == (*IMAGES.names, "error") and wider.ddl == f"{IMAGES.ddl}, error string"

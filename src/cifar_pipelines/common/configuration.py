@@ -1,4 +1,4 @@
-"""The configuration before any pipeline exists: which classifiers were selected, which parameters are legal."""
+"""The configuration of the project before any pipeline exists: loaded, checked, and what it selects."""
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""Questions to git."""
+"""The git command."""
 
 import subprocess
 from pathlib import Path

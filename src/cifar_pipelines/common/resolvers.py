@@ -1,4 +1,4 @@
-"""Functions that the configuration may call to build paths."""
+"""Resolvers: functions that the configuration may call, most of them to build paths."""
 
 import hashlib
 import json

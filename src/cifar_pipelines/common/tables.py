@@ -1,6 +1,5 @@
 """The tables of the project: their columns, for Spark and for Arrow, and the fingerprint of an image table."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,11 +11,11 @@ class TableSchema:
     """Names and types of a table's columns.
 
     Args:
-        columns: Types by name, in Spark's words.
+        columns: Types by name, as Spark writes them.
     """
 
-    def __init__(self, columns: Mapping[str, str]) -> None:
-        self.columns = dict(columns)
+    def __init__(self, **columns: str) -> None:
+        self.columns = columns
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -33,19 +32,13 @@ class TableSchema:
         """The schema of Arrow."""
         import pyarrow as pa
 
-        types = {
-            "string": pa.string(),
-            "binary": pa.binary(),
-            "int": pa.int32(),
-            "long": pa.int64(),
-            "double": pa.float64(),
-            "array<float>": pa.list_(pa.float32()),
-        }
+        types = {"string": pa.string(), "binary": pa.binary(), "int": pa.int32(), "long": pa.int64()}
+        types["array<float>"] = pa.list_(pa.float32())
         return pa.schema([(name, types[kind]) for name, kind in self.columns.items()])
 
-    def with_column(self, name: str, kind: str) -> "TableSchema":
-        """The same table with one more column at its end."""
-        return TableSchema({**self.columns, name: kind})
+    def with_columns(self, **columns: str) -> "TableSchema":
+        """The same table with more columns at its end."""
+        return TableSchema(**self.columns, **columns)
 
     def batch(self, *columns: Any) -> "pa.RecordBatch":
         """Makes a batch of rows.
@@ -64,20 +57,10 @@ class TableSchema:
 
 
 IMAGES = TableSchema(
-    {
-        "image_id": "string",
-        "label": "int",
-        "split": "string",
-        "rank": "long",
-        "image": "binary",
-        "height": "int",
-        "width": "int",
-    }
+    image_id="string", label="int", split="string", rank="long", image="binary", height="int", width="int"
 )
-FEATURES = TableSchema({"image_id": "string", "label": "int", "split": "string", "features": "array<float>"})
-PREDICTIONS = TableSchema(
-    {"image_id": "string", "label": "int", "prediction": "int", "probability": "array<float>"}
-)
+FEATURES = TableSchema(image_id="string", label="int", split="string", features="array<float>")
+PREDICTIONS = TableSchema(image_id="string", label="int", prediction="int", probability="array<float>")
 
 
 def image_table_fingerprint(images: "DataFrame") -> str:

@@ -1,4 +1,4 @@
-"""What a Python worker of Spark builds once per job: a network with its weights."""
+"""A cache of what a Python worker of Spark builds once per job, such as a network with its weights."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

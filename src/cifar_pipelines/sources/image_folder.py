@@ -120,11 +120,11 @@ class ImageFolderSource(ImageSource):
 
     def _split_folder(self, split: str) -> Path:
         """Finds the folder of a split."""
-        found = {folder.name.lower(): folder for folder in _folders(self.path)}
+        folders = {folder.name.lower(): folder for folder in _folders(self.path)}
         for name in SPLIT_FOLDERS[split]:
-            if name in found:
-                return found[name]
-        names = ", ".join(sorted(folder.name for folder in found.values())[:10]) or "no folder"
+            if name in folders:
+                return folders[name]
+        names = ", ".join(sorted(folder.name for folder in folders.values())[:10]) or "no folder"
         raise UserError(
             f"{self.path} has no folder for the {split} split. It has to be called "
             f"{' or '.join(SPLIT_FOLDERS[split])}; found: {names}. {LAYOUT}."

@@ -241,18 +241,18 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
 def registered_executors(session: "SparkSession") -> tuple[dict[str, Any], ...]:
     """The live executors, the driver left out: id, host and cores of each."""
     listed = session.sparkContext._jsc.sc().statusStore().executorList(True)
-    found = []
+    live = []
     for i in range(listed.size()):
         executor = listed.apply(i)
         if executor.id() != "driver" and executor.totalCores() > 0:
-            found.append(
+            live.append(
                 {
                     "id": executor.id(),
                     "host": executor.hostPort().rsplit(":", 1)[0],
                     "cores": executor.totalCores(),
                 }
             )
-    return tuple(sorted(found, key=lambda executor: int(executor["id"])))
+    return tuple(sorted(live, key=lambda executor: int(executor["id"])))
 
 
 def active_session() -> "SparkSession":

@@ -1,4 +1,4 @@
-"""Ends jobs for which no executor is left, because Spark itself would wait for ever."""
+"""A watch that ends jobs for which no executor is left, because Spark itself would wait for ever."""
 
 import time
 from typing import TYPE_CHECKING

@@ -90,10 +90,10 @@ def _wrong(archive: zipfile.ZipFile, files: Mapping[str, Mapping[str, Any]]) -> 
         else:
             try:
                 with archive.open(name) as source:
-                    found = _measure(source.read())
+                    measured = _measure(source.read())
             except Exception:  # a damaged zip raises errors of a dozen kinds
-                found = None
-            if found != dict(files[name]):
+                measured = None
+            if measured != dict(files[name]):
                 yield f"{name}: its contents have changed"
     if held[MANIFEST] != 1:
         yield f"{MANIFEST}: there more than once"

@@ -192,11 +192,3 @@ def is_code(name: str) -> bool:
     path = PurePosixPath(name)
     outside = any(PurePosixPath(part).match(pattern) for part in path.parts[:-1] for pattern in NO_CODE)
     return not outside and path.suffix not in NO_CODE_SUFFIXES
-
-
-def project_files(project: Path) -> dict[str, Source]:
-    """The tracked files of the project; outside of git those that stand for them."""
-    try:
-        return _tracked_files(project)
-    except GitError:
-        return _plain_files(project)

@@ -93,8 +93,8 @@ def require_submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
     Raises:
         UserError: If there is none, with the nearest names.
     """
-    if found := submissions(project, run_name):
-        return found
+    if records := submissions(project, run_name):
+        return records
     raise unknown_name(
         "run name", run_name, submitted_names(project), "A name gets its log with `kedro submit --run-name`."
     )

@@ -1,4 +1,4 @@
-"""Submits a run: everything is checked first, then it runs as a process of its own, and its log is kept."""
+"""The submission of a run: checked first, then run as a process of its own, with its log kept."""
 
 import os
 import re
@@ -198,8 +198,8 @@ def _follow(process: subprocess.Popen, log: Path, show: Callable[[bytes], object
 def _spark_logs(text: str, run_name: str) -> list[str]:
     """The log folders that the output of a run names."""
     name = rf"{re.escape(run_name)}-\d{{4}}-\d\d-\d\dT[\d.]+Z-{NAME_PATTERN}"
-    found = dict.fromkeys(f"{LOGS}/{match}" for match in re.findall(rf"\b{name}\b", text))
-    return [folder for folder in found if (PROJECT_PATH / folder).is_dir()]
+    folders = dict.fromkeys(f"{LOGS}/{match}" for match in re.findall(rf"\b{name}\b", text))
+    return [folder for folder in folders if (PROJECT_PATH / folder).is_dir()]
 
 
 def _now() -> datetime:

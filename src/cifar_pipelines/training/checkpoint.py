@@ -125,7 +125,7 @@ class Checkpoint:
 
 def find_unfinished(root: Path) -> list[Checkpoint]:
     """The checkpoints below a folder that hold at least one epoch, newest first, held by a run or not."""
-    return [found for found in map(Checkpoint, _folders(root)) if found.holds_state]
+    return [checkpoint for checkpoint in map(Checkpoint, _folders(root)) if checkpoint.holds_state]
 
 
 @contextmanager

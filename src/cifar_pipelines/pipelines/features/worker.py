@@ -1,4 +1,4 @@
-"""What a Python worker does with its share of the image table: decode, resize, extract."""
+"""The work of a Python worker on its share of the image table: decode, resize, extract."""
 
 import os
 import time

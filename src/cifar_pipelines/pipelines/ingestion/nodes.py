@@ -20,7 +20,7 @@ from cifar_pipelines.spark.run_context import RunContext
 logger = logging.getLogger(__name__)
 
 SAMPLES_PER_CLASS = 10
-_READ_IMAGES = IMAGES.with_column("error", "string")
+_READ_IMAGES = IMAGES.with_columns(error="string")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def count_classes(images: pd.DataFrame) -> pd.DataFrame:
         Columns `split`, `label`, `class_name` and `count`, classes in the order of their labels.
     """
     counts = images.groupby(["split", "label", "class_name"], as_index=False).size()
-    order = counts["split"].map({split: place for place, split in enumerate(SPLITS)})
+    order = counts["split"].map({split: number for number, split in enumerate(SPLITS)})
     counts = counts.assign(order=order).sort_values(["order", "label"]).drop(columns="order")
     return counts.rename(columns={"size": "count"}).reset_index(drop=True)
 
@@ -172,6 +172,5 @@ def _read_images(batches: Iterator[RecordBatch], source: ImageSource) -> Iterato
     for batch in batches:
         images = [image for _, image in source.read(batch.column("image_id").to_pylist())]
         checks = [examine(image) for image in images]
-        yield _READ_IMAGES.batch(
-            *batch.columns, images, *([check[place] for check in checks] for place in range(3))
-        )
+        sizes_and_errors = ([check[i] for check in checks] for i in range(3))
+        yield _READ_IMAGES.batch(*batch.columns, images, *sizes_and_errors)
