@@ -1,26 +1,17 @@
-"""What one file adds: a source, an extractor, an engine."""
+"""The promise of docs/adding_a_source.md: a source, an extractor or an engine is one file."""
 
 import pickle
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from cifar_pipelines import engines, extractors, sources
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import examine
 
-SOURCE = """
-from cifar_pipelines.sources.synthetic import SyntheticSource
-from cifar_pipelines.sources import register
-
-@register
-class Stars(SyntheticSource):
-    name = "stars"
-    needs = {"source_path": "<sky>"}
-
-    def __init__(self, path=None, *, brightest: int = 3):
-        super().__init__(path)
-        self.brightest = brightest
-"""
+GUIDE = Path(__file__).parents[2] / "docs" / "adding_a_source.md"
 EXTRACTOR = """
 from cifar_pipelines.extractors import register
 from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
@@ -58,13 +49,17 @@ def add(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_a_source_is_one_file(add):
-    add(sources, "stars", SOURCE)
-    assert "stars" in sources.names() and sources.needed_parameters("stars") == {"source_path": "<sky>"}
-    source = sources.open_source("stars", options={"brightest": 5})
-    assert pickle.loads(pickle.dumps(source)).brightest == 5
-    with pytest.raises(UserError, match=r"'bright'\. Did you mean 'brightest'.* of the source 'stars'"):
-        sources.open_source("stars", options={"bright": 5})
+def test_the_source_of_the_guide_is_found_read_and_pickled(add):
+    name = re.search(r"`src/cifar_pipelines/sources/(\w+)\.py`", GUIDE.read_text())[1]
+    add(sources, name, re.search(r"```python\n(.*?)```", GUIDE.read_text(), re.S)[1])
+    source = pickle.loads(pickle.dumps(sources.open_source(name, options={"images": 6})))
+    index = source.index("test")
+    [(image_id, image)] = source.read(index["image_id"][:1])
+    assert len(index) == 6 and image_id == "test/0" and examine(image) == (32, 32, None)
+    assert set(source.describe()) == set(sources.open_source("synthetic").describe())
+    assert name in sources.names() and sources.needed_parameters(name) == {}
+    with pytest.raises(UserError, match=rf"'image'\. Did you mean 'images'.* of the source '{name}'"):
+        sources.open_source(name, options={"image": 5})
 
 
 def test_an_extractor_is_one_file_with_variants_behind_a_colon(add):

@@ -325,4 +325,4 @@ for was, now in zip(before, hooks()):
 
 def test_a_runtime_puts_back_what_it_changed_in_the_process(run_python, tmp_path):
     output = run_python(RESTORED, 1, 1, "512m", "embedded", 60, tmp_path)
-    assert output.splitlines() == ["as before: True"] * 3, output
+    assert re.findall("as before: .*", output) == ["as before: True"] * 3, output

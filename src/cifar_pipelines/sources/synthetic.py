@@ -81,6 +81,15 @@ def _colour(value: float, hue: float, saturation: float) -> Array:
     return (value + saturation * np.cos(2 * np.pi * (hue - np.arange(3) / 3))).astype(np.float32)
 
 
+def _placed(
+    dx: Array, dy: Array, radius: float, squeeze: float, random: np.random.Generator
+) -> tuple[Array, Array]:
+    """Coordinates of a randomly turned shape, from the distances to its centre."""
+    angle = random.uniform(0, 2 * np.pi)
+    cos, sin = np.float32(np.cos(angle) / radius), np.float32(np.sin(angle) / radius)
+    return cos * dx + sin * dy, (cos * dy - sin * dx) / np.float32(squeeze)
+
+
 def draw(label: int, size: int, random: np.random.Generator) -> Array:
     """Draws one image.
 
@@ -97,11 +106,7 @@ def draw(label: int, size: int, random: np.random.Generator) -> Array:
     pixels = size / 2
 
     def placed(centre: Array, radius: float, squeeze: float = 1.0) -> tuple[Array, Array]:
-        """Coordinates of a randomly turned shape."""
-        angle = random.uniform(0, 2 * np.pi)
-        cos, sin = np.float32(np.cos(angle) / radius), np.float32(np.sin(angle) / radius)
-        dx, dy = x - np.float32(centre[0]), y - np.float32(centre[1])
-        return cos * dx + sin * dy, (cos * dy - sin * dx) / np.float32(squeeze)
+        return _placed(x - np.float32(centre[0]), y - np.float32(centre[1]), radius, squeeze, random)
 
     def ripple(strength: float) -> Array:
         """A sine wave of random direction and length, (size, size, 1)."""

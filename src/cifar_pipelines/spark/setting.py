@@ -115,7 +115,7 @@ class ParallelismSetting:
             raise IllegalSettingError(self.name, rule, self._remedy())
 
     def _remedy(self) -> str:
-        if not _fits_cores(self.cores_max, self.executor_cores, self.budget):
+        if self.cores_max > self.budget.cores or self.cores_max % self.executor_cores:
             nearest = nearest_legal_shape(self.cores_max, self.executor_cores, self.budget.cores)
             return (
                 f"The nearest legal setting is {setting_name(*nearest)} (spark.cores.max = {nearest[0]}, "
@@ -206,10 +206,6 @@ def broken_rule(cores_max: int, executor_cores: int, executor_memory: str, budge
     each = budget.memory_scope == "per_executor"
     scope = "per executor" if each else f"in all, and {executors} x {executor_memory} is more"
     return f"spark.executor.memory = {executor_memory} exceeds the budget of {budget.memory} {scope}"
-
-
-def _fits_cores(cores_max: int, executor_cores: int, budget: Budget) -> bool:
-    return cores_max <= budget.cores and cores_max % executor_cores == 0
 
 
 def oversubscribes(cores: int, host_cores: int) -> bool:
