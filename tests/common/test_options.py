@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import build, check, whole
+from cifar_pipelines.common.options import build, checked_options, whole
 
 
 def target(positional, *, count: int = 3, share: float = 0.5, name: str = "x", flag: bool = True):
@@ -13,9 +13,9 @@ def target(positional, *, count: int = 3, share: float = 0.5, name: str = "x", f
 
 def test_options_are_checked_by_name_and_by_the_type_of_the_default():
     options = {"count": 5, "share": 1, "name": "y", "flag": False}
-    assert check(target, options, "it") == options
-    assert type(check(target, options, "it")["share"]) is float
-    assert check(target, None, "it") == check(target, {}, "it") == {}
+    assert checked_options(target, options, "it") == options
+    assert type(checked_options(target, options, "it")["share"]) is float
+    assert checked_options(target, None, "it") == checked_options(target, {}, "it") == {}
 
 
 @pytest.mark.parametrize(
@@ -34,21 +34,21 @@ def test_an_option_of_another_type_than_its_default_is_refused(options):
     with pytest.raises(
         UserError, match=r"The option '\w+' of it is .*, which is not of the type \w+\. Give a"
     ):
-        check(target, options, "it")
+        checked_options(target, options, "it")
 
 
 def test_an_unknown_option_is_refused_with_the_nearest():
     with pytest.raises(UserError, match=r"'counts'.*'count'"):
-        check(target, {"counts": 5}, "it")
+        checked_options(target, {"counts": 5}, "it")
     with pytest.raises(UserError, match="'positional'"):
-        check(target, {"positional": 5}, "it")
+        checked_options(target, {"positional": 5}, "it")
 
 
 def test_options_are_names_and_values():
     with pytest.raises(
         UserError, match=r"The options of it are \['count'\], but must be names and values: count, "
     ):
-        check(target, ["count"], "it")
+        checked_options(target, ["count"], "it")
 
 
 @dataclass(frozen=True)

@@ -306,7 +306,14 @@ def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_
 RESTORED = (
     """
 import os, signal, sys
-hooks = lambda: (dict(os.environ), signal.getsignal(signal.SIGINT), sys.unraisablehook)
+NAMES = "JAVA_HOME MKL_THREADING_LAYER PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP".split()
+os.environ |= {"JAVA_HOME": "as it was"}
+for name in NAMES[1:]:
+    os.environ.pop(name, None)
+
+def hooks():
+    return {name: os.environ.get(name) for name in NAMES}, signal.getsignal(signal.SIGINT), sys.unraisablehook
+
 before = hooks()
 """
     + RUNTIME

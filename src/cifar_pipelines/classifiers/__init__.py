@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common import options
+from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def check_hyperparameters(name: str, params: Mapping[str, Any]) -> dict[str, Any
     Raises:
         UserError: If the classifier or a hyperparameter is unknown, or a value has the wrong type.
     """
-    return options.check(find(name), params, f"the classifier {name!r}")
+    return checked_options(find(name), params, f"the classifier {name!r}")
 
 
 def create_estimator(name: str, task: Task, params: Mapping[str, Any]) -> "Estimator":

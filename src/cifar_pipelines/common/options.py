@@ -3,7 +3,7 @@
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
@@ -34,12 +34,12 @@ def build(target: Callable[..., T], block: object, what: str, **given: Any) -> T
         What `target` returns.
 
     Raises:
-        UserError: As `check` does, or if a value breaks a rule of `target`.
+        UserError: As `checked_options` does, or if a value breaks a rule of `target`.
     """
-    return target(**given, **check(target, block, what, given))
+    return target(**given, **checked_options(target, block, what, given))
 
 
-def check(target: Callable, block: object, what: str, given: typing.Container[str] = ()) -> dict[str, Any]:
+def checked_options(target: Callable, block: object, what: str, given: Container[str] = ()) -> dict[str, Any]:
     """Checks names and types of a block; annotations, else defaults, say which type each value has.
 
     Args:
@@ -118,5 +118,6 @@ def _kinds(parameter: inspect.Parameter) -> tuple[type, ...]:
         return ()
     if annotation is parameter.empty or isinstance(annotation, str):
         return () if parameter.default is parameter.empty else (type(parameter.default),)
-    alternatives = annotation.__args__ if isinstance(annotation, types.UnionType) else (annotation,)
+    union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+    alternatives = typing.get_args(annotation) if union else (annotation,)
     return tuple(typing.get_origin(kind) or kind for kind in alternatives)

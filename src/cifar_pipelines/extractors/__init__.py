@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common import options as blocks
+from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def create_extractor(
     """
     file, _, variant = str(name).partition(":")
     extractor = _registry.find(file)
-    checked = blocks.check(extractor, options, f"the extractor {file!r}")
+    checked = checked_options(extractor, options, f"the extractor {file!r}")
     return extractor(variant, weights_path, input_size, **checked)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common import options as blocks
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import checked_options, whole
 from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def checked_network(name: str, shape: NetworkShape, options: Mapping[str, Any] |
             f"The network {name!r} takes images of {network.smallest} to {network.largest} pixels, not {shape.size}. "
             f"Set bigdl_cnn.image_size to a size in that range: images are resized to it."
         )
-    checked = blocks.check(network.build, options, f"the network {name!r}")
+    checked = checked_options(network.build, options, f"the network {name!r}")
     for key, value in checked.items():
         if isinstance(value, int):
-            blocks.whole(f"The option {key!r} of the network {name!r}", value, 1)
+            whole(f"The option {key!r} of the network {name!r}", value, 1)
     return checked
 
 

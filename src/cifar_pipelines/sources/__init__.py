@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from cifar_pipelines.common import options as blocks
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
 
 SPLITS = ("train", "test")
@@ -121,7 +121,7 @@ def open_source(name: str, path: str | None = None, options: Mapping[str, Any] |
     source = find(name)
     if path is not None and not isinstance(path, str):
         raise UserError(f"The source's path {path!r} is not text. Give a folder, such as data/01_raw/images.")
-    return source(path, **blocks.check(source, options, f"the source {name!r}"))
+    return source(path, **checked_options(source, options, f"the source {name!r}"))
 
 
 def needed_parameters(name: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from cifar_pipelines.common import options
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import build, whole
 
 # A setting's name, `exec_<M>x<C>`, within a longer text.
 NAME_PATTERN = r"exec_\d+x\d+"
@@ -77,7 +77,7 @@ class Budget:
     memory_scope: str = "total"
 
     def __post_init__(self) -> None:
-        options.whole("budget.cores", self.cores, 1)
+        whole("budget.cores", self.cores, 1)
         parse_memory_mb(self.memory)
         if self.memory_scope not in ("total", "per_executor"):
             raise UserError(
@@ -108,8 +108,8 @@ class ParallelismSetting:
     budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
-        options.whole("cores_max (spark.cores.max)", self.cores_max, 1)
-        options.whole("executor_cores (spark.executor.cores)", self.executor_cores, 1)
+        whole("cores_max (spark.cores.max)", self.cores_max, 1)
+        whole("executor_cores (spark.executor.cores)", self.executor_cores, 1)
         rule = broken_rule(self.cores_max, self.executor_cores, self.executor_memory, self.budget)
         if rule is not None:
             raise IllegalSettingError(self.name, rule, self._remedy())
@@ -150,8 +150,8 @@ class ParallelismSetting:
         Raises:
             UserError: If a key is missing or unknown, or a rule is broken.
         """
-        limits = options.build(Budget, budget, "the budget in globals.yml")
-        return options.build(cls, parallelism, "the parallelism setting in globals.yml", budget=limits)
+        limits = build(Budget, budget, "the budget in globals.yml")
+        return build(cls, parallelism, "the parallelism setting in globals.yml", budget=limits)
 
     def oversubscribes(self, cores: int) -> bool:
         """Whether a host with so many cores cannot give every core of the executors one of its own."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from cifar_pipelines.common import options
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import build
 from cifar_pipelines.spark.cluster import EmbeddedClusterConfig
 
 EMBEDDED = "embedded"
@@ -40,7 +40,7 @@ class SparkConfig:
         Raises:
             UserError: If a key is unknown or the master is no address.
         """
-        config = options.build(cls, block, "conf/base/spark.yml")
+        config = build(cls, block, "conf/base/spark.yml")
         if config.master != EMBEDDED and not str(config.master).startswith("spark://"):
             raise UserError(
                 f"spark_master is {config.master!r}, but must be '{EMBEDDED}' or a standalone Master's address such "

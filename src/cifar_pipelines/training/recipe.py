@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common import options as blocks
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.common.precision import PRECISIONS
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for least, names in ((1, ("epochs", "batch_size")), (0, ("crop_padding", "cutout"))):
             for name in names:
-                blocks.whole(f"The recipe's {name}", getattr(self, name), least)
+                whole(f"The recipe's {name}", getattr(self, name), least)
         for rule, holds, names in _RULES:
             for name in names:
                 if not holds(value := getattr(self, name)):
@@ -80,7 +80,7 @@ class Recipe:
         Raises:
             UserError: If a key is unknown or missing, or a value breaks its rule.
         """
-        return blocks.build(cls, block, "the recipe")
+        return build(cls, block, "the recipe")
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as names and values."""

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cifar_pipelines.common import options as blocks
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape, checked_network
 from cifar_pipelines.training.recipe import Recipe
@@ -35,8 +35,8 @@ class CnnSpec:
     resume: bool
 
     def __post_init__(self) -> None:
-        blocks.whole("bigdl_cnn.image_size", self.image_size, 1)
-        blocks.whole("bigdl_cnn.validation_images", self.validation_images, 1)
+        whole("bigdl_cnn.image_size", self.image_size, 1)
+        whole("bigdl_cnn.validation_images", self.validation_images, 1)
 
     @property
     def model(self) -> str:
@@ -72,11 +72,11 @@ def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
     """
     create_engine(engine).check()
     what = f"bigdl_cnn.models.{network}"
-    model = blocks.build(_ModelBlock, block["models"][network], what)
+    model = build(_ModelBlock, block["models"][network], what)
     if not model.justification.strip():
         raise UserError(f"{what}.justification is empty, but every network needs the reasons for its layers.")
     shared = {key: block[key] for key in ("image_size", "validation_images", "resume")}
-    spec = blocks.build(
+    spec = build(
         CnnSpec,
         shared,
         "bigdl_cnn",
