@@ -26,10 +26,10 @@ from benchmarks import (
 )
 from benchmarks.result import SCHEMA_VERSION, Result, results_table
 from benchmarks.workload import Step, open_workload
+from cifar_pipelines import sources
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.records.provenance import git_revision, versions
-from cifar_pipelines.sources import SOURCES
 from cifar_pipelines.spark.host import HostMeter, load_average
 from cifar_pipelines.spark.setting import host_cores
 
@@ -85,7 +85,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--only", action="append", choices=BENCHMARKS, metavar="NAME", help="run this one; may be repeated")
-    add("--source", choices=sorted(SOURCES), default="synthetic", help="default: %(default)s")
+    add("--source", choices=sources.names(), default="synthetic", help="default: %(default)s")
     add("--source-path", help="folder of the images; default: the source's own")
     add("--extractor", help="kmeans_patches or torchvision:<backbone>; default: mobilenet_v2 with weights")
     add("--weights-path", help="state dict of the backbone; without it, weights are random")

@@ -14,8 +14,8 @@ from typing import Any
 from benchmarks.result import Bar, Result
 from benchmarks.workload import RANDOM_WEIGHTS, Step, Workload
 from cifar_pipelines.common.images import decode, resize
-from cifar_pipelines.extractors.base import FeatureFunction
-from cifar_pipelines.extractors.torchvision_backbone import IMAGENET_MEAN, IMAGENET_STD
+from cifar_pipelines.extractors import FeatureFunction
+from cifar_pipelines.extractors.torchvision import IMAGENET_MEAN, IMAGENET_STD
 
 USUAL_SIZE, USUAL_BATCH, USUAL_IMAGES = 224, 64, 256
 

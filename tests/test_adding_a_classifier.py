@@ -22,7 +22,7 @@ def added(tmp_path, monkeypatch):
     name = re.search(r"`src/cifar_pipelines/classifiers/(\w+)\.py`", GUIDE.read_text())[1]
     (tmp_path / f"{name}.py").write_text(code)
     monkeypatch.setattr(classifiers, "__path__", [*classifiers.__path__, str(tmp_path)])
-    monkeypatch.setattr(classifiers._registry, "_found", dict(classifiers._registry._found))
+    monkeypatch.setattr(classifiers._registry, "_things", dict(classifiers._registry._things))
     yield name, yaml.safe_load(block)[name]
     sys.modules.pop(f"cifar_pipelines.classifiers.{name}", None)
 

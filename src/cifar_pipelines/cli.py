@@ -41,7 +41,7 @@ def settings(suited: bool) -> None:
         if isinstance(setting, UserError):
             table.add_row(name, "", "", "", "", f"[red]illegal: {setting.message}[/red]")
             continue
-        fits = "fits" if setting.cores_max <= cores else f"oversubscribed: {cores} cores here"
+        fits = f"oversubscribed: {cores} cores here" if setting.oversubscribes(cores) else "fits"
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
         table.add_row(name, *map(str, numbers), setting.executor_memory, fits)
     Console().print(table)
@@ -62,12 +62,11 @@ def suited_settings() -> tuple[str, ...]:
 def _settings() -> Iterator[tuple[str, Any]]:
     """The environments that hold a setting, each with the setting or with what is illegal about it."""
     from cifar_pipelines.common.configuration import load_configuration
-    from cifar_pipelines.spark.setting import ParallelismSetting
+    from cifar_pipelines.spark.setting import setting_of
 
     for name in _environments():
-        block = load_configuration(env=name)["globals"]
         try:
-            yield name, ParallelismSetting.from_config(block["parallelism"], block["budget"])
+            yield name, setting_of(load_configuration(env=name))
         except UserError as error:
             yield name, error
 

@@ -81,11 +81,10 @@ class SparkHooks:
             from cifar_pipelines.engines.bigdl import bigdl_jars
             from cifar_pipelines.spark.java import find_java_home
             from cifar_pipelines.spark.session import SparkRuntime
-            from cifar_pipelines.spark.setting import ParallelismSetting
+            from cifar_pipelines.spark.setting import setting_of
             from cifar_pipelines.spark.spark_config import SparkConfig
 
-            settings = self._loader["globals"]
-            setting = ParallelismSetting.from_config(settings.get("parallelism"), settings.get("budget"))
+            setting = setting_of(self._loader)
             env = run_params["env"] or ""
             if env.startswith("exec_") and env != setting.name:
                 raise UserError(

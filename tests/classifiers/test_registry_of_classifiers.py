@@ -111,9 +111,7 @@ def test_a_file_that_registers_nothing_is_an_error(monkeypatch, tmp_path):
     (tmp_path / "empty_classifier.py").touch()
     monkeypatch.setattr(classifiers, "__path__", [*classifiers.__path__, str(tmp_path)])
     assert "empty_classifier" in classifiers.names()
-    with pytest.raises(
-        UserError, match=r"classifiers/empty_classifier\.py must define a function empty_classifier"
-    ):
+    with pytest.raises(UserError, match=r"classifiers/empty_classifier\.py must define its classifier"):
         find("empty_classifier")
 
 

@@ -6,12 +6,12 @@ from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import (
     PROJECT_PATH,
     check_runtime_params,
+    checked_configuration,
     load_configuration,
     set_run_parameters,
 )
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import checked_options
-from cifar_pipelines.common.resolvers import path_suffix, size_suffix, slug
+from cifar_pipelines.common.resolvers import options_suffix, path_suffix, size_suffix, slug
 from cifar_pipelines.pipelines.spark_ml.family import selected_classifiers
 
 ENVIRONMENTS = sorted(folder.name for folder in (PROJECT_PATH / "conf").iterdir() if folder.is_dir())
@@ -89,6 +89,39 @@ def test_nested_parameters_and_names_inside_of_option_blocks_are_accepted():
     check(spark_ml={"selected": "linear_svm", "repeats": 3})
     check(spark_ml={"classifiers": {"linear_svm": {"params": {"new_one": 1}}}})
     check(features={"options": {"kmeans_patches": {"patch_size": 5}}, "micro_batch": 8})
+    check(source_options={"train_images": 60000})
+
+
+@pytest.mark.parametrize(
+    "block",
+    [{"data": {"options": {"seed": 1}}}, {"bigdl_cnn": {"models": {"airbench": {"recipe": {"x": 1}}}}}],
+)
+def test_a_name_inside_of_any_other_block_is_refused(block):
+    with pytest.raises(UserError, match="Unknown parameter"):
+        check(**block)
+
+
+def test_options_of_the_source_reach_the_source_and_the_names_of_its_folders():
+    given = {"source_options": {"train_images": 60000, "seed": 3}}
+    plain, other = (load_configuration(runtime_params=params) for params in (None, given))
+    assert plain["catalog"]["image_source"]["options"] == {}
+    assert other["catalog"]["image_source"]["options"] == given["source_options"]
+    assert other["parameters"]["data"]["options"] == given["source_options"]
+    assert "/synthetic/" in plain["catalog"]["images"]["filepath"]
+    assert f"/synthetic{options_suffix(given['source_options'])}/" in other["catalog"]["images"]["filepath"]
+    source = DataCatalog.from_config({"image_source": other["catalog"]["image_source"]}).load("image_source")
+    assert len(source.index("train")) == 60000
+
+
+def test_a_configuration_is_checked_while_it_is_loaded():
+    loader = checked_configuration("exec_2x1", {"train_size": 7})
+    assert loader["parameters"]["subset"]["train_size"] == 7
+    for env, params, message in (
+        ("exec_2x9", {}, "Unknown environment"),
+        (None, {"x": 1}, "Unknown parameter"),
+    ):
+        with pytest.raises(UserError, match=message):
+            checked_configuration(env, params)
 
 
 def test_a_nested_parameter_is_merged_into_its_block():
@@ -138,48 +171,6 @@ def test_the_parameters_of_a_run_are_a_copy_and_are_forgotten():
     assert configuration.run_parameters() == load_configuration()["parameters"]
 
 
-def target(positional, *, count: int = 3, share: float = 0.5, name: str = "x", flag: bool = True):
-    """Takes options."""
-
-
-def test_options_are_checked_by_name_and_by_the_type_of_the_default():
-    options = {"count": 5, "share": 1, "name": "y", "flag": False}
-    assert checked_options(target, options, "it") == options
-    assert type(checked_options(target, options, "it")["share"]) is float
-    assert checked_options(target, None, "it") == checked_options(target, {}, "it") == {}
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"count": 5.0},
-        {"count": True},
-        {"share": "0.5"},
-        {"share": True},
-        {"name": 5},
-        {"flag": 1},
-        {"flag": None},
-    ],
-)
-def test_an_option_of_another_type_than_its_default_is_refused(options):
-    with pytest.raises(
-        UserError, match=r"The option '\w+' of it is .*, which is not of the type \w+\. Give a"
-    ):
-        checked_options(target, options, "it")
-
-
-def test_an_unknown_option_is_refused_with_the_nearest():
-    with pytest.raises(UserError, match=r"'counts'.*'count'"):
-        checked_options(target, {"counts": 5}, "it")
-    with pytest.raises(UserError, match="'positional'"):
-        checked_options(target, {"positional": 5}, "it")
-
-
-def test_options_are_names_and_values():
-    with pytest.raises(UserError, match=r"The options of it are \['count'\]"):
-        checked_options(target, ["count"], "it")
-
-
 def test_a_name_becomes_a_file_name():
     assert slug("torchvision:mobilenet_v2") == "torchvision-mobilenet_v2"
     assert slug("a/b\\c d") == "a-b-c-d"
@@ -189,6 +180,11 @@ def test_a_name_becomes_a_file_name():
 @pytest.mark.parametrize("nothing", [None, "", "None", "null"])
 def test_nothing_has_no_suffix(nothing):
     assert path_suffix(nothing) == size_suffix(nothing) == ""
+    assert options_suffix(None) == options_suffix({}) == ""
+
+
+def test_options_have_a_suffix_of_their_own_in_any_order():
+    assert options_suffix({"a": 1, "b": 2}) == options_suffix({"b": 2, "a": 1}) != options_suffix({"a": 1})
 
 
 def test_every_path_has_a_suffix_of_its_own(tmp_path, monkeypatch):
@@ -232,6 +228,7 @@ def test_results_of_different_settings_lie_apart_and_shared_tables_together():
         {"extractor": "torchvision:resnet18"},
         {"weights_path": "weights.pth"},
         {"input_size": 48},
+        {"source_options": {"seed": 1}},
     ],
 )
 def test_features_of_other_parameters_lie_apart(given):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cifar_pipelines.common.images import decode, resize
+from cifar_pipelines.common.images import decode, encode_png, examine, load_batch, recode_png, resize
 
 
 def pixels(height=7, width=5, seed=0):
@@ -91,3 +91,36 @@ def test_a_16_bit_gray_image_is_scaled():
     gray = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
     decoded = decode(encode(Image.fromarray(gray)))[..., 0].astype(float)
     assert np.abs(decoded - gray / 257).max() <= 1
+
+
+def test_a_16_bit_image_of_another_format_is_scaled_before_it_is_encoded():
+    gray = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
+    encoded = recode_png(b"P5 8 8 65535\n" + gray.astype(">u2").tobytes())
+    assert np.abs(decode(encoded)[..., 0].astype(float) - gray / 257).max() <= 1
+
+
+def test_what_is_encoded_is_decoded_to_the_same():
+    assert encode_png(pixels()).startswith(b"\x89PNG")
+    np.testing.assert_array_equal(decode(encode_png(pixels())), pixels())
+
+
+def test_another_format_becomes_a_png_and_gray_stays_gray():
+    for image in (Image.fromarray(pixels()), Image.fromarray(pixels()[..., 0])):
+        recoded = recode_png(encode(image, "BMP"))
+        assert Image.open(io.BytesIO(recoded)).format == "PNG"
+        assert Image.open(io.BytesIO(recoded)).mode == image.mode
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(recoded))), np.asarray(image))
+
+
+def test_examining_an_image_finds_its_size_or_what_is_wrong():
+    whole = encode_png(pixels(7, 5))
+    assert examine(whole) == (7, 5, None)
+    assert examine(b"") == (None, None, "empty file")
+    for broken, reason in ((whole[:60], "OSError: "), (b"no image", "UnidentifiedImageError: ")):
+        height, width, error = examine(broken)
+        assert height is None and width is None and error.startswith(reason)
+
+
+def test_a_batch_is_loaded_as_its_images_are_decoded_and_resized():
+    images = [pixels(6, 6), pixels(9, 4, 1)]
+    assert torch.equal(load_batch([encode_png(image) for image in images], 5), resize(images, 5))

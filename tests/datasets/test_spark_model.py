@@ -66,7 +66,7 @@ def test_the_newest_version_is_loaded_unless_another_is_asked_for(make, models, 
 def test_what_an_interrupted_run_left_is_not_taken_for_a_model(make, models, tmp_path):
     make(save=OLD).save(models["gaussian_naive_bayes"])
     (tmp_path / "model" / NEW).mkdir()
-    (tmp_path / "model" / OLD / "model").rename(tmp_path / "model" / NEW / "model.partial")
+    (tmp_path / "model" / OLD / "model").rename(tmp_path / "model" / NEW / "model.4711.partial")
     with pytest.raises(DatasetError, match="Did not find any versions"):
         make().load()
     make(save=OLD).save(models["gaussian_naive_bayes"])
@@ -81,12 +81,11 @@ def test_a_model_without_its_mark_of_success_is_passed_over(make, models, tmp_pa
 
 
 def test_a_leftover_does_not_hinder_the_next_save(make, models, tmp_path):
-    leftover = tmp_path / "model" / OLD / "model.partial"
+    leftover = tmp_path / "model" / OLD / "model.4711.partial"
     leftover.mkdir(parents=True)
     (leftover / "half").touch()
     make(save=OLD).save(models["gaussian_naive_bayes"])
     assert make().load().model.numFeatures == TASK.features
-    assert not leftover.exists()
 
 
 def test_a_version_is_never_overwritten(make, models, tmp_path):

@@ -27,7 +27,9 @@ def images():
 
 
 def extractor(**options):
-    return KMeansPatches(SIZE, **{"centroids": CENTROIDS, "patch_size": PATCH, "patches": 2000} | options)
+    return KMeansPatches(
+        input_size=SIZE, **{"centroids": CENTROIDS, "patch_size": PATCH, "patches": 2000} | options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -152,16 +154,24 @@ def test_options_come_from_the_configuration_by_name():
     made = create_extractor("kmeans_patches", input_size=24, options={"centroids": 50, "mirror": False})
     assert (made.input_size, made.centroids, made.mirror, made.patch_size) == (24, 50, False, 6)
     with pytest.raises(
-        UserError, match=r"Unknown option 'centroid'\. Did you mean 'centroids'.*of kmeans_patches"
+        UserError,
+        match=r"Unknown option 'centroid'\. Did you mean 'centroids'.*of the extractor 'kmeans_patches'",
     ):
         create_extractor("kmeans_patches", options={"centroid": 50})
-    with pytest.raises(UserError, match=r"'centroids' of kmeans_patches is 50\.0, .*type int"):
+    with pytest.raises(
+        UserError, match=r"'centroids' of the extractor 'kmeans_patches' is 50\.0, .*type int"
+    ):
         create_extractor("kmeans_patches", options={"centroids": 50.0})
 
 
 def test_weights_are_refused_because_there_are_none():
     with pytest.raises(UserError, match=r"kmeans_patches learns its dictionary and takes no weights_path"):
         create_extractor("kmeans_patches", weights_path="weights.pth")
+
+
+def test_a_variant_is_refused_because_there_are_none():
+    with pytest.raises(UserError, match=r"kmeans_patches has no variants, such as 'large'"):
+        create_extractor("kmeans_patches:large")
 
 
 def test_the_description_says_what_was_learned():

@@ -9,7 +9,7 @@ from torchvision.models import get_model
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors import create_extractor
-from cifar_pipelines.extractors.torchvision_backbone import TorchvisionBackbone
+from cifar_pipelines.extractors.torchvision import TorchvisionBackbone
 
 SIZE = 64
 DIMENSIONS = {"squeezenet1_1": 512, "mobilenet_v2": 1280}
@@ -41,8 +41,16 @@ def features_of(extractor, batch, precision="fp32"):
 def test_an_unknown_extractor_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match=r"Unknown extractor 'kmeans_patch'\. Did you mean 'kmeans_patches'"):
         create_extractor("kmeans_patch")
-    for name in ("torchvision", "torchvision:", "timm:resnet18", None):
-        with pytest.raises(UserError, match="Write torchvision:mobilenet_v2 for a backbone"):
+    for name in ("timm:resnet18", None):
+        with pytest.raises(
+            UserError, match=r"Unknown extractor '.*'\..* Known: kmeans_patches, torchvision\."
+        ):
+            create_extractor(name)
+
+
+def test_a_backbone_has_to_be_named():
+    for name in ("torchvision", "torchvision:"):
+        with pytest.raises(UserError, match=r"needs a backbone\. Write torchvision:mobilenet_v2"):
             create_extractor(name)
 
 
@@ -58,7 +66,7 @@ def test_a_network_for_another_task_is_unknown():
 
 def test_an_unknown_option_is_refused():
     with pytest.raises(
-        UserError, match=r"Unknown option 'mirrored'. Did you mean 'mirror'.*torchvision backbones"
+        UserError, match=r"Unknown option 'mirrored'. Did you mean 'mirror'.*the extractor 'torchvision'"
     ):
         create_extractor("torchvision:resnet18", options={"mirrored": True})
 

@@ -1,6 +1,5 @@
 """Recipes, image tables and trainings for the tests; processes of a test import it too."""
 
-import io
 import time
 from pathlib import Path
 
@@ -9,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import torch.distributed as dist
-from PIL import Image
 from torch.nn.parallel import DistributedDataParallel
 
+from cifar_pipelines.common.images import encode_png
+from cifar_pipelines.common.tables import IMAGES
 from cifar_pipelines.networks import NetworkShape
 from cifar_pipelines.training.job import TrainingJob
 from cifar_pipelines.training.recipe import Recipe, create_optimizer
@@ -40,12 +40,6 @@ def make_recipe(**changes) -> Recipe:
     return Recipe.from_config(RECIPE | changes)
 
 
-def encode(pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def make_pixels(split, rank, label, size):
     """Noise, brighter by label, that depends on split and rank."""
     noise = np.random.default_rng([rank, split == "test"]).integers(0, 100, (size, size, 3))
@@ -67,28 +61,14 @@ def write_images(
             if split == "train" and rank in left_out:
                 continue
             label = rank % (classes or count)
-            image = encode(make_pixels(split, rank, label, size))
+            image = encode_png(make_pixels(split, rank, label, size))
             rows.append((f"{split}-{rank:05d}", label, split, rank, image, size, size))
-    schema = pa.schema(
-        [
-            ("image_id", pa.string()),
-            ("label", pa.int32()),
-            ("split", pa.string()),
-            ("rank", pa.int64()),
-            ("image", pa.binary()),
-            ("height", pa.int32()),
-            ("width", pa.int32()),
-        ]
-    )
     order = np.random.default_rng(seed).permutation(len(rows))
     files = []
     for part, places in enumerate(np.array_split(order, parts)):
-        columns = list(zip(*(rows[place] for place in places), strict=True)) or [()] * len(schema)
+        columns = list(zip(*(rows[place] for place in places), strict=True)) or [()] * len(IMAGES.names)
         files.append(folder / f"part-{part:05d}.snappy.parquet")
-        pq.write_table(
-            pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema),
-            files[-1],
-        )
+        pq.write_table(pa.Table.from_batches([IMAGES.batch(*columns)]), files[-1])
     return tuple(file.as_uri() for file in files)
 
 

@@ -119,8 +119,8 @@ def test_an_unknown_network_is_refused_with_the_nearest_name():
 
 
 def test_a_file_that_registers_nothing_is_refused(monkeypatch):
-    monkeypatch.setattr(networks._registry, "_found", {})
-    with pytest.raises(UserError, match=r"networks/lenet\.py must define a function lenet .*@register"):
+    monkeypatch.setattr(networks._registry, "_things", {})
+    with pytest.raises(UserError, match=r"networks/lenet\.py must define its network .*@register"):
         networks.find("lenet")
 
 

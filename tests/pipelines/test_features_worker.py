@@ -8,11 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cifar_pipelines.common import precision
-from cifar_pipelines.extractors.base import Extractor
+from cifar_pipelines.common import precision, worker_cache
+from cifar_pipelines.extractors import Extractor
 from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
-from cifar_pipelines.pipelines.features import worker
-from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array, extract_batches
+from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array, extract_batches, warm_up
 
 
 class MeanColour(Extractor):
@@ -44,7 +43,7 @@ class MeanColour(Extractor):
 
 @pytest.fixture(autouse=True)
 def fresh_worker(monkeypatch):
-    monkeypatch.setattr(worker, "_built", {})
+    monkeypatch.setattr(worker_cache, "_built", {})
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -131,7 +130,7 @@ def test_the_network_is_built_once_per_key():
     for key in ("a", "a", "b", "b"):
         extract_array(ExtractionJob(key, extractor, load, "fp32", 2), [encode(1)])
     assert len(loads) == len(extractor.built) == 2
-    assert set(worker._built) == {"b"}  # what an older job built is let go
+    assert set(worker_cache._built) == {"b"}  # what an older job built is let go
 
 
 def test_a_worker_computes_with_the_threads_of_its_job():
@@ -173,7 +172,7 @@ def test_a_platform_without_cpuinfo_has_no_bf16(monkeypatch, tmp_path):
 
 def test_warming_up_builds_the_network_and_runs_one_micro_batch():
     job = make_job(micro_batch=3)
-    report = worker.warm_up(job)
+    report = warm_up(job)
     assert job.extractor.sizes == [3] and len(job.extractor.built) == 1
     assert set(report) == {"host", "pid", "precision", "threads", "seconds"}
     assert (report["pid"], report["precision"], report["threads"]) == (os.getpid(), "fp32", 1)
@@ -181,5 +180,5 @@ def test_warming_up_builds_the_network_and_runs_one_micro_batch():
 
 
 def test_extractors_travel_to_the_workers():
-    extractor = pickle.loads(pickle.dumps(KMeansPatches(12, centroids=10, mirror=False)))
+    extractor = pickle.loads(pickle.dumps(KMeansPatches(input_size=12, centroids=10, mirror=False)))
     assert (extractor.input_size, extractor.centroids, extractor.mirror) == (12, 10, False)

@@ -1,12 +1,15 @@
 import io
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from PIL import Image
 from tests.factories.records import CLASS_NAMES, make_images, make_predictions
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import load_batch
 from cifar_pipelines.judging.metrics import evaluate
 from cifar_pipelines.plots.of_model import (
     choose_gallery_ids,
@@ -87,3 +90,15 @@ def test_gallery_names_the_bad_image(images, words):
         plot_gallery(table, images, CLASS_NAMES, True, "Right")
     with pytest.raises(UserError, match="count 0"):
         choose_gallery_ids(table, True, 0)
+
+
+def test_the_gallery_shows_the_picture_that_the_model_saw():
+    gray = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
+    buffer = io.BytesIO()
+    Image.fromarray(gray).save(buffer, "PNG")
+    table = make_predictions(9)
+    images = dict.fromkeys(table["image_id"], buffer.getvalue())
+    figure = plot_gallery(table, images, CLASS_NAMES, True, "Gallery", count=1)
+    shown = next(axes.images[0].get_array() for axes in figure.axes if axes.images)
+    np.testing.assert_array_equal(shown, load_batch([buffer.getvalue()], 8)[0].permute(1, 2, 0).numpy())
+    assert len(np.unique(shown)) == 64  # scaled, not clipped

@@ -1,8 +1,11 @@
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from cifar_pipelines.common.images import decode
 from cifar_pipelines.plots.of_data import plot_class_distribution, plot_sample_sheet
 
 
@@ -39,3 +42,10 @@ def test_sample_sheet(encode):
 def test_sample_sheet_without_a_rest(encode):
     figure = plot_sample_sheet({"a": [encode()], "b": []}, "Samples")
     assert not any("left out" in text for text in texts(figure))
+
+
+def test_the_sample_sheet_scales_16_bit_gray_as_the_model_sees_it():
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)).save(buffer, "PNG")
+    figure = plot_sample_sheet({"a": [buffer.getvalue()]}, "Samples")
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), decode(buffer.getvalue()))

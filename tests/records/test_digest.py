@@ -40,3 +40,13 @@ def test_a_network_whose_name_begins_with_that_of_another_has_a_digest_of_its_ow
     unchanged = study_digest(parameters, "bigdl_cnn", "airbench_wide_bigdl", "embedded")
     models["airbench"]["recipe"]["epochs"] += 1
     assert study_digest(parameters, "bigdl_cnn", "airbench_wide_bigdl", "embedded") == unchanged
+
+
+def test_options_of_the_source_count_only_where_there_are_some():
+    plain, other = (
+        load_configuration("exec_2x1", parse_params(params))["parameters"]
+        for params in ("", "source_options.seed=3")
+    )
+    older = plain | {"data": {key: plain["data"][key] for key in ("source", "path")}}
+    asked = ("features", "kmeans_patches", "embedded")
+    assert study_digest(plain, *asked) == study_digest(older, *asked) != study_digest(other, *asked)

@@ -7,14 +7,14 @@ from kedro.io import DataCatalog, DatasetError
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.datasets import ImageSourceDataset
-from cifar_pipelines.sources import SOURCES, open_source
+from cifar_pipelines.sources import find, names, needed_parameters, open_source
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", names())
 def test_sources_are_cheap_and_pickle(name, tmp_path):
     source = open_source(name, str(tmp_path / "nowhere"))
     assert source.name == name
-    assert type(pickle.loads(pickle.dumps(source))) is SOURCES[name]
+    assert type(pickle.loads(pickle.dumps(source))) is find(name)
 
 
 def test_no_heavy_import():
@@ -51,6 +51,11 @@ def test_options_and_path_of_the_wrong_type():
         open_source("synthetic", options=["seed"])
     with pytest.raises(UserError, match="is not text"):
         open_source("image_folder", 5)
+
+
+def test_a_source_says_what_a_command_has_to_give():
+    assert needed_parameters("image_folder") == {"source_path": "<folder>"}
+    assert needed_parameters("synthetic") == needed_parameters("of another project") == {}
 
 
 def test_dataset_in_a_catalog(make_tree):

@@ -12,20 +12,21 @@ from cifar_pipelines.common import guardian
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.cluster import EmbeddedCluster, EmbeddedClusterConfig, require_free_port
+from cifar_pipelines.spark.cluster_info import ClusterInfo
 from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.setting import ParallelismSetting
-from cifar_pipelines.spark.spark_config import ClusterInfo, SparkConfig
+from cifar_pipelines.spark.spark_config import SparkConfig
 
 pytestmark = pytest.mark.e2e
 
 # Starts a runtime with the arguments cores, cores per executor, memory, Master, seconds to wait, folder.
 RUNTIME = """
 import sys
-from cifar_pipelines.configuration import load_configuration
-from cifar_pipelines.errors import UserError
-from cifar_pipelines.spark.configuration import SparkConfig
-from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.session import SparkRuntime, active_session
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.spark_config import SparkConfig
 
 cores_max, executor_cores, memory, master, timeout, log_dir = sys.argv[1:]
 block = load_configuration()["spark"]
@@ -46,7 +47,7 @@ import json
 
 def where(_):
     import subprocess
-    import cifar_pipelines.extractors.worker
+    import cifar_pipelines.pipelines.features.worker
     code = "import cifar_pipelines; print(cifar_pipelines.__file__)"
     started = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     return [cifar_pipelines.__file__, started.stdout.strip()]
@@ -252,8 +253,11 @@ def test_the_configuration_of_the_project_is_accepted():
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"masters": "embedded"}, r"conf/base/spark\.yml: .*'masters'"),
-        ({"embedded": {"port": 1}}, r"conf/base/spark\.yml: .*'port'"),
+        ({"masters": "embedded"}, r"Unknown option 'masters'\. .*options of conf/base/spark\.yml"),
+        (
+            {"embedded": {"port": 1}},
+            r"Unknown option 'port'\. .*options of the block embedded of conf/base/spark\.yml",
+        ),
         ({"master": "local[4]"}, r"spark_master is 'local\[4\]', but must be 'embedded' or .*ignores every"),
     ],
 )
@@ -265,7 +269,7 @@ def test_a_wrong_spark_configuration_is_refused(block, message):
 @pytest.mark.parametrize(("embedded", "oversubscribed"), [(True, True), (False, False)])
 def test_only_executors_on_the_host_of_the_driver_can_oversubscribe_it(embedded, oversubscribed):
     executors = ({"id": "0", "host": "a", "cores": 4}, {"id": "1", "host": "b", "cores": 4})
-    info = ClusterInfo("exec_8x4", {}, "", embedded, executors, 7, 1.0, "", None, "", {})
+    info = ClusterInfo("exec_8x4", {}, "", embedded, executors, 7, 1.0, "", "", {})
     assert (info.cores, info.oversubscribed) == (8, oversubscribed)
     assert info.for_record()["effective"]["hosts"] == ["a", "b"]
 
@@ -297,3 +301,35 @@ def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_
     url = cluster(1, 1, "512m").master_url
     output = run_python(STOPPED.format(ships=ships) + RUNTIME, 1, 1, "512m", url, 60, tmp_path)
     assert f"refused: No Spark session on {url}: Spark gave up, since no Master answered. " in output, output
+
+
+RESTORED = (
+    """
+import os, signal, sys
+NAMES = "JAVA_HOME MKL_THREADING_LAYER PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP".split()
+os.environ |= {"JAVA_HOME": "as it was"}
+for name in NAMES[1:]:
+    os.environ.pop(name, None)
+
+def hooks():
+    return {name: os.environ.get(name) for name in NAMES}, signal.getsignal(signal.SIGINT), sys.unraisablehook
+
+before = hooks()
+"""
+    + RUNTIME
+    + """
+assert os.environ["PYSPARK_PYTHON"] == sys.executable and signal.getsignal(signal.SIGINT) == runtime._interrupt
+try:
+    runtime._interrupt()
+except KeyboardInterrupt:
+    assert sys.unraisablehook is not before[2]
+runtime.stop()
+for was, now in zip(before, hooks()):
+    print("as before:", was == now)
+"""
+)
+
+
+def test_a_runtime_puts_back_what_it_changed_in_the_process(run_python, tmp_path):
+    output = run_python(RESTORED, 1, 1, "512m", "embedded", 60, tmp_path)
+    assert re.findall("as before: .*", output) == ["as before: True"] * 3, output

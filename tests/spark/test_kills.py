@@ -11,9 +11,9 @@ pytestmark = pytest.mark.e2e
 RUNTIME = """
 import sys, time
 from pathlib import Path
-from cifar_pipelines.configuration import load_configuration
-from cifar_pipelines.spark.configuration import SparkConfig
-from cifar_pipelines.spark.parallelism import ParallelismSetting
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.spark.spark_config import SparkConfig
+from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.session import SparkRuntime, registered_executors
 
 folder = Path(sys.argv[1])
@@ -127,9 +127,9 @@ def test_ctrl_c_ends_a_run_in_every_phase(start_kedro, phase):
 
 def test_a_finaliser_that_ctrl_c_meets_prints_nothing(run_python):
     code = """
-    from cifar_pipelines.spark.configuration import SparkConfig
-    from cifar_pipelines.configuration import load_configuration
-    from cifar_pipelines.spark.parallelism import ParallelismSetting
+    from cifar_pipelines.spark.spark_config import SparkConfig
+    from cifar_pipelines.common.configuration import load_configuration
+    from cifar_pipelines.spark.setting import ParallelismSetting
     from cifar_pipelines.spark.session import SparkRuntime
 
     class Lost:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.spark.master import driver_address, master_places, reach_master
+from cifar_pipelines.spark.master import driver_address, master_addresses, reach_master
 from cifar_pipelines.spark.stall import StallWatch
 
 
@@ -33,7 +33,7 @@ def nobody():
     ],
 )
 def test_an_address_is_read(url, places):
-    assert master_places(url) == places
+    assert master_addresses(url) == places
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_address_is_read(url, places):
 )
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(UserError, match="but must be spark://host:port, such as"):
-        master_places(url)
+        master_addresses(url)
 
 
 def test_the_address_that_a_master_sees_is_the_drivers(master, monkeypatch):

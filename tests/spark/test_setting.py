@@ -9,12 +9,15 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.setting import (
     MINIMUM_EXECUTOR_MEMORY_MB,
     Budget,
+    IllegalSettingError,
     ParallelismSetting,
+    broken_rule,
     format_memory,
     host_cores,
     legal_shapes,
     nearest_legal_shape,
     parse_memory_mb,
+    setting_of,
     suited_shapes,
 )
 
@@ -124,6 +127,22 @@ def test_cores_beyond_the_budget_are_refused_with_the_neighbour():
         ParallelismSetting(9, 3, "1g")
 
 
+def test_a_refusal_holds_its_rule_and_what_to_do():
+    with pytest.raises(IllegalSettingError) as caught:
+        ParallelismSetting(8, 3, "1g")
+    assert caught.value.rule == broken_rule(8, 3, "1g", Budget()) and caught.value.rule in str(caught.value)
+    assert caught.value.remedy.startswith("The nearest legal setting is exec_8x2")
+    with pytest.raises(IllegalSettingError) as caught:
+        ParallelismSetting(4, 1, "1g", Budget(8, "1g"))
+    assert "4 executors do not fit it at all" in caught.value.remedy
+    assert broken_rule(8, 2, "1g", Budget()) is None
+
+
+def test_a_host_is_oversubscribed_by_more_cores_than_it_has():
+    setting = ParallelismSetting(8, 2, "1g")
+    assert setting.oversubscribes(7) and not setting.oversubscribes(8)
+
+
 def test_cores_that_are_not_divisible_are_refused_with_what_would_stay_unused():
     message = (
         r"exec_8x3: spark\.cores\.max = 8 is not divisible by spark\.executor\.cores = 3, so 2 cores would stay "
@@ -181,11 +200,21 @@ def test_a_wrong_budget_is_refused(values, message):
 @pytest.mark.parametrize(
     ("parallelism", "message"),
     [
-        (None, r"parallelism is None, but must hold cores_max, executor_cores, executor_memory"),
-        ("exec_2x1", r"parallelism is 'exec_2x1'"),
-        ({"cores_max": 2, "executor_cores": None}, r"lacks executor_cores, executor_memory\."),
-        ({"cores_max": 2, "executor_cores": 1, "executor_memory": "1g", "cores": 2}, r"unknown keys cores\."),
-        ({"executor_cores": 1, "executor_memory": "1g", "x": 2}, r"lacks cores_max; has unknown keys x\."),
+        (
+            None,
+            r"^The parallelism setting in globals\.yml lacks cores_max, executor_cores, executor_memory\.",
+        ),
+        (
+            "exec_2x1",
+            r"'exec_2x1', but must be names and values: cores_max, executor_cores, executor_memory\.",
+        ),
+        ({"cores_max": 2}, r"lacks executor_cores, executor_memory\."),
+        (
+            {"cores_max": 2, "executor_cores": None, "executor_memory": "1g"},
+            r"'executor_cores' of .* is None",
+        ),
+        ({"cores_max": 2, "executor_cores": 1, "executor_memory": "1g", "cores": 2}, r"'cores'.*'cores_max'"),
+        ({"cores_max": 2, "executor_cores": 1, "executor_memory": "1g", "budget": {}}, r"option 'budget'\."),
     ],
 )
 def test_a_wrong_block_of_the_configuration_is_refused(parallelism, message):
@@ -196,7 +225,7 @@ def test_a_wrong_block_of_the_configuration_is_refused(parallelism, message):
 def test_an_unknown_key_of_the_budget_is_refused_with_the_known_ones():
     block = {"cores_max": 2, "executor_cores": 1, "executor_memory": "1g"}
     assert ParallelismSetting.from_config(block) == ParallelismSetting(2, 1, "1g")
-    with pytest.raises(UserError, match=r"budget in globals\.yml: .*'core'.* cores, memory, memory_scope"):
+    with pytest.raises(UserError, match=r"'core'.* cores, memory, memory_scope\. .* budget in globals\.yml"):
         ParallelismSetting.from_config(block, {"core": 2})
 
 
@@ -223,8 +252,7 @@ def test_the_host_has_a_core():
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_environment_holds_the_legal_setting_of_its_name(environment):
-    settings = load_configuration(environment)["globals"]
-    assert ParallelismSetting.from_config(settings["parallelism"], settings["budget"]).name == environment
+    assert setting_of(load_configuration(environment)).name == environment
 
 
 def test_there_is_an_environment_for_a_single_core_and_for_the_whole_budget():

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from cifar_pipelines.spark import host, timing
-from cifar_pipelines.spark.session import _native_blas
+from cifar_pipelines.spark.properties import native_blas
 from cifar_pipelines.spark.timing import Work, measured_work
 
 
@@ -156,8 +156,8 @@ def test_a_measurement_of_this_host_is_complete():
 
 def test_native_algebra_is_used_only_where_its_library_is_installed(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert _native_blas() == ""
+    assert native_blas() is None
     library = tmp_path / "lib" / "libmkl_rt.so.2"
     library.parent.mkdir()
     library.touch()
-    assert _native_blas() == f"-Ddev.ludovic.netlib.blas.nativeLibPath={library}"
+    assert native_blas() == library

@@ -115,7 +115,7 @@ def test_no_half_written_zip_is_left_where_writing_fails(tmp_path):
         """Loses a file between the search for secrets and the writing."""
 
         def __getitem__(self, name):
-            if name == "b" and list(tmp_path.glob("*.part")):
+            if name == "b" and list(tmp_path.glob("*.partial")):
                 (tmp_path / "b").unlink()
             return super().__getitem__(name)
 

@@ -65,11 +65,11 @@ def test_a_save_that_was_killed_leaves_the_state_before(checkpoint, monkeypatch)
 
 
 def test_a_leftover_of_a_save_is_no_state(checkpoint):
-    leftover = checkpoint.folder / "state.pt.partial"
+    leftover = checkpoint.folder / "state.pt.4711.partial"
     leftover.write_bytes(b"half a state")
     assert checkpoint.load() is None and find_unfinished(checkpoint.folder.parent) == []
     checkpoint.save(state(), HISTORY)
-    assert checkpoint.load() is not None and not leftover.exists()
+    assert checkpoint.load() is not None
 
 
 def test_loading_runs_no_code_from_the_file(checkpoint):

@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from tests.factories.training import encode
 
+from cifar_pipelines.common.images import encode_png as encode
+from cifar_pipelines.common.tables import PREDICTIONS
 from cifar_pipelines.networks import NetworkShape, build_network
 from cifar_pipelines.training.prediction import (
     PREDICTION_BATCH,
-    PREDICTION_SCHEMA,
     PredictionJob,
     network_of,
     predict_batches,
@@ -68,7 +68,7 @@ def test_predictions_are_those_of_the_module(flip):
 def test_the_table_has_its_columns_and_probabilities_sum_to_one(precision):
     batches = [record_batch(pixels(4)), record_batch(pixels(0)), record_batch(pixels(3, size=20), first=4)]
     found = pa.Table.from_batches(predict_batches(iter(batches), make_job(precision=precision)))
-    assert found.column_names == [column.split()[0] for column in PREDICTION_SCHEMA.split(", ")]
+    assert found.column_names == list(PREDICTIONS.names)
     assert found.schema.types == [pa.string(), pa.int32(), pa.int32(), pa.list_(pa.float32())]
     assert found.column("image_id").to_pylist() == [f"test-{i:05d}" for i in range(7)]
     assert found.column("label").to_pylist() == [0, 1, 2, 0, 0, 1, 2]

@@ -93,7 +93,7 @@ def test_a_version_is_never_overwritten(make):
 def test_what_an_interrupted_run_left_is_not_taken_for_a_network(make, tmp_path):
     make(save=OLD).save(make_trained())
     (tmp_path / "network.pt" / NEW).mkdir()
-    (tmp_path / "network.pt" / NEW / "network.pt.partial").write_bytes(b"half a network")
+    (tmp_path / "network.pt" / NEW / "network.pt.4711.partial").write_bytes(b"half a network")
     assert OLD in make().load().path
 
 

@@ -34,13 +34,12 @@ names, require_known, find = _registry.names, _registry.require_known, _registry
 
 
 def register(factory: Factory) -> Factory:
-    """Registers a factory under its own name.
+    """Makes a function known as the classifier of its file.
 
-    The factory takes a `Task` and, keyword-only and with defaults, its hyperparameters; it returns a
+    The function takes a `Task` and, keyword-only and with defaults, its hyperparameters; it returns a
     Spark ML estimator with the columns `features`, `label` and `prediction`.
     """
-    _registry.add(factory.__name__, factory)
-    return factory
+    return _registry.register(factory)
 
 
 def check_hyperparameters(name: str, params: Mapping[str, Any]) -> dict[str, Any]:

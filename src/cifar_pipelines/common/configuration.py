@@ -1,6 +1,7 @@
 """The configuration folder: how it is loaded, and which environments and parameters are legal."""
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ CONFIG_LOADER_ARGS = {
     "config_patterns": {"spark": ["spark*", "spark*/**"]},
     "custom_resolvers": RESOLVERS,
 }
+# Blocks that take any name, which their owner checks: a source, an extractor, a classifier, a network.
+OPEN_BLOCKS = ("source_options", "*.options", "*.params")
 
 _of_run: dict[str, Any] | None = None
 
@@ -78,6 +81,25 @@ def check_environment(env: str | None) -> None:
         raise unknown_name("environment", env, known, remedy)
 
 
+def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> Any:
+    """Loads the configuration of a run that is still to come, once environment and parameters are checked.
+
+    Args:
+        env: The environment; None takes Kedro's default.
+        runtime_params: Nested names and values from the command line.
+
+    Returns:
+        The configuration loader.
+
+    Raises:
+        UserError: If the environment or a parameter is unknown.
+    """
+    check_environment(env)
+    loader = load_configuration(env, runtime_params)
+    check_runtime_params(runtime_params, loader)
+    return loader
+
+
 def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None:
     """Refuses names given with `--params` that nothing reads.
 
@@ -91,8 +113,7 @@ def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None
     shortcuts = {key for key in loader["globals"] if key not in ("parallelism", "budget")}
     known = shortcuts | set(_paths(load_configuration(loader.env)["parameters"]))
     for path in _leaves(runtime_params):
-        # An option block such as source_options takes names that its owner checks.
-        if path not in known and not any(f"{path}.".startswith(f"{owner}.") for owner in _open_blocks(known)):
+        if path not in known and not any(fnmatchcase(path, f"{block}.*") for block in OPEN_BLOCKS):
             raise unknown_name(
                 "parameter", path, known, "See conf/base/globals.yml and parameters_*.yml for all of them."
             )
@@ -115,10 +136,6 @@ def parse_params(text: str) -> dict[str, Any]:
 def split_params(text: str) -> list[str]:
     """The parts of a text of `--params`, each name=value."""
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _open_blocks(known: set[str]) -> list[str]:
-    return [path for path in known if path.endswith(("options", ".params"))]
 
 
 def _paths(block: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -1,48 +1,88 @@
-"""Checks options from the configuration against the keyword-only arguments they are meant for."""
+"""Blocks of the configuration, checked against the arguments or the dataclass that they are meant for."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+import types
+import typing
+from collections.abc import Callable, Container, Mapping
+from dataclasses import is_dataclass
+from typing import Any, TypeVar
 
 from cifar_pipelines.common.errors import UserError, unknown_name
 
+T = TypeVar("T")
 
-def checked_options(target: Callable, options: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
-    """Checks names and types; the defaults of the arguments say which type each has.
+_IN_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    dict: "names and values",
+    type(None): "null",
+}
+
+
+def build(target: Callable[..., T], block: object, what: str, **given: Any) -> T:
+    """Calls a dataclass or function with a block of the configuration, once that is checked.
 
     Args:
-        target: A function or class whose keyword-only arguments are the legal options.
-        options: Names and values, as they stand in the configuration.
-        what: Whose options they are, such as "the source 'synthetic'"; appears in messages.
+        target: The dataclass or function.
+        block: Names and values, as they stand in the configuration.
+        what: What the block describes, such as "the recipe"; appears in messages.
+        given: Arguments that do not come from the block.
 
     Returns:
-        The options, with whole numbers made float where a float is wanted.
+        What `target` returns.
 
     Raises:
-        UserError: If they are no mapping, a name is unknown, or a value has another type than the default.
+        UserError: As `checked_options` does, or if a value breaks a rule of `target`.
     """
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping):
-        raise UserError(f"The options of {what} are {options!r}, but must be names and values.")
-    parameters = inspect.signature(target).parameters.values()
-    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    checked = {}
-    for key, value in options.items():
-        if key not in defaults:
-            if not defaults:
+    return target(**given, **checked_options(target, block, what, given))
+
+
+def checked_options(target: Callable, block: object, what: str, given: Container[str] = ()) -> dict[str, Any]:
+    """Checks names and types of a block; annotations, else defaults, say which type each value has.
+
+    Args:
+        target: A dataclass, whose fields are the legal names, or a function or class, whose keyword-only arguments are.
+        block: Names and values; None is an empty block.
+        what: What the block describes; appears in messages.
+        given: Names that do not come from the block.
+
+    Returns:
+        The values, with whole numbers made float where a float is wanted, and blocks built where a dataclass is.
+
+    Raises:
+        UserError: If the block is no mapping, a name is unknown or missing, or a value has another type.
+    """
+    wanted = {
+        name: parameter
+        for name, parameter in inspect.signature(target).parameters.items()
+        if (is_dataclass(target) or parameter.kind is parameter.KEYWORD_ONLY) and name not in given
+    }
+    if block is None:
+        block = {}
+    if not isinstance(block, Mapping):
+        names = ", ".join(wanted) or "none, for there are no options"
+        raise UserError(f"The options of {what} are {block!r}, but must be names and values: {names}.")
+    for key in block:
+        if key not in wanted:
+            if not wanted:
                 raise UserError(f"Unknown option {key!r}: {what} has none. Remove it.")
-            raise unknown_name("option", key, defaults, f"These are the options of {what}.")
-        kind = type(defaults[key])
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind:  # not isinstance, because True is an int
-            raise UserError(
-                f"The option {key!r} of {what} is {value!r}, which is not of the type {kind.__name__}. "
-                f"Give a value such as {defaults[key]!r}."
-            )
-        checked[key] = value
-    return checked
+            raise unknown_name("option", key, wanted, f"These are the options of {what}.")
+    required = [name for name, parameter in wanted.items() if parameter.default is parameter.empty]
+    if missing := [name for name in required if name not in block]:
+        raise UserError(f"{what[:1].upper()}{what[1:]} lacks {', '.join(missing)}. Add what is missing.")
+    return {key: _checked(wanted[key], value, what) for key, value in block.items()}
+
+
+def whole(name: str, value: object, least: int) -> None:
+    """Refuses a value that is no whole number, or a smaller one.
+
+    Raises:
+        UserError: With the rule.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"{name} is {value!r}, but must be a whole number of at least {least}.")
 
 
 def flatten(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -51,3 +91,33 @@ def flatten(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in block.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def _checked(parameter: inspect.Parameter, value: Any, what: str) -> Any:
+    kinds = _kinds(parameter)
+    if len(kinds) == 1 and is_dataclass(kinds[0]):
+        return build(kinds[0], value, f"the block {parameter.name} of {what}")
+    if not kinds or type(value) in kinds:  # not isinstance, because True is an int
+        return value
+    if float in kinds and type(value) is int:
+        return float(value)
+    if type(parameter.default) in kinds:
+        example = f"a value such as {parameter.default!r}"
+    else:
+        example = " or ".join(_IN_WORDS.get(kind, kind.__name__) for kind in kinds)
+    names = " or ".join(kind.__name__ for kind in kinds)
+    raise UserError(
+        f"The option {parameter.name!r} of {what} is {value!r}, which is not of the type {names}. Give {example}."
+    )
+
+
+def _kinds(parameter: inspect.Parameter) -> tuple[type, ...]:
+    """The types that a value may have; none where any type is right."""
+    annotation = parameter.annotation
+    if annotation is Any:
+        return ()
+    if annotation is parameter.empty or isinstance(annotation, str):
+        return () if parameter.default is parameter.empty else (type(parameter.default),)
+    union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+    alternatives = typing.get_args(annotation) if union else (annotation,)
+    return tuple(typing.get_origin(kind) or kind for kind in alternatives)

@@ -1,19 +1,58 @@
-"""A kedro command as a process of its own, which ends when this process does."""
+"""Processes that end, with all they started, when this process does."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from cifar_pipelines.common import guardian
 
+PATIENCE_S = guardian.GRACE_S + 10
+
+
+def start_guarded(
+    command: Sequence[str], log: IO[bytes], environment: Mapping[str, str], folder: Path | None = None
+) -> subprocess.Popen:
+    """Starts a command under a guardian, which ends it with all its descendants when this process is gone.
+
+    Args:
+        command: The command and its arguments.
+        log: Gets what the command prints.
+        environment: What its environment has besides, or otherwise than, that of this process.
+        folder: Where the command runs; None for the working directory.
+
+    Returns:
+        The guardian; its exit status is the command's. Its standard input is the pipe by which it knows of this process.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", guardian.__file__, *command],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+
+
+def end_guarded(*guardians: subprocess.Popen) -> None:
+    """Ends guarded processes, all at the same time, and waits for them."""
+    for process in guardians:
+        process.stdin.close()
+    for process in guardians:
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
 
 @contextmanager
 def guarded_kedro(arguments: Sequence[str], project: Path, log: IO[bytes]) -> Iterator[subprocess.Popen]:
-    """Starts a kedro command under a guardian, which ends it with all it started when this process is gone.
+    """Runs a kedro command as a guarded process, which ends with the block.
 
     Args:
         arguments: Arguments of the kedro command.
@@ -24,21 +63,8 @@ def guarded_kedro(arguments: Sequence[str], project: Path, log: IO[bytes]) -> It
         The guardian; its exit status is the command's.
     """
     command = [sys.executable, "-m", "kedro", *arguments]
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-S", guardian.__file__, *command],
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        cwd=project,
-        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )
+    process = start_guarded(command, log, {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"}, project)
     try:
         yield process
     finally:
-        process.stdin.close()
-        try:
-            process.wait(timeout=guardian.GRACE_S + 10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_guarded(process)

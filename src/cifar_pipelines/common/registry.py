@@ -1,9 +1,9 @@
-"""Things that are one file each in a package, both of the same name, such as classifiers and networks."""
+"""Registries of things that are one file each in a package, such as classifiers and networks."""
 
 import importlib
 import pkgutil
 import sys
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cifar_pipelines.common.errors import UserError, unknown_name
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class FileRegistry(Generic[T]):
-    """Finds things by name and imports only the file that is asked for.
+    """Finds things by the names of their files, and imports only the file that is asked for.
 
     Args:
         package: Name of the package that holds the files.
@@ -21,14 +21,23 @@ class FileRegistry(Generic[T]):
     def __init__(self, package: str, kind: str) -> None:
         self.package = package
         self.kind = kind
-        self._found: dict[str, T] = {}
+        self._things: dict[str, T] = {}
 
-    def add(self, name: str, thing: T) -> None:
-        """Registers what a file defines; called by the file when it is imported."""
-        self._found[name] = thing
+    def register(self, thing: Any, value: T | None = None) -> Any:
+        """Registers what a file defines, under the name of the file; usable as a decorator.
+
+        Args:
+            thing: The class or function.
+            value: What is registered for it; None for the class or function itself.
+
+        Returns:
+            The class or function.
+        """
+        self._things[thing.__module__.rpartition(".")[2]] = thing if value is None else value
+        return thing
 
     def names(self) -> list[str]:
-        """All names: that of a file is that of what it defines, so none has to be imported to be listed."""
+        """All names; no file is imported to list it."""
         return sorted(module.name for module in pkgutil.iter_modules(sys.modules[self.package].__path__))
 
     def require_known(self, name: str) -> None:
@@ -43,15 +52,15 @@ class FileRegistry(Generic[T]):
             What it registered.
 
         Raises:
-            UserError: If there is no such file, or it registers nothing under its name.
+            UserError: If there is no such file, or it registers nothing.
         """
         self.require_known(name)
         importlib.import_module(f"{self.package}.{name}")
-        if name not in self._found:
+        if name not in self._things:
             raise UserError(
-                f"{self._folder}/{name}.py must define a function {name} with the decorator @register."
+                f"{self._folder}/{name}.py must define its {self.kind} with the decorator @register."
             )
-        return self._found[name]
+        return self._things[name]
 
     @property
     def _folder(self) -> str:

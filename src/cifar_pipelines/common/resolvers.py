@@ -1,8 +1,18 @@
-"""Functions that the configuration may call to build paths."""
+"""Resolvers: functions that the configuration may call, most of them to build paths."""
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+
+def given(name: str) -> Any:
+    """The value of a name of `globals.yml`, or what the command line gives instead."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.create({"value": f"${{runtime_params:{name},${{globals:{name}}}}}"})["value"]
 
 
 def slug(text: object) -> str:
@@ -22,4 +32,18 @@ def size_suffix(pixels: object) -> str:
     return "" if pixels in (None, "", "None", "null") else f"-{pixels}px"
 
 
-RESOLVERS = {"slug": slug, "path_suffix": path_suffix, "size_suffix": size_suffix}
+def options_suffix(options: Mapping[str, Any] | None) -> str:
+    """Gives other options a suffix of their own, "-1a2b3c4d"; nothing for none."""
+    if not options:
+        return ""
+    text = json.dumps(dict(sorted(options.items())), default=str)
+    return "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+RESOLVERS = {
+    "given": given,
+    "slug": slug,
+    "path_suffix": path_suffix,
+    "size_suffix": size_suffix,
+    "options_suffix": options_suffix,
+}

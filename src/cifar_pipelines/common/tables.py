@@ -1,9 +1,66 @@
-"""Small helpers on Spark tables."""
+"""The tables of the project: their columns, for Spark and for Arrow, and the fingerprint of an image table."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
+
+
+class TableSchema:
+    """Names and types of a table's columns.
+
+    Args:
+        columns: Types by name, as Spark writes them.
+    """
+
+    def __init__(self, **columns: str) -> None:
+        self.columns = columns
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self.columns)
+
+    @property
+    def ddl(self) -> str:
+        """The schema as Spark reads it."""
+        return ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
+
+    @property
+    def arrow(self) -> "pa.Schema":
+        """The schema of Arrow."""
+        import pyarrow as pa
+
+        types = {"string": pa.string(), "binary": pa.binary(), "int": pa.int32(), "long": pa.int64()}
+        types["array<float>"] = pa.list_(pa.float32())
+        return pa.schema([(name, types[kind]) for name, kind in self.columns.items()])
+
+    def with_columns(self, **columns: str) -> "TableSchema":
+        """The same table with more columns at its end."""
+        return TableSchema(**self.columns, **columns)
+
+    def batch(self, *columns: Any) -> "pa.RecordBatch":
+        """Makes a batch of rows.
+
+        Args:
+            columns: The values of every column, in order: Arrow arrays, which are cast, or sequences.
+        """
+        import pyarrow as pa
+
+        schema = self.arrow
+        arrays = [
+            values.cast(field.type) if isinstance(values, pa.Array) else pa.array(values, field.type)
+            for values, field in zip(columns, schema, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+IMAGES = TableSchema(
+    image_id="string", label="int", split="string", rank="long", image="binary", height="int", width="int"
+)
+FEATURES = TableSchema(image_id="string", label="int", split="string", features="array<float>")
+PREDICTIONS = TableSchema(image_id="string", label="int", prediction="int", probability="array<float>")
 
 
 def image_table_fingerprint(images: "DataFrame") -> str:
@@ -17,7 +74,7 @@ def image_table_fingerprint(images: "DataFrame") -> str:
     """
     from pyspark.sql import functions as F  # noqa: N812
 
-    found = images.agg(
+    total = images.agg(
         F.count("*").alias("rows"), F.expr("bit_xor(xxhash64(image_id, label, image))").alias("hash")
     ).first()
-    return f"{(found['hash'] or 0) & (2**64 - 1):016x}-{found['rows']}"
+    return f"{(total['hash'] or 0) & (2**64 - 1):016x}-{total['rows']}"

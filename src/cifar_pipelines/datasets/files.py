@@ -6,6 +6,8 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets.matplotlib import MatplotlibDataset
 
+from cifar_pipelines.common import whole_files
+
 
 class BytesDataset(AbstractDataset[bytes, bytes]):
     """A file of bytes, such as a PDF."""
@@ -25,11 +27,8 @@ class BytesDataset(AbstractDataset[bytes, bytes]):
         return self._path.read_bytes()
 
     def save(self, data: bytes) -> None:
-        """Writes the file beside its place, then moves it there."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_name(self._path.name + ".partial")
-        partial.write_bytes(data)
-        partial.replace(self._path)
+        """Writes the file, whole or not at all."""
+        whole_files.write_bytes(self._path, data)
 
     def _exists(self) -> bool:
         return self._path.is_file()

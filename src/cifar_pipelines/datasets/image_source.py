@@ -36,7 +36,7 @@ class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
         """Constructs the dataset; opens no file.
 
         Args:
-            name: A key of `cifar_pipelines.sources.SOURCES`.
+            name: A name of `cifar_pipelines.sources.names()`.
             path: Where the images lie; None for the source's default.
             options: The source's own settings.
             metadata: Kept for plugins; Kedro ignores it.

@@ -1,12 +1,13 @@
 """A fitted Spark ML model in the catalog."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import VersionNotFoundError
+
+from cifar_pipelines.common import whole_files
 
 if TYPE_CHECKING:
     from pyspark.ml import Model
@@ -50,15 +51,12 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
         super().__init__(PurePosixPath(Path(filepath).resolve()), version, exists_function=_is_whole)
 
     def save(self, data: "Model") -> None:
-        """Writes the model beside its place, then moves it there."""
+        """Writes the model, whole or not at all."""
         target = Path(str(self._get_save_path()))
         if target.exists():
             raise DatasetError(f"{target} exists already; a version is never overwritten.")
-        partial = target.with_name(target.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        data.write().save(partial.as_uri())
-        partial.rename(target)
+        with whole_files.writing(target) as partial:
+            data.write().save(partial.as_uri())
 
     def load(self) -> SavedModel:
         """Loads the model by the class that wrote it."""

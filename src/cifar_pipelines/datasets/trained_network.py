@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, Version
 
+from cifar_pipelines.common import whole_files
+
 if TYPE_CHECKING:
     from cifar_pipelines.training.trained_network import TrainedNetwork
 
@@ -42,14 +44,11 @@ class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork", SavedNetw
         super().__init__(PurePosixPath(filepath), version)
 
     def save(self, data: "TrainedNetwork") -> None:
-        """Writes the network beside its place, then moves it there."""
+        """Writes the network, whole or not at all."""
         import torch
 
-        target = Path(str(self._get_save_path()))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(target.name + ".partial")
-        torch.save(data.as_dict(), partial)
-        partial.rename(target)
+        with whole_files.writing(Path(str(self._get_save_path()))) as partial:
+            torch.save(data.as_dict(), partial)
 
     def load(self) -> SavedNetwork:
         """Loads the network; runs no code from the file."""

@@ -1,29 +1,30 @@
-"""Engines: who brings a training to the executors. Both train the same job to the same outputs.
+"""Engines start the workers of a training on the executors: one file or folder, one engine.
 
 An engine starts one worker per executor, with the executor's cores as threads, and returns when the last
 epoch is done; what came of it lies in the job's checkpoint.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
-from cifar_pipelines.common.errors import unknown_name
+from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
     from cifar_pipelines.training.job import TrainingJob
 
-_CLASSES = {"bigdl": "BigDLEngine", "torch_distributor": "TorchDistributorEngine"}
 
+class Engine(ABC):
+    """A way to train a job; all engines train it to the same outputs."""
 
-class Engine(Protocol):
-    """How a training reaches the executors."""
-
+    @abstractmethod
     def check(self) -> None:
         """Raises a `UserError` if a library is missing, before any process starts."""
 
+    @abstractmethod
     def describe(self) -> str:
         """Name and version, as the run record states them."""
 
+    @abstractmethod
     def train(self, job: "TrainingJob", workers: int, threads: int) -> None:
         """Trains on the run's own Spark session until the last epoch of the job's recipe is done.
 
@@ -34,9 +35,8 @@ class Engine(Protocol):
         """
 
 
-def engine_names() -> list[str]:
-    """The engines' names."""
-    return sorted(_CLASSES)
+_registry = FileRegistry[type[Engine]](__name__, "engine")
+register, engine_names = _registry.register, _registry.names
 
 
 def create_engine(name: str) -> Engine:
@@ -45,6 +45,4 @@ def create_engine(name: str) -> Engine:
     Raises:
         UserError: If the name is unknown.
     """
-    if name not in _CLASSES:
-        raise unknown_name("engine", name, _CLASSES)
-    return getattr(importlib.import_module(f"{__name__}.{name}"), _CLASSES[name])()
+    return _registry.find(name)()

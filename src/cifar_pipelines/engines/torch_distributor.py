@@ -3,11 +3,13 @@
 import logging
 import time
 
+from cifar_pipelines.engines import Engine, register
 from cifar_pipelines.training.job import TrainingJob
 
 
-class TorchDistributorEngine:
-    """See `engines.Engine`. A worker that dies is started again by Spark, from the last checkpoint."""
+@register
+class TorchDistributorEngine(Engine):
+    """Workers by Spark, one per barrier task; the loop is ours. A worker that dies is started again by Spark, from the last checkpoint."""
 
     def check(self) -> None:
         """Nothing to check: it comes with Spark and torch."""

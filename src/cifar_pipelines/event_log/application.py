@@ -1,6 +1,5 @@
 """Where the time of a run went: from Spark's event log and the run records to one small JSON file."""
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.event_log.components import Measured, group_of_stages, split_application, worker_tasks
 from cifar_pipelines.event_log.reader import find_event_log, read_event_log
 from cifar_pipelines.event_log.task_time import Workers
@@ -89,10 +89,7 @@ def write_application(
     try:
         content = application_record(log_file, run_id, setting, records)
         target = APPLICATIONS / setting / f"{run_id}.json"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        partial.write_text(json.dumps(content))
-        partial.rename(target)
+        whole_files.write_json(target, content)
     except Exception as error:  # whatever a log may hold: the results of the run are there, and stay
         logger.warning(
             "Where the time went is not known, because the event log %s could not be read: %s",

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cifar_pipelines.common.configuration import (
-    check_environment,
-    check_runtime_params,
+    checked_configuration,
     load_configuration,
     parse_params,
     split_params,
@@ -14,7 +13,7 @@ from cifar_pipelines.common.configuration import (
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import INGESTION, Family, families_of, family_names
 from cifar_pipelines.records.digest import study_digest
-from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.setting import setting_of
 
 
 def known_pipelines() -> tuple[str, ...]:
@@ -91,12 +90,8 @@ class Experiment:
             UserError: As one of the runs would, hours later.
         """
         for name in self.settings:
-            check_environment(name)
-            loader = load_configuration(name, self.params)
-            check_runtime_params(self.params, loader)
-            setting = ParallelismSetting.from_config(
-                loader["globals"]["parallelism"], loader["globals"]["budget"]
-            )
+            loader = checked_configuration(name, self.params)
+            setting = setting_of(loader)
             for family in self.families:
                 family.check(loader["parameters"], setting)
 

@@ -1,6 +1,5 @@
 """The whole experiment, from the first setting to the comparison."""
 
-import json
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
@@ -170,7 +170,6 @@ def _images_exist(setting: str, params: dict[str, Any]) -> bool:
 def _write_summary(
     file: Path, experiment: Experiment, outcomes: list[Outcome], choice: Choice | None, grow_to: int | None
 ) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "settings": experiment.settings,
         "pipelines": experiment.pipelines,
@@ -180,4 +179,4 @@ def _write_summary(
         "choice": asdict(choice) if choice else None,
         "steps": [asdict(outcome) for outcome in outcomes],
     }
-    file.write_text(json.dumps(content, indent=2, default=str) + "\n")
+    whole_files.write_json(file, content, indent=2, default=str)

@@ -1,15 +1,77 @@
-"""Feature extractors: an image in, a vector of numbers out. One file, one extractor."""
+"""Feature extractors: an image in, a vector of numbers out. One file, one extractor, both of the same name.
 
-from collections.abc import Mapping
-from typing import Any
+What follows a colon in the name of an extractor chooses a variant of it: "torchvision:mobilenet_v2" is mobilenet_v2 of
+`torchvision.py`.
+"""
 
-from cifar_pipelines.common.errors import UserError, unknown_name
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from cifar_pipelines.common.options import checked_options
-from cifar_pipelines.extractors.base import Extractor
-from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
-from cifar_pipelines.extractors.torchvision_backbone import TorchvisionBackbone
+from cifar_pipelines.common.registry import FileRegistry
 
-EXTRACTORS = {"kmeans_patches": KMeansPatches, "torchvision:<backbone>": TorchvisionBackbone}
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+State = dict[str, Any]
+FeatureFunction = Callable[["torch.Tensor"], "np.ndarray"]
+
+
+class Extractor(ABC):
+    """Turns images into feature vectors.
+
+    An extractor is described on the driver, prepared once (weights loaded or a dictionary learned), and
+    built in every Python worker from the prepared state. Its class takes a variant (empty for none), a file with weights
+    (None for its own), an input size (None for its default) and, keyword-only and with defaults, its options.
+
+    Attributes:
+        name: The name by which it was asked for.
+        input_size: Height and width in pixels to which images are resized before they enter.
+        training_images: Number of training images that `prepare` wants to see; 0 for none.
+    """
+
+    name: str
+    input_size: int
+    training_images: int = 0
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises a `UserError` if `prepare` is bound to fail; called before anything starts."""
+
+    @abstractmethod
+    def prepare(self, images: Sequence[bytes], seed: int) -> State:
+        """Loads weights or learns a dictionary; runs on the driver.
+
+        Args:
+            images: Encoded training images, `training_images` of them or all if there are fewer.
+            seed: Seed of whatever is drawn.
+
+        Returns:
+            A picklable state that is broadcast to the workers.
+        """
+
+    @abstractmethod
+    def build(self, state: State, precision: str) -> FeatureFunction:
+        """Builds the feature function; runs once per Python worker.
+
+        Args:
+            state: What `prepare` returned.
+            precision: "fp32" or "bf16".
+
+        Returns:
+            A function from uint8 images of shape (n, 3, input_size, input_size) to float32 features of
+            shape (n, d).
+        """
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Where the weights come from, for the run record: keys `extractor`, `weights`, `input_size`."""
+
+
+_registry = FileRegistry[type[Extractor]](__name__, "extractor")
+register, names = _registry.register, _registry.names
 
 
 def create_extractor(
@@ -21,10 +83,10 @@ def create_extractor(
     """Creates an extractor by name.
 
     Args:
-        name: "kmeans_patches" or "torchvision:<backbone>", such as "torchvision:mobilenet_v2".
-        weights_path: A state dict for the backbone; None takes torchvision's weights.
+        name: A name of `names()`, with its variant where it has some, such as "torchvision:mobilenet_v2".
+        weights_path: A file with weights; None takes the extractor's own.
         input_size: Height and width in pixels; None takes the extractor's own default.
-        options: Further arguments of the extractor.
+        options: The extractor's own settings, which are the keyword-only arguments of its class.
 
     Returns:
         The extractor, not checked yet.
@@ -32,18 +94,12 @@ def create_extractor(
     Raises:
         UserError: If the name or an option is unknown.
     """
-    options = options or {}
-    family, _, backbone = str(name).partition(":")
-    if family == "torchvision" and backbone:
-        checked = checked_options(TorchvisionBackbone, options, "torchvision backbones")
-        return TorchvisionBackbone(backbone, weights_path, input_size, **checked)
-    if name == "kmeans_patches":
-        if weights_path is not None:
-            raise UserError("kmeans_patches learns its dictionary and takes no weights_path; leave it out.")
-        return KMeansPatches(input_size, **checked_options(KMeansPatches, options, "kmeans_patches"))
-    raise unknown_name("extractor", name, EXTRACTORS, "Write torchvision:mobilenet_v2 for a backbone.")
+    file, _, variant = str(name).partition(":")
+    extractor = _registry.find(file)
+    checked = checked_options(extractor, options, f"the extractor {file!r}")
+    return extractor(variant, weights_path, input_size, **checked)
 
 
 def options_of(name: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The options of the family that an extractor belongs to, from all families' options."""
+    """The options of an extractor, from the options of all of them by file."""
     return dict(options.get(str(name).partition(":")[0]) or {})

@@ -9,19 +9,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.images import decode, resize
-from cifar_pipelines.extractors.base import Extractor, FeatureFunction, State
+from cifar_pipelines.common.images import load_batch
+from cifar_pipelines.extractors import Extractor, FeatureFunction, State, register
 
 # Constants of the paper, for pixels in 0..255: they damp patches of almost one colour.
 CONTRAST_EPSILON = 10.0
 WHITENING_EPSILON = 0.1
 
 
+@register
 class KMeansPatches(Extractor):
     """Triangle activations of whitened patches, pooled over quadrants: 4 x `centroids` features.
 
     Args:
-        input_size: Height and width in pixels to which images are resized.
+        variant: Must be empty.
+        weights_path: Must be None, since the dictionary is learned.
+        input_size: Height and width in pixels to which images are resized; None for 32.
         centroids: Size of the dictionary.
         patch_size: Height and width of a patch in pixels.
         patches: Number of training patches that the dictionary is learned from.
@@ -33,6 +36,8 @@ class KMeansPatches(Extractor):
 
     def __init__(
         self,
+        variant: str = "",
+        weights_path: str | None = None,
         input_size: int | None = None,
         *,
         centroids: int = 400,
@@ -40,6 +45,12 @@ class KMeansPatches(Extractor):
         patches: int = 100_000,
         mirror: bool = True,
     ) -> None:
+        if variant:
+            raise UserError(
+                f"kmeans_patches has no variants, such as {variant!r}. Leave out the colon and what follows it."
+            )
+        if weights_path is not None:
+            raise UserError("kmeans_patches learns its dictionary and takes no weights_path; leave it out.")
         self.name = "kmeans_patches"
         self.centroids = centroids
         self.patch_size = patch_size
@@ -142,7 +153,7 @@ class KMeansPatches(Extractor):
         size, per_image = self.patch_size, -(-self.patches // len(images))
         sampled = []
         for encoded in images:
-            image = resize([decode(encoded)], self.input_size)[0].numpy()
+            image = load_batch([encoded], self.input_size)[0].numpy()
             places = rng.integers(0, self.input_size - size + 1, (per_image, 2))
             sampled += [image[:, y : y + size, x : x + size].reshape(-1) for y, x in places]
         return np.stack(sampled[: self.patches]).astype(np.float32)

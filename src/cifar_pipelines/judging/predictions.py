@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.tables import PREDICTIONS
 
-COLUMNS = ("image_id", "label", "prediction", "probability")
 ROW_SUM_TOLERANCE = 1e-3  # float32 probabilities of 131 classes still sum to one within this
 
 
@@ -53,11 +53,11 @@ def check_predictions(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
     Raises:
         UserError: A column is missing, the table is empty, or a row breaks a rule.
     """
-    missing = [name for name in COLUMNS if name not in predictions.columns]
+    missing = [name for name in PREDICTIONS.names if name not in predictions.columns]
     if missing:
         raise UserError(
             f"The predictions table has no column {', '.join(map(repr, missing))}; it has "
-            f"{', '.join(map(repr, predictions.columns)) or 'none'}. It needs {', '.join(COLUMNS)}."
+            f"{', '.join(map(repr, predictions.columns)) or 'none'}. It needs {', '.join(PREDICTIONS.names)}."
         )
     n_classes = len(class_names)
     if n_classes < 2:

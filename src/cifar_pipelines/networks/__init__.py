@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import checked_options
+from cifar_pipelines.common.options import checked_options, whole
 from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def register(*, smallest: int, largest: int) -> Callable[[Callable], Callable]:
     """Makes a function known as the network of its name, for images between two sizes in pixels."""
 
     def decorate(build: Callable) -> Callable:
-        _registry.add(build.__name__, RegisteredNetwork(build, smallest, largest))
-        return build
+        return _registry.register(build, RegisteredNetwork(build, smallest, largest))
 
     return decorate
 
@@ -75,8 +74,8 @@ def checked_network(name: str, shape: NetworkShape, options: Mapping[str, Any] |
         )
     checked = checked_options(network.build, options, f"the network {name!r}")
     for key, value in checked.items():
-        if isinstance(value, int) and value < 1:
-            raise UserError(f"The option {key!r} of the network {name!r} is {value}, but must be at least 1.")
+        if isinstance(value, int):
+            whole(f"The option {key!r} of the network {name!r}", value, 1)
     return checked
 
 

@@ -1,13 +1,13 @@
-"""Figures of what a source holds."""
+"""Plots of images: the distribution of the classes, and sample images."""
 
-import io
 import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from cifar_pipelines.sources.base import SPLITS
+from cifar_pipelines.common.images import decode
+from cifar_pipelines.sources import SPLITS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,12 +102,11 @@ def plot_sample_sheet(samples: dict[str, list[bytes]], title: str) -> "Figure":
         label = textwrap.shorten(str(name), 22, placeholder="…")
         row[0].text(-0.12, 0.5, label, transform=row[0].transAxes, ha="right", va="center", fontsize=10)
         for axes, encoded in zip(row, images, strict=False):
-            with Image.open(io.BytesIO(encoded)) as image:
-                image = image.convert("RGB")
-                image.thumbnail((256, 256))  # a large photograph would only make the file large
-                axes.imshow(
-                    np.asarray(image), interpolation="nearest" if max(image.size) <= 64 else "antialiased"
-                )
+            image = Image.fromarray(decode(encoded))
+            image.thumbnail((256, 256))  # a large photograph would only make the file large
+            axes.imshow(
+                np.asarray(image), interpolation="nearest" if max(image.size) <= 64 else "antialiased"
+            )
     left_out = len(samples) - len(shown)
     note = f" The first {MAX_ROWS} classes; {left_out} more were left out." if left_out > 0 else ""
     figure.text(

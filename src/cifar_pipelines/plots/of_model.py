@@ -1,7 +1,5 @@
 """Plots of one trained model: confusion matrix, ROC curves, right and wrong examples."""
 
-import io
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
@@ -9,11 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image, UnidentifiedImageError
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.judging.predictions import check_predictions
+from cifar_pipelines.common.images import decode
+from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
 from cifar_pipelines.plots.style import (
     GREY,
     LIGHT_GREY,
@@ -94,16 +92,10 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
     checked = check_predictions(predictions, class_names)
     figure, axes = new_figure(size=(8.4, 5.2), title=title)
     ax = axes[0, 0]
-    curves = []
-    for k, name in enumerate(class_names):
-        positive, score = checked.label == k, checked.probability[:, k]
-        if 0 < positive.sum() < len(positive):
-            rates = roc_curve(positive, score)[:2]
-            curves.append((float(roc_auc_score(positive, score)), str(name), *rates))
+    curves = _roc_curves(checked, class_names)
     if not curves:
         message(ax, "All test images are of one class, so there is no ROC curve.")
         return figure
-    curves.sort(key=lambda curve: -curve[0])
     few = len(curves) <= MOST_NUMBERED_CLASSES
     named = curves if few else curves[:3] + curves[-3:]
     for rank, (area, name, false_rate, true_rate) in enumerate(named):
@@ -137,6 +129,19 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
     )
     legend.get_title().set_fontsize(9)
     return figure
+
+
+def _roc_curves(
+    checked: CheckedPredictions, class_names: Sequence[str]
+) -> list[tuple[float, str, np.ndarray, np.ndarray]]:
+    """Area, class, false and true positive rates of every class that is there but not alone, largest area first."""
+    curves = []
+    for k, name in enumerate(class_names):
+        positive, score = checked.label == k, checked.probability[:, k]
+        if 0 < positive.sum() < len(positive):
+            rates = roc_curve(positive, score)[:2]
+            curves.append((float(roc_auc_score(positive, score)), str(name), *rates))
+    return sorted(curves, key=lambda curve: -curve[0])
 
 
 def choose_gallery_ids(predictions: pd.DataFrame, correct: bool, count: int = 20, seed: int = 0) -> list[str]:
@@ -225,10 +230,8 @@ def _show(ax: Axes, image_id: str, images: Mapping[str, bytes]) -> None:
             "Give the bytes of every image that choose_gallery_ids names."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = np.asarray(Image.open(io.BytesIO(images[image_id])).convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+        picture = decode(images[image_id])
+    except Exception as error:  # PIL raises many kinds for damaged files
         raise UserError(
             f"The image {image_id!r} is not a readable PNG or JPEG ({type(error).__name__}). "
             "Run the ingestion again, which skips images that cannot be read."

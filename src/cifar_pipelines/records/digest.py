@@ -23,5 +23,7 @@ def study_digest(parameters: Mapping[str, Any], family: str, model: str, master:
         16 hexadecimal digits.
     """
     blocks = {name: parameters[name] for name in IMAGES} | families()[family].depends_on(parameters, model)
+    # Options of a source count only where there are some: a digest is older than they are.
+    blocks["data"] = {key: value for key, value in blocks["data"].items() if key != "options" or value}
     text = json.dumps([blocks, family, model, master], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

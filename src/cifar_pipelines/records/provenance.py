@@ -1,12 +1,12 @@
 """Where a result comes from: the part of a run record that every kind of run shares."""
 
-import subprocess
 from datetime import datetime, timezone
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from cifar_pipelines.common.git import GitError, git
 from cifar_pipelines.families import present_names
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import SCHEMA_VERSION
@@ -46,17 +46,11 @@ def git_revision() -> str | None:
     """The commit of the code, with "+changes" where tracked files differ from it; None outside of git."""
     here = Path(__file__).parent
     try:
-        revision = _git(here, "rev-parse", "HEAD")
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.CalledProcessError):
+        revision = git(here, "rev-parse", "HEAD").decode().strip()
+        changed = git(here, "status", "--porcelain", "--untracked-files=no")
+    except GitError:
         return None
     return revision + ("+changes" if changed else "")
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 def start_record(

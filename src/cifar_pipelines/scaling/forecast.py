@@ -1,6 +1,5 @@
 """The fit time of a CNN on more images, predicted from the run records that are there before it is trained."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -8,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.records.digest import study_digest
@@ -128,12 +128,9 @@ def store(prediction: Forecast, target: Target, folder: Path) -> Path:
         leaves it alone.
     """
     file = folder / target.setting / f"{target.model}-{target.train_size}-{target.configuration}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
     content = {"made": datetime.now(timezone.utc).isoformat(timespec="seconds")}
     content |= asdict(target) | asdict(prediction)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    part.replace(file)
+    whole_files.write_json(file, content, indent=2)
     return file
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from cifar_pipelines.scaling.fit import Point, ScalingFit, differing, measured
 from cifar_pipelines.scaling.gustafson import fit_gustafson
 from cifar_pipelines.scaling.nonnegative import Estimate, NonNegativeFit, fit_nonnegative
+from cifar_pipelines.spark.setting import oversubscribes
 
 Parameters = dict[str, Estimate]
 
@@ -64,7 +65,7 @@ def fit_scaling(points: Sequence[Point], host_cores: int | None, train_size: int
     Returns:
         Ernest, Amdahl, the Universal Scalability Law and Gustafson, in this order.
     """
-    kept = [point for point in points if host_cores is None or point.cores <= host_cores]
+    kept = [point for point in points if host_cores is None or not oversubscribes(point.cores, host_cores)]
     over = sorted({point.name for point in points if point not in kept})
     left_out = (f"{', '.join(over)}: more cores than the {host_cores} of the host",) if over else ()
     fits = (fit_ernest(kept), fit_amdahl(kept, train_size), fit_usl(kept, train_size), fit_gustafson(kept))

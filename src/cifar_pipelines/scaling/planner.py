@@ -1,4 +1,4 @@
-"""Which parallelism settings a budget allows, which to measure first, and what fitted models expect of the others."""
+"""The plan of a study: the settings that a budget allows, those to measure first, the fit times to expect of the others."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from cifar_pipelines.spark.setting import (
     MINIMUM_EXECUTOR_MEMORY_MB,
     Budget,
     ParallelismSetting,
+    broken_rule,
     format_memory,
     parse_memory_mb,
+    setting_name,
 )
 
 if TYPE_CHECKING:
@@ -33,30 +35,12 @@ class Refusal:
     """A shape that the budget does not allow.
 
     Attributes:
-        cores_max: Cores in all.
-        executor_cores: Cores of one executor.
-        memory: Memory of one executor that was tried.
-        budget: The budget.
+        name: What the setting would be called.
+        rule: The rule that it breaks, with its numbers.
     """
 
-    cores_max: int
-    executor_cores: int
-    memory: str
-    budget: Budget
-
-    @property
-    def name(self) -> str:
-        """What the setting would be called."""
-        return f"exec_{self.cores_max}x{self.executor_cores}"
-
-    @property
-    def rule(self) -> str:
-        """The rule that it breaks: the first sentence of the refusal, without the name of the setting."""
-        try:
-            ParallelismSetting(self.cores_max, self.executor_cores, self.memory, self.budget)
-        except UserError as error:
-            return error.message.removeprefix(f"Illegal parallelism setting {self.name}: ").partition(". ")[0]
-        raise AssertionError(f"{self.name} is legal")
+    name: str
+    rule: str
 
 
 @dataclass(frozen=True)
@@ -107,14 +91,12 @@ def plan_settings(
     for cores_max in range(1, budget.cores + 1):
         for executor_cores in range(1, cores_max + 1):
             memory = format_memory(_memory_mb(budget, cores_max // executor_cores, most_mb))
-            refusal = Refusal(cores_max, executor_cores, memory, budget)
-            if cores_max % executor_cores:  # a refusal looks for the nearest legal setting, which takes time
-                refused.append(refusal)
-                continue
-            try:
+            # Asked first: an illegal setting looks for the nearest legal one, which takes time.
+            rule = broken_rule(cores_max, executor_cores, memory, budget)
+            if rule is None:
                 legal.append(ParallelismSetting(cores_max, executor_cores, memory, budget))
-            except UserError:
-                refused.append(refusal)
+            else:
+                refused.append(Refusal(setting_name(cores_max, executor_cores), rule))
     return legal, refused
 
 
@@ -134,7 +116,7 @@ def most_informative(settings: Sequence[ParallelismSetting], host_cores: int) ->
         The baseline first; fewer than three where no setting adds information.
     """
     fitting = sorted(
-        (setting for setting in settings if setting.cores_max <= host_cores),
+        (setting for setting in settings if not setting.oversubscribes(host_cores)),
         key=lambda setting: (setting.cores_max, setting.executor_cores),
     )
     if not fitting:

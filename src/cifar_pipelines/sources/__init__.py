@@ -1,27 +1,114 @@
-"""Where labelled images come from."""
+"""Sources of labelled images: one file, one source, both of the same name."""
 
-from collections.abc import Mapping
-from typing import Any
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
-from cifar_pipelines.common.errors import UserError, unknown_name
+import pandas as pd
+
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
-from cifar_pipelines.sources.base import ImageSource
-from cifar_pipelines.sources.cifar10 import Cifar10Source
-from cifar_pipelines.sources.image_folder import ImageFolderSource
-from cifar_pipelines.sources.synthetic import SyntheticSource
+from cifar_pipelines.common.registry import FileRegistry
 
-SOURCES: dict[str, type[ImageSource]] = {
-    source.name: source for source in (Cifar10Source, ImageFolderSource, SyntheticSource)
-}
+SPLITS = ("train", "test")
 
-__all__ = ["SOURCES", "ImageSource", "open_source"]
+
+class ImageSource(ABC):
+    """A labelled collection of images with a training and a test split.
+
+    A source is sent to the Spark executors, hence it pickles, costs nothing to construct, and opens its
+    files only when they are needed.
+    """
+
+    name: str
+    path: Path | None  # where the files lie; None if there are none
+    needs: ClassVar[Mapping[str, str]] = {}  # parameters that a command has to give, with placeholders
+
+    def exists(self) -> bool:
+        """Returns whether the folder of the images is there; looks at nothing inside it."""
+        return self.path is None or self.path.is_dir()
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes; a label is a position in this tuple."""
+
+    @abstractmethod
+    def index(self, split: str) -> pd.DataFrame:
+        """Lists the images of one split without decoding any of them.
+
+        Args:
+            split: "train" or "test".
+
+        Returns:
+            One row per image with the columns `image_id` (str, unique over both splits) and `label`
+            (int64), in an order that is the same in every process.
+
+        Raises:
+            UserError: If the split is unknown or the data cannot be found.
+        """
+
+    @abstractmethod
+    def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Reads images; runs on the executors.
+
+        Args:
+            image_ids: Values of the column `image_id`, of either split.
+
+        Yields:
+            Each id with its image as the bytes of a PNG or JPEG file, in the order asked for.
+        """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Returns a SHA-256 in hexadecimal of what identifies the content."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Returns where the images come from, as values that JSON can hold.
+
+        Returns:
+            The keys `name`, `origin`, `path` (None if there are no files), `classes` (their number),
+            `licence`, `citation` (None if unknown) and `obtained`.
+        """
+
+    @abstractmethod
+    def check(self) -> None:
+        """Finds mistakes early.
+
+        Raises:
+            UserError: If the data are missing, damaged, or laid out in a way that cannot be read.
+        """
+
+
+def checked_split(split: str) -> str:
+    """Returns the split, or raises UserError if it is not one of `SPLITS`."""
+    if split not in SPLITS:
+        raise UserError(
+            f"Unknown split {split!r}. A source has the splits 'train' and 'test'; ask for one of them."
+        )
+    return split
+
+
+def sha256_of(parts: Iterable[object]) -> str:
+    """Returns the SHA-256 in hexadecimal of the parts' texts, with NUL between them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{part}\0".encode())
+    return digest.hexdigest()
+
+
+_registry = FileRegistry[type[ImageSource]](__name__, "source")
+register, names, find = _registry.register, _registry.names, _registry.find
 
 
 def open_source(name: str, path: str | None = None, options: Mapping[str, Any] | None = None) -> ImageSource:
     """Constructs a source by name; opens no file.
 
     Args:
-        name: A key of `SOURCES`.
+        name: A name of `names()`.
         path: Where the images lie; None for the source's default. A source without files ignores it.
         options: The source's own settings, which are the keyword-only arguments of its class.
 
@@ -31,11 +118,16 @@ def open_source(name: str, path: str | None = None, options: Mapping[str, Any] |
     Raises:
         UserError: If the name or an option is unknown, or an option has the wrong type or value.
     """
-    if name not in SOURCES:
-        raise unknown_name(
-            "source", name, SOURCES, "A new one is a subclass of ImageSource that is listed in SOURCES."
-        )
+    source = find(name)
     if path is not None and not isinstance(path, str):
         raise UserError(f"The source's path {path!r} is not text. Give a folder, such as data/01_raw/images.")
-    options = checked_options(SOURCES[name], options, f"the source {name!r}")
-    return SOURCES[name](path, **options)
+    return source(path, **checked_options(source, options, f"the source {name!r}"))
+
+
+def needed_parameters(name: str) -> dict[str, str]:
+    """What a command has to give beside the name of a source, as parameters with placeholders.
+
+    Args:
+        name: Name of a source; one that this project does not know, as in an old run record, needs nothing.
+    """
+    return dict(find(name).needs) if name in names() else {}

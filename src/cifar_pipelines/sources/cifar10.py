@@ -1,6 +1,5 @@
 """CIFAR-10, downloaded, verified and unpacked by torchvision."""
 
-import io
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.sources.base import ImageSource, checked_split, sha256_of
+from cifar_pipelines.common.images import encode_png
+from cifar_pipelines.sources import ImageSource, checked_split, register, sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,7 @@ DEFAULT_PATH = "data/01_raw/cifar10"
 ARCHIVE = "cifar-10-python.tar.gz"
 
 
+@register
 class Cifar10Source(ImageSource):
     """The 60,000 images of CIFAR-10, 32x32 RGB, with ids such as `train/00042`."""
 
@@ -43,13 +44,9 @@ class Cifar10Source(ImageSource):
 
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Encodes images as PNG; see `ImageSource.read`."""
-        from PIL import Image
-
         for image_id in image_ids:
             split, number = image_id.split("/")
-            buffer = io.BytesIO()
-            Image.fromarray(_arrays(self.path, split)[int(number)]).save(buffer, "PNG", compress_level=1)
-            yield image_id, buffer.getvalue()
+            yield image_id, encode_png(_arrays(self.path, split)[int(number)])
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of the archive's published MD5, which `check` compares."""

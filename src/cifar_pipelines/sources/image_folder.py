@@ -1,15 +1,15 @@
 """Images in a tree of folders, `split/class/image`."""
 
-import io
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.sources.base import SPLITS, ImageSource, checked_split, sha256_of
+from cifar_pipelines.common.images import recode_png
+from cifar_pipelines.sources import SPLITS, ImageSource, checked_split, register, sha256_of
 
 # What the folder of a split may be called, whatever its case; the first that exists is used.
 SPLIT_FOLDERS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
@@ -18,6 +18,7 @@ EXTENSIONS = (*AS_THEY_ARE, ".bmp", ".webp", ".gif", ".ppm")
 LAYOUT = "The layout is train/<class>/<image> and test/<class>/<image>"
 
 
+@register
 class ImageFolderSource(ImageSource):
     """Images of any size, in colour or gray, that lie in one folder per split and class.
 
@@ -25,6 +26,7 @@ class ImageFolderSource(ImageSource):
     """
 
     name = "image_folder"
+    needs: ClassVar = {"source_path": "<folder>"}
 
     def __init__(self, path: str | None = None) -> None:
         """Constructs the source.
@@ -63,7 +65,8 @@ class ImageFolderSource(ImageSource):
         """Reads files; see `ImageSource.read`."""
         for image_id in image_ids:
             file = self.path / image_id
-            yield image_id, file.read_bytes() if file.suffix.lower() in AS_THEY_ARE else _as_png(file)
+            encoded = file.read_bytes()
+            yield image_id, encoded if file.suffix.lower() in AS_THEY_ARE else recode_png(encoded)
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all images' paths and sizes in bytes."""
@@ -117,11 +120,11 @@ class ImageFolderSource(ImageSource):
 
     def _split_folder(self, split: str) -> Path:
         """Finds the folder of a split."""
-        found = {folder.name.lower(): folder for folder in _folders(self.path)}
+        folders = {folder.name.lower(): folder for folder in _folders(self.path)}
         for name in SPLIT_FOLDERS[split]:
-            if name in found:
-                return found[name]
-        names = ", ".join(sorted(folder.name for folder in found.values())[:10]) or "no folder"
+            if name in folders:
+                return folders[name]
+        names = ", ".join(sorted(folder.name for folder in folders.values())[:10]) or "no folder"
         raise UserError(
             f"{self.path} has no folder for the {split} split. It has to be called "
             f"{' or '.join(SPLIT_FOLDERS[split])}; found: {names}. {LAYOUT}."
@@ -162,14 +165,3 @@ def _classes(split_folder: Path) -> dict[str, list[Path]]:
                 f"ends in {', '.join(EXTENSIONS)}: add images or remove the folder."
             )
     return classes
-
-
-def _as_png(file: Path) -> bytes:
-    """Re-encodes an image of another format (its first frame) as PNG."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    with Image.open(file) as image:
-        gray = image.mode in ("1", "L")
-        image.convert("L" if gray else "RGB").save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()

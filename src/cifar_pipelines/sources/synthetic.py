@@ -13,7 +13,6 @@ the first 2,000 test images:
 One core draws and encodes about 1,900 images per second.
 """
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -21,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.sources.base import SPLITS, ImageSource, checked_split, sha256_of
+from cifar_pipelines.common.images import encode_png
+from cifar_pipelines.sources import SPLITS, ImageSource, checked_split, register, sha256_of
 
 GENERATOR_VERSION = 1
 
@@ -81,6 +81,15 @@ def _colour(value: float, hue: float, saturation: float) -> Array:
     return (value + saturation * np.cos(2 * np.pi * (hue - np.arange(3) / 3))).astype(np.float32)
 
 
+def _placed(
+    dx: Array, dy: Array, radius: float, squeeze: float, random: np.random.Generator
+) -> tuple[Array, Array]:
+    """Coordinates of a randomly turned shape, from the distances to its centre."""
+    angle = random.uniform(0, 2 * np.pi)
+    cos, sin = np.float32(np.cos(angle) / radius), np.float32(np.sin(angle) / radius)
+    return cos * dx + sin * dy, (cos * dy - sin * dx) / np.float32(squeeze)
+
+
 def draw(label: int, size: int, random: np.random.Generator) -> Array:
     """Draws one image.
 
@@ -97,11 +106,7 @@ def draw(label: int, size: int, random: np.random.Generator) -> Array:
     pixels = size / 2
 
     def placed(centre: Array, radius: float, squeeze: float = 1.0) -> tuple[Array, Array]:
-        """Coordinates of a randomly turned shape."""
-        angle = random.uniform(0, 2 * np.pi)
-        cos, sin = np.float32(np.cos(angle) / radius), np.float32(np.sin(angle) / radius)
-        dx, dy = x - np.float32(centre[0]), y - np.float32(centre[1])
-        return cos * dx + sin * dy, (cos * dy - sin * dx) / np.float32(squeeze)
+        return _placed(x - np.float32(centre[0]), y - np.float32(centre[1]), radius, squeeze, random)
 
     def ripple(strength: float) -> Array:
         """A sine wave of random direction and length, (size, size, 1)."""
@@ -140,6 +145,7 @@ def draw(label: int, size: int, random: np.random.Generator) -> Array:
     return (np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
+@register
 class SyntheticSource(ImageSource):
     """Shapes in front of clutter, with ids such as `train/0000042`.
 
@@ -197,17 +203,13 @@ class SyntheticSource(ImageSource):
 
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Draws images and encodes them as PNG; see `ImageSource.read`."""
-        from PIL import Image
-
         for image_id in image_ids:
             split, number = image_id.split("/")
             random = np.random.default_rng(
                 np.random.SeedSequence([self.seed, SPLITS.index(split), int(number)])
             )
             image = draw(self._labels[int(number) % len(CLASS_NAMES)], self.image_size, random)
-            buffer = io.BytesIO()
-            Image.fromarray(image).save(buffer, "PNG", compress_level=1)
-            yield image_id, buffer.getvalue()
+            yield image_id, encode_png(image)
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of the generator's version and all settings."""

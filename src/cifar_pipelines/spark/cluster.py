@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cifar_pipelines.common import guardian
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.processes import end_guarded, start_guarded
 from cifar_pipelines.spark.setting import ParallelismSetting
 
 # Daemons live for one run: optimising them would take longer than it saves, and takes cores from the executors.
@@ -122,14 +122,7 @@ class EmbeddedCluster:
 
     def stop(self) -> None:
         """Ends the Worker, its executors and the Master; may be called twice."""
-        for process in reversed(self._guardians):
-            process.stdin.close()
-        for process in reversed(self._guardians):
-            try:
-                process.wait(timeout=guardian.GRACE_S + 5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end_guarded(*reversed(self._guardians))
         self._guardians.clear()
         self.master_url = None
 
@@ -139,7 +132,6 @@ class EmbeddedCluster:
         spark_home = Path(pyspark.__file__).parent
         command = [str(spark_home / "bin" / "spark-class"), main_class, *arguments]
         environment = {
-            **os.environ,
             "JAVA_HOME": str(self.java_home),
             "SPARK_HOME": str(spark_home),
             "SPARK_LOCAL_IP": self.config.host,
@@ -151,16 +143,7 @@ class EmbeddedCluster:
             "SPARK_LAUNCHER_OPTS": LIGHT_JVM,
         }
         with (self.log_dir / f"{name}.log").open("wb") as log:
-            self._guardians.append(
-                subprocess.Popen(
-                    [sys.executable, "-I", "-S", guardian.__file__, *command],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    start_new_session=True,
-                )
-            )
+            self._guardians.append(start_guarded(command, log, environment))
 
     def _await(self, name: str, pattern: re.Pattern[str]) -> re.Match[str]:
         log = self.log_dir / f"{name}.log"

@@ -1,9 +1,9 @@
 """How busy the host was while something was timed, and how much of that was somebody else."""
 
 import os
-import threading
 import time
 
+from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.spark.setting import host_cores
 
 POLL_S = 1.0
@@ -22,9 +22,8 @@ class HostMeter:
         self._start = _host_seconds()
         self._spent: dict[tuple[int, float], float] = {}
         self._baseline = self._sample()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
+        self._polling = Polling(self._sample, POLL_S)
+        self._polling.start()
 
     def stop(self) -> dict[str, float | None]:
         """Ends the measurement.
@@ -33,9 +32,7 @@ class HostMeter:
             `before` and `after`: load average of the last minute. `other_cpu_share`: CPU time of other
             processes over that of all the host's cores, 0 to 1.
         """
-        self._stopped.set()
-        self._thread.join()
-        self._sample()
+        self._polling.stop()
         wall, busy = (now - then for now, then in zip(_host_seconds(), self._start, strict=True))
         own = sum(seconds - self._baseline.get(process, 0.0) for process, seconds in self._spent.items())
         share = (busy - own) / max(wall * host_cores(), 1e-9)
@@ -44,10 +41,6 @@ class HostMeter:
             "after": load_average(),
             "other_cpu_share": round(min(max(share, 0.0), 1.0), 3),
         }
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(POLL_S):
-            self._sample()
 
     def _sample(self) -> dict[tuple[int, float], float]:
         """Notes the CPU seconds of this process and its descendants, by pid and start."""

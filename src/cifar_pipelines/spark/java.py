@@ -1,4 +1,4 @@
-"""Finds the Java runtime that Spark needs."""
+"""The Java runtime that Spark needs."""
 
 import os
 import shutil

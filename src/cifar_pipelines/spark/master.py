@@ -1,4 +1,4 @@
-"""A standalone Master that is there already: does it answer, and by which address do its Workers find the driver?"""
+"""A standalone Master that is there already: whether it answers, and the driver's address for its Workers."""
 
 import os
 import re
@@ -10,23 +10,23 @@ from cifar_pipelines.common.errors import UserError
 
 CONNECT_S = 4.0
 GIVEN_UP = "Spark gave up, since no Master answered"
-_PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):(\d{1,5})")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):(\d{1,5})")
 
 
-def master_places(url: str) -> list[tuple[str, int]]:
+def master_addresses(url: str) -> list[tuple[str, int]]:
     """Host and port of a Master, or of several that stand by for each other (`spark://a:7077,b:7077`).
 
     Raises:
         UserError: If the address is none.
     """
     scheme, _, rest = url.partition("://")
-    found = [_PLACE.fullmatch(part) for part in rest.split(",")]
-    if scheme != "spark" or not all(found) or not all(0 < int(match[2]) < 65536 for match in found):
+    addresses = [_ADDRESS.fullmatch(part) for part in rest.split(",")]
+    if scheme != "spark" or not all(addresses) or not all(0 < int(match[2]) < 65536 for match in addresses):
         raise UserError(
             f"The Master's address is {url!r}, but must be spark://host:port, such as spark://master.lab:7077. It stands "
             "at the top of the Master's web page (port 8080, if nobody changed it)."
         )
-    return [(match[1].strip("[]"), int(match[2])) for match in found]
+    return [(match[1].strip("[]"), int(match[2])) for match in addresses]
 
 
 def reach_master(url: str, timeout_s: float = CONNECT_S) -> str:
@@ -43,9 +43,9 @@ def reach_master(url: str, timeout_s: float = CONNECT_S) -> str:
         UserError: If nothing answers there in time.
     """
     reason = ""
-    for place in master_places(url):
+    for address in master_addresses(url):
         try:
-            with socket.create_connection(place, timeout=timeout_s) as connection:
+            with socket.create_connection(address, timeout=timeout_s) as connection:
                 return connection.getsockname()[0]
         except OSError as error:
             reason = error.strerror or str(error)

@@ -1,11 +1,11 @@
-"""What a node may know about the run it is part of."""
+"""The run that a node is part of."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cifar_pipelines.spark.cluster_info import ClusterInfo
     from cifar_pipelines.spark.setting import ParallelismSetting
-    from cifar_pipelines.spark.spark_config import ClusterInfo
 
 
 @dataclass

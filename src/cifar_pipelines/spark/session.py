@@ -4,21 +4,22 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.spark.cluster import LIGHT_JVM, EmbeddedCluster
+from cifar_pipelines.spark.cluster import EmbeddedCluster
+from cifar_pipelines.spark.cluster_info import ClusterInfo
 from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.master import GIVEN_UP, driver_address, no_session, refusals_explained
 from cifar_pipelines.spark.package import ship_package
-from cifar_pipelines.spark.setting import ParallelismSetting, host_cores
-from cifar_pipelines.spark.spark_config import EMBEDDED, ClusterInfo, SparkConfig
+from cifar_pipelines.spark.properties import native_blas, spark_properties
+from cifar_pipelines.spark.setting import ParallelismSetting, host_cores, setting_name
+from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
 from cifar_pipelines.spark.stall import StallWatch
 
 if TYPE_CHECKING:
@@ -82,24 +83,18 @@ class SparkRuntime:
         """
         started = time.perf_counter()
         java_home = find_java_home()
-        log_dir = self.log_dir
-        log_dir.mkdir(parents=True, exist_ok=True)
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        embedded = self.config.master == EMBEDDED
         try:
-            embedded = self.config.master == EMBEDDED
-            if embedded:
-                on_step(
-                    f"Starting Spark at {self.setting.name}: {self.setting.executors} executor(s) with "
-                    f"{self.setting.executor_cores} core(s) and {self.setting.executor_memory} each."
-                )
-                cluster = EmbeddedCluster(self.setting, log_dir, java_home, self.config.embedded)
-                master = self._stack.enter_context(cluster).master_url
-            else:
-                master = self.config.master
+            self._change_process(java_home, embedded)
+            cluster = self._start_cluster(java_home, on_step) if embedded else None
+            master = cluster.master_url if cluster else self.config.master
+            if not cluster:
                 on_step(f"Connecting to {master} at {self.setting.name}.")
             with refusals_explained(master):
-                self.session = self._build_session(master, embedded, java_home, log_dir)
+                self.session = self._build_session(master, embedded)
                 self._stack.callback(self._stop_session)
-                if embedded:
+                if cluster:
                     cluster.await_worker()
                 else:
                     watch = StallWatch(self.session, self.config.stall_timeout_s)
@@ -108,27 +103,38 @@ class SparkRuntime:
         except BaseException:
             self.stop()
             raise
+        self.info = self._describe(executors, embedded, time.perf_counter() - started)
+        on_step(
+            f"{len(executors)} executor(s) with {self.info.cores} core(s) in all are ready after "
+            f"{self.info.start_up_s:.1f} s; application {self.info.application_id}, logs in {self.info.log_dir}."
+        )
+        return self.info
+
+    def _start_cluster(self, java_home: Path, on_step: Callable[[str], None]) -> EmbeddedCluster:
+        on_step(
+            f"Starting Spark at {self.setting.name}: {self.setting.executors} executor(s) with "
+            f"{self.setting.executor_cores} core(s) and {self.setting.executor_memory} each."
+        )
+        cluster = EmbeddedCluster(self.setting, self.log_dir, java_home, self.config.embedded)
+        return self._stack.enter_context(cluster)
+
+    def _describe(
+        self, executors: tuple[dict[str, Any], ...], embedded: bool, start_up_s: float
+    ) -> ClusterInfo:
         context = self.session.sparkContext
-        self.info = ClusterInfo(
+        effective = dict(context.getConf().getAll())
+        return ClusterInfo(
             setting=self.setting.name,
             asked=self.setting.asked(),
             master=context.master,
             embedded=embedded,
             executors=executors,
             host_cores=host_cores(),
-            start_up_s=time.perf_counter() - started,
-            log_dir=os.path.relpath(log_dir),
-            web_ui=context.uiWebUrl,
+            start_up_s=start_up_s,
+            log_dir=os.path.relpath(self.log_dir),
             application_id=context.applicationId,
-            properties={
-                key: value for key, value in sorted(context.getConf().getAll()) if key in _RECORDED_PROPERTIES
-            },
+            properties={key: effective[key] for key in sorted(_RECORDED_PROPERTIES) if key in effective},
         )
-        on_step(
-            f"{len(executors)} executor(s) with {self.info.cores} core(s) in all are ready after "
-            f"{self.info.start_up_s:.1f} s; application {context.applicationId}, logs in {self.info.log_dir}."
-        )
-        return self.info
 
     def stop(self) -> None:
         """Stops the session and the embedded cluster; may be called twice."""
@@ -157,57 +163,45 @@ class SparkRuntime:
         sys.unraisablehook = _report_unless_interrupted
         raise KeyboardInterrupt
 
-    def _build_session(self, master: str, embedded: bool, java_home: Path, log_dir: Path) -> "SparkSession":
-        # PySpark launches the driver's JVM by this environment variable.
-        os.environ["JAVA_HOME"] = str(java_home)
-        # The driver's share of the algebra is small: a second thread of MKL would only spin for work.
-        os.environ["MKL_THREADING_LAYER"] = "SEQUENTIAL"
+    def _change_process(self, java_home: Path, embedded: bool) -> None:
+        """Sets what a session needs in this process; all of it is put back when the runtime stops."""
+        variables = {
+            # PySpark launches the driver's JVM by this variable.
+            "JAVA_HOME": str(java_home),
+            # The driver's share of the algebra is small: a second thread of MKL would only spin for work.
+            "MKL_THREADING_LAYER": "SEQUENTIAL",
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_DRIVER_PYTHON": sys.executable,
+        }
         if embedded:
-            os.environ["SPARK_LOCAL_IP"] = self.config.embedded.host
-        os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+            variables["SPARK_LOCAL_IP"] = self.config.embedded.host
+        self._stack.enter_context(environment(variables))
+        self._stack.callback(setattr, sys, "unraisablehook", sys.unraisablehook)
+        if _in_main_thread():
+            # PySpark and this runtime replace it.
+            self._stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+
+    def _build_session(self, master: str, embedded: bool) -> "SparkSession":
         from pyspark.sql import SparkSession
 
         if SparkSession.getActiveSession() is not None:
             # getOrCreate would keep the old session's master and executors.
             SparkSession.getActiveSession().stop()
-        events = log_dir / "event_log"
+        events = self.log_dir / "event_log"
         events.mkdir(exist_ok=True)
-        cores, host = str(self.setting.cores_max), self.config.embedded.host
         if embedded:
+            host = self.config.embedded.host
             driver = {"spark.driver.host": host, "spark.driver.bindAddress": host}
         else:
             driver = driver_address(master, self.config.properties)
-        properties = {
-            "spark.app.name": self.run_name,
-            "spark.eventLog.dir": events.as_uri(),
-            "spark.sql.warehouse.dir": (Path(tempfile.gettempdir()) / "spark-warehouse").as_uri(),
-            # Partitions follow the cores; Spark's own default of 200 is for clusters of hundreds of cores.
-            "spark.sql.shuffle.partitions": cores,
-            "spark.default.parallelism": cores,
-            **{
-                key: str(value).lower() if isinstance(value, bool) else str(value)
-                for key, value in self.config.properties.items()
-            },
-            **self.setting.spark_conf(),
-            **driver,
-        }
-        quiet = f"-Dlog4j2.configurationFile={(Path(__file__).parent / 'log4j2.properties').as_uri()}"
-        options = _native_blas()
-        # The driver schedules and adds up: compiling its code to the last would take cores from the executors.
-        for key, value in {
-            "spark.driver.extraJavaOptions": f"{LIGHT_JVM} {quiet} {options}",
-            "spark.executor.extraJavaOptions": f"{_collector(self.setting.executor_cores)} {options}",
-        }.items():
-            properties[key] = f"{properties.get(key, '')} {value}".strip()
-        if self.jars:
-            for side in ("driver", "executor"):
-                properties[f"spark.{side}.extraClassPath"] = os.pathsep.join(self.jars)
         builder = SparkSession.builder.master(master)
-        for key, value in properties.items():
+        for key, value in spark_properties(
+            self.setting, self.config, self.run_name, events, driver, self.jars, native_blas()
+        ).items():
             builder = builder.config(key, value)
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
-        if threading.current_thread() is threading.main_thread():
+        if _in_main_thread():
             # PySpark's handler of Ctrl-C calls the JVM from within a call to the JVM, which fails and hides it.
             signal.signal(signal.SIGINT, self._interrupt)
         if not embedded:
@@ -226,18 +220,18 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
     """
     session = active_session()
     deadline = time.monotonic() + timeout_s
-    found: tuple[dict[str, Any], ...] = ()
+    registered: tuple[dict[str, Any], ...] = ()
     while time.monotonic() < deadline:
         if session.sparkContext._jsc.sc().isStopped():
             raise no_session(session.sparkContext.master, GIVEN_UP)
-        found = registered_executors(session)
-        if len(found) >= executors:
-            return found
+        registered = registered_executors(session)
+        if len(registered) >= executors:
+            return registered
         time.sleep(0.1)
     conf = session.sparkContext.getConf()
-    name = f"exec_{conf.get('spark.cores.max')}x{conf.get('spark.executor.cores')}"
+    name = setting_name(conf.get("spark.cores.max"), conf.get("spark.executor.cores"))
     raise UserError(
-        f"{len(found)} of {executors} executors registered within {timeout_s:.0f} s on "
+        f"{len(registered)} of {executors} executors registered within {timeout_s:.0f} s on "
         f"{session.sparkContext.master}. The setting {name} needs {conf.get('spark.cores.max')} free cores and {executors} x "
         f"{conf.get('spark.executor.memory')} on the Workers. Look at the Master's web page for what is free, choose a "
         "smaller setting, or raise executors_timeout_s in conf/base/spark.yml."
@@ -247,18 +241,18 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
 def registered_executors(session: "SparkSession") -> tuple[dict[str, Any], ...]:
     """The live executors, the driver left out: id, host and cores of each."""
     listed = session.sparkContext._jsc.sc().statusStore().executorList(True)
-    found = []
+    live = []
     for i in range(listed.size()):
         executor = listed.apply(i)
         if executor.id() != "driver" and executor.totalCores() > 0:
-            found.append(
+            live.append(
                 {
                     "id": executor.id(),
                     "host": executor.hostPort().rsplit(":", 1)[0],
                     "cores": executor.totalCores(),
                 }
             )
-    return tuple(sorted(found, key=lambda executor: int(executor["id"])))
+    return tuple(sorted(live, key=lambda executor: int(executor["id"])))
 
 
 def active_session() -> "SparkSession":
@@ -283,12 +277,20 @@ def _report_unless_interrupted(unraisable: Any) -> None:
         sys.__unraisablehook__(unraisable)
 
 
-def _collector(cores: int) -> str:
-    """The garbage collector of an executor: one thread per core, and no more heap than the data need."""
-    return "-XX:+UseSerialGC" if cores == 1 else f"-XX:+UseParallelGC -XX:ParallelGCThreads={cores}"
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
-def _native_blas() -> str:
-    """The Java option that lets Spark ML multiply with Intel's MKL, where its wheel is installed."""
-    found = sorted(Path(sys.prefix).glob("lib/libmkl_rt.so*"))
-    return f"-Ddev.ludovic.netlib.blas.nativeLibPath={found[-1]}" if found else ""
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets environment variables while the block runs."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

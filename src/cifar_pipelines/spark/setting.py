@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import build, whole
 
+# A setting's name, `exec_<M>x<C>`, within a longer text.
+NAME_PATTERN = r"exec_\d+x\d+"
 # Spark refuses an executor heap below 1.5 times the 300 MiB that it reserves for itself.
 MINIMUM_EXECUTOR_MEMORY_MB = 450
 
@@ -40,9 +43,22 @@ def format_memory(mb: int) -> str:
     return f"{mb // 1024}g" if mb % 1024 == 0 else f"{mb}m"
 
 
-def _require_positive_int(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UserError(f"{name} is {value!r}, but must be a whole number of at least 1.")
+def setting_name(cores_max: int, executor_cores: int) -> str:
+    """The name of a setting, which is also that of its environment: `exec_<M>x<C>`."""
+    return f"exec_{cores_max}x{executor_cores}"
+
+
+class IllegalSettingError(UserError):
+    """A parallelism setting that breaks a rule.
+
+    Attributes:
+        rule: The rule that it breaks, with its numbers.
+        remedy: What to do, a sentence.
+    """
+
+    def __init__(self, name: str, rule: str, remedy: str) -> None:
+        super().__init__(f"Illegal parallelism setting {name}: {rule}. {remedy}")
+        self.rule, self.remedy = rule, remedy
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,7 @@ class Budget:
     memory_scope: str = "total"
 
     def __post_init__(self) -> None:
-        _require_positive_int("budget.cores", self.cores)
+        whole("budget.cores", self.cores, 1)
         parse_memory_mb(self.memory)
         if self.memory_scope not in ("total", "per_executor"):
             raise UserError(
@@ -92,53 +108,30 @@ class ParallelismSetting:
     budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
-        _require_positive_int("cores_max (spark.cores.max)", self.cores_max)
-        _require_positive_int("executor_cores (spark.executor.cores)", self.executor_cores)
-        if self.cores_max > self.budget.cores:
-            raise self._refusal(
-                f"spark.cores.max = {self.cores_max} exceeds the budget of {self.budget.cores} cores in all"
-            )
-        if self.cores_max % self.executor_cores:
-            raise self._refusal(
-                f"spark.cores.max = {self.cores_max} is not divisible by spark.executor.cores = "
-                f"{self.executor_cores}, so {self.cores_max % self.executor_cores} cores would stay unused"
-            )
-        memory_mb = parse_memory_mb(self.executor_memory)
-        if memory_mb < MINIMUM_EXECUTOR_MEMORY_MB:
-            raise UserError(
-                f"spark.executor.memory = {self.executor_memory} is below Spark's minimum of "
-                f"{MINIMUM_EXECUTOR_MEMORY_MB}m. Try 1g."
-            )
-        allowed_mb = self.budget.memory_per_executor_mb(self.executors)
-        if memory_mb > allowed_mb:
-            scope = (
-                "per executor"
-                if self.budget.memory_scope == "per_executor"
-                else f"in all, and {self.executors} x {self.executor_memory} is more"
-            )
-            if allowed_mb < MINIMUM_EXECUTOR_MEMORY_MB:
-                remedy = f"{self.executors} executors do not fit it at all: take fewer, larger ones."
-            else:
-                remedy = f"At most {format_memory(allowed_mb)} fits {self.executors} executor(s)."
-            raise UserError(
-                f"Illegal parallelism setting {self.name}: spark.executor.memory = {self.executor_memory} "
-                f"exceeds the budget of {self.budget.memory} {scope}. {remedy}"
-            )
+        whole("cores_max (spark.cores.max)", self.cores_max, 1)
+        whole("executor_cores (spark.executor.cores)", self.executor_cores, 1)
+        rule = broken_rule(self.cores_max, self.executor_cores, self.executor_memory, self.budget)
+        if rule is not None:
+            raise IllegalSettingError(self.name, rule, self._remedy())
 
-    def _refusal(self, rule: str) -> UserError:
-        cores_max, executor_cores = nearest_legal_shape(
-            self.cores_max, self.executor_cores, self.budget.cores
-        )
-        return UserError(
-            f"Illegal parallelism setting {self.name}: {rule}. The nearest legal setting is "
-            f"exec_{cores_max}x{executor_cores} (spark.cores.max = {cores_max}, "
-            f"spark.executor.cores = {executor_cores})."
-        )
+    def _remedy(self) -> str:
+        if self.cores_max > self.budget.cores or self.cores_max % self.executor_cores:
+            nearest = nearest_legal_shape(self.cores_max, self.executor_cores, self.budget.cores)
+            return (
+                f"The nearest legal setting is {setting_name(*nearest)} (spark.cores.max = {nearest[0]}, "
+                f"spark.executor.cores = {nearest[1]})."
+            )
+        if self.executor_memory_mb < MINIMUM_EXECUTOR_MEMORY_MB:
+            return "Try 1g."
+        allowed_mb = self.budget.memory_per_executor_mb(self.executors)
+        if allowed_mb < MINIMUM_EXECUTOR_MEMORY_MB:
+            return f"{self.executors} executors do not fit it at all: take fewer, larger ones."
+        return f"At most {format_memory(allowed_mb)} fits {self.executors} executor(s)."
 
     @property
     def name(self) -> str:
-        """The setting's name, which is also that of its environment: `exec_<M>x<C>`."""
-        return f"exec_{self.cores_max}x{self.executor_cores}"
+        """The setting's name, which is also that of its environment."""
+        return setting_name(self.cores_max, self.executor_cores)
 
     @property
     def executors(self) -> int:
@@ -151,37 +144,18 @@ class ParallelismSetting:
         return parse_memory_mb(self.executor_memory)
 
     @classmethod
-    def from_config(cls, parallelism: object, budget: dict[str, Any] | None = None) -> "ParallelismSetting":
+    def from_config(cls, parallelism: object, budget: object = None) -> "ParallelismSetting":
         """Builds a setting from the `parallelism` and `budget` blocks of `globals.yml`.
 
         Raises:
             UserError: If a key is missing or unknown, or a rule is broken.
         """
-        required = ("cores_max", "executor_cores", "executor_memory")
-        if not isinstance(parallelism, dict):
-            raise UserError(f"parallelism is {parallelism!r}, but must hold {', '.join(required)}.")
-        missing = [key for key in required if parallelism.get(key) is None]
-        unknown = [str(key) for key in parallelism if key not in required]
-        if missing or unknown:
-            raise UserError(
-                "The parallelism setting "
-                + "; ".join(
-                    part
-                    for part in (
-                        f"lacks {', '.join(missing)}" if missing else "",
-                        f"has unknown keys {', '.join(unknown)}" if unknown else "",
-                    )
-                    if part
-                )
-                + f". It must hold exactly {', '.join(required)} (conf/<environment>/globals.yml)."
-            )
-        try:
-            limits = Budget(**(budget or {}))
-        except TypeError as error:
-            raise UserError(
-                f"budget in globals.yml: {error}. Known keys: cores, memory, memory_scope."
-            ) from None
-        return cls(**parallelism, budget=limits)
+        limits = build(Budget, budget, "the budget in globals.yml")
+        return build(cls, parallelism, "the parallelism setting in globals.yml", budget=limits)
+
+    def oversubscribes(self, cores: int) -> bool:
+        """Whether a host with so many cores cannot give every core of the executors one of its own."""
+        return oversubscribes(self.cores_max, cores)
 
     def spark_conf(self) -> dict[str, str]:
         """The three Spark properties that make the setting."""
@@ -199,6 +173,44 @@ class ParallelismSetting:
             "executor_memory_mb": self.executor_memory_mb,
             "executors": self.executors,
         }
+
+
+def setting_of(loader: Any) -> ParallelismSetting:
+    """The setting of a configuration.
+
+    Args:
+        loader: A configuration loader.
+
+    Raises:
+        UserError: If it is illegal.
+    """
+    return ParallelismSetting.from_config(
+        loader["globals"].get("parallelism"), loader["globals"].get("budget")
+    )
+
+
+def broken_rule(cores_max: int, executor_cores: int, executor_memory: str, budget: Budget) -> str | None:
+    """The rule that a setting breaks, with its numbers; None for a legal one."""
+    if cores_max > budget.cores:
+        return f"spark.cores.max = {cores_max} exceeds the budget of {budget.cores} cores in all"
+    if cores_max % executor_cores:
+        return (
+            f"spark.cores.max = {cores_max} is not divisible by spark.executor.cores = {executor_cores}, so "
+            f"{cores_max % executor_cores} cores would stay unused"
+        )
+    memory_mb, executors = parse_memory_mb(executor_memory), cores_max // executor_cores
+    if memory_mb < MINIMUM_EXECUTOR_MEMORY_MB:
+        return f"spark.executor.memory = {executor_memory} is below Spark's minimum of {MINIMUM_EXECUTOR_MEMORY_MB}m"
+    if memory_mb <= budget.memory_per_executor_mb(executors):
+        return None
+    each = budget.memory_scope == "per_executor"
+    scope = "per executor" if each else f"in all, and {executors} x {executor_memory} is more"
+    return f"spark.executor.memory = {executor_memory} exceeds the budget of {budget.memory} {scope}"
+
+
+def oversubscribes(cores: int, host_cores: int) -> bool:
+    """Whether executors with so many cores take more than their host has: then it measures the host."""
+    return cores > host_cores
 
 
 def legal_shapes(cores: int) -> list[tuple[int, int]]:
@@ -234,7 +246,7 @@ def suited_shapes(cores: int, available: list[tuple[int, int]]) -> list[tuple[in
     Returns:
         At most three shapes, the baseline first; fewer on a host with one core.
     """
-    fitting = sorted(shape for shape in available if shape[0] <= cores)
+    fitting = sorted(shape for shape in available if not oversubscribes(shape[0], cores))
     if not fitting:
         return []
     most = max(m for m, _ in fitting)

@@ -1,9 +1,10 @@
-"""What `spark.yml` says, and what a started session turned out to have."""
+"""The configuration of Spark: what `spark.yml` says."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import build
 from cifar_pipelines.spark.cluster import EmbeddedClusterConfig
 
 EMBEDDED = "embedded"
@@ -15,7 +16,8 @@ class SparkConfig:
 
     Attributes:
         master: "embedded", or the address of a running standalone Master, `spark://host:port`.
-        run_name: Leads the name of the Spark application and of the log folder; None for no name.
+        run_name: Leads the name of the Spark application and of the log folder; None for no name, a number where
+            YAML reads one.
         executors_timeout_s: Seconds within which every executor must have registered.
         stall_timeout_s: Seconds without a running task after which a job on a Master that was there already ends.
         log_dir: Folder for the logs of the daemons and executors and for the event log.
@@ -24,7 +26,7 @@ class SparkConfig:
     """
 
     master: str = EMBEDDED
-    run_name: str | None = None
+    run_name: str | int | float | None = None
     executors_timeout_s: float = 60.0
     stall_timeout_s: float = 45.0
     log_dir: str = "logs"
@@ -38,75 +40,10 @@ class SparkConfig:
         Raises:
             UserError: If a key is unknown or the master is no address.
         """
-        block = dict(block)
-        try:
-            embedded = EmbeddedClusterConfig(**block.pop("embedded", {}))
-            config = cls(**block, embedded=embedded)
-        except TypeError as error:
-            raise UserError(f"conf/base/spark.yml: {error}.") from None
+        config = build(cls, block, "conf/base/spark.yml")
         if config.master != EMBEDDED and not str(config.master).startswith("spark://"):
             raise UserError(
                 f"spark_master is {config.master!r}, but must be '{EMBEDDED}' or a standalone Master's address such "
                 "as spark://host:7077. local[N] is refused, because it ignores every executor setting."
             )
         return config
-
-
-@dataclass(frozen=True)
-class ClusterInfo:
-    """What a run asked for and what it really got; the part of a run record on parallelism.
-
-    Attributes:
-        setting: Name of the setting, such as "exec_8x2".
-        asked: Cores, memory and executors that were asked for.
-        master: Address of the Master.
-        embedded: Whether the run started the cluster itself.
-        executors: Registered executors: id, host, cores.
-        host_cores: Cores of the driver's host that this process may use.
-        start_up_s: Seconds from nothing to all executors registered.
-        log_dir: Folder of this run's Spark logs.
-        web_ui: Address of the application's web page while it runs.
-        application_id: Spark's id of the application.
-        properties: Spark properties that decide speed, as read back.
-    """
-
-    setting: str
-    asked: dict[str, int]
-    master: str
-    embedded: bool
-    executors: tuple[dict[str, Any], ...]
-    host_cores: int
-    start_up_s: float
-    log_dir: str
-    web_ui: str | None
-    application_id: str
-    properties: dict[str, str]
-
-    @property
-    def cores(self) -> int:
-        """Cores of all registered executors."""
-        return sum(executor["cores"] for executor in self.executors)
-
-    @property
-    def oversubscribed(self) -> bool:
-        """Whether executors that share the driver's host use more cores than it has."""
-        return self.embedded and self.cores > self.host_cores
-
-    def for_record(self) -> dict[str, Any]:
-        """The `parallelism` block of a run record."""
-        return {
-            "setting": self.setting,
-            "asked": self.asked,
-            "effective": {
-                "master": self.master,
-                "embedded": self.embedded,
-                "executors": len(self.executors),
-                "cores": self.cores,
-                "hosts": sorted({executor["host"] for executor in self.executors}),
-            },
-            "host_cores": self.host_cores,
-            "oversubscribed": self.oversubscribed,
-            "application_id": self.application_id,
-            "log_dir": self.log_dir,
-            "properties": self.properties,
-        }

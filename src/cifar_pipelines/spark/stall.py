@@ -1,14 +1,12 @@
-"""Ends jobs for which no executor is left, because Spark itself would wait for ever."""
+"""A watch that ends jobs for which no executor is left, because Spark itself would wait for ever."""
 
-import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 
+from cifar_pipelines.common.polling import Polling
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-logger = logging.getLogger(__name__)
 
 POLL_S = 2.0
 
@@ -28,28 +26,21 @@ class StallWatch:
         self.patience_s = patience_s
         self.reason: str | None = None
         self._context = session.sparkContext
-        self._poll_s = poll_s
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._busy = time.monotonic()
+        self._polling = Polling(self._look, poll_s)
 
     def __enter__(self) -> "StallWatch":
-        self._thread.start()
+        self._polling.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(timeout=10)
+        self._polling.stop()
 
-    def _watch(self) -> None:
-        busy = time.monotonic()
-        while not self._over.wait(self._poll_s):
-            try:
-                if not self._stalled():
-                    busy = time.monotonic()
-                elif time.monotonic() - busy > self.patience_s:
-                    self._give_up()
-            except Exception:  # the session ends meanwhile
-                logger.debug("No look at the jobs.", exc_info=True)
+    def _look(self) -> None:
+        if not self._stalled():
+            self._busy = time.monotonic()
+        elif time.monotonic() - self._busy > self.patience_s:
+            self._give_up()
 
     def _stalled(self) -> bool:
         """Whether there is a job under way, but no task of it."""

@@ -1,4 +1,4 @@
-"""Which classifiers the installed Spark ML offers, found out by trying them."""
+"""The survey of the classifiers that the installed Spark ML offers, made by trying them."""
 
 import inspect
 import json
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.spark.session import SparkRuntime
 from cifar_pipelines.spark.setting import ParallelismSetting
@@ -25,14 +26,12 @@ def load_or_make_survey(loader: Any, refresh: bool = False) -> dict[str, Any]:
         `pyspark` (version) and `classifiers`: dicts with `name`, `multiclass`, `probabilities` and
         `features` (constraints), all text.
     """
-    if not refresh and (kept := kept_survey(loader)):
-        return kept
+    if not refresh and (survey := kept_survey(loader)):
+        return survey
     config = SparkConfig.from_config(dict(loader["spark"]) | {"master": EMBEDDED})
     with SparkRuntime(ParallelismSetting(1, 1, "1g"), config, "survey") as runtime:
         survey = make_survey(runtime.session)
-    path = _path(loader)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(survey, indent=2))
+    whole_files.write_json(_path(loader), survey, indent=2)
     return survey
 
 
@@ -48,8 +47,8 @@ def kept_survey(loader: Any) -> dict[str, Any] | None:
     import pyspark
 
     path = _path(loader)
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    return kept if kept.get("pyspark") == pyspark.__version__ else None
+    survey = json.loads(path.read_text()) if path.exists() else {}
+    return survey if survey.get("pyspark") == pyspark.__version__ else None
 
 
 def _path(loader: Any) -> Path:
@@ -73,7 +72,7 @@ def survey_classifiers(session: Any) -> list[dict[str, str]]:
         "three classes": _table(session, classes=3, signed=False),
         "negative features": _table(session, classes=2, signed=True),
     }
-    found = [
+    offered = [
         member
         for name, member in inspect.getmembers(classification, inspect.isclass)
         if issubclass(member, Estimator)
@@ -84,7 +83,7 @@ def survey_classifiers(session: Any) -> list[dict[str, str]]:
     ]
     session.sparkContext.setLogLevel("OFF")  # a refusal is a finding, not a fault
     try:
-        return [_try(member, tables) for member in tqdm(found, desc="Trying classifiers", leave=False)]
+        return [_try(member, tables) for member in tqdm(offered, desc="Trying classifiers", leave=False)]
     finally:
         session.sparkContext.setLogLevel("ERROR")
 

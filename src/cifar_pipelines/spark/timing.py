@@ -3,13 +3,14 @@
 import itertools
 import logging
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cifar_pipelines.common.polling import Polling
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _DESCRIPTION = "spark.job.description"
 _POLL_S = 0.2
+_LINE_S = 10.0  # between two lines of progress in a log file
 _group_numbers = itertools.count()
 
 
@@ -68,18 +70,14 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
     before = context.getLocalProperty(_DESCRIPTION)
     context.setJobGroup(group, label)
     work = Work()
-    bar = _ProgressBar(session, group, label) if show_progress else None
-    if bar:
-        bar.start()
-    started = time.perf_counter()
-    try:
-        yield work
-    finally:
-        work.wall_s = time.perf_counter() - started
-        if bar:
-            bar.finish()
-        context.setLocalProperty("spark.jobGroup.id", None)
-        context.setLocalProperty(_DESCRIPTION, before)
+    with _progress(session, group, label) if show_progress else nullcontext():
+        started = time.perf_counter()
+        try:
+            yield work
+        finally:
+            work.wall_s = time.perf_counter() - started
+            context.setLocalProperty("spark.jobGroup.id", None)
+            context.setLocalProperty(_DESCRIPTION, before)
     _add_up(session, group, work)
 
 
@@ -106,54 +104,38 @@ def _add_up(session: "SparkSession", group: str, work: Work) -> None:
         work.shuffle_write_bytes += stage.shuffleWriteBytes()
 
 
-class _ProgressBar(threading.Thread):
-    """Polls Spark for finished tasks: a live bar in a terminal, a line now and then in a log file."""
+@contextmanager
+def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]:
+    """Shows finished tasks while the block runs: a live bar in a terminal, a line now and then in a log file."""
+    from tqdm import tqdm
 
-    def __init__(self, session: "SparkSession", group: str, label: str) -> None:
-        super().__init__(daemon=True)
-        self._tracker = session.sparkContext.statusTracker()
-        self._group = group
-        self._label = label
-        self._done = threading.Event()
-        self._since = time.monotonic()
-        self._last_line = self._since
+    tracker, terminal = session.sparkContext.statusTracker(), sys.stderr.isatty()
+    since = last_line = time.monotonic()
 
-    def run(self) -> None:
-        from tqdm import tqdm
+    def look() -> None:
+        nonlocal last_line
+        bar.n, bar.total = _count_tasks(tracker, group)
+        bar.refresh()
+        if not terminal and time.monotonic() - last_line > _LINE_S:
+            last_line = time.monotonic()
+            logger.info("%s: %d of %d tasks after %.0f s", label, bar.n, bar.total, last_line - since)
 
-        terminal = sys.stderr.isatty()
-        bar = tqdm(desc=self._label, unit="task", leave=False, delay=0.5, disable=not terminal, total=0)
-        while not self._done.wait(_POLL_S):
-            done, total = self._count()
-            if terminal:
-                bar.total = total
-                bar.n = done
-                bar.refresh()
-            elif time.monotonic() - self._last_line > 10:
-                self._last_line = time.monotonic()
-                logger.info(
-                    "%s: %d of %d tasks after %.0f s",
-                    self._label,
-                    done,
-                    total,
-                    self._last_line - self._since,
-                )
-        bar.close()
+    bar = tqdm(desc=label, unit="task", leave=False, delay=0.5, disable=not terminal, total=0)
+    with bar, Polling(look, _POLL_S):
+        yield
 
-    def finish(self) -> None:
-        self._done.set()
-        self.join()
 
-    def _count(self) -> tuple[int, int]:
-        done = total = 0
-        for job_id in self._tracker.getJobIdsForGroup(self._group):
-            job = self._tracker.getJobInfo(job_id)
-            for stage_id in job.stageIds if job else ():
-                stage = self._tracker.getStageInfo(stage_id)
-                if stage and (stage.numCompletedTasks or stage.numActiveTasks or job.status == "RUNNING"):
-                    done += stage.numCompletedTasks
-                    total += stage.numTasks
-        return done, total
+def _count_tasks(tracker: Any, group: str) -> tuple[int, int]:
+    """Finished tasks of a job group, and all of them that are known so far."""
+    done = total = 0
+    for job_id in tracker.getJobIdsForGroup(group):
+        job = tracker.getJobInfo(job_id)
+        for stage_id in job.stageIds if job else ():
+            stage = tracker.getStageInfo(stage_id)
+            if stage and (stage.numCompletedTasks or stage.numActiveTasks or job.status == "RUNNING"):
+                done += stage.numCompletedTasks
+                total += stage.numTasks
+    return done, total
 
 
 def executor_peaks(session: "SparkSession") -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.submission.secrets import Source, find_secrets, open_source
 
@@ -44,16 +45,13 @@ def write_bundle(
             "into the environment of a run, never into a file), delete logs that show them, and change them wherever they "
             "are valid: what stood in a file may have been read."
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f"{output.name}.{os.getpid()}.part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
-            files = {name: _add(target, name, sources[name]) for name in sorted(sources)}
-            manifest = json.dumps({**facts, "files": files}, indent=2, sort_keys=True) + "\n"
-            _add(target, MANIFEST, manifest.encode())
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        whole_files.writing(output) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target,
+    ):
+        files = {name: _add(target, name, sources[name]) for name in sorted(sources)}
+        manifest = json.dumps({**facts, "files": files}, indent=2, sort_keys=True) + "\n"
+        _add(target, MANIFEST, manifest.encode())
     return len(files)
 
 
@@ -92,10 +90,10 @@ def _wrong(archive: zipfile.ZipFile, files: Mapping[str, Mapping[str, Any]]) -> 
         else:
             try:
                 with archive.open(name) as source:
-                    found = _measure(source.read())
+                    measured = _measure(source.read())
             except Exception:  # a damaged zip raises errors of a dozen kinds
-                found = None
-            if found != dict(files[name]):
+                measured = None
+            if measured != dict(files[name]):
                 yield f"{name}: its contents have changed"
     if held[MANIFEST] != 1:
         yield f"{MANIFEST}: there more than once"

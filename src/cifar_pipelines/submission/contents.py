@@ -1,16 +1,17 @@
-"""What belongs into the bundle of a run name: logs, reports, run records, code."""
+"""The contents of the bundle of a run name: logs, reports, run records, code."""
 
 import io
 import json
 import re
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from cifar_pipelines.common.errors import unknown_name
+from cifar_pipelines.common.git import GitError, git
 from cifar_pipelines.records.shelf import RECORDS
+from cifar_pipelines.spark.setting import NAME_PATTERN
 from cifar_pipelines.submission.records import LOGS, submissions, submitted_names
 from cifar_pipelines.submission.secrets import Source
 
@@ -24,7 +25,7 @@ CODE_FOLDERS = ("src", "conf", "docs", "tests")
 # Never part of the code: data, environments, what Python and tools leave behind, local configuration.
 NO_CODE = ("data", ".venv*", "venv", "__pycache__", "*.egg-info", ".git", "shared", "logs")
 NO_CODE_SUFFIXES = (".pyc", ".zip", ".tar", ".gz", ".log", ".pt", ".pth", ".parquet", ".npy", ".pkl")
-_RUN = r"-\d{4}-\d\d-\d\dT[\d.]+Z-exec_\d+x\d+"
+_RUN = rf"-\d{{4}}-\d\d-\d\dT[\d.]+Z-{NAME_PATTERN}"
 
 
 @dataclass
@@ -73,9 +74,9 @@ def collect(project: Path, run_name: str) -> Contents:
     contents.sources |= {
         f"reports/{file.relative_to(project / REPORTING).as_posix()}": file for file in _reports(project)
     }
-    found = [(record.started, record.git_revision) for record in submitted]
-    found += [(record["created"], record.get("git_revision")) for _, _, record in records]
-    for _, revision in sorted((pair for pair in found if pair[1]), key=lambda pair: pair[0]):
+    revisions = [(record.started, record.git_revision) for record in submitted]
+    revisions += [(record["created"], record.get("git_revision")) for _, _, record in records]
+    for _, revision in sorted((pair for pair in revisions if pair[1]), key=lambda pair: pair[0]):
         if revision in contents.git_revisions:
             contents.git_revisions.remove(revision)
         contents.git_revisions.append(revision)
@@ -140,7 +141,7 @@ def _add_code(contents: Contents, project: Path, revision: str | None) -> None:
         elif changes:
             files = _tracked_files(project)
             # Outside of the tree of the code, so that it cannot hide a file.
-            contents.sources[f"{folder}.diff"] = _git(
+            contents.sources[f"{folder}.diff"] = git(
                 project, "diff", "--binary", "--relative", commit, "--", "."
             )
             note = (
@@ -149,7 +150,7 @@ def _add_code(contents: Contents, project: Path, revision: str | None) -> None:
             )
         else:
             files, note = _archive(project, commit), f"exactly the commit {commit}"
-    except (OSError, subprocess.CalledProcessError):
+    except GitError:
         files = _plain_files(project)
         note = f"git does not know {commit[:12]} here: these are the project's files as they are now"
     contents.sources |= {f"{folder}/{name}": source for name, source in files.items()}
@@ -162,7 +163,7 @@ def _local_files(project: Path) -> list[str]:
 
 
 def _archive(project: Path, commit: str) -> dict[str, Source]:
-    with tarfile.open(fileobj=io.BytesIO(_git(project, "archive", "--format=tar", commit))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(git(project, "archive", "--format=tar", commit))) as archive:
         return {
             member.name: archive.extractfile(member).read()
             for member in archive.getmembers()
@@ -171,7 +172,7 @@ def _archive(project: Path, commit: str) -> dict[str, Source]:
 
 
 def _tracked_files(project: Path) -> dict[str, Source]:
-    names = _git(project, "ls-files", "-z").decode().split("\0")
+    names = git(project, "ls-files", "-z").decode().split("\0")
     return _existing(project, filter(None, names))
 
 
@@ -191,15 +192,3 @@ def is_code(name: str) -> bool:
     path = PurePosixPath(name)
     outside = any(PurePosixPath(part).match(pattern) for part in path.parts[:-1] for pattern in NO_CODE)
     return not outside and path.suffix not in NO_CODE_SUFFIXES
-
-
-def project_files(project: Path) -> dict[str, Source]:
-    """The tracked files of the project; outside of git those that stand for them."""
-    try:
-        return _tracked_files(project)
-    except (OSError, subprocess.CalledProcessError):
-        return _plain_files(project)
-
-
-def _git(project: Path, *arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=project, check=True, capture_output=True).stdout

@@ -1,4 +1,4 @@
-"""What was submitted, and what became of it: `submission.json`, beside the log."""
+"""Records of submissions: `submission.json`, beside the log."""
 
 import json
 import socket
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.errors import unknown_name
 
 LOGS = "logs"
@@ -67,10 +68,7 @@ class SubmissionRecord:
 
     def write(self, project: Path) -> None:
         """Writes the record beside its log; a reader sees the old one or the new one, whole."""
-        target = (project / self.log).with_name(RECORD)
-        part = target.with_suffix(".part")
-        part.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        part.replace(target)
+        whole_files.write_json((project / self.log).with_name(RECORD), asdict(self), indent=2)
 
     @classmethod
     def read(cls, file: Path) -> "SubmissionRecord | None":
@@ -95,8 +93,8 @@ def require_submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
     Raises:
         UserError: If there is none, with the nearest names.
     """
-    if found := submissions(project, run_name):
-        return found
+    if records := submissions(project, run_name):
+        return records
     raise unknown_name(
         "run name", run_name, submitted_names(project), "A name gets its log with `kedro submit --run-name`."
     )

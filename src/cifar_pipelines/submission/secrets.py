@@ -1,4 +1,4 @@
-"""Looks for secrets in what is about to leave this host."""
+"""The search for secrets in what is about to leave this host."""
 
 import io
 import os
@@ -12,9 +12,9 @@ from typing import BinaryIO
 Source = Path | bytes
 
 SECRET_FILES = (
-    *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "credentials*"),
-    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", ".pypirc", ".pgpass"),
-)
+    ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "credentials*",
+    "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".netrc", ".pypirc", ".pgpass",
+)  # fmt: skip
 SECRET_VARIABLES = ("TOKEN", "SECRET", "PASSWORD")
 SHORTEST = 8  # a shorter value would be found everywhere by chance
 # In code, a bare word behind `token =` is a name, not a value.
@@ -85,9 +85,9 @@ def _looks_like(line: str, code: bool) -> Iterator[str]:
 
 def _secret_values(environment: Mapping[str, str]) -> dict[str, bytes]:
     """Values of variables that sound secret; of one with several lines the longest."""
-    found = {}
+    values = {}
     for name, value in environment.items():
         longest = max(value.splitlines(), key=len, default="").strip()
         if any(word in name.upper() for word in SECRET_VARIABLES) and len(longest) >= SHORTEST:
-            found[name] = longest.encode(errors="surrogateescape")
-    return found
+            values[name] = longest.encode(errors="surrogateescape")
+    return values

@@ -1,4 +1,4 @@
-"""Submits a run: everything is checked first, then it runs as a process of its own, and its log is kept."""
+"""The submission of a run: checked first, then run as a process of its own, with its log kept."""
 
 import os
 import re
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import (
     PROJECT_PATH,
-    check_environment,
-    check_runtime_params,
-    load_configuration,
+    checked_configuration,
     parse_params,
 )
 from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.git import git
 from cifar_pipelines.common.processes import guarded_kedro
 from cifar_pipelines.families import PIPELINES, families, families_of
 from cifar_pipelines.records.provenance import git_revision
 from cifar_pipelines.spark.master import reach_master
-from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.setting import NAME_PATTERN, setting_of
 from cifar_pipelines.submission.records import LOGS, SubmissionRecord
 
 LOG = "submit.log"
@@ -67,12 +67,8 @@ class Submission:
                 raise UserError(
                     f"--params holds {key}, which {option} gives already. Leave it out of --params."
                 )
-        check_environment(self.environment)
-        loader = load_configuration(self.environment, given)
-        check_runtime_params(given, loader)
-        setting = ParallelismSetting.from_config(
-            loader["globals"]["parallelism"], loader["globals"]["budget"]
-        )
+        loader = checked_configuration(self.environment, given)
+        setting = setting_of(loader)
         for family in families_of(self.pipelines or families()):
             family.check(loader["parameters"], setting)
         if "," in self.master:
@@ -171,9 +167,8 @@ def _begin(submission: Submission) -> SubmissionRecord:
         started=started.isoformat(timespec="seconds"),
     )
     if (record.git_revision or "").endswith("+changes"):
-        with (folder / CHANGES).open("wb") as target:
-            command = ["git", "diff", "--binary", "--relative", "HEAD", "--", "."]
-            subprocess.run(command, cwd=PROJECT_PATH, stdout=target, check=True)
+        changes = git(PROJECT_PATH, "diff", "--binary", "--relative", "HEAD", "--", ".")
+        whole_files.write_bytes(folder / CHANGES, changes)
     record.write(PROJECT_PATH)
     return record
 
@@ -195,9 +190,9 @@ def _follow(process: subprocess.Popen, log: Path, show: Callable[[bytes], object
 
 def _spark_logs(text: str, run_name: str) -> list[str]:
     """The log folders that the output of a run names."""
-    name = rf"{re.escape(run_name)}-\d{{4}}-\d\d-\d\dT[\d.]+Z-exec_\d+x\d+"
-    found = dict.fromkeys(f"{LOGS}/{match}" for match in re.findall(rf"\b{name}\b", text))
-    return [folder for folder in found if (PROJECT_PATH / folder).is_dir()]
+    name = rf"{re.escape(run_name)}-\d{{4}}-\d\d-\d\dT[\d.]+Z-{NAME_PATTERN}"
+    folders = dict.fromkeys(f"{LOGS}/{match}" for match in re.findall(rf"\b{name}\b", text))
+    return [folder for folder in folders if (PROJECT_PATH / folder).is_dir()]
 
 
 def _now() -> datetime:

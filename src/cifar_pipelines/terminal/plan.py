@@ -64,9 +64,8 @@ def _settings_table(
     scope = "in all" if budget.memory_scope == "total" else "per executor"
     title = f"{len(legal)} legal settings within {budget.cores} cores and {budget.memory} {scope}"
     table = Table(
-        *("setting", "cores", "executors", "cores each", "memory each", "on this host", "measure"),
-        title=title,
-    )
+        "setting", "cores", "executors", "cores each", "memory each", "on this host", "measure", title=title
+    )  # fmt: skip
     for setting in legal:
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
         rank = f"{chosen.index(setting) + 1}." if setting in chosen else ""
@@ -76,7 +75,7 @@ def _settings_table(
 
 
 def _on_host(setting: ParallelismSetting, host_cores: int) -> str:
-    return "fits" if setting.cores_max <= host_cores else f"oversubscribed: {host_cores} cores here"
+    return f"oversubscribed: {host_cores} cores here" if setting.oversubscribes(host_cores) else "fits"
 
 
 def _first(chosen: Sequence[ParallelismSetting]) -> Text:
@@ -107,7 +106,7 @@ def _expected(
 
 
 def _note(setting: ParallelismSetting, expectation: Expectation, host_cores: int) -> str:
-    if setting.cores_max > host_cores:
+    if setting.oversubscribes(host_cores):
         return "oversubscribes this host: the time is for a host that has the cores"
     return "beyond the cores measured" if setting.cores_max > expectation.most_cores else ""
 

@@ -47,6 +47,6 @@ def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
         return images
     size = images.shape[-1]
     corner = torch.randint(0, max(size - side, 0) + 1, (len(images), 2), generator=generator)
-    place = torch.arange(size)
-    inside = (place >= corner[:, :, None]) & (place < corner[:, :, None] + side)  # (n, 2, size)
+    position = torch.arange(size)
+    inside = (position >= corner[:, :, None]) & (position < corner[:, :, None] + side)  # (n, 2, size)
     return images.clone().masked_fill_((inside[:, 0, :, None] & inside[:, 1, None, :])[:, None], 0.0)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
 
@@ -33,9 +34,8 @@ class Checkpoint:
         """Keeps the state after an epoch; a kill in between leaves the one before."""
         import torch
 
-        partial = self.folder / f"{_STATE}.partial"
-        torch.save({"state": state, "history": history}, partial)
-        partial.rename(self.folder / _STATE)
+        with whole_files.writing(self.folder / _STATE) as partial:
+            torch.save({"state": state, "history": history}, partial)
         self._write(_HISTORY, history)
 
     def load(self) -> tuple[dict[str, Any], list[dict[str, float]]] | None:
@@ -116,9 +116,7 @@ class Checkpoint:
             )
 
     def _write(self, name: str, content: Any) -> None:
-        partial = self.folder / f"{name}.partial"
-        partial.write_text(json.dumps(content))
-        partial.rename(self.folder / name)
+        whole_files.write_json(self.folder / name, content)
 
     def _read(self, name: str) -> Any:
         file = self.folder / name
@@ -127,7 +125,7 @@ class Checkpoint:
 
 def find_unfinished(root: Path) -> list[Checkpoint]:
     """The checkpoints below a folder that hold at least one epoch, newest first, held by a run or not."""
-    return [found for found in map(Checkpoint, _folders(root)) if found.holds_state]
+    return [checkpoint for checkpoint in map(Checkpoint, _folders(root)) if checkpoint.holds_state]
 
 
 @contextmanager

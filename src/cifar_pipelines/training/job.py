@@ -1,4 +1,4 @@
-"""What every worker of a training is told, and how it reads its share of the image table."""
+"""A training as plain data for its workers, and how they read their shares of the image table."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,8 +75,8 @@ class TrainingJob:
             np.concatenate([batch.column("rank").to_numpy() for batch in self._scan("train", ["rank"])])
         )
         # Shuffled first: in a stratified subset classes take turns, and every second image is of every second class.
-        place = np.random.default_rng(self.seed).permutation(len(ranks))
-        mine = ranks[place % self.recipe.batch_size % workers == rank]
+        position = np.random.default_rng(self.seed).permutation(len(ranks))
+        mine = ranks[position % self.recipe.batch_size % workers == rank]
         images, labels = self._read("train", mine)
         return Shard(images, labels, self.seed + rank)
 
@@ -92,7 +92,7 @@ class TrainingJob:
         import pyarrow.compute as pc
         import torch
 
-        from cifar_pipelines.common.images import decode, resize
+        from cifar_pipelines.common.images import load_batch
 
         wanted, size = pa.array(ranks), self.shape.size
         rows = []
@@ -100,7 +100,7 @@ class TrainingJob:
             rows += batch.filter(pc.is_in(batch.column("rank"), value_set=wanted)).to_pylist()
         rows.sort(key=lambda row: row["rank"])
         parts = [
-            resize([decode(row["image"]) for row in rows[start : start + READ_ROWS]], size)
+            load_batch([row["image"] for row in rows[start : start + READ_ROWS]], size)
             for start in range(0, len(rows), READ_ROWS)
         ]
         images = torch.cat(parts) if parts else torch.empty(0, 3, size, size, dtype=torch.uint8)

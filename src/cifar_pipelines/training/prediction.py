@@ -5,18 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common.images import decode, resize
+from cifar_pipelines.common.images import load_batch
+from cifar_pipelines.common.tables import PREDICTIONS
+from cifar_pipelines.common.worker_cache import built_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import nn
 
 PREDICTION_BATCH = 250
-PREDICTION_SCHEMA = "image_id string, label int, prediction int, probability array<float>"
 _TIMED_IMAGES = 50
-
-# The network that this process has built: weights are loaded once, not once per task.
-_built: dict[str, "nn.Module"] = {}
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,14 @@ class PredictionJob:
 
     def network(self) -> "nn.Module":
         """The network of this process, built at the first call; one thread, since a task has one core."""
-        if self.key not in _built:
+
+        def build() -> "nn.Module":
             import torch
 
             torch.set_num_threads(1)
-            _built.clear()
-            _built[self.key] = self.load_network().eval()
-        return _built[self.key]
+            return self.load_network().eval()
+
+        return built_once(self.key, build)
 
     def probabilities(self, images: Any) -> Any:
         """Softmax of the logits, float32 (n, classes), of uint8 images (n, 3, size, size)."""
@@ -69,23 +68,14 @@ def predict_batches(batches: Iterator["pa.RecordBatch"], job: PredictionJob) -> 
         job: The job.
 
     Yields:
-        Columns of `PREDICTION_SCHEMA`.
+        Columns of `PREDICTIONS`.
     """
-    import pyarrow as pa
-
     for batch in batches:
         if not batch.num_rows:
             continue
-        images = [decode(image) for image in batch.column("image").to_pylist()]
-        probability = job.probabilities(resize(images, job.size))
-        yield pa.RecordBatch.from_arrays(
-            [
-                batch.column("image_id"),
-                batch.column("label").cast(pa.int32()),
-                pa.array(probability.argmax(1), pa.int32()),
-                pa.array(list(probability), pa.list_(pa.float32())),
-            ],
-            names=["image_id", "label", "prediction", "probability"],
+        probability = job.probabilities(load_batch(batch.column("image").to_pylist(), job.size))
+        yield PREDICTIONS.batch(
+            batch.column("image_id"), batch.column("label"), probability.argmax(1), list(probability)
         )
 
 

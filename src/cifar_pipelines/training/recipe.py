@@ -1,14 +1,29 @@
-"""The recipe: everything about training that is data."""
+"""The recipe of a training: its numbers, its learning rate by step, its optimizer."""
 
-import math
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.common.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from torch import nn, optim
+
+
+# What numbers must be, besides being numbers; a comparison with NaN never holds.
+_RULES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
+    ("a positive number", lambda value: 0 < value < inf, ("learning_rate", "bias_learning_rate_factor")),
+    ("a number of at least 0", lambda value: 0 <= value < inf, ("weight_decay",)),
+    (
+        "a number from 0 to below 1",
+        lambda value: 0 <= value < 1,
+        ("momentum", "label_smoothing", "warm_up", "final_learning_rate", "averaging"),
+    ),
+    (f"one of {', '.join(PRECISIONS)}", lambda value: value in PRECISIONS, ("precision",)),
+)
 
 
 @dataclass(frozen=True)
@@ -50,21 +65,13 @@ class Recipe:
     precision: str
 
     def __post_init__(self) -> None:
-        for rule, names in (
-            (_at_least(1), ("epochs", "batch_size")),
-            (_at_least(0), ("crop_padding", "cutout")),
-            (_positive, ("learning_rate", "bias_learning_rate_factor")),
-            (_share, ("momentum", "label_smoothing", "warm_up", "final_learning_rate", "averaging")),
-            (_not_negative, ("weight_decay",)),
-            (_boolean, ("flip", "flip_at_test")),
-        ):
+        for least, names in ((1, ("epochs", "batch_size")), (0, ("crop_padding", "cutout"))):
             for name in names:
-                if problem := rule(getattr(self, name)):
-                    raise UserError(f"The recipe's {name} is {getattr(self, name)!r}, but must be {problem}.")
-        if self.precision not in PRECISIONS:
-            raise UserError(
-                f"The recipe's precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}."
-            )
+                whole(f"The recipe's {name}", getattr(self, name), least)
+        for rule, holds, names in _RULES:
+            for name in names:
+                if not holds(value := getattr(self, name)):
+                    raise UserError(f"The recipe's {name} is {value!r}, but must be {rule}.")
 
     @classmethod
     def from_config(cls, block: object) -> "Recipe":
@@ -73,15 +80,7 @@ class Recipe:
         Raises:
             UserError: If a key is unknown or missing, or a value breaks its rule.
         """
-        known = [item.name for item in fields(cls)]
-        if not isinstance(block, dict):
-            raise UserError(f"The recipe is {block!r}, but must hold {', '.join(known)}.")
-        for key in block:
-            if key not in known:
-                raise unknown_name("key of the recipe", key, known)
-        if missing := [name for name in known if name not in block]:
-            raise UserError(f"The recipe lacks {', '.join(missing)}.")
-        return cls(**block)
+        return build(cls, block, "the recipe")
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as names and values."""
@@ -142,31 +141,3 @@ def set_learning_rate(optimizer: "optim.Optimizer", factor: float) -> float:
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
     return optimizer.param_groups[0]["lr"]
-
-
-def _at_least(least: int) -> Any:
-    def check(value: Any) -> str | None:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return None if whole and value >= least else f"a whole number of at least {least}"
-
-    return check
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _positive(value: Any) -> str | None:
-    return None if _is_number(value) and value > 0 else "a positive number"
-
-
-def _not_negative(value: Any) -> str | None:
-    return None if _is_number(value) and value >= 0 else "a number of at least 0"
-
-
-def _share(value: Any) -> str | None:
-    return None if _is_number(value) and 0 <= value < 1 else "a number from 0 to below 1"
-
-
-def _boolean(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "true or false"

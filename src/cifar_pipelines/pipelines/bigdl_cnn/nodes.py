@@ -13,6 +13,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, SparkSession
+from cifar_pipelines.common.tables import PREDICTIONS
 from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape
@@ -23,7 +24,6 @@ from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.checkpoint import claimed, find_unfinished
 from cifar_pipelines.training.job import TrainingJob
 from cifar_pipelines.training.prediction import (
-    PREDICTION_SCHEMA,
     PredictionJob,
     network_of,
     predict_batches,
@@ -251,7 +251,7 @@ def predict_cnn(
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.network())).collect()
     preparing_s = time.perf_counter() - started
     with measured_work(session, "Predicting", show_progress=False) as work:
-        table = test.mapInArrow(lambda batches: predict_batches(batches, job), PREDICTION_SCHEMA).toPandas()
+        table = test.mapInArrow(lambda batches: predict_batches(batches, job), PREDICTIONS.ddl).toPandas()
     test.unpersist()
     if len(table) != images_info["test_size"]:
         raise UserError(

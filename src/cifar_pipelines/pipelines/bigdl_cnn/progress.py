@@ -1,9 +1,9 @@
-"""Shows epochs as they end, by looking at the checkpoint's history."""
+"""Log lines for the epochs of a training as they end, read from the history of its checkpoint."""
 
 import logging
-import threading
 from typing import Any
 
+from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.training.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
@@ -19,21 +19,14 @@ class EpochLog:
         self._model = model
         self._epochs = epochs
         self._seen = len(checkpoint.history()) if checkpoint.holds_state else 0
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._polling = Polling(self._show, POLL_S)
 
     def __enter__(self) -> "EpochLog":
-        self._thread.start()
+        self._polling.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(POLL_S):
-            self._show()
-        self._show()
+        self._polling.stop()
 
     def _show(self) -> None:
         for row in self._checkpoint.history()[self._seen :]:

@@ -1,10 +1,10 @@
 """A CNN as the configuration wants it, checked before any process starts."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import checked_options
+from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape, checked_network
 from cifar_pipelines.training.recipe import Recipe
@@ -34,6 +34,10 @@ class CnnSpec:
     validation_images: int
     resume: bool
 
+    def __post_init__(self) -> None:
+        whole("bigdl_cnn.image_size", self.image_size, 1)
+        whole("bigdl_cnn.validation_images", self.validation_images, 1)
+
     @property
     def model(self) -> str:
         """Name of the model in records and paths."""
@@ -50,6 +54,15 @@ class CnnSpec:
         }
 
 
+@dataclass(frozen=True)
+class _ModelBlock:
+    """A block of `bigdl_cnn.models`."""
+
+    justification: str
+    options: dict[str, Any] | None
+    recipe: Recipe
+
+
 def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
     """Checks the block `bigdl_cnn` for one network and engine.
 
@@ -59,42 +72,29 @@ def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
     """
     create_engine(engine).check()
     what = f"bigdl_cnn.models.{network}"
-    model = block["models"][network]
-    if not isinstance(model, dict) or set(model) != {"justification", "options", "recipe"}:
-        raise UserError(
-            f"{what} is {model!r}, but must hold exactly `justification`, `options` and `recipe`."
-        )
-    justification = model["justification"]
-    if not isinstance(justification, str) or not justification.strip():
+    model = build(_ModelBlock, block["models"][network], what)
+    if not model.justification.strip():
         raise UserError(f"{what}.justification is empty, but every network needs the reasons for its layers.")
-    checked = checked_options(
-        _further,
-        {key: block[key] for key in ("image_size", "validation_images", "resume")},
+    shared = {key: block[key] for key in ("image_size", "validation_images", "resume")}
+    spec = build(
+        CnnSpec,
+        shared,
         "bigdl_cnn",
+        network=network,
+        engine=engine,
+        justification=" ".join(model.justification.split()),
+        options=model.options,
+        recipe=model.recipe,
     )
-    for key in ("image_size", "validation_images"):
-        if checked[key] < 1:
-            raise UserError(f"bigdl_cnn.{key} is {checked[key]}, but must be at least 1.")
-    # The number of classes is known only with the images; no rule of a network depends on it.
-    options = checked_network(network, NetworkShape(checked["image_size"], classes=2), model["options"])
-    recipe = Recipe.from_config(model["recipe"])
-    if recipe.crop_padding >= checked["image_size"]:
+    if spec.recipe.crop_padding >= spec.image_size:
         raise UserError(
-            f"{what}.recipe.crop_padding is {recipe.crop_padding}, but must be smaller than the images "
-            f"({checked['image_size']} pixels), which are reflected at their border."
+            f"{what}.recipe.crop_padding is {spec.recipe.crop_padding}, but must be smaller than the images "
+            f"({spec.image_size} pixels), which are reflected at their border."
         )
-    return CnnSpec(
-        network,
-        engine,
-        " ".join(justification.split()),
-        options,
-        recipe,
-        **checked,
+    # The number of classes is known only with the images; no rule of a network depends on it.
+    return replace(
+        spec, options=checked_network(network, NetworkShape(spec.image_size, classes=2), spec.options)
     )
-
-
-def _further(*, image_size: int = 32, validation_images: int = 1000, resume: bool = True) -> None:
-    """The keys of the block whose types the defaults tell."""
 
 
 def check_sizes(spec: CnnSpec, train_images: int, workers: int) -> None:

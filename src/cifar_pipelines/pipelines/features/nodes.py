@@ -9,16 +9,15 @@ from typing import Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, RecordBatch, SparkSession
+from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.precision import PRECISIONS
-from cifar_pipelines.common.tables import image_table_fingerprint
+from cifar_pipelines.common.tables import FEATURES, image_table_fingerprint
 from cifar_pipelines.extractors import Extractor, create_extractor, options_of
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches, warm_up
 from cifar_pipelines.records.provenance import start_record
 from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
-
-FEATURE_SCHEMA = "image_id string, label int, split string, features array<float>"
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,8 @@ class FeaturesSpec:
         if self.precision not in PRECISIONS:
             raise UserError(f"precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}.")
         for name in ("micro_batch", "tasks_per_core", "input_size"):
-            value = getattr(self, name)
-            if name == "input_size" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(f"{name} is {value!r}, but must be a whole number of at least 1.")
+            if (value := getattr(self, name)) is not None or name != "input_size":
+                whole(name, value, 1)
 
 
 def create_checked_extractor(spec: FeaturesSpec) -> Extractor:
@@ -120,7 +116,7 @@ def extract_features(
         workers, job = _warm_up_workers(session, job, cores)
     python_cpu = session.sparkContext.accumulator(0.0)
     # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
-    table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURE_SCHEMA)
+    table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURES.ddl)
     table = table.persist()
     meter = HostMeter()
     with measured_work(session, f"Extracting {extractor.name} from {total} images") as extracting:

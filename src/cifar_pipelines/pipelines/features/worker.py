@@ -1,4 +1,4 @@
-"""What a Python worker does with its share of the image table: decode, resize, extract."""
+"""The work of a Python worker on its share of the image table: decode, resize, extract."""
 
 import os
 import time
@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common.images import decode, resize
+from cifar_pipelines.common.images import load_batch, resize
 from cifar_pipelines.common.precision import resolve_precision
-from cifar_pipelines.extractors.base import Extractor, FeatureFunction, State
+from cifar_pipelines.common.tables import FEATURES
+from cifar_pipelines.common.worker_cache import built_once
+from cifar_pipelines.extractors import Extractor, FeatureFunction, State
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# The feature functions that this process has built: weights are loaded once, not once per task.
-_built: dict[str, FeatureFunction] = {}
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,14 @@ class ExtractionJob:
 
     def features(self) -> FeatureFunction:
         """The feature function of this process, built at the first call."""
-        if self.key not in _built:
+
+        def build() -> FeatureFunction:
             import torch
 
             torch.set_num_threads(self.threads)
-            _built.clear()  # an older job of a reused worker has no further use
-            _built[self.key] = self.extractor.build(self.load_state(), resolve_precision(self.precision))
-        return _built[self.key]
+            return self.extractor.build(self.load_state(), resolve_precision(self.precision))
+
+        return built_once(self.key, build)
 
 
 def warm_up(job: ExtractionJob) -> dict[str, Any]:
@@ -84,8 +84,7 @@ def extract_array(job: ExtractionJob, encoded: list[bytes]) -> Any:
     features, size = job.features(), job.extractor.input_size
     parts = []
     for start in range(0, len(encoded), job.micro_batch):
-        images = [decode(image) for image in encoded[start : start + job.micro_batch]]
-        parts.append(features(resize(images, size)))
+        parts.append(features(load_batch(encoded[start : start + job.micro_batch], size)))
     return np.concatenate(parts)
 
 
@@ -113,6 +112,5 @@ def extract_batches(
         lists = pa.ListArray.from_arrays(
             pa.array(range(0, (rows + 1) * width, width), pa.int32()), pa.array(features.reshape(-1))
         )
-        kept = [batch.column(name) for name in ("image_id", "label", "split")]
-        yield pa.RecordBatch.from_arrays([*kept, lists], names=["image_id", "label", "split", "features"])
+        yield FEATURES.batch(*(batch.column(name) for name in FEATURES.names[:-1]), lists)
     add_cpu_seconds(time.process_time() - started)

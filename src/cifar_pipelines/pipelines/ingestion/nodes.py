@@ -1,6 +1,5 @@
 """Nodes of the ingestion pipeline."""
 
-import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,20 +8,19 @@ from typing import Any
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import examine
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, RecordBatch
-from cifar_pipelines.common.tables import image_table_fingerprint
+from cifar_pipelines.common.options import whole
+from cifar_pipelines.common.tables import IMAGES, image_table_fingerprint
 from cifar_pipelines.pipelines.ingestion.subset import select_subset
 from cifar_pipelines.plots import of_data
-from cifar_pipelines.sources import ImageSource
-from cifar_pipelines.sources.base import SPLITS
+from cifar_pipelines.sources import SPLITS, ImageSource
 from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
 SAMPLES_PER_CLASS = 10
-IMAGE_SCHEMA = (
-    "image_id string, label int, split string, rank long, image binary, height int, width int, error string"
-)
+_READ_IMAGES = IMAGES.with_columns(error="string")
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,8 @@ class SubsetSpec:
     seed: int
 
     def __post_init__(self) -> None:
-        for name in ("train_size", "test_size", "seed"):
-            value = getattr(self, name)
-            least = 0 if name == "seed" else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise UserError(f"{name} is {value!r}, but must be a whole number of at least {least}.")
+        for name, least in (("train_size", 1), ("test_size", 1), ("seed", 0)):
+            whole(name, getattr(self, name), least)
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ def count_classes(images: pd.DataFrame) -> pd.DataFrame:
         Columns `split`, `label`, `class_name` and `count`, classes in the order of their labels.
     """
     counts = images.groupby(["split", "label", "class_name"], as_index=False).size()
-    order = counts["split"].map({split: place for place, split in enumerate(SPLITS)})
+    order = counts["split"].map({split: number for number, split in enumerate(SPLITS)})
     counts = counts.assign(order=order).sort_values(["order", "label"]).drop(columns="order")
     return counts.rename(columns={"size": "count"}).reset_index(drop=True)
 
@@ -117,7 +112,7 @@ def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> Fig
     first = train.groupby("label").head(SAMPLES_PER_CLASS).sort_values(["label", "rank"])
     samples: dict[str, list[bytes]] = {name: [] for name in image_source.class_names}
     for class_name, (_, image) in zip(first["class_name"], image_source.read(first["image_id"]), strict=True):
-        if not _fault(image)[2]:
+        if examine(image).error is None:
             samples[class_name].append(image)
     return of_data.plot_sample_sheet(samples, f"Training images of {image_source.name}")
 
@@ -138,11 +133,10 @@ def write_images(
     from cifar_pipelines.spark.timing import measured_work
 
     session = active_session()
-    columns = ["image_id", "label", "split", "rank"]
-    manifest = session.createDataFrame(image_manifest[columns])
+    manifest = session.createDataFrame(image_manifest[["image_id", "label", "split", "rank"]])
     # PARALLEL(executors): every task reads, decodes and checks its share of the images.
     table = manifest.repartition(4 * run_context.cluster.cores).mapInArrow(
-        lambda batches: _read_images(batches, image_source), IMAGE_SCHEMA
+        lambda batches: _read_images(batches, image_source), _READ_IMAGES.ddl
     )
     table = table.persist()
     with measured_work(session, "Reading and checking images") as work:
@@ -175,31 +169,8 @@ def write_images(
 
 
 def _read_images(batches: Iterator[RecordBatch], source: ImageSource) -> Iterator[RecordBatch]:
-    import pyarrow as pa
-
     for batch in batches:
         images = [image for _, image in source.read(batch.column("image_id").to_pylist())]
-        faults = [_fault(image) for image in images]
-        height, width, error = zip(*faults, strict=True) if faults else ((), (), ())
-        arrays = [
-            *batch.columns,
-            pa.array(images, pa.binary()),
-            pa.array(height, pa.int32()),
-            pa.array(width, pa.int32()),
-            pa.array(error, pa.string()),
-        ]
-        label = arrays[1].cast(pa.int32())
-        names = [field.split()[0] for field in IMAGE_SCHEMA.split(", ")]
-        yield pa.RecordBatch.from_arrays([arrays[0], label, *arrays[2:]], names=names)
-
-
-def _fault(image: bytes) -> tuple[int | None, int | None, str | None]:
-    """Decodes an image: height, width and None, or None, None and what is wrong with it."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(image)) as opened:
-            opened.load()
-            return opened.height, opened.width, None
-    except Exception as error:  # PIL raises many kinds for damaged files
-        return None, None, f"{type(error).__name__}: {str(error)[:80]}" if len(image) else "empty file"
+        checks = [examine(image) for image in images]
+        sizes_and_errors = ([check[i] for check in checks] for i in range(3))
+        yield _READ_IMAGES.batch(*batch.columns, images, *sizes_and_errors)

@@ -14,13 +14,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.engines import Engine, register
 from cifar_pipelines.training.job import TrainingJob
 
 WHEEL = "bigdl-orca-spark3"
 
 
-class BigDLEngine:
-    """See `engines.Engine`."""
+@register
+class BigDLEngine(Engine):
+    """Workers and loop by Orca's Estimator with the backend Spark."""
 
     def check(self) -> None:
         """Raises a `UserError` if BigDL Orca is not installed."""
@@ -41,7 +43,7 @@ class BigDLEngine:
         from bigdl.dllib.utils.common import JavaCreator
         from bigdl.orca.learn.pytorch import Estimator
 
-        from cifar_pipelines.engines import bigdl_loop as loop
+        from cifar_pipelines.engines.bigdl import loop
         from cifar_pipelines.training.checkpoint import Checkpoint
 
         loaded = Checkpoint(job.checkpoint).load()

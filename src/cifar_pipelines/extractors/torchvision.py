@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError, unknown_name
-from cifar_pipelines.extractors.base import Extractor, FeatureFunction, State
+from cifar_pipelines.extractors import Extractor, FeatureFunction, State, register
 
 # The statistics with which torchvision's ImageNet weights were trained.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+@register
 class TorchvisionBackbone(Extractor):
     """Pooled features of a torchvision network, the layer that feeds its classifier.
 
@@ -34,6 +35,10 @@ class TorchvisionBackbone(Extractor):
         *,
         mirror: bool = False,
     ) -> None:
+        if not backbone:
+            raise UserError(
+                "The extractor torchvision needs a backbone. Write torchvision:mobilenet_v2, for example."
+            )
         self.backbone = backbone
         self.name = f"torchvision:{backbone}"
         self.weights_path = weights_path

@@ -1,6 +1,6 @@
-"""What Orca calls on every worker: creators, and the callback that puts the recipe into its loop.
+"""The part of a training that Orca calls on every worker: creators, and the callback that puts the recipe into its loop.
 
-Importable by name, because Orca pickles functions; imports BigDL, so only `engines.bigdl` imports it.
+Importable by name, because Orca pickles functions; imports BigDL, so that only the engine imports it, when it trains.
 """
 
 import time

@@ -1,0 +1,55 @@
+"""Files and folders that are whole or not there: written under another name, then moved to their own."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[Path]:
+    """Gives a path to write to; what lies there gets its name when the block ends well, and is removed when it fails.
+
+    Args:
+        target: The file or folder to be. A file that is there already is replaced; a folder is not. Folders above it are
+            made.
+
+    Yields:
+        A path beside it, at which nothing is.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # With the id of the process, so that two that write the same file do not write into each other's.
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    _remove(partial)
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        _remove(partial)
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Writes a file of bytes, whole or not at all."""
+    with writing(target) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Writes a file of text, whole or not at all."""
+    with writing(target) as partial:
+        partial.write_text(text)
+
+
+def write_json(target: Path, content: Any, **options: Any) -> None:
+    """Writes a JSON file, whole or not at all; `options` are those of `json.dumps`."""
+    write_text(target, json.dumps(content, **options) + "\n")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

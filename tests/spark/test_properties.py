@@ -1,0 +1,57 @@
+from pathlib import Path
+
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.spark.properties import spark_properties
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.spark_config import SparkConfig
+
+DRIVER = {"spark.driver.host": "127.0.0.1"}
+
+
+def properties(setting=(8, 2, "1g"), given=None, **more):
+    config = SparkConfig(properties=given or {})
+    return spark_properties(
+        ParallelismSetting(*setting), config, "name", Path("/logs/events"), DRIVER, **more
+    )
+
+
+def test_a_setting_becomes_its_three_properties_and_the_number_of_partitions():
+    found = properties()
+    assert found["spark.cores.max"] == "8" and found["spark.executor.cores"] == "2"
+    assert found["spark.executor.memory"] == "1g"
+    assert found["spark.default.parallelism"] == found["spark.sql.shuffle.partitions"] == "8"
+    assert found["spark.app.name"] == "name" and found["spark.eventLog.dir"] == "file:///logs/events"
+    assert found["spark.driver.host"] == "127.0.0.1"
+
+
+def test_what_the_configuration_says_counts_more_than_defaults_and_less_than_the_setting():
+    found = properties(given={"spark.default.parallelism": 3, "spark.cores.max": 1, "spark.ui.enabled": True})
+    assert found["spark.default.parallelism"] == "3" and found["spark.cores.max"] == "8"
+    assert found["spark.ui.enabled"] == "true"
+
+
+def test_an_executor_collects_garbage_with_as_many_threads_as_it_has_cores():
+    key = "spark.executor.extraJavaOptions"
+    assert properties((2, 1, "1g"))[key] == "-XX:+UseSerialGC"
+    assert "-XX:ParallelGCThreads=4" in properties((8, 4, "1g"))[key]
+    assert properties((2, 1, "1g"), {key: "-Da=b"})[key] == "-Da=b -XX:+UseSerialGC"
+
+
+def test_a_native_library_is_named_to_both_sides():
+    found = properties(blas=Path("/lib/libmkl_rt.so"))
+    for side in ("driver", "executor"):
+        assert "nativeLibPath=/lib/libmkl_rt.so" in found[f"spark.{side}.extraJavaOptions"]
+        assert "nativeLibPath" not in properties()[f"spark.{side}.extraJavaOptions"]
+
+
+def test_jars_are_on_both_class_paths():
+    assert properties(jars=["a.jar", "b.jar"])["spark.executor.extraClassPath"] == "a.jar:b.jar"
+    assert not [key for key in properties() if key.endswith("extraClassPath")]
+
+
+def test_all_properties_of_the_project_are_text():
+    config = SparkConfig.from_config(load_configuration()["spark"])
+    found = spark_properties(ParallelismSetting(2, 1, "1g"), config, "name", Path("/logs"), DRIVER)
+    assert set(config.properties) <= set(found)
+    assert all(isinstance(value, str) for value in found.values())
+    assert found["spark.speculation"] == "false"
