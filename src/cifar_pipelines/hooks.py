@@ -5,18 +5,22 @@ import logging
 import os
 import re
 import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.validation.exceptions import ParameterValidationError
 
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.json_folder import json_file
+from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.preflight import check_inputs_exist
 from cifar_pipelines.spark.run_context import RunContext
+
+if TYPE_CHECKING:
+    from cifar_pipelines.records.run_record import RunRecord
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +97,7 @@ class SparkHooks:
             jars = bigdl_jars() if any(BIGDL_TAG in node.tags for node in pipeline.nodes) else []
             self._runtime = SparkRuntime(setting, config, name, jars)
             self._log = _log_to(self._runtime.log_dir / "run.log")
-        self._context = RunContext(run_params["run_id"], configuration.run_parameters(), setting=setting)
+        self._context = RunContext(run_params["run_id"], setting=setting)
         catalog["run_context"].save(self._context)
 
     @hook_impl
@@ -115,15 +119,15 @@ class SparkHooks:
             raise KeyboardInterrupt
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
+    def after_pipeline_run(self, catalog: Any) -> None:
         """Ends Spark, and says where the time went."""
-        self._stop(pipeline, catalog)
+        self._stop(catalog)
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception, pipeline: Any, catalog: Any) -> None:
+    def on_pipeline_error(self, error: Exception, catalog: Any) -> None:
         """Ends Spark, and frees a mistake of the user from what Kedro wrapped around it."""
         watch = self._runtime.watch if self._runtime is not None else None
-        self._stop(pipeline, catalog)
+        self._stop(catalog)
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, UserError):
             cause = cause.__cause__
@@ -132,11 +136,11 @@ class SparkHooks:
         if cause is None and watch is not None and watch.reason is not None:
             raise UserError(watch.reason) from None
 
-    def _stop(self, pipeline: Any = None, catalog: Any = None) -> None:
+    def _stop(self, catalog: Any = None) -> None:
         if self._runtime is not None:
             self._runtime.stop()
-            if pipeline is not None:
-                self._explain(pipeline, catalog)
+            if catalog is not None:
+                self._explain(catalog)
             logger.info("Logs of this run: %s", os.path.relpath(self._runtime.log_dir))
             self._runtime = None
         if self._log is not None:
@@ -144,27 +148,40 @@ class SparkHooks:
             self._log.close()
             self._log = None
 
-    def _explain(self, pipeline: Any, catalog: Any) -> None:
-        """Reads Spark's event log, which is complete now, and writes where the time went."""
-        from cifar_pipelines.event_log.application import write_application
+    def _explain(self, catalog: Any) -> None:
+        """Reads Spark's event log and writes where the time went; a log that cannot be read never fails the run."""
+        from cifar_pipelines.event_log.application import application_record
+        from cifar_pipelines.event_log.reader import find_event_log
+        from cifar_pipelines.records.job_groups import lost_workers, measured_groups
 
         if self._context is None or (cluster := self._context.cluster) is None:
             return
-        events, run_id = self._runtime.log_dir / "event_log", self._context.run_id
-        records = _saved_records(pipeline, catalog, run_id)
-        written = write_application(events, cluster.application_id, run_id, cluster.setting, records)
-        if written is not None:
-            logger.info("Where the time went: %s", os.path.relpath(written))
+        log_file = find_event_log(self._runtime.log_dir / "event_log", cluster.application_id)
+        if log_file is None:
+            return
+        run_id = self._context.run_id
+        name = f"{cluster.setting}/{run_id}"
+        try:
+            records = _saved_records(catalog, run_id)
+            content = application_record(
+                log_file, run_id, cluster.setting, measured_groups(records), lost_workers(records)
+            )
+            catalog.save("applications", {name: content})
+        except Exception as error:  # whatever a log may hold: the results of the run are there, and stay
+            logger.warning(
+                "Where the time went is not known, because the event log %s could not be read: %s",
+                os.path.relpath(log_file), error or type(error).__name__,
+            )  # fmt: skip
+            return
+        logger.info("Where the time went: %s", json_file(place("applications"), name))
 
 
-def _saved_records(pipeline: Any, catalog: Any, run_id: str) -> list[dict[str, Any]]:
-    """The run records that this run has saved; one that failed has saved only some."""
-    found = []
-    for name in sorted(pipeline.all_outputs()):
-        if name.endswith("run_record"):
-            with suppress(Exception):  # not saved
-                found.append(catalog.load(name))
-    return [record for record in found if record.get("run_id") == run_id]
+def _saved_records(catalog: Any, run_id: str) -> list["RunRecord"]:
+    """The run records that this run has saved, each in a folder of its version; one that failed has saved only some."""
+    from cifar_pipelines.records.shelf import read_records
+
+    loaders = {name: load for name, load in catalog.load("run_records").items() if run_id in name.split("/")}
+    return list(read_records(loaders)[0].values())
 
 
 def _log_to(file: Path) -> logging.Handler:

@@ -8,7 +8,8 @@ from cifar_pipelines.common.precision import resolve_precision
 from cifar_pipelines.pipelines.features import create_pipeline, nodes, worker
 from cifar_pipelines.pipelines.features.nodes import FeaturesSpec
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
-from cifar_pipelines.records.run_record import records_to_table, validate_record
+from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.run_record import RunRecord
 
 SPEC = FeaturesSpec("kmeans_patches", None, None, "auto", 16, 4, {})
 
@@ -102,7 +103,7 @@ def test_the_description_identifies_features_and_images(ingested, extracted):
 
 def test_the_run_record_of_the_extraction_can_be_compared(extracted):
     record = extracted.record
-    validate_record(record)
+    RunRecord.from_json(record)
     table, left_out = records_to_table({"features": record})
     assert len(table) == 1 and not left_out
     assert record["family"] == "feature_extraction" and record["metrics"] is None

@@ -13,7 +13,8 @@ from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.pipelines.judging import announce_records
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
-from cifar_pipelines.records.run_record import records_to_table, validate_record
+from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.spark import survey
 
 BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 2}}
@@ -53,7 +54,7 @@ def records(finished):
 @pytest.mark.parametrize("name", CHOSEN)
 def test_the_run_record_is_complete(name, records):
     record = records[name]
-    validate_record(record)
+    RunRecord.from_json(record)
     assert (record["model"], record["family"]) == (name, "spark_ml")
     assert record["params"] == {"max_iter": 2} and record["justification"] == "Because it is there."
     assert len(record["timings"]["fit_s"]) == len(record["timings"]["predict_s"]) == REPEATS

@@ -118,7 +118,6 @@ class SparkRuntime:
             host_cores=host_cores(),
             start_up_s=time.perf_counter() - started,
             log_dir=os.path.relpath(log_dir),
-            web_ui=context.uiWebUrl,
             application_id=context.applicationId,
             properties={
                 key: value for key, value in sorted(context.getConf().getAll()) if key in _RECORDED_PROPERTIES

@@ -65,7 +65,6 @@ class ClusterInfo:
         host_cores: Cores of the driver's host that this process may use.
         start_up_s: Seconds from nothing to all executors registered.
         log_dir: Folder of this run's Spark logs.
-        web_ui: Address of the application's web page while it runs.
         application_id: Spark's id of the application.
         properties: Spark properties that decide speed, as read back.
     """
@@ -78,7 +77,6 @@ class ClusterInfo:
     host_cores: int
     start_up_s: float
     log_dir: str
-    web_ui: str | None
     application_id: str
     properties: dict[str, str]
 

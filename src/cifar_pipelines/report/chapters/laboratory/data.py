@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from cifar_pipelines.records.run_record import EXTRACTION
 from cifar_pipelines.records.summary import marks
 from cifar_pipelines.report.document.blocks import Blocks, Span, bullets, from_markdown, missing, say, table
 from cifar_pipelines.report.figures import study_figure
 from cifar_pipelines.report.studies import Content, Study
 
+FEATURES = "features"
 MANIFESTS = "data/02_intermediate"
 
 
@@ -68,7 +68,7 @@ def subset(content: Content) -> Blocks:
 def features(content: Content) -> Blocks:
     """A4: how features were extracted, and how fast."""
     study = content.study
-    rows = study.rows[study.rows["family"] == EXTRACTION]
+    rows = study.rows[study.rows["family"] == FEATURES]
     if rows.empty:
         return (
             missing("No feature extraction is among the run records of this study.", run(study, "features")),
@@ -79,7 +79,7 @@ def features(content: Content) -> Blocks:
             ["features", "extractor", "weights", "input [px]", "numbers per image", "precision", "records"],
             [
                 (label, *(_of(record["features"], key) for key in _DESCRIBED), behind)
-                for label, record, behind in study.latest(EXTRACTION)
+                for label, record, behind in study.latest(FEATURES)
             ],
         ),
         table(
