@@ -99,7 +99,7 @@ def make_record(
             "oversubscribed": cores > host_cores,
             "application_id": "app-20261120105811-0000",
             "log_dir": f"logs/{created}-exec_{cores}x{executor_cores}",
-            "properties": {"spark.executor.memory": "1g"},
+            "properties": {},
         },
         "timings": {"start_up_s": 6.1, "read_s": 1.2, "fit_s": list(fit_s), "predict_s": [0.4] * len(fit_s)},
         "host_load": {"before": 0.4, "after": 1.9, "other_cpu_share": 0.02},
@@ -171,7 +171,7 @@ def _merged(record: dict, changes: dict) -> dict:
 
 def make_extraction_record(setting=(2, 1), extract_s=(30.0,), **changes) -> dict:
     """A complete run record of a feature extraction."""
-    record = make_record("kmeans_patches", setting, family="features", **changes)
+    record = make_record(**{"model": "kmeans_patches", "setting": setting, "family": "features"} | changes)
     record["engine"] = "Spark 3.5.9, Python workers"
     record["params"] = {}
     record["metrics"] = None

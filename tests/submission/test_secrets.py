@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
-from cifar_pipelines.submission.contents import project_files
+from cifar_pipelines.submission.contents import CODE_FOLDERS, is_code
 from cifar_pipelines.submission.secrets import find_secrets
 
 # Put together here, so that no file of the project holds what these tests look for.
@@ -125,6 +125,8 @@ def test_a_literal_is_never_quoted_in_what_is_said_about_it(value):
 
 
 def test_the_project_holds_no_secret():
-    files = project_files(PROJECT_PATH)
+    inside = (file for folder in CODE_FOLDERS for file in (PROJECT_PATH / folder).rglob("*"))
+    files = {file.relative_to(PROJECT_PATH).as_posix(): file for file in (*inside, *PROJECT_PATH.glob("*"))}
+    files = {name: file for name, file in files.items() if file.is_file() and is_code(name)}
     assert "conf/base/spark.yml" in files
     assert find_secrets(files, {}) == []

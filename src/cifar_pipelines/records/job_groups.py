@@ -8,6 +8,8 @@ from cifar_pipelines.event_log.components import Measured
 from cifar_pipelines.event_log.task_time import Workers
 from cifar_pipelines.records.run_record import RunRecord
 
+GROUP_SEPARATOR = "; "  # between the names of several groups in one cell of a table
+
 
 def group_names(record: RunRecord) -> tuple[str, ...]:
     """What names the job groups of a record in the application of its run.

@@ -67,10 +67,10 @@ class Asked:
 class Effective:
     """What the cluster gave: its Master, whether the run started it, registered executors, their cores and hosts."""
 
-    master: str
-    embedded: bool
-    executors: int
-    cores: int
+    master: str | None
+    embedded: bool | None
+    executors: int | None
+    cores: int | None
     hosts: tuple[str, ...] | None
 
 
@@ -81,7 +81,7 @@ class Parallelism:
     Attributes:
         setting: Name of the setting.
         asked: What it asks for.
-        effective: What the cluster gave.
+        effective: What the cluster gave; None, or None in it, where a record does not say, and then it gave what was asked.
         host_cores: Cores of the driver's host.
         oversubscribed: Whether executors on that host use more cores than it has.
         application_id: Spark's id of the application.
@@ -91,7 +91,7 @@ class Parallelism:
 
     setting: str
     asked: Asked
-    effective: Effective
+    effective: Effective | None
     host_cores: int
     oversubscribed: bool
     application_id: str | None
@@ -101,7 +101,21 @@ class Parallelism:
     @property
     def cluster(self) -> str:
         """The address of the Master, or "embedded"."""
-        return EMBEDDED if self.effective.embedded else self.effective.master
+        if self.effective is None or self.effective.embedded in (True, None):
+            return EMBEDDED
+        return self.effective.master or "unknown"
+
+    @property
+    def cores(self) -> int:
+        """Cores of all executors together."""
+        return (self.effective and self.effective.cores) or self.asked.cores_max
+
+    @property
+    def executors(self) -> int:
+        """Number of executors."""
+        return (self.effective and self.effective.executors) or (
+            self.asked.cores_max // self.asked.executor_cores
+        )
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,7 @@ _REQUIRED = (
     "run_id", "created", "model", "family", "engine", "params", "versions",
     "data.source", "data.fingerprint", "data.train_size", "data.test_size", "data.seed",
     "parallelism.setting", "parallelism.asked.cores_max", "parallelism.asked.executor_cores",
-    "parallelism.effective.master", "parallelism.effective.embedded", "parallelism.effective.executors",
-    "parallelism.effective.cores", "parallelism.host_cores", "parallelism.oversubscribed",
-    "timings", "host_load", "resources",
+    "parallelism.host_cores", "parallelism.oversubscribed", "timings", "host_load", "resources",
 )
 _REQUIRED_OF_MODELS = (
     "timings.fit_s", "timings.predict_s", "metrics.n", "metrics.accuracy.value", "metrics.accuracy.low",

@@ -1,12 +1,12 @@
 """One row per model and setting, over all its runs."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 
 import pandas as pd
 
 from cifar_pipelines.judging.statistics import repeats
+from cifar_pipelines.records.job_groups import GROUP_SEPARATOR
 
 # Results are compared inside one section only: the same data, measured on the same kind of host.
 SECTION = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
@@ -128,13 +128,8 @@ def _over_runs(runs: pd.DataFrame) -> dict:
         **{name: runs[name].astype(float).max() for name in _PEAKS},
         "latest": latest["created"].isoformat(),
         "run_ids": " ".join(runs["run_id"]),
-        "job_groups": _joined(runs["job_groups"]),
+        "job_groups": GROUP_SEPARATOR.join(dict.fromkeys(runs["job_groups"].explode())),
     }
-
-
-def _joined(lists: pd.Series) -> str:
-    """Puts JSON lists together, each item once."""
-    return json.dumps(list(dict.fromkeys(item for text in lists for item in json.loads(text))))
 
 
 _PEAKS = ("driver_memory_mb", "executor_jvm_memory_mb", "executor_python_memory_mb")

@@ -155,7 +155,7 @@ def _by_ernest(records: Sequence[RunRecord], own: RunRecord, target: Target) -> 
         return None
     groups: dict[tuple[str, int, int], list[RunRecord]] = {}
     for record in fitting:
-        key = (record.parallelism.setting, record.parallelism.effective.cores, record.data.train_size)
+        key = (record.parallelism.setting, record.parallelism.cores, record.data.train_size)
         groups.setdefault(key, []).append(record)
     points = [
         Point(
@@ -167,7 +167,7 @@ def _by_ernest(records: Sequence[RunRecord], own: RunRecord, target: Target) -> 
         )
         for (setting, cores, size), group in groups.items()
     ]
-    estimate = fit_ernest(points).predict(own.parallelism.effective.cores, target.train_size)
+    estimate = fit_ernest(points).predict(own.parallelism.cores, target.train_size)
     if estimate is None or estimate.value <= 0:
         return None
     rule = f"Ernest's model, fitted to {len(points)} medians under {len({point.name for point in points})} settings"

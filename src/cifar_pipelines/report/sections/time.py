@@ -1,6 +1,5 @@
 """Where the time went: applications joined to run records, a table, and a sentence per model."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import pandas as pd
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.event_log.components import REMAINDER
-from cifar_pipelines.records.job_groups import groups_of
+from cifar_pipelines.records.job_groups import GROUP_SEPARATOR, groups_of
 from cifar_pipelines.records.summary import SECTION, put_together
 from cifar_pipelines.report.sections.cells import Columns, markdown_table, number, text
 from cifar_pipelines.report.sections.verdict import time_tie
@@ -97,7 +96,7 @@ def _median_group(row: pd.Series, by_run: Mapping[str, dict]) -> dict[str, Any] 
         _facts(content, group)
         for run_id in row["run_ids"].split()
         if (content := by_run.get(run_id)) and content["setting"] == row["setting"]
-        for group in groups_of(content, json.loads(row["job_groups"]))
+        for group in groups_of(content, row["job_groups"].split(GROUP_SEPARATOR))
     ]
     found.sort(key=lambda facts: facts["wall_s"])
     return found[(len(found) - 1) // 2] if found else None
