@@ -85,15 +85,15 @@ def make_record(
         UserError: If a timing is no positive number, or something else is missing that every record holds.
     """
     fit = report.fit
-    untyped = {name: asdict(block) if is_dataclass(block) else block for name, block in parameters.items()}
+    raw = untyped(parameters)
     parallelism = from_json(Parallelism, run_context.cluster.for_record())
     record = RunRecord(
         run_id=run_context.run_id,
         model=report.model,
         family=report.family,
-        configuration=study_digest(untyped, report.family, report.model, parallelism.cluster),
+        configuration=study_digest(raw, report.family, report.model, parallelism.cluster),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        data=from_json(Data, {**images_info, "seed": untyped["subset"]["seed"]}),
+        data=from_json(Data, {**images_info, "seed": raw["subset"]["seed"]}),
         features=None if features_info is None else from_json(Features, features_info),
         parallelism=parallelism,
         timings=replace(fit.timings, start_up_s=round(run_context.cluster.start_up_s, 3)),
@@ -115,6 +115,11 @@ def make_record(
     if report.prediction is not None:
         record = _with_prediction(record, report.prediction)
     return RunRecord.from_json(record.to_json())
+
+
+def untyped(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as the configuration holds them: Kedro has made dataclasses of the blocks that nodes want typed."""
+    return {name: asdict(block) if is_dataclass(block) else block for name, block in parameters.items()}
 
 
 def _with_prediction(record: RunRecord, prediction: PredictionReport) -> RunRecord:
