@@ -91,12 +91,11 @@ def train_cnn(
     _require_all_classes(images, images_info["class_names"])
     check_sizes(cnn, images_info["train_size"], len(cluster.executors))
     engine = create_engine(cnn.engine)
-    precision = _settled_precision(session, cnn.recipe.precision, cluster.cores)
     with claimed(checkpoints, run_context.run_id, training_configuration, cnn.resume) as checkpoint:
         resumed = len(checkpoint.load()[1]) if checkpoint.holds_state else 0
         if resumed:
             logger.info("%s goes on after epoch %d of %d.", cnn.model, resumed, cnn.recipe.epochs)
-        job = _job(images, images_info, cnn, precision, seed, checkpoint)
+        job = _job(images, images_info, cnn, cluster.cores, seed, checkpoint)
         with (
             timed(session, f"Training {cnn.model}", show_progress=False) as timing,
             timing.repeat() as work,
@@ -111,7 +110,7 @@ def train_cnn(
         sum(worker["cpu_s"] for worker in workers),
         workers=workers,
         history=history,
-        precision=precision,
+        precision=job.precision,
         restarts=restarts,
         resumed_after_epoch=resumed or None,
     )
@@ -119,14 +118,10 @@ def train_cnn(
         "%s: %d epochs in %.1f s, %.1f s of them outside of training and validation.",
         cnn.model, len(history) - resumed, work.wall_s, report.timings.engine_overhead_s,
     )  # fmt: skip
-    network = TrainedNetwork(
-        cnn.network,
-        cnn.options,
-        job.shape,
-        state["average"] or state["network"],
-        tuple(images_info["class_names"]),
-        training_configuration | {"precision": precision},
-    )
+    weights = state["average"] or state["network"]
+    kept = training_configuration | {"precision": job.precision}
+    names = tuple(images_info["class_names"])
+    network = TrainedNetwork(cnn.network, cnn.options, job.shape, weights, names, kept)
     return network, pd.DataFrame(history), report
 
 
@@ -134,16 +129,17 @@ def _job(
     images: DataFrame,
     images_info: dict[str, Any],
     cnn: CnnSpec,
-    precision: str,
+    cores: int,
     seed: int,
     checkpoint: Checkpoint,
 ) -> TrainingJob:
+    """The training, as plain data that travels to the workers."""
     return TrainingJob(
         network=cnn.network,
         options=cnn.options,
         shape=NetworkShape(cnn.image_size, len(images_info["class_names"])),
         recipe=cnn.recipe,
-        precision=precision,
+        precision=_settled_precision(images.sparkSession, cnn.recipe.precision, cores),
         seed=seed,
         files=tuple(images.inputFiles()),
         train_images=images_info["train_size"],

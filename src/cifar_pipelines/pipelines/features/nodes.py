@@ -117,10 +117,8 @@ def extract_features(
     # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
     table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURE_SCHEMA)
     table = table.persist()
-    with (
-        timed(session, f"Extracting {extractor.name} from {total} images") as timing,
-        timing.repeat() as work,
-    ):
+    what = f"Extracting {extractor.name} from {total} images"
+    with timed(session, what) as timing, timing.repeat() as work:
         rows = table.count()
     info = _describe(spec, job, table, images_info) | {
         "rows": rows,
@@ -137,14 +135,18 @@ def extract_features(
         worker_start_up_s=round(starting.wall_s, 3),
         extract_s=timing.seconds,
     )
-    report = ModelReport(
+    report = _report(spec, extractor, FitReport.of(timing, timings, python_cpu.value, workers=workers))
+    return table, info, make_record(report, images_info, parameters, run_context, info).to_json()
+
+
+def _report(spec: FeaturesSpec, extractor: Extractor, cost: FitReport) -> ModelReport:
+    return ModelReport(
         model=extractor.name,
         family="features",
         engine="Spark mapInArrow, PyTorch in Python workers",
         params={"precision": spec.precision, "micro_batch": spec.micro_batch},
-        fit=FitReport.of(timing, timings, python_cpu.value, workers=workers),
+        fit=cost,
     )
-    return table, info, make_record(report, images_info, parameters, run_context, info).to_json()
 
 
 def _job(
