@@ -23,6 +23,7 @@ from cifar_pipelines.engines.bigdl import bigdl_jars
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, specify_cnn
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
+from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.sources import open_source
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.session import SparkRuntime
@@ -43,12 +44,14 @@ class CnnWorkload:
 
     Attributes:
         context: The run.
+        parameters: All its parameters.
         images: The image table.
         info: What identifies it.
         folder: A folder for checkpoints and networks.
     """
 
     context: RunContext
+    parameters: dict[str, Any]
     images: DataFrame
     info: dict[str, Any]
     folder: Path
@@ -71,11 +74,12 @@ def open_setting(
         config = replace(config, log_dir=str(PROJECT_PATH / config.log_dir))
         runtime = SparkRuntime(shape, config, run_id, bigdl_jars())
         stack.callback(runtime.stop)
-        context = RunContext(run_id, loader["parameters"], runtime.start(step), shape)
+        context = RunContext(run_id, runtime.start(step), shape)
         step("Writing the images.")
         images, info = ingestion.write_images(source, manifest, ingestion.IngestionSpec("skip"), context)
         images.write.parquet((folder / "images").as_uri())
-        yield CnnWorkload(context, runtime.session.read.parquet((folder / "images").as_uri()), info, folder)
+        stored = runtime.session.read.parquet((folder / "images").as_uri())
+        yield CnnWorkload(context, loader["parameters"], stored, info, folder)
 
 
 def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
@@ -101,8 +105,8 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
                 speeds[side].append(_images_per_s(history))
                 cold[side].append(float(history["images_per_s"][0]))
                 if side == "bigdl":
-                    overheads.append(fit["timings"]["engine_overhead_s"] + prediction_s)
-                    parts.append(fit["workers"][0])
+                    overheads.append(fit.timings.engine_overhead_s + prediction_s)
+                    parts.append(fit.workers[0])
             sides.rotate()  # a host that gets slower while a round lasts favours no side
     with open_setting(arguments, "exec_2x1", sizes, step) as work:
         for repeat in range(arguments.repeats):
@@ -125,7 +129,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
             "orca_overhead", "s", overheads, bar=OVERHEAD_BAR,
             notes=[
                 "Fit and predict, less training, validation and prediction themselves; of the last fit: "
-                f"{last['read_s']:.1f} s reading images, {last['checkpoint_s']:.1f} s checkpoints."
+                f"{last.read_s:.1f} s reading images, {last.checkpoint_s:.1f} s checkpoints."
             ],
         ),
     ]  # fmt: skip
@@ -166,7 +170,7 @@ def bare_loop(job: TrainingJob, threads: int) -> float:
 
 
 def _spec(work: CnnWorkload, engine: str) -> CnnSpec:
-    spec = specify_cnn(NETWORK, engine, work.context.parameters["bigdl_cnn"])
+    spec = specify_cnn(NETWORK, engine, work.parameters["bigdl_cnn"])
     return replace(spec, recipe=replace(spec.recipe, epochs=EPOCHS), validation_images=200)
 
 
@@ -177,25 +181,26 @@ def _job(work: CnnWorkload) -> TrainingJob:
     spec = _spec(work, "bigdl")
     return TrainingJob(
         spec.network, spec.options, NetworkShape(spec.image_size, len(work.info["class_names"])), spec.recipe,
-        resolve_precision(spec.recipe.precision), work.context.parameters["subset"]["seed"],
+        resolve_precision(spec.recipe.precision), work.parameters["subset"]["seed"],
         tuple(work.images.inputFiles()), work.info["train_size"], spec.validation_images, "",
     )  # fmt: skip
 
 
-def _fit_and_predict(work: CnnWorkload, engine: str) -> tuple[pd.DataFrame, dict[str, Any], float]:
+def _fit_and_predict(work: CnnWorkload, engine: str) -> tuple[pd.DataFrame, FitReport, float]:
     """The history, what the fit reports, and the seconds of the prediction node that are not prediction."""
     import time
 
     spec, checkpoints = _spec(work, engine), work.folder / "checkpoints"
-    configuration = nodes.check_checkpoint(spec, checkpoints, work.info, work.context)
+    seed = work.parameters["subset"]["seed"]
+    configuration = nodes.check_checkpoint(spec, checkpoints, work.info, seed, work.context)
     network, history, fit = nodes.train_cnn(
-        work.images, work.info, spec, configuration, checkpoints, work.context
+        work.images, work.info, spec, configuration, checkpoints, seed, work.context
     )
     dataset = TrainedNetworkDataset(filepath=str(work.folder / "network.pt"))
     dataset.save(network)
     started = time.perf_counter()
     _, report = nodes.predict_cnn(dataset.load(), work.images, work.info, spec, work.context)
-    return history, fit, time.perf_counter() - started - sum(report["timings"]["predict_s"])
+    return history, fit, time.perf_counter() - started - sum(report.predict_s)
 
 
 def _images_per_s(history: pd.DataFrame) -> float:

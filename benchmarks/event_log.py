@@ -43,7 +43,7 @@ def measure(repeats: int, step: Step) -> Result:
         for repeat in range(repeats):
             step(f"Reading the log, round {repeat + 1} of {repeats}.")
             started = time.perf_counter()
-            record = application_record(log, NAME, setting.name, [])
+            record = application_record(log, NAME, setting.name, {})
             seconds.append(time.perf_counter() - started)
         size = sum(file.stat().st_size for file in ([log] if log.is_file() else log.iterdir()))
     tasks = record["application"]["tasks"]

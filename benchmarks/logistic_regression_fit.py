@@ -9,6 +9,7 @@ from benchmarks.result import Result
 from benchmarks.workload import Step, Workload
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.pipelines.spark_ml.nodes import cache_tables, configure_classifier, train
+from cifar_pipelines.records.parts import Resources
 
 NAME = "logistic_regression_fit"
 
@@ -30,19 +31,21 @@ def measure(work: Workload, repeats: int, step: Step) -> Result:
 
     step(f"Extracting the features of {work.images_info['train_size']} training images.")
     features, features_info, _ = work.extract(work.images)
-    train_table, test_table, _ = cache_tables(features, features_info, work.images_info, work.context)
-    block = work.context.parameters["spark_ml"]["classifiers"]["logistic_regression"]
+    train_table, test_table, _ = cache_tables(
+        features, features_info, work.images_info, work.spec.options, work.context
+    )
+    block = work.parameters["spark_ml"]["classifiers"]["logistic_regression"]
     classifier = configure_classifier("logistic_regression", block, repeats=1)
     params = {"max_iter": 50, "reg_param": 0.01} | classifier.params
     (x, y), (x_test, y_test) = _matrix(features, "train"), _matrix(features, "test")
     features.unpersist()
 
-    spark_s, sklearn_s, resources = [], [], {}
+    seed = work.parameters["subset"]["seed"]
+    spark_s, sklearn_s = [], []
     for repeat in range(repeats):
         step(f"Logistic regression, round {repeat + 1} of {repeats}: Spark ML.")
-        model, report = train(train_table, classifier, features_info, work.images_info, work.context)
-        spark_s += report["timings"]["fit_s"]
-        resources = report["resources"]
+        model, report = train(train_table, classifier, features_info, work.images_info, seed, work.context)
+        spark_s += report.timings.fit_s
         step(f"Logistic regression, round {repeat + 1} of {repeats}: scikit-learn.")
         with threadpool_limits(work.cores):
             fitted, seconds = _fit_sklearn(x, y, params)
@@ -52,20 +55,20 @@ def measure(work: Workload, repeats: int, step: Step) -> Result:
         f"{x.shape[0]} x {x.shape[1]} features of {work.extractor.name}; accuracy on {len(y_test)} test images: "
         f"Spark ML {correct / len(y_test):.1%}, scikit-learn {fitted.score(x_test, y_test):.1%}.",
         f"Iterations: Spark ML {model.summary.totalIterations}, scikit-learn {int(max(fitted[-1].n_iter_))}.",
-        _explanation(resources, spark_s[-1], work.cores),
+        _explanation(report.resources, spark_s[-1], work.cores),
     ]
     if (ratio := median(a / b for a, b in zip(spark_s, sklearn_s, strict=True))) > 2:
         notes.append(f"Spark takes {ratio:.1f} times as long: compare the two parts of its last fit above.")
     return Result(NAME, "s", spark_s, sklearn_s, notes=notes)
 
 
-def _explanation(resources: dict[str, Any], wall_s: float, cores: int) -> str:
+def _explanation(resources: Resources, wall_s: float, cores: int) -> str:
     """Splits the wall time of a fit into task time and the rest, which is overhead per job."""
-    outside_s = max(wall_s - resources["task_run_s"] / cores, 0)
+    outside_s = max(wall_s - resources.task_run_s / cores, 0)
     return (
-        f"Last Spark fit: {wall_s:.2f} s wall, {resources['task_cpu_s']:.2f} task CPU seconds and "
-        f"{resources['task_run_s']:.2f} task seconds on {cores} cores, {resources['jobs']} jobs; outside of "
-        f"tasks: {outside_s:.2f} s, which is {outside_s / max(resources['jobs'], 1) * 1e3:.0f} ms per job."
+        f"Last Spark fit: {wall_s:.2f} s wall, {resources.task_cpu_s:.2f} task CPU seconds and "
+        f"{resources.task_run_s:.2f} task seconds on {cores} cores, {resources.jobs} jobs; outside of "
+        f"tasks: {outside_s:.2f} s, which is {outside_s / max(resources.jobs, 1) * 1e3:.0f} ms per job."
     )
 
 

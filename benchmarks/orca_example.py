@@ -92,10 +92,12 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
 
 
 def _ours(work: CnnWorkload) -> list[dict[str, float]]:
-    spec = specify_cnn(NETWORK, "bigdl", work.context.parameters["bigdl_cnn"])
+    spec = specify_cnn(NETWORK, "bigdl", work.parameters["bigdl_cnn"])
     spec = replace(spec, options=OUR_OPTIONS, recipe=replace(spec.recipe, **OUR_RECIPE))
     checkpoints = work.folder / "checkpoints"
-    _, history, _ = nodes.train_cnn(work.images, work.info, spec, {}, checkpoints, work.context)
+    _, history, _ = nodes.train_cnn(
+        work.images, work.info, spec, {}, checkpoints, work.parameters["subset"]["seed"], work.context
+    )
     history["seconds"] += history["validation_seconds"]
     return history[["seconds", "validation_accuracy"]].to_dict("records")
 
@@ -108,7 +110,7 @@ def _example(work: CnnWorkload) -> list[dict[str, float]]:
     from cifar_pipelines.engines.bigdl import contained
 
     shape = NetworkShape(32, len(work.info["class_names"]))
-    spec = specify_cnn("lenet", "bigdl", work.context.parameters["bigdl_cnn"])
+    spec = specify_cnn("lenet", "bigdl", work.parameters["bigdl_cnn"])
     files = tuple(work.images.inputFiles())
     job = TrainingJob("lenet", {}, shape, spec.recipe, "fp32", 42, files, work.info["train_size"], 1000, "")
     with contained():

@@ -33,6 +33,7 @@ class Workload:
     Attributes:
         session: The Spark session.
         context: The run, as the nodes of the pipelines want it.
+        parameters: All its parameters.
         images: The image table, cached on the executors.
         images_info: What identifies it.
         extractor: The extractor.
@@ -42,6 +43,7 @@ class Workload:
 
     session: SparkSession
     context: RunContext
+    parameters: dict[str, Any]
     images: DataFrame
     images_info: dict[str, Any]
     extractor: Extractor
@@ -60,7 +62,7 @@ class Workload:
     def extract(self, images: DataFrame) -> tuple[DataFrame, dict[str, Any], dict[str, Any]]:
         """Extracts features as the features pipeline does: feature table, its description, run record."""
         return features.extract_features(
-            images, self.images_info, self.extractor, self.state, self.spec, self.context
+            images, self.images_info, self.extractor, self.state, self.spec, self.parameters, self.context
         )
 
 
@@ -108,13 +110,13 @@ def open_workload(
             run_id,
         )
         stack.callback(runtime.stop)
-        context = RunContext(run_id, parameters, runtime.start(step))
+        context = RunContext(run_id, runtime.start(step))
         step("Reading the images on the executors.")
         on_bad_image = ingestion.IngestionSpec(on_bad_image="skip")
         images, info = ingestion.write_images(source, manifest, on_bad_image, context)
         step(f"Preparing {extractor.name}.")
         state = features.prepare_extractor(extractor, images, info, seed)
-        yield Workload(runtime.session, context, images, info, extractor, state, spec)
+        yield Workload(runtime.session, context, parameters, images, info, extractor, state, spec)
 
 
 def _save_random_weights(extractor: str, folder: Path) -> str:

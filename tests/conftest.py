@@ -48,9 +48,15 @@ def spark(tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_context(spark):
     """The run that nodes are told they are part of."""
+    return RunContext("2024-01-02T03.04.05.678Z", spark.info, spark.setting)
+
+
+@pytest.fixture(scope="session")
+def parameters():
+    """All parameters of that run."""
     parameters = configuration.load_configuration()["parameters"]
     parameters["features"]["options"] = OPTIONS
-    return RunContext("2024-01-02T03.04.05.678Z", parameters, spark.info, spark.setting)
+    return parameters
 
 
 @pytest.fixture
@@ -124,7 +130,7 @@ def ingested(spark, run_context):
 
 
 @pytest.fixture(scope="session")
-def extracted(ingested, run_context):
+def extracted(ingested, parameters, run_context):
     """The features of those images by a small dictionary, with what belongs to them."""
     from cifar_pipelines.pipelines.features import nodes
 
@@ -132,7 +138,7 @@ def extracted(ingested, run_context):
     extractor = nodes.create_checked_extractor(spec)
     state = nodes.prepare_extractor(extractor, ingested.images, ingested.info, 42)
     features, info, record = nodes.extract_features(
-        ingested.images, ingested.info, extractor, state, spec, run_context
+        ingested.images, ingested.info, extractor, state, spec, parameters, run_context
     )
     return SimpleNamespace(
         spec=spec, extractor=extractor, state=state, features=features, info=info, record=record

@@ -19,6 +19,7 @@ from benchmarks.result import Bar, Result, results_table, summarise  # noqa: E40
 from benchmarks.workload import Workload  # noqa: E402
 
 from cifar_pipelines.common.errors import UserError  # noqa: E402
+from cifar_pipelines.records.parts import Resources  # noqa: E402
 
 AT_LEAST_HALF = Bar(0.5, at_least=True)
 
@@ -87,7 +88,7 @@ def test_selection():
 
 
 def test_explanation_splits_the_wall_time():
-    resources = {"task_cpu_s": 1.5, "task_run_s": 2.0, "jobs": 10}
+    resources = Resources(task_cpu_s=1.5, task_run_s=2.0, jobs=10)
     text = logistic_regression_fit._explanation(resources, 3.0, 2)
     assert "outside of tasks: 2.00 s, which is 200 ms per job" in text
 

@@ -13,7 +13,7 @@ from cifar_pipelines.hooks import SPARK_TAG
 NAMES = {"__default__", "bigdl_cnn", "comparison", "features", "ingestion", "spark_ml"}
 SOURCES = sorted((PROJECT_PATH / "src" / "cifar_pipelines").rglob("*.py"))
 SPARK_TABLES = {"images", "features", "train_table", "test_table", "spark_model"}
-SPARK_CALLS = ("active_session", "start_record", "run_context.cluster")
+SPARK_CALLS = ("active_session", "make_record", "run_context.cluster")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,8 @@ def test_the_default_pipeline_starts_from_the_source_alone(registered):
         if not name.startswith("params:") and not name.endswith(".checkpoints")
     }
     assert free == {
-        *("applications", "fit_predictions", "image_source", "reporting_folder", "run_context", "run_records")
+        *("applications", "fit_predictions", "image_source", "kept_classifier_survey", "parameters"),
+        *("reporting_folder", "run_context", "run_records"),
     }
 
 

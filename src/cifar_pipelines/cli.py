@@ -154,7 +154,8 @@ def plan(
     give the fit time to expect, with its interval; otherwise "measure first". docs/scaling_models.md explains them.
     """
     from cifar_pipelines.common.configuration import load_configuration
-    from cifar_pipelines.records.shelf import RECORDS, RecordShelf
+    from cifar_pipelines.common.places import place
+    from cifar_pipelines.records.shelf import RecordShelf
     from cifar_pipelines.scaling.planner import expectations
     from cifar_pipelines.spark.setting import Budget, host_cores
     from cifar_pipelines.terminal.plan import plan_report
@@ -162,7 +163,7 @@ def plan(
     given = {"cores": cores, "memory": memory, "memory_scope": memory_scope}
     block = dict(load_configuration()["globals"]["budget"])
     budget = Budget(**block | {name: value for name, value in given.items() if value is not None})
-    expected = list(expectations(RecordShelf(PROJECT_PATH / RECORDS).loaders()))
+    expected = list(expectations(RecordShelf(PROJECT_PATH / place("run_records")).loaders()))
     Console().print(plan_report(budget, executor_memory, host_cores(), expected))
 
 

@@ -5,9 +5,8 @@ import logging
 import os
 import re
 import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.validation.exceptions import ParameterValidationError
@@ -17,6 +16,9 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.preflight import check_inputs_exist
 from cifar_pipelines.spark.run_context import RunContext
+
+if TYPE_CHECKING:
+    from cifar_pipelines.records.run_record import RunRecord
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class SparkHooks:
             jars = bigdl_jars() if any(BIGDL_TAG in node.tags for node in pipeline.nodes) else []
             self._runtime = SparkRuntime(setting, config, name, jars)
             self._log = _log_to(self._runtime.log_dir / "run.log")
-        self._context = RunContext(run_params["run_id"], configuration.run_parameters(), setting=setting)
+        self._context = RunContext(run_params["run_id"], setting=setting)
         catalog["run_context"].save(self._context)
 
     @hook_impl
@@ -164,6 +166,7 @@ class SparkHooks:
         """Saves where the time went, by Spark's event log; one that cannot be read never fails the run."""
         from cifar_pipelines.event_log.application import application_record
         from cifar_pipelines.event_log.reader import find_event_log
+        from cifar_pipelines.records.job_groups import lost_workers, measured_groups
 
         if self._context is None or (cluster := self._context.cluster) is None:
             return
@@ -171,25 +174,28 @@ class SparkHooks:
         if log_file is None:
             return
         run_id = self._context.run_id
+        name = f"{cluster.setting}/{run_id}"
         try:
-            records = _saved_records(self._pipeline, self._catalog, run_id)
-            content = application_record(log_file, run_id, cluster.setting, records)
-            self._catalog[APPLICATIONS].save({f"{cluster.setting}/{run_id}": content})
+            records = _saved_records(self._catalog, run_id)
+            content = application_record(
+                log_file, run_id, cluster.setting, measured_groups(records), lost_workers(records)
+            )
+            self._catalog.save(APPLICATIONS, {name: content})
         except Exception as error:  # whatever a log may hold: the results of the run are there, and stay
             logger.warning(
                 "Where the time went is not known, because the event log %s could not be read: %s",
                 os.path.relpath(log_file), error or type(error).__name__,
             )  # fmt: skip
+            return
+        logger.info("Where the time went: %s", json_file(place(APPLICATIONS), name))
 
 
-def _saved_records(pipeline: Any, catalog: Any, run_id: str) -> list[dict[str, Any]]:
-    """The run records that this run has saved; one that failed has saved only some."""
-    found = []
-    for name in sorted(pipeline.all_outputs()):
-        if name.endswith("run_record"):
-            with suppress(Exception):  # not saved
-                found.append(catalog.load(name))
-    return [record for record in found if record.get("run_id") == run_id]
+def _saved_records(catalog: Any, run_id: str) -> list["RunRecord"]:
+    """The run records that this run has saved, each in a folder of its version; one that failed has saved only some."""
+    from cifar_pipelines.records.shelf import read_records
+
+    loaders = {name: load for name, load in catalog.load("run_records").items() if run_id in name.split("/")}
+    return list(read_records(loaders)[0].values())
 
 
 def _log_to(file: Path) -> logging.Handler:

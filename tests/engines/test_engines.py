@@ -31,6 +31,9 @@ RECIPE = Recipe(
 )
 
 
+SEED = 42
+
+
 def spec(engine, **changes):
     values = {"image_size": 32, "validation_images": 20, "resume": True, "recipe": RECIPE} | changes
     return CnnSpec("lenet", engine, "Because it is small.", {}, **values)
@@ -50,9 +53,9 @@ def train(stored, ingested, run_context, tmp_path_factory):
 
     def run(cnn, checkpoints=None):
         checkpoints = checkpoints or tmp_path_factory.mktemp("checkpoints")
-        configuration = nodes.check_checkpoint(cnn, checkpoints, ingested.info, run_context)
+        configuration = nodes.check_checkpoint(cnn, checkpoints, ingested.info, SEED, run_context)
         network, history, report = nodes.train_cnn(
-            stored, ingested.info, cnn, configuration, checkpoints, run_context
+            stored, ingested.info, cnn, configuration, checkpoints, SEED, run_context
         )
         return SimpleNamespace(
             network=network,
@@ -73,12 +76,12 @@ def trained(train):
 
 @pytest.mark.parametrize("engine", engines.engine_names())
 def test_every_executor_has_one_worker_that_trained_its_shard(trained, engine, run_context):
-    workers = trained[engine].report["workers"]
-    assert [worker["rank"] for worker in workers] == [0, 1]
-    assert [worker["images"] for worker in workers] == [60, 60]
-    assert [worker["batch_size"] for worker in workers] == [15, 15]
-    assert {worker["threads"] for worker in workers} == {run_context.setting.executor_cores}
-    assert all(worker["cpu_s"] > 0 and worker["peak_memory_mb"] > 0 for worker in workers)
+    workers = trained[engine].report.workers
+    assert [worker.rank for worker in workers] == [0, 1]
+    assert [worker.images for worker in workers] == [60, 60]
+    assert [worker.batch_size for worker in workers] == [15, 15]
+    assert {worker.threads for worker in workers} == {run_context.setting.executor_cores}
+    assert all(worker.cpu_s > 0 and worker.peak_memory_mb > 0 for worker in workers)
 
 
 @pytest.mark.parametrize("engine", engines.engine_names())
@@ -87,8 +90,9 @@ def test_the_history_has_a_row_per_epoch_and_the_checkpoint_is_gone(trained, eng
     assert list(history["epoch"]) == [1, 2]
     assert (history[["loss", "validation_loss", "images_per_s", "seconds"]] > 0).all().all()
     assert not [path for path in trained[engine].checkpoints.iterdir() if path.is_dir()]
-    timings = trained[engine].report["timings"]
-    assert timings["fit_s"][0] >= timings["train_s"] + timings["validate_s"]
+    timings = trained[engine].report.timings
+    assert timings.fit_s[0] >= timings.train_s + timings.validate_s
+    assert [row.loss for row in trained[engine].report.history] == list(history["loss"])
 
 
 def test_both_engines_learn_the_same(trained):
@@ -111,8 +115,8 @@ def test_the_network_predicts_all_test_images(trained, stored, ingested, run_con
     saved = dataset.load()
     predictions, report = nodes.predict_cnn(saved, stored, ingested.info, spec("bigdl"), run_context)
     assert len(predictions) == 30 and predictions["image_id"].is_unique
-    assert report["prediction"]["batch_1_ms"] > report["prediction"]["batch_250_ms"] > 0
-    assert report["parameter_count"] == sum(p.numel() for p in saved.network.build().parameters())
+    assert report.latency["batch_1_ms"] > report.latency["batch_250_ms"] > 0
+    assert report.parameter_count == sum(p.numel() for p in saved.network.build().parameters())
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_located(train):
@@ -123,17 +127,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_located(train):
 def test_a_checkpoint_of_another_configuration_is_refused_key_by_key(ingested, run_context, tmp_path):
     from cifar_pipelines.training.checkpoint import Checkpoint
 
-    ours = nodes.check_checkpoint(spec("bigdl"), tmp_path, ingested.info, run_context)
+    ours = nodes.check_checkpoint(spec("bigdl"), tmp_path, ingested.info, SEED, run_context)
     left = Checkpoint(tmp_path / "2024-01-01")
     left.begin(ours)
     left.save({"epoch": 1}, [{"epoch": 1}])
-    assert nodes.check_checkpoint(spec("bigdl"), tmp_path, ingested.info, run_context) == ours
+    assert nodes.check_checkpoint(spec("bigdl"), tmp_path, ingested.info, SEED, run_context) == ours
     other = spec("bigdl", recipe=replace(RECIPE, epochs=3), image_size=16)
     with pytest.raises(
         UserError, match=r"image_size \(checkpoint: 32; now: 16\); recipe.epochs \(checkpoint: 2; now: 3\)"
     ):
-        nodes.check_checkpoint(other, tmp_path, ingested.info, run_context)
-    nodes.check_checkpoint(spec("bigdl", resume=False, image_size=16), tmp_path, ingested.info, run_context)
+        nodes.check_checkpoint(other, tmp_path, ingested.info, SEED, run_context)
+    nodes.check_checkpoint(
+        spec("bigdl", resume=False, image_size=16), tmp_path, ingested.info, SEED, run_context
+    )
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest():
@@ -167,4 +173,4 @@ def test_a_class_without_training_images_is_refused(train, stored, ingested, run
     cnn = spec("bigdl")
     with pytest.raises(UserError, match="hold none of the class 'unseen'"):
         info = ingested.info | {"class_names": [*ingested.info["class_names"], "unseen"]}
-        nodes.train_cnn(stored, info, cnn, {}, tmp_path, run_context)
+        nodes.train_cnn(stored, info, cnn, {}, tmp_path, SEED, run_context)

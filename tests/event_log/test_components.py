@@ -7,20 +7,24 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kedro.io import DataCatalog
 from tests.factories import event_logs as logs
 from tests.factories.records import make_cnn_record, make_extraction_record, make_record
 
-from cifar_pipelines.event_log import application
-from cifar_pipelines.event_log.application import measured_of, write_application
+from cifar_pipelines import hooks
+from cifar_pipelines.datasets import RunRecordsDataset
+from cifar_pipelines.event_log.application import application_record
 from cifar_pipelines.event_log.component_names import COMPONENTS
-from cifar_pipelines.event_log.components import PARTS, Measured, group_of_stages, label_of, split_application
+from cifar_pipelines.event_log.components import PARTS, Measured, group_of_stages, split_application
 from cifar_pipelines.event_log.reader import read_event_log
 from cifar_pipelines.event_log.task_time import Workers
 from cifar_pipelines.event_log.timeline import timeline_of
-from cifar_pipelines.hooks import SparkHooks
+from cifar_pipelines.records.job_groups import group_names, groups_of, lost_workers, measured_groups
+from cifar_pipelines.records.run_record import RunRecord
 
 DATA = Path(__file__).parent / "data"
 LABEL = "Training logistic_regression"
+FIT = "a-fit"  # the id of the job group of `small_log`
 
 
 @pytest.fixture
@@ -44,7 +48,8 @@ def test_every_part_has_a_name_in_the_report():
 def test_the_parts_of_a_small_log(split):
     whole, (fit,) = split(logs.small_log())
     assert adds_up(whole) and adds_up(fit)
-    assert (whole.wall_s, whole.cores, fit.wall_s, fit.label) == (10, 2, 6, LABEL)
+    assert (whole.wall_s, whole.cores, fit.wall_s) == (10, 2, 6)
+    assert (fit.group, fit.label) == (FIT, LABEL)
     expected = {
         "driver": 2 * (0.5 + 0.5),  # before the first task and after the last one
         "deserialise": 0.1,
@@ -66,27 +71,32 @@ def test_the_parts_of_a_small_log(split):
 
 
 def test_the_clock_of_the_run_sees_the_driver_outside_of_jobs(split):
-    _, (fit,) = split(logs.small_log(), {LABEL: Measured((6.5,))})
+    _, (fit,) = split(logs.small_log(), {FIT: Measured(6.5)})
     assert adds_up(fit) and fit.wall_s == 6.5 and fit.parts["driver"] == pytest.approx(2 * (1.0 + 0.5))
 
 
 def test_repeats_keep_their_own_times(split):
-    events = logs.small_log(f"{LABEL} (1) #3")
+    events = logs.small_log("first")
     events[-1:] = [
-        logs.job_start(1, 8000, {1: 1}, f"{LABEL} (2) #4"),
+        logs.job_start(1, 8000, {1: 1}, "second", label=LABEL),
         logs.task_end(2, 1, 8000, 9000, run=900),
         logs.job_end(1, 9000),
         logs.application_end(10_000),
     ]
-    _, groups = split(events, {LABEL: Measured((6.2, 1.4), python_cpu_s=3.0)})
-    assert [group.label for group in groups] == [LABEL, LABEL]
+    _, groups = split(events, {"second": Measured(1.4, 1.0), "first": Measured(6.2, 2.0)})
+    assert [(group.group, group.label) for group in groups] == [("first", LABEL), ("second", LABEL)]
     assert [group.wall_s for group in groups] == pytest.approx([6.2, 1.4])
-    assert [group.python_cpu_s for group in groups] == [1.5, 1.5]
+    assert [group.python_cpu_s for group in groups] == [2.0, 1.0]
+
+
+def test_a_job_group_without_words_is_called_by_its_id(split):
+    _, (fit,) = split(logs.small_log(label=None))
+    assert fit.label == fit.group == FIT
 
 
 def test_a_stage_with_fewer_tasks_than_cores_leaves_cores_idle(split):
     events = logs.small_log()
-    events[3] = logs.job_start(0, 2000, {0: 1}, "Training x #0")
+    events[3] = logs.job_start(0, 2000, {0: 1}, "x")
     del events[6], events[4]
     _, (fit,) = split(events)
     assert adds_up(fit) and fit.parts["idle_few_tasks"] == pytest.approx(5.0) and not fit.parts["idle_skew"]
@@ -95,7 +105,7 @@ def test_a_stage_with_fewer_tasks_than_cores_leaves_cores_idle(split):
 def test_a_free_core_while_tasks_wait_is_scheduler_delay(split):
     events = [
         *(logs.log_start(), logs.application_start(), logs.executor_added(cores=1)),
-        logs.job_start(0, 2000, {0: 2}, "Training x #0"),
+        logs.job_start(0, 2000, {0: 2}, "x"),
         logs.task_end(0, 0, 2000, 3000, run=1000),
         logs.task_end(1, 0, 3400, 4400, run=1000),
         *(logs.job_end(0, 4400), logs.application_end(5000)),
@@ -137,7 +147,7 @@ def test_a_task_that_waits_for_python(split):
 def test_the_workers_of_a_cnn_split_their_task(split):
     events = [
         *(logs.log_start(), logs.application_start(), logs.executor_added(cores=2)),
-        logs.job_start(0, 2000, {0: 1}, "Training lenet_bigdl #0", python=True),
+        logs.job_start(0, 2000, {0: 1}, "lenet", python=True),
         logs.task_end(0, 0, 2000, 12_000, run=10_000, cpu=50),
         *(logs.job_end(0, 12_000), logs.application_end(13_000)),
     ]
@@ -145,16 +155,14 @@ def test_the_workers_of_a_cnn_split_their_task(split):
         "python_start": 1.0, "worker_read": 1.5, "worker_validation": 0.5, "worker_checkpoint": 0.25,
         "worker_training": 6.0,
     }  # fmt: skip
-    measured = {"Training lenet_bigdl": Measured((11.0,), 12.0, Workers(2, seconds))}
+    measured = {"lenet": Measured(11.0, 12.0, Workers(2, seconds))}
     whole, (fit,) = split(events, measured)
     assert adds_up(whole) and adds_up(fit)
     assert {name: fit.parts[name] / 2 for name in seconds} == pytest.approx(seconds)
     assert fit.parts["remainder"] == pytest.approx(2 * 0.75) and not fit.parts["idle_few_tasks"]
     assert whole.parts["worker_training"] == pytest.approx(12)
     # Counters of a longer time than the task's cannot be of this task alone.
-    _, (fit,) = split(
-        events, {"Training lenet_bigdl": Measured((11.0,), None, Workers(2, {"worker_training": 99.0}))}
-    )
+    _, (fit,) = split(events, {"lenet": Measured(11.0, None, Workers(2, {"worker_training": 99.0}))})
     assert adds_up(fit) and fit.parts["worker_training"] == pytest.approx(20)
 
 
@@ -178,7 +186,7 @@ def random_log(draw, cores, n_stages):
     ]
     now, number = draw.randrange(500, 1500), 0
     for stage in range(n_stages):
-        group = draw.choice([None, f"Training x #{stage}"])
+        group = draw.choice([None, f"x{stage}"])
         n_tasks = draw.randrange(1, 9)
         events.append(logs.job_start(stage, now, {stage: n_tasks}, group, python=draw.random() < 0.3))
         free = [now + draw.randrange(50) for _ in range(cores)]
@@ -207,52 +215,64 @@ def random_log(draw, cores, n_stages):
     return [*events, logs.application_end(now)]
 
 
-def test_labels():
-    assert label_of("Training logistic_regression #3") == LABEL
-    assert label_of("Training logistic_regression (2) #13") == LABEL
-    assert label_of("Extracting x from 360 images #2") == "Extracting x from 360 images"
-
-
 def test_what_an_engine_takes_around_its_workers(split):
     events = [
         *(logs.log_start(), logs.application_start(), logs.executor_added(cores=1)),
-        logs.job_start(0, 2000, {0: 1}, "Training lenet_bigdl #0", python=True),
+        logs.job_start(0, 2000, {0: 1}, "lenet", python=True),
         logs.task_end(0, 0, 2000, 12_000, run=10_000, cpu=50),
         *(logs.job_end(0, 12_000), logs.application_end(13_000)),
     ]
     start = read_event_log(logs.write_log(split.folder / "moments", events)).tasks[0].launch
     workers = Workers(1, {"python_start": 0.5, "worker_training": 6.0}, began=start + 2, ended=start + 9)
-    _, (fit,) = split(events, {"Training lenet_bigdl": Measured((10.0,), None, workers)})
+    _, (fit,) = split(events, {"lenet": Measured(10.0, None, workers)})
     assert adds_up(fit)
     # 2 s until the worker's code began, 0.5 s of its own start; 9 s after the start, its last epoch had ended.
     assert fit.parts["python_start"] == pytest.approx(2.5) and fit.parts["worker_stop"] == pytest.approx(1.0)
     # A worker whose clock is an hour late: what it says of moments is left out.
     late = Workers(1, workers.seconds, workers.began + 3600, workers.ended + 3600)
-    _, (fit,) = split(events, {"Training lenet_bigdl": Measured((10.0,), None, late)})
+    _, (fit,) = split(events, {"lenet": Measured(10.0, None, late)})
     assert adds_up(fit) and not fit.parts["worker_stop"] and fit.parts["python_start"] == pytest.approx(0.5)
 
 
+def read(record, **changes):
+    return RunRecord.from_json(record | changes)
+
+
 def test_what_run_records_know_of_groups():
-    assert measured_of(make_record(fit_s=(7.1, 7.3))) == {LABEL: Measured((7.1, 7.3), None)}
-    (label,) = measured_of(make_extraction_record())
-    assert label == "Extracting kmeans_patches from 10500 images"
+    assert measured_groups([read(make_record(fit_s=(7.1, 7.3)), job_groups=["a", "b"])]) == {
+        "a": Measured(7.1), "b": Measured(7.3)
+    }  # fmt: skip
     record = make_cnn_record(setting=(2, 2), epochs=4, resumed_after_epoch=1)
-    (one,) = measured_of(record).values()
-    assert one.workers.threads == 2
-    assert one.workers.seconds["worker_training"] == pytest.approx(
+    record["resources"]["python_cpu_s"] = 12.0
+    (fit,) = measured_groups([read(record, job_groups=["c"])]).values()
+    assert (fit.workers.threads, fit.python_cpu_s) == (2, 12.0)
+    assert fit.workers.seconds["worker_training"] == pytest.approx(
         3 * 10.0
     )  # the first epoch lies in another run
-    assert one.wall_s == pytest.approx([record["timings"]["fit_s"][0] - 10.5])
+    assert fit.wall_s == pytest.approx(record["timings"]["fit_s"][0] - 10.5)
+    lost = read(make_cnn_record(restarts=2))
+    assert lost_workers([lost, read(make_record())]) == [
+        "airbench_bigdl: workers were lost 2 times; the counters are those of the last ones."
+    ]
+
+
+def test_records_without_ids_of_groups_have_the_label_that_their_groups_had():
+    assert group_names(read(make_record())) == (LABEL,)
+    assert group_names(read(make_extraction_record())) == ("Extracting kmeans_patches from 10500 images",)
+    assert group_names(read(make_record(), job_groups=["a", "b"])) == ("a", "b")
+    groups = [{"group": "a", "label": LABEL}, {"group": "b", "label": f"{LABEL} again"}]
+    assert groups_of({"groups": groups}, (LABEL,)) == groups_of({"groups": groups}, ("a",)) == groups[:1]
 
 
 def test_the_components_of_a_real_training():
     log = read_event_log(DATA / "orca_training")
-    record = json.loads((DATA / "orca_training_record.json").read_text())
-    whole, groups = split_application(log, measured_of(record))
+    (group,) = [group for group in log.labels if group.startswith("Training airbench_bigdl")]
+    record = read(json.loads((DATA / "orca_training_record.json").read_text()), job_groups=[group])
+    whole, groups = split_application(log, measured_groups([record]))
     assert adds_up(whole) and all(adds_up(group) for group in groups)
-    fit = next(group for group in groups if group.label == "Training airbench_bigdl")
-    assert fit.wall_s == pytest.approx(record["timings"]["fit_s"][0])
-    assert fit.parts["worker_training"] == pytest.approx(2 * record["timings"]["train_s"], rel=0.001)
+    (fit,) = [fit for fit in groups if fit.group == group]
+    assert fit.wall_s == pytest.approx(record.timings.fit_s[0])
+    assert fit.parts["worker_training"] == pytest.approx(2 * record.timings.train_s, rel=0.001)
     assert 0 <= fit.parts["remainder"] < 0.05 * fit.wall_s * fit.cores
 
 
@@ -264,26 +284,25 @@ def project(tmp_path, monkeypatch):
 
 
 def test_the_record_of_an_application(project):
-    events = project / "logs" / "run" / "event_log"
-    before = (events / logs.APPLICATION_ID).read_bytes()
-    file = write_application(events, logs.APPLICATION_ID, "the-run", "exec_2x2", [make_record(fit_s=(6.5,))])
-    assert file == Path("data/08_reporting/applications/exec_2x2/the-run.json")
-    content = json.loads(file.read_text())
+    log_file = project / "logs" / "run" / "event_log" / logs.APPLICATION_ID
+    before = log_file.read_bytes()
+    content = application_record(log_file, "the-run", "exec_2x2", {FIT: Measured(6.5)}, ["A note."])
     assert content["log"] == f"logs/run/event_log/{logs.APPLICATION_ID}"
     assert (content["run_id"], content["application_id"]) == ("the-run", logs.APPLICATION_ID)
+    assert content["notes"][-1] == "A note."
     (group,) = content["groups"]
-    assert (group["group"], group["label"], group["wall_s"]) == (f"{LABEL} #3", LABEL, 6.5)
+    assert (group["group"], group["label"], group["wall_s"]) == (FIT, LABEL, 6.5)
     assert sum(one["core_s"] for one in group["components"].values()) == pytest.approx(13, abs=0.01)
     assert sum(one["share"] for one in group["components"].values()) == pytest.approx(1, abs=0.001)
-    assert content["timeline"]["lanes"] == [["0", 0], ["0", 1]]
+    assert content["timeline"]["lanes"] == [["0", 0], ["0", 1]] and content["timeline"]["labels"] == [LABEL]
     assert content["timeline"]["spans"] == [[0, 2.5, 4.5, 0], [1, 2.5, 7.5, 0]]
-    assert (events / logs.APPLICATION_ID).read_bytes() == before
+    assert log_file.read_bytes() == before
 
 
 def test_a_task_that_is_launched_before_the_end_of_another_is_known_adds_no_core(tmp_path):
     events = [
         *(logs.log_start(), logs.application_start(), logs.executor_added(cores=1)),
-        logs.job_start(0, 2000, {0: 2}, "Training x #0"),
+        logs.job_start(0, 2000, {0: 2}, "x"),
         logs.task_end(0, 0, 2000, 3004, run=1000),
         logs.task_end(1, 0, 3000, 4000, run=1000),
         *(logs.job_end(0, 4000), logs.application_end(5000)),
@@ -293,36 +312,49 @@ def test_a_task_that_is_launched_before_the_end_of_another_is_known_adds_no_core
     assert found["lanes"] == [["0", 0]] and found["spans"] == [[0, 2.0, 4.0, 0]]
 
 
-def test_a_log_that_cannot_be_read_is_warned_of(project, caplog, monkeypatch):
-    events = project / "logs" / "run" / "event_log"
-    assert write_application(events, "another", "r", "exec_2x2", []) is None and not caplog.records
-    (events / "foreign").write_text("nothing\n")
-    with caplog.at_level(logging.WARNING):
-        assert write_application(events, "foreign", "r", "exec_2x2", []) is None
-    assert "Where the time went is not known" in caplog.text and "is no event log" in caplog.text
-    monkeypatch.setattr(application, "read_event_log", lambda _: 1 / 0)
-    assert write_application(events, logs.APPLICATION_ID, "r", "exec_2x2", []) is None
-    assert not list(project.glob("data/**/*.json"))
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_the_hook_writes_after_spark_has_stopped(project, fails):
+@pytest.fixture
+def spark_hooks(project):
+    """The hooks of a run whose Spark is done; `stopped` counts how often it was stopped, `catalog` is that of the run."""
     stopped = []
-    hooks = SparkHooks()
-    hooks._runtime = SimpleNamespace(
+    made = hooks.SparkHooks()
+    made._runtime = SimpleNamespace(
         log_dir=project / "logs" / "run", stop=lambda: stopped.append(True), watch=None
     )
     cluster = SimpleNamespace(application_id=logs.APPLICATION_ID, setting="exec_2x2")
-    hooks._context = SimpleNamespace(run_id="the-run", cluster=cluster)
-    record = make_record(fit_s=(6.5,), run_id="the-run")
-    saved = {"a_run_record": record, "old_run_record": record | {"run_id": "old", "timings": {}}}
-    catalog = SimpleNamespace(load=saved.__getitem__)  # a record that was not saved cannot be loaded
-    pipeline = SimpleNamespace(all_outputs=lambda: {*saved, "unsaved_run_record", "table"})
+    made._context = SimpleNamespace(run_id="the-run", cluster=cluster)
+    catalog = DataCatalog(
+        {name: RunRecordsDataset(path=str(project / name)) for name in ("run_records", "applications")}
+    )
+    record = make_record(fit_s=(6.5,), run_id="the-run") | {"job_groups": [FIT]}
+    name = "exec_2x2/{0}.json/{1}/{0}"
+    catalog.save("run_records", {name.format("a", "the-run"): record})
+    catalog.save("run_records", {name.format("a", "old"): record | {"run_id": "old", "timings": {}}})
+    catalog.save("run_records", {name.format("b", "the-run"): "cut"})
+    return SimpleNamespace(hooks=made, stopped=stopped, catalog=catalog)
+
+
+def test_a_log_that_cannot_be_read_is_warned_of(spark_hooks, project, caplog):
+    log_file = project / "logs" / "run" / "event_log" / logs.APPLICATION_ID
+    log_file.write_text("nothing\n")
+    with caplog.at_level(logging.WARNING):
+        spark_hooks.hooks.after_pipeline_run(spark_hooks.catalog)
+    assert "Where the time went is not known" in caplog.text and "is no event log" in caplog.text
+    assert not spark_hooks.catalog.load("applications")
+
+
+def test_without_a_log_nothing_is_written(spark_hooks, project, caplog):
+    (project / "logs" / "run" / "event_log" / logs.APPLICATION_ID).unlink()
+    spark_hooks.hooks.after_pipeline_run(spark_hooks.catalog)
+    assert not spark_hooks.catalog.load("applications") and not caplog.records
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_hook_writes_after_spark_has_stopped(spark_hooks, fails):
     if fails:
-        hooks.on_pipeline_error(ValueError("of a node"), pipeline, catalog)
+        spark_hooks.hooks.on_pipeline_error(ValueError("of a node"), spark_hooks.catalog)
     else:
-        hooks.after_pipeline_run(pipeline, catalog)
-    content = json.loads((project / "data/08_reporting/applications/exec_2x2/the-run.json").read_text())
-    assert stopped and content["groups"][0]["wall_s"] == 6.5
-    hooks._stop()  # what happens at exit: nothing is left to do
-    assert len(stopped) == 1
+        spark_hooks.hooks.after_pipeline_run(spark_hooks.catalog)
+    ((name, load),) = spark_hooks.catalog.load("applications").items()
+    assert name == "exec_2x2/the-run" and load()["groups"][0]["wall_s"] == 6.5
+    spark_hooks.hooks._stop()  # what happens at exit: nothing is left to do
+    assert len(spark_hooks.stopped) == 1

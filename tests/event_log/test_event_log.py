@@ -14,7 +14,8 @@ def test_reads_a_whole_log(tmp_path):
     log = read_event_log(logs.write_log(tmp_path / "app", logs.small_log()))
     assert (log.id, log.spark_version, log.finished, log.cores) == (logs.APPLICATION_ID, "3.5.9", True, 2)
     assert log.ended - log.started == 10
-    assert [(job.group, job.stages) for job in log.jobs] == [("Training logistic_regression #3", (0,))]
+    assert [(job.group, job.stages) for job in log.jobs] == [("a-fit", (0,))]
+    assert log.labels == {"a-fit": "Training logistic_regression"}
     assert log.stage_tasks == {0: 2}
     first = log.tasks[0]
     assert (first.run_s, first.deserialise_s, first.serialise_s, first.cpu_s, first.gc_s) == (

@@ -4,28 +4,31 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.factories.records import make_extraction_record, make_record
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment import run
+from cifar_pipelines.experiment.choice import best_setting
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.runner import StepRunner
 from cifar_pipelines.records.digest import study_digest
-from cifar_pipelines.records.shelf import RecordShelf, best_setting
+from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.shelf import RecordShelf
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
 EXPERIMENT = Experiment(("exec_1x1", "exec_2x2"), PIPELINES, 2, "train_size=60")
 
 
-def record(model, family, digest, fit_s, accuracy=0.5, margin=0.05):
+def record(model, family, digest, fit_s, accuracy=0.5, margin=0.05, setting=(1, 1)):
+    """The record of a run, as JSON; an extraction where nothing is fitted."""
+    if family == "features":
+        return make_extraction_record(setting, model=model, configuration=digest)
     score = {"value": accuracy, "low": accuracy - margin, "high": accuracy + margin}
-    return {
-        "model": model,
-        "family": family,
-        "configuration": digest,
-        "timings": {"fit_s": fit_s},
-        "metrics": {"accuracy": score},
-    }
+    return make_record(
+        model, setting, fit_s, family=family, configuration=digest, metrics={"accuracy": score}
+    )
 
 
 def shelve(folder, setting, content, version):
@@ -109,10 +112,9 @@ def test_what_is_recorded_is_found_and_what_is_not_is_missing(tmp_path):
     shelf, expected = RecordShelf(tmp_path), EXPERIMENT.expected()
     everything = ("features", "spark_ml", "bigdl_cnn")
     assert shelf.missing("exec_1x1", expected, everything, 1) == everything
-    families = {"features": "feature_extraction", "spark_ml": "spark_ml", "bigdl_cnn": "cnn"}
-    for pipeline, models in expected.items():
+    for family, models in expected.items():
         for model, digest in models.items():
-            shelve(tmp_path, "exec_1x1", record(model, families[pipeline], digest, [1.0]), "v1")
+            shelve(tmp_path, "exec_1x1", record(model, family, digest, [1.0]), "v1")
     assert shelf.missing("exec_1x1", expected, everything, 1) == ()
     assert shelf.missing("exec_1x1", expected, everything, 2) == everything
     assert shelf.missing("exec_2x2", expected, everything, 1) == everything
@@ -120,7 +122,7 @@ def test_what_is_recorded_is_found_and_what_is_not_is_missing(tmp_path):
 
 def test_a_record_of_another_configuration_or_a_broken_one_does_not_count(tmp_path):
     shelf = RecordShelf(tmp_path)
-    shelve(tmp_path, "exec_1x1", record("lenet_bigdl", "cnn", "other", [1.0]), "v1")
+    shelve(tmp_path, "exec_1x1", record("lenet_bigdl", "bigdl_cnn", "other", [1.0]), "v1")
     broken = tmp_path / "exec_1x1" / "lenet_bigdl.json" / "v2" / "lenet_bigdl.json"
     broken.parent.mkdir()
     broken.write_text('{"model": "len')
@@ -129,7 +131,8 @@ def test_a_record_of_another_configuration_or_a_broken_one_does_not_count(tmp_pa
 
 def test_the_best_setting_has_the_shortest_median_time():
     def runs(*times, accuracy=0.8):
-        return [record("m", "cnn", "d", [time], accuracy) for time in times]
+        made = [record("m", "bigdl_cnn", "d", [time], accuracy) for time in times]
+        return list(map(RunRecord.from_json, made))
 
     choice = best_setting(
         {"exec_1x1": runs(9.0), "exec_2x1": runs(5.0, 50.0, 6.0), "exec_2x2": runs(7.0, 7.0, 1.0)}
@@ -151,19 +154,21 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     def fake_run(self, step, show_output=False):
         ran.append((step.setting, step.pipelines, step.params))
         if step.pipelines == ("comparison",):  # which shows the choice
-            choice = json.loads(next((tmp_path / run.SUMMARIES).glob("*.json")).read_text())["choice"]
+            choice = json.loads(next((tmp_path / place("experiments")).glob("*.json")).read_text())["choice"]
             assert choice["best"]["setting"] == "exec_2x2"
         failed = (
             step.setting == "exec_1x1" and "bigdl_cnn" in step.pipelines and "train_size=60" in step.params
         )
         if "bigdl_cnn" in step.pipelines and not failed:
             digest = EXPERIMENT.expected()["bigdl_cnn"]["airbench_bigdl"]
-            shelve(records, step.setting, record("airbench_bigdl", "cnn", digest, [1.0]), f"v{len(ran)}")
+            shelve(
+                records, step.setting, record("airbench_bigdl", "bigdl_cnn", digest, [1.0]), f"v{len(ran)}"
+            )
         outcome = run.Outcome(step, "failed" if failed else "done")
         self.outcomes.append(outcome)
         return outcome
 
-    records = tmp_path / run.RECORDS
+    records = tmp_path / place("run_records")
     monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
     monkeypatch.setattr(StepRunner, "run", fake_run)
     monkeypatch.setattr(run, "_images_exist", lambda setting, params: params["train_size"] == 60)
@@ -178,7 +183,7 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     ]
     assert [outcome.status for outcome in outcomes] == ["skipped", "failed", "done", "done", "done"]
     assert choice.best.setting == "exec_2x2"
-    summary = json.loads(next((tmp_path / run.SUMMARIES).glob("*.json")).read_text())
+    summary = json.loads(next((tmp_path / place("experiments")).glob("*.json")).read_text())
     assert summary["choice"]["best"]["setting"] == "exec_2x2" and summary["grow_to"] == 120
 
 

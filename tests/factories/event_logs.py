@@ -36,14 +36,15 @@ def executor_removed(executor, at):
     return event("ExecutorRemoved", **{"Timestamp": START_MS + at, "Executor ID": executor})
 
 
-def job_start(job, at, stages, group=None, python=False):
-    """`stages` maps stage ids to their numbers of tasks."""
+def job_start(job, at, stages, group=None, python=False, label=None):
+    """`stages` maps stage ids to their numbers of tasks; `group` is the id of a job group, `label` its words."""
     rdds = [{"RDD ID": 0, "Name": "PythonRDD" if python else "MapPartitionsRDD"}]
     infos = [
         {"Stage ID": stage, "Stage Attempt ID": 0, "Number of Tasks": tasks, "RDD Info": rdds}
         for stage, tasks in stages.items()
     ]
-    properties = {"spark.jobGroup.id": group} if group else {}
+    properties = {"spark.jobGroup.id": group, "spark.job.description": label}
+    properties = {name: value for name, value in properties.items() if value is not None}
     return event(
         "JobStart",
         **{"Job ID": job, "Submission Time": START_MS + at, "Stage Infos": infos, "Properties": properties},
@@ -111,13 +112,13 @@ def write_log(path: Path, events) -> Path:
     return path
 
 
-def small_log(group="Training logistic_regression #3"):
+def small_log(group="a-fit", label="Training logistic_regression"):
     """Ten seconds on two cores: start-up to 1 s, a job from 2 to 8 s with two tasks of 2 and 5 s, its driver after."""
     return [
         log_start(),
         application_start(),
         executor_added(cores=2, at=1000),
-        job_start(0, 2000, {0: 2}, group),
+        job_start(0, 2000, {0: 2}, group, label=label),
         task_start(0, 0, 2500),
         task_start(1, 0, 2500),
         task_end(0, 0, 2500, 4500, deserialise=100, run=1800, serialise=20, cpu=1000, gc=300, jvm_mb=500),

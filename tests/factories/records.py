@@ -57,6 +57,7 @@ def make_record(
     record = {
         "schema_version": 1,
         "run_id": created.replace(":", ".").replace("+00.00", ".000Z"),
+        "configuration": None,
         "created": created,
         "model": model,
         "family": "spark_ml",
@@ -92,9 +93,13 @@ def make_record(
                 "embedded": True,
                 "executors": cores // executor_cores,
                 "cores": cores,
+                "hosts": ["127.0.0.1"],
             },
             "host_cores": host_cores,
             "oversubscribed": cores > host_cores,
+            "application_id": "app-20261120105811-0000",
+            "log_dir": f"logs/{created}-exec_{cores}x{executor_cores}",
+            "properties": {},
         },
         "timings": {"start_up_s": 6.1, "read_s": 1.2, "fit_s": list(fit_s), "predict_s": [0.4] * len(fit_s)},
         "host_load": {"before": 0.4, "after": 1.9, "other_cpu_share": 0.02},
@@ -119,6 +124,7 @@ def make_record(
             "executors": [
                 {
                     "id": str(i),
+                    "host": "127.0.0.1",
                     "cores": executor_cores,
                     "peak_jvm_memory_mb": 800.0,
                     "peak_python_memory_mb": None,
@@ -165,7 +171,7 @@ def _merged(record: dict, changes: dict) -> dict:
 
 def make_extraction_record(setting=(2, 1), extract_s=(30.0,), **changes) -> dict:
     """A complete run record of a feature extraction."""
-    record = make_record("kmeans_patches", setting, family="feature_extraction", **changes)
+    record = make_record(**{"model": "kmeans_patches", "setting": setting, "family": "features"} | changes)
     record["engine"] = "Spark 3.5.9, Python workers"
     record["params"] = {}
     record["metrics"] = None
@@ -218,6 +224,7 @@ def make_cnn_record(
             "rank": rank,
             "threads": executor_cores,
             "batch_size": 500 * executor_cores // cores,
+            "images": images * executor_cores // cores,
             "cpu_s": 0.4 * executor_cores * train,
             "peak_memory_mb": 1200.0,
             "start_s": 3.1,
@@ -229,7 +236,7 @@ def make_cnn_record(
         f"{network}_{engine}", setting, [train + validate + overhead_s], accuracy, created, host_cores
     )
     record |= {
-        "family": "cnn",
+        "family": "bigdl_cnn",
         "engine": ENGINES[engine],
         "params": {
             "network": network,
@@ -241,7 +248,7 @@ def make_cnn_record(
         "justification": f"{network} learns in few steps.",
         "features": None,
         "history": history,
-        "prediction": {"batch_1_ms": 3.21, "batch_250_ms": 0.456, "threads": 1},
+        "prediction": {"batch_1_ms": 3.21, "batch_250_ms": 0.456, "batch": 250, "threads": 1},
         "workers": workers,
         "restarts": restarts,
         "resumed_after_epoch": resumed_after_epoch,

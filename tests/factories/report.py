@@ -56,7 +56,7 @@ def write_results(reporting: Path, records, folder="synthetic/train10000-test500
         model = reporting / folder / "kmeans_patches" / run
         for file in ("metrics.json", "confusion_matrix.png", "roc.png"):
             _write(model / file / record["run_id"] / file, make_png())
-    if any(record["family"] == "cnn" for record in records.values()):
+    if any(record["family"] == "bigdl_cnn" for record in records.values()):
         choice = json.dumps(make_experiment(records)).encode()
         _write(reporting / "experiments" / "2026-11-20T12.00.00Z.json", choice)
 

@@ -8,7 +8,8 @@ from cifar_pipelines.common.precision import resolve_precision
 from cifar_pipelines.pipelines.features import create_pipeline, nodes, worker
 from cifar_pipelines.pipelines.features.nodes import FeaturesSpec
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
-from cifar_pipelines.records.run_record import records_to_table, validate_record
+from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.run_record import RunRecord
 
 SPEC = FeaturesSpec("kmeans_patches", None, None, "auto", 16, 4, {})
 
@@ -17,13 +18,14 @@ def features_of(table):
     return {row["image_id"]: np.array(row["features"]) for row in table.collect()}
 
 
-def extract(ingested, extracted, run_context, images=None, **changes):
+def extract(ingested, extracted, parameters, run_context, images=None, **changes):
     return nodes.extract_features(
         ingested.images if images is None else images,
         ingested.info,
         extracted.extractor,
         extracted.state,
         replace(extracted.spec, **changes),
+        parameters,
         run_context,
     )
 
@@ -49,9 +51,11 @@ def test_features_keep_label_and_split(ingested, extracted):
         assert (row["label"], row["split"]) == tuple(manifest.loc[row["image_id"], ["label", "split"]])
 
 
-def test_features_do_not_depend_on_partitions_or_batches(ingested, extracted, run_context):
+def test_features_do_not_depend_on_partitions_or_batches(ingested, extracted, parameters, run_context):
     shuffled = ingested.images.repartition(5, "image_id").sortWithinPartitions("image")
-    table, _, _ = extract(ingested, extracted, run_context, shuffled, tasks_per_core=1, micro_batch=64)
+    table, _, _ = extract(
+        ingested, extracted, parameters, run_context, shuffled, tasks_per_core=1, micro_batch=64
+    )
     first, second = features_of(extracted.features), features_of(table)
     assert first.keys() == second.keys()
     for image_id, features in first.items():
@@ -102,23 +106,24 @@ def test_the_description_identifies_features_and_images(ingested, extracted):
 
 def test_the_run_record_of_the_extraction_can_be_compared(extracted):
     record = extracted.record
-    validate_record(record)
+    assert RunRecord.from_json(record).is_extraction
     table, left_out = records_to_table({"features": record})
     assert len(table) == 1 and not left_out
-    assert record["family"] == "feature_extraction" and record["metrics"] is None
+    assert record["family"] == "features" and record["metrics"] is None
     assert (
         record["parallelism"]["setting"] == "exec_2x1" and not record["parallelism"]["asked"]["cores_max"] > 2
     )
     assert record["data"]["train_size"] == 120 and record["features"]["dimension"] == 32
     assert record["resources"]["python_cpu_s"] > 0
     assert record["resources"]["task_cpu_s"] >= record["resources"]["python_cpu_s"]
+    assert record["resources"]["jobs"] > 0 and len(record["job_groups"]) == 1
     assert len(record["workers"]) == 2
     assert {(w["precision"], w["threads"]) for w in record["workers"]} == {("fp32", 1)}
     assert len({w["pid"] for w in record["workers"]}) == 2  # every core has a warm worker
 
 
-def test_the_precision_auto_is_settled_by_the_executors(ingested, extracted, run_context):
-    _, info, record = extract(ingested, extracted, run_context, precision="auto")
+def test_the_precision_auto_is_settled_by_the_executors(ingested, extracted, parameters, run_context):
+    _, info, record = extract(ingested, extracted, parameters, run_context, precision="auto")
     assert info["precision"] == resolve_precision("auto")
     assert record["params"]["precision"] == "auto" and record["features"]["precision"] == info["precision"]
 

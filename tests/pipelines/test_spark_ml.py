@@ -13,10 +13,11 @@ from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.pipelines.judging import announce_records
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
-from cifar_pipelines.records.run_record import records_to_table, validate_record
-from cifar_pipelines.spark import survey
+from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.run_record import RunRecord
 
 BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 2}}
+OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}  # as in conftest.py
 CHOSEN = ("logistic_regression", "linear_svm")
 REPEATS = 2
 
@@ -29,14 +30,20 @@ def under(config, folder):
 
 
 @pytest.fixture(scope="module")
-def finished(ingested, extracted, run_context, tmp_path_factory):
+def finished(ingested, extracted, parameters, run_context, tmp_path_factory):
     """Two classifiers, trained and judged by the whole pipeline on the project's own catalog."""
     folder = tmp_path_factory.mktemp("run")
-    config = {k: v for k, v in load_configuration()["catalog"].items() if "." in k or "run_record" in k}
+    config = {
+        k: v
+        for k, v in load_configuration()["catalog"].items()
+        if "." in k or "run_record" in k or "survey" in k
+    }
     catalog = DataCatalog.from_config(under(config, folder), save_version="2024-01-02T03.04.05.678Z")
     catalog["images"], catalog["images_info"] = ingested.images, ingested.info
     catalog["features"], catalog["features_info"] = extracted.features, extracted.info
-    catalog["run_context"] = run_context
+    catalog["run_context"], catalog["parameters"] = run_context, parameters
+    catalog["params:features.options"] = parameters["features"]["options"]
+    catalog["params:subset.seed"] = parameters["subset"]["seed"]
     catalog["params:spark_ml.repeats"] = REPEATS
     for name in CHOSEN:
         catalog[f"params:spark_ml.classifiers.{name}"] = BLOCK
@@ -53,7 +60,8 @@ def records(finished):
 @pytest.mark.parametrize("name", CHOSEN)
 def test_the_run_record_is_complete(name, records):
     record = records[name]
-    validate_record(record)
+    assert not RunRecord.from_json(record).is_extraction
+    assert len(set(record["job_groups"])) == REPEATS
     assert (record["model"], record["family"]) == (name, "spark_ml")
     assert record["params"] == {"max_iter": 2} and record["justification"] == "Because it is there."
     assert len(record["timings"]["fit_s"]) == len(record["timings"]["predict_s"]) == REPEATS
@@ -107,7 +115,9 @@ def test_what_people_open_is_there(name, finished):
 
 
 def test_tables_hold_the_splits_in_one_partition_per_core(extracted, ingested, run_context):
-    train, test, seconds = nodes.cache_tables(extracted.features, extracted.info, ingested.info, run_context)
+    train, test, seconds = nodes.cache_tables(
+        extracted.features, extracted.info, ingested.info, OPTIONS, run_context
+    )
     assert (train.count(), test.count()) == (120, 30) and seconds > 0
     assert train.rdd.getNumPartitions() == test.rdd.getNumPartitions() == 2
     assert train.dtypes == [("image_id", "string"), ("label", "double"), ("features", "vector")]
@@ -119,7 +129,7 @@ def test_features_of_other_images_are_refused(extracted, ingested, run_context):
     with pytest.raises(
         UserError, match=r"image table now has 0123456789abcdef-150\. Run .*--pipeline features`"
     ):
-        nodes.cache_tables(extracted.features, extracted.info, other, run_context)
+        nodes.cache_tables(extracted.features, extracted.info, other, OPTIONS, run_context)
 
 
 def test_features_made_with_other_options_are_refused(extracted, ingested, run_context):
@@ -127,13 +137,13 @@ def test_features_made_with_other_options_are_refused(extracted, ingested, run_c
     with pytest.raises(
         UserError, match=r"extracted with \{'centroids': 9\}, but .* asks for .*'centroids': 8"
     ):
-        nodes.cache_tables(extracted.features, made, ingested.info, run_context)
+        nodes.cache_tables(extracted.features, made, ingested.info, OPTIONS, run_context)
 
 
 def test_a_feature_table_that_was_cut_short_is_refused(extracted, ingested, run_context):
     some = extracted.features.where(f"image_id != '{ingested.manifest['image_id'].iloc[0]}'")
     with pytest.raises(UserError, match=r"holds 119 images of the train split, but there are 120"):
-        nodes.cache_tables(some, extracted.info, ingested.info, run_context)
+        nodes.cache_tables(some, extracted.info, ingested.info, OPTIONS, run_context)
 
 
 @pytest.mark.parametrize(
@@ -180,9 +190,9 @@ def test_every_chosen_classifier_gets_its_nodes_and_its_record():
         "decision_tree_run_record",
     } <= pipeline.all_outputs()
     assert pipeline.inputs() == {
-        *("features", "features_info", "images", "images_info", "run_context"),
-        *("params:spark_ml.repeats", "params:spark_ml.classifiers.linear_svm"),
-        "params:spark_ml.classifiers.decision_tree",
+        *("features", "features_info", "images", "images_info", "run_context", "kept_classifier_survey"),
+        *("parameters", "params:features.options", "params:subset.seed", "params:spark_ml.repeats"),
+        *("params:spark_ml.classifiers.linear_svm", "params:spark_ml.classifiers.decision_tree"),
     }
 
 
@@ -191,20 +201,20 @@ def test_classifiers_come_from_the_configuration_when_none_are_given():
     assert {node.namespace for node in create_pipeline().nodes} == {None, "linear_svm"}
 
 
-def test_what_spark_ml_offers_is_listed_after_the_fits_and_once(spark, monkeypatch):
+def test_what_spark_ml_offers_is_listed_after_the_fits_and_once(spark, tmp_path):
     pipeline = create_pipeline(["linear_svm", "decision_tree"])
     (listing,) = [node for node in pipeline.nodes if node.name == "survey_classifiers"]
-    assert set(listing.inputs) == {"linear_svm_run_record", "decision_tree_run_record"}
-    monkeypatch.setattr(survey, "kept_survey", lambda loader: None)
-    made = nodes.survey_classifiers({}, {})
+    assert {"linear_svm_run_record", "decision_tree_run_record"} < set(listing.inputs)
+    file = tmp_path / "survey.json"
+    made = nodes.survey_classifiers(file, {}, {})
     found = {row["name"]: row for row in made["classifiers"]}
     assert found["LogisticRegression"]["multiclass"] == "natively"
     assert found["LinearSVC"] == {
         "name": "LinearSVC", "multiclass": "through OneVsRest", "probabilities": "no", "features": "any"
     }  # fmt: skip
     assert "no negative ones" in found["NaiveBayes"]["features"]
-    monkeypatch.setattr(survey, "kept_survey", lambda loader: {"classifiers": ["kept"]})
-    assert nodes.survey_classifiers({}) == {"classifiers": ["kept"]}
+    file.write_text(json.dumps(made | {"classifiers": ["kept"]}))
+    assert nodes.survey_classifiers(file, {})["classifiers"] == ["kept"]
 
 
 def test_the_announcement_waits_for_all_records_and_adds_none():

@@ -5,9 +5,13 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from kedro.framework.project import pipelines
+from kedro.framework.startup import bootstrap_project
+from kedro.validation.parameter_validator import ParameterValidator
 
-from cifar_pipelines.common.configuration import load_configuration, parse_params
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration, parse_params
 from cifar_pipelines.records.digest import study_digest
+from cifar_pipelines.records.provenance import untyped
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "digests.json").read_text())
 
@@ -50,3 +54,12 @@ def test_options_of_the_source_count_only_where_there_are_some():
     older = plain | {"data": {key: plain["data"][key] for key in ("source", "path")}}
     asked = ("features", "kmeans_patches", "embedded")
     assert study_digest(plain, *asked) == study_digest(older, *asked) != study_digest(other, *asked)
+
+
+def test_parameters_that_kedro_has_built_have_the_same_digest():
+    """Kedro makes dataclasses of the blocks that nodes want typed, also in the dataset `parameters`."""
+    bootstrap_project(PROJECT_PATH)
+    parameters = load_configuration("exec_2x1")["parameters"]
+    typed = ParameterValidator(dict(pipelines)).validate_raw_params(parameters)
+    assert not isinstance(typed["features"], dict)
+    assert untyped(typed) == parameters

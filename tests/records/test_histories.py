@@ -8,11 +8,11 @@ from tests.factories.records import make_cnn_record, make_grown_study, make_hist
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.plots import of_comparison
 from cifar_pipelines.plots.of_training import plot_all_histories, plot_histories
+from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.histories import histories_table
-from cifar_pipelines.records.run_record import records_to_table, validate_record
+from cifar_pipelines.records.run_record import HISTORY, RunRecord
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import marks, summarise
-from cifar_pipelines.records.training_facts import HISTORY
 from cifar_pipelines.report.sections.verdict import verdict
 
 
@@ -51,7 +51,7 @@ def test_other_models_have_none_of_it():
 @pytest.mark.parametrize("history", ["fast", [3], [{"epoch": 1}], [make_history(1)[0] | {"seconds": None}]])
 def test_incomplete_histories_are_refused(history):
     with pytest.raises(UserError, match="no list of epochs with epoch, loss"):
-        validate_record(make_cnn_record(history=history))
+        RunRecord.from_json(make_cnn_record(history=history))
 
 
 def test_cpu_time_of_a_resumed_training_is_set_against_its_own_time_alone():

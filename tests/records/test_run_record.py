@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.factories.records import make_extraction_record, make_record, make_study
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.records.run_record import extractor_identity, records_to_table, validate_record
+from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import marks, sections, summarise, trained
 
@@ -18,9 +19,9 @@ def _summary(records):
 
 
 def test_complete_records_are_valid():
-    validate_record(make_record())
-    validate_record(make_extraction_record())
-    validate_record(json.loads(json.dumps(make_record(features=None))))
+    RunRecord.from_json(make_record())
+    RunRecord.from_json(make_extraction_record())
+    RunRecord.from_json(json.loads(json.dumps(make_record(features=None))))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_missing_key_is_named(path, words):
         inner = inner[key]
     del inner[last]
     with pytest.raises(UserError, match=words):
-        validate_record(record)
+        RunRecord.from_json(record)
 
 
 @pytest.mark.parametrize("fit_s", [[], [0.0], [-1.0], [math.nan], [math.inf], ["fast"], 7.0, [True]])
@@ -50,7 +51,7 @@ def test_timings_that_are_no_durations_are_refused(fit_s):
     record = make_record()
     record["timings"]["fit_s"] = fit_s
     with pytest.raises(UserError, match="positive seconds"):
-        validate_record(record)
+        RunRecord.from_json(record)
 
 
 def test_records_that_cannot_be_compared_are_left_out_and_named():
@@ -81,11 +82,12 @@ def test_records_that_cannot_be_compared_are_left_out_and_named():
 def test_table_has_the_figures_of_the_record():
     record = make_record(fit_s=(7.0, 9.0, 7.5), host_load={"other_cpu_share": 0.5})
     row = records_to_table({"one": record})[0].iloc[0]
-    assert (row["fit_s"], row["fit_repeats"], row["clocked_s"]) == (7.5, 3, 23.5)
+    assert (row["fit_s"], row["timings_s"], row["clocked_s"]) == (7.5, [7.0, 9.0, 7.5], 23.5)
     assert (row["cores"], row["executors"], row["setting"]) == (2, 2, "exec_2x1")
     assert row["executor_jvm_memory_mb"] == 800 and math.isnan(row["executor_python_memory_mb"])
     assert row["extractor_identity"] == "kmeans_patches, learned from the training subset, 32 px, bf16"
-    assert extractor_identity(None) == "images"
+    images = records_to_table({"one": make_record(features=None)})[0].iloc[0]
+    assert (images["extractor"], images["extractor_identity"]) == (None, "images")
     extraction = records_to_table({"one": make_extraction_record(extract_s=(30, 34))})[0].iloc[0]
     assert extraction["extract_s"] == 32 and math.isnan(extraction["fit_s"])
 

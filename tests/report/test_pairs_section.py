@@ -5,7 +5,7 @@ from tests.factories.records import make_judged_record, make_record
 
 from cifar_pipelines.judging.pairs import MOST_MODELS, compare_pairs
 from cifar_pipelines.judging.statistics import holm, mcnemar_p
-from cifar_pipelines.records.run_record import records_to_table
+from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import summarise
 from cifar_pipelines.report.sections.cells import markdown_table

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.factories.records import make_extraction_record, make_record, make_study
 
 from cifar_pipelines.plots import of_comparison
-from cifar_pipelines.records.run_record import records_to_table
+from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import summarise
 from cifar_pipelines.report.sections.verdict import time_tie, verdict

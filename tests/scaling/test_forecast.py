@@ -6,9 +6,11 @@ import pytest
 from rich.console import Console
 from tests.factories.records import make_cnn_record
 
+from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment import run
 from cifar_pipelines.experiment.plan import Experiment, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast, store
 
@@ -16,10 +18,14 @@ MODEL = "airbench_bigdl"
 TARGET = Target("exec_2x1", "bigdl_cnn", MODEL, 20000, "d" * 16)
 
 
-def cnn(setting=(2, 1), size=10000, images_per_s=1000.0, **changes):
+def make_cnn(setting=(2, 1), size=10000, images_per_s=1000.0, **changes):
     return make_cnn_record(
         "bigdl", setting, images_per_s, data={"train_size": size} | changes.pop("data", {}), **changes
     )
+
+
+def cnn(*args, **changes):
+    return RunRecord.from_json(make_cnn(*args, **changes))
 
 
 def test_with_one_size_the_work_grows_and_the_overhead_stays():
@@ -34,13 +40,13 @@ def test_with_one_size_the_work_grows_and_the_overhead_stays():
 
 
 def test_without_repeats_the_interval_is_that_of_the_epochs():
-    record = cnn()
+    record = make_cnn()
     for row, seconds in zip(record["history"], (13, 9, 9, 9), strict=True):
         row["seconds"] = seconds
-    found = forecast([record], TARGET)
+    found = forecast([RunRecord.from_json(record)], TARGET)
     assert (found.low_s, found.high_s) == pytest.approx((2 * 4 * 9.5 + 20, 2 * 4 * 13.5 + 20))
     assert found.low_s <= found.predicted_s <= found.high_s
-    unknown = forecast([record | {"history": None}], TARGET)
+    unknown = forecast([RunRecord.from_json(record | {"history": None})], TARGET)
     assert unknown.low_s is unknown.high_s is None and "no spread is known" in unknown.rule
 
 
@@ -53,7 +59,7 @@ def test_repeats_give_median_and_spread():
     assert found.predicted_s == pytest.approx(2 * 52 + 20)  # 4 x (12.5 + 0.5)
     assert found.high_s - found.predicted_s == pytest.approx(2 * (82 - 42))
     assert found.low_s == pytest.approx(44) and "spread of 3 repeats" in found.rule
-    assert found.run_ids == tuple(record["run_id"] for record in records)
+    assert found.run_ids == tuple(record.run_id for record in records)
 
 
 def test_of_several_sizes_the_nearest_grows_where_ernest_is_not_identifiable():
@@ -70,9 +76,7 @@ def test_only_the_setting_itself_grows_and_without_it_nothing_is_said():
 
 
 def ernest_record(m, size):
-    record = cnn((m, 1), size, host_cores=8)
-    record["timings"]["fit_s"] = [6 + 30 * size / 5000 / m + 0.5 * m]
-    return record
+    return cnn((m, 1), size, host_cores=8, timings={"fit_s": [6 + 30 * size / 5000 / m + 0.5 * m]})
 
 
 def test_with_several_sizes_and_cores_ernest_predicts():
@@ -133,33 +137,33 @@ def shelve(folder, record, configuration, version):
 
 
 def test_only_records_of_the_same_work_are_used(tmp_path):
-    shelve(tmp_path, cnn(), digest(10000), "same")
-    shelve(tmp_path, cnn(size=5000), digest(5000), "smaller")
-    shelve(tmp_path, cnn(data={"train_size": 9990, "bad_images_skipped": 10}), digest(10000), "damaged")
-    shelve(tmp_path, cnn(size=20000), digest(20000), "target")
-    shelve(tmp_path, cnn(), digest(10000, "seed=7"), "seed")
-    shelve(tmp_path, cnn(resumed_after_epoch=2), digest(10000), "resumed")
-    shelve(tmp_path, cnn(restarts=1), digest(10000), "restarted")
-    shelve(tmp_path, cnn(timings={"train_s": None}), digest(10000), "incomplete")
-    shelve(tmp_path, cnn((1, 1)), digest(10000), "other setting")
+    shelve(tmp_path, make_cnn(), digest(10000), "same")
+    shelve(tmp_path, make_cnn(size=5000), digest(5000), "smaller")
+    shelve(tmp_path, make_cnn(data={"train_size": 9990, "bad_images_skipped": 10}), digest(10000), "damaged")
+    shelve(tmp_path, make_cnn(size=20000), digest(20000), "target")
+    shelve(tmp_path, make_cnn(), digest(10000, "seed=7"), "seed")
+    shelve(tmp_path, make_cnn(resumed_after_epoch=2), digest(10000), "resumed")
+    shelve(tmp_path, make_cnn(restarts=1), digest(10000), "restarted")
+    shelve(tmp_path, make_cnn(timings={"train_s": None}), digest(10000), "incomplete")
+    shelve(tmp_path, make_cnn((1, 1)), digest(10000), "other setting")
     target = replace(TARGET, configuration=digest(20000))
     shelf = RecordShelf(tmp_path)
     found = comparable_records(shelf, EXPERIMENT.settings, EXPERIMENT.params, target)
-    assert sorted(record["data"]["train_size"] for record in found) == [5000, 9990, 10000, 10000]
+    assert sorted(record.data.train_size for record in found) == [5000, 9990, 10000, 10000]
     assert len(comparable_records(shelf, ("exec_2x1",), EXPERIMENT.params, target)) == 3
 
 
 @pytest.fixture
 def experiment(tmp_path, monkeypatch):
     """Runs an experiment whose steps are faked: they write run records, and note which predictions lie there."""
-    records, seen = tmp_path / run.RECORDS, []
+    records, seen = tmp_path / place("run_records"), []
 
     def fake_run(self, step, show_output=False):
         size = 20000 if "train_size=20000" in step.params else 10000
         if "bigdl_cnn" in step.pipelines:
-            seen.append((size, [file.name for file in (tmp_path / run.PREDICTIONS).rglob("*.json")]))
+            seen.append((size, [file.name for file in (tmp_path / place("fit_predictions")).rglob("*.json")]))
             cores = int(step.setting[5])
-            record = cnn((cores, 1), size, 500.0 * cores, created=f"2026-11-20T1{len(seen)}:00:00+00:00")
+            record = make_cnn((cores, 1), size, 500.0 * cores, created=f"2026-11-20T1{len(seen)}:00:00+00:00")
             shelve(records, record, digest(size), f"v{len(seen)}")
         outcome = Outcome(step, "done")
         self.outcomes.append(outcome)
@@ -172,7 +176,7 @@ def experiment(tmp_path, monkeypatch):
     def go(again=False):
         console = Console(file=io.StringIO(), width=400)
         run.run_experiment(EXPERIMENT, 20000, again, console)
-        return seen, " ".join(console.file.getvalue().split()), tmp_path / run.PREDICTIONS
+        return seen, " ".join(console.file.getvalue().split()), tmp_path / place("fit_predictions")
 
     return go
 

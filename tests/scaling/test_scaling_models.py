@@ -46,7 +46,7 @@ def test_ernest_finds_its_parameters_again():
     fit = fit_ernest(points(ernest, sizes=(SIZE, 2 * SIZE)))
     assert values(fit) == pytest.approx({"a": 5, "b": 40, "c": 3, "d": 0.25}, abs=1e-9)
     assert fit.predict(32, 4 * SIZE).value == pytest.approx(ernest(32, 4 * SIZE), abs=1e-8)
-    assert fit.worst_error < 1e-9 and len(fit.errors) == len(fit.residuals) == 10
+    assert fit.worst_error < 1e-9 and len(fit.errors) == 10
 
 
 def test_amdahl_finds_its_parameters_again():
@@ -146,7 +146,7 @@ def test_too_few_points_give_a_reason_and_never_a_number(fit, measured, words):
     found = fit(measured)
     assert found.reason is not None
     assert re.search(words, found.reason), found.reason
-    assert found.parameters == {} and found.errors == found.residuals == ()
+    assert found.parameters == {} and found.errors == ()
     assert found.median_error is found.worst_error is found.predict(2, SIZE) is None
 
 
@@ -170,7 +170,7 @@ def test_times_without_any_variance_are_a_share_that_does_not_shrink():
     assert values(fit) == pytest.approx({"t1": 12.5, "s": 1.0})
     for found in fit_scaling(same, None, SIZE):
         numbers = [end for one in found.parameters.values() for end in (one.value, one.low, one.high)]
-        assert np.isfinite([*numbers, *found.residuals, *found.errors]).all()
+        assert np.isfinite([*numbers, *found.errors]).all()
 
 
 def test_settings_beyond_the_host_are_named_and_not_used():
@@ -197,7 +197,7 @@ def test_points_of_another_size_are_named_by_the_laws_that_know_one():
 def test_whatever_was_measured_there_is_no_nan_and_no_exception(measured):
     found = [Point(*one) for one in measured]
     for fit in fit_scaling(found, 32, 1000):
-        numbers = [*fit.residuals, *fit.errors]
+        numbers = [*fit.errors]
         for estimate in [*fit.parameters.values(), fit.predict(4, 1000), fit.predict(128, 64_000)]:
             numbers += [] if estimate is None else [estimate.value, estimate.low or 0.0, estimate.high or 0.0]
         assert np.isfinite(numbers).all()

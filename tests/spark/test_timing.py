@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -7,7 +8,7 @@ import pytest
 
 from cifar_pipelines.spark import host, timing
 from cifar_pipelines.spark.properties import native_blas
-from cifar_pipelines.spark.timing import Work, measured_work
+from cifar_pipelines.spark.timing import Work, measured_work, timed
 
 
 def test_a_known_job_is_counted(spark):
@@ -72,6 +73,31 @@ def test_jobs_of_models_that_train_side_by_side_are_counted(spark):
         OneVsRest(classifier=LinearSVC(maxIter=1), parallelism=2).fit(table)
     assert work.jobs > 3
     assert set(tracker.getJobIdsForGroup(None)) == outside
+
+
+def test_every_repeat_has_a_job_group_of_its_own_that_carries_the_words(spark):
+    context, count = spark.session.sparkContext, spark.session.range(10).count
+    with timed(spark.session, "Counting", show_progress=False) as timing:
+        for _ in range(2):
+            with timing.repeat() as work:
+                assert context.getLocalProperty("spark.jobGroup.id") == work.group
+                assert context.getLocalProperty("spark.job.description") == "Counting"
+                count()
+    assert len(set(timing.groups)) == len(timing.seconds) == 2 and min(timing.seconds) > 0
+    assert all(len(context.statusTracker().getJobIdsForGroup(group)) == 1 for group in timing.groups)
+    assert set(timing.host_load) == {"before", "after", "other_cpu_share"}
+    resources = timing.resources()
+    assert resources["jobs"] == 2 and "python_cpu_s" not in resources
+    with_python = timing.resources(1.5)
+    assert with_python["python_cpu_s"] == 1.5
+    assert with_python["task_cpu_s"] == pytest.approx(resources["task_cpu_s"] + 1.5, abs=1e-3)
+
+
+def test_the_host_is_not_watched_after_work_that_fails(spark):
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError), timed(spark.session, "Failing") as timing, timing.repeat():
+        1 / 0  # noqa: B018
+    assert timing.seconds == () and threading.active_count() == before
 
 
 def test_a_failing_block_keeps_its_error(spark):

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.factories.records import make_record
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.submission.bundle import MANIFEST, check_bundle, write_bundle
@@ -155,7 +156,10 @@ def project(tmp_path):
     for model, run in (("a", RUN), ("b", "other")):
         record = reporting / f"run_records/exec_2x1/{model}.json/v/{model}.json"
         record.parent.mkdir(parents=True)
-        record.write_text(json.dumps({"created": "2024", "parallelism": {"log_dir": f"logs/{run}"}}))
+        made = make_record(
+            model, created="2024-01-01T00:00:00Z", parallelism={"log_dir": f"logs/{run}"}, git_revision=None
+        )
+        record.write_text(json.dumps(made))
     return folder
 
 

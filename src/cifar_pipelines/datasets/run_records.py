@@ -1,22 +1,47 @@
-"""The folder of run records, which may still be empty."""
+"""A folder of JSON files: run records, applications, forecasts."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from kedro_datasets.partitions import PartitionedDataset
+from kedro.io import AbstractDataset
+
+from cifar_pipelines.common.json_folder import json_file, json_loaders
 
 
-class RunRecordsDataset(PartitionedDataset):
-    """A PartitionedDataset that loads as an empty dict where there is no partition yet.
+class RunRecordsDataset(AbstractDataset[Mapping[str, Any], dict[str, Callable[[], Any]]]):
+    """JSON files at any depth below a folder, which need not exist yet: then there are none.
 
     So the comparison itself can say which command makes run records.
     """
 
+    def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describes the folder; creates nothing.
+
+        Args:
+            path: The folder.
+            metadata: Ignored by Kedro.
+        """
+        self._path = Path(path)
+        self.metadata = metadata
+
     def load(self) -> dict[str, Callable[[], Any]]:
-        """Returns a function that loads the record, by record name."""
-        self._invalidate_caches()
-        return super().load() if super()._exists() else {}
+        """Returns a function that loads a file, by its path below the folder without the ending."""
+        return json_loaders(self._path)
+
+    def save(self, data: Mapping[str, Any]) -> None:
+        """Writes contents by name, each whole or not at all, beside what is there."""
+        for name, content in data.items():
+            file = json_file(self._path, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps(content))
+            partial.replace(file)
 
     def _exists(self) -> bool:
-        """Says that it is there, since a folder without records is one that can be read."""
+        """Says that it is there, since a folder without files is one that can be read."""
         return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"path": str(self._path)}

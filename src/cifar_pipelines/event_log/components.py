@@ -3,7 +3,6 @@
 All parts are core-seconds, and add up to wall time x cores: what no rule explains is the part `remainder`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +20,6 @@ PARTS = (
     *("jvm_compute", "jvm_wait", "gc", "shuffle_read", "shuffle_write", "result"),
     *("idle_few_tasks", "idle_skew", "failed", REMAINDER),
 )
-_NUMBER = re.compile(r" #\d+$")
-_REPEAT = re.compile(r" \(\d+\)$")
 
 
 @dataclass(frozen=True)
@@ -30,12 +27,12 @@ class Measured:
     """What a run record says of a job group.
 
     Attributes:
-        wall_s: Seconds of each repeat by the run's own clock, which sees the driver before the first job too.
-        python_cpu_s: CPU seconds of Python workers over all repeats; None if unknown.
+        wall_s: Seconds by the run's own clock, which sees the driver before the first job too.
+        python_cpu_s: CPU seconds of Python workers; None if unknown.
         workers: Counters of a CNN's workers; None for all else.
     """
 
-    wall_s: tuple[float, ...]
+    wall_s: float
     python_cpu_s: float | None = None
     workers: Workers | None = None
 
@@ -45,8 +42,8 @@ class Components:
     """Where the time of an application or of a job group went.
 
     Attributes:
-        group: Job group with its number; None for the whole application.
-        label: What was done, without number and repeat; "application" for all of it.
+        group: Id of the job group; None for the whole application.
+        label: What was done, in words; "application" for all of it.
         wall_s: Seconds by the clock.
         cores: Cores that were there.
         parts: Core-seconds by part, with `remainder`, which closes the sum; it is below zero where tasks overlap.
@@ -102,11 +99,6 @@ class Components:
         }
 
 
-def label_of(group: str) -> str:
-    """What a job group of `measured_work` was about: without its number and the number of a repeat."""
-    return _REPEAT.sub("", _NUMBER.sub("", group))
-
-
 def split_application(
     application: Application, measured: Mapping[str, Measured]
 ) -> tuple[Components, list[Components]]:
@@ -114,7 +106,7 @@ def split_application(
 
     Args:
         application: What the log says.
-        measured: What run records say, by label.
+        measured: What run records say, by the id of the job group.
 
     Returns:
         The components of the application, and those of its job groups in the order of their first job.
@@ -126,7 +118,7 @@ def split_application(
     there = [one.added for one in log.executors if one.added <= first_job]
     started = max(there) if there else first_job
     whole = _split(log, log.tasks, log.jobs, log.started, log.ended, workers, started)
-    known = [one.python_cpu_s for one in measured.values() if one.python_cpu_s is not None]
+    known = [group.python_cpu_s for group in measured.values() if group.python_cpu_s is not None]
     whole.python_cpu_s = sum(known) if known else None
     groups: dict[str, list[Job]] = {}
     for job in log.jobs:
@@ -135,27 +127,24 @@ def split_application(
     tasks_of: dict[str | None, list[Task]] = {}
     for task in log.tasks:
         tasks_of.setdefault(owner.get(task.stage), []).append(task)
-    found, seen = [], {}
+    labels, split = log.labels, []
     for group, jobs in groups.items():
         start = min(job.submitted for job in jobs)
         end = max(job.ended or log.ended for job in jobs)
-        one = _split(log, tasks_of.get(group, []), jobs, start, end, workers, start)
-        one.group, one.label = group, label_of(group)
-        place = seen[one.label] = seen.get(one.label, -1) + 1
-        _add_measured(one, measured.get(one.label), place)
-        found.append(one)
-    return whole, found
+        components = _split(log, tasks_of.get(group, []), jobs, start, end, workers, start)
+        components.group, components.label = group, labels[group]
+        if group in measured:
+            _add_measured(components, measured[group])
+        split.append(components)
+    return whole, split
 
 
-def _add_measured(one: Components, measured: Measured | None, place: int) -> None:
+def _add_measured(components: Components, measured: Measured) -> None:
     """Adds what the run's own clock saw before the first and after the last job: the driver at work."""
-    if measured is None:
-        return
-    if place < len(measured.wall_s) and (more := measured.wall_s[place] - one.wall_s) > 0:
-        one.wall_s += more
-        one.parts["driver"] += more * one.cores
-    if measured.python_cpu_s is not None:
-        one.python_cpu_s = measured.python_cpu_s / max(len(measured.wall_s), 1)
+    if (more := measured.wall_s - components.wall_s) > 0:
+        components.wall_s += more
+        components.parts["driver"] += more * components.cores
+    components.python_cpu_s = measured.python_cpu_s
 
 
 def _split(
@@ -214,17 +203,16 @@ def worker_tasks(
 ) -> dict[int, Workers]:
     """The tasks in which a CNN's workers ran: those of its group's stage that ran longest."""
     found = {}
-    for label, one in measured.items():
-        if one.workers is None:
+    for group, known in measured.items():
+        if known.workers is None:
             continue
-        run: dict[int, list[Task]] = {}
+        by_stage: dict[int, list[Task]] = {}
         for task in log.tasks:
-            group = owner.get(task.stage)
-            if task.succeeded and group and label_of(group) == label:
-                run.setdefault(task.stage, []).append(task)
-        if run:
-            longest = max(run.values(), key=lambda tasks: sum(task.run_s for task in tasks))
-            found |= {task.id: one.workers for task in longest}
+            if task.succeeded and owner.get(task.stage) == group:
+                by_stage.setdefault(task.stage, []).append(task)
+        if by_stage:
+            longest = max(by_stage.values(), key=lambda tasks: sum(task.run_s for task in tasks))
+            found |= {task.id: known.workers for task in longest}
     return found
 
 

@@ -21,10 +21,11 @@ class Job:
 
     Attributes:
         id: Spark's number of it.
-        group: Its job group; None where none was set.
+        group: Id of its job group; None where none was set.
         submitted: When it was submitted.
         ended: When it ended; None if the log ends before.
         stages: Ids of its stages, also of those that were skipped.
+        description: What it is about, in words; None where none were set.
     """
 
     id: int
@@ -32,6 +33,7 @@ class Job:
     submitted: float
     ended: float | None = None
     stages: tuple[int, ...] = ()
+    description: str | None = None
 
 
 @dataclass
@@ -95,6 +97,15 @@ class Application:
             now += change
             most = max(most, now)
         return most
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What every job group is about, in the words of its first job; by its id, which stands for missing words."""
+        labels: dict[str, str] = {}
+        for job in self.jobs:
+            if job.group:
+                labels.setdefault(job.group, job.description or job.group)
+        return labels
 
 
 def find_event_log(folder: Path, application_id: str) -> Path | None:
@@ -234,6 +245,7 @@ class _Reader:
                 properties.get("spark.jobGroup.id"),
                 event["Submission Time"] / 1e3,
                 stages=tuple(stage["Stage ID"] for stage in stages),
+                description=properties.get("spark.job.description"),
             )
         )
         for stage in stages:

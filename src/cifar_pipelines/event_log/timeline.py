@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cifar_pipelines.event_log.components import label_of
 from cifar_pipelines.event_log.reader import Application
 from cifar_pipelines.event_log.task import Task
 
@@ -29,13 +28,16 @@ def timeline_of(
         last second, place in `labels`], in seconds since the application started.
     """
     gap = max(log.ended - log.started, 0.0) / RESOLUTION
-    lanes: list[list[Any]] = [[one.id, core] for one in log.executors for core in range(one.cores)]
+    lanes: list[list[Any]] = [
+        [executor.id, core] for executor in log.executors for core in range(executor.cores)
+    ]
     free_at = [0.0] * len(lanes)
     last: dict[int, list[float]] = {}
     labels: list[str] = []
+    label_of = log.labels
     spans: list[list[float]] = []
     for task in sorted(log.tasks, key=lambda task: task.launch):
-        label = label_of(owner.get(task.stage) or _UNGROUPED)
+        label = label_of.get(owner.get(task.stage), _UNGROUPED)
         if label not in labels:
             labels.append(label)
         for lane in _lanes_of(task, threads.get(task.id, 1), lanes, free_at):

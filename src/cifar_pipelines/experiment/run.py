@@ -9,12 +9,13 @@ from rich.console import Console
 
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.places import place
+from cifar_pipelines.experiment.choice import Choice, best_setting
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.families import INGESTION, Family
-from cifar_pipelines.records.shelf import RECORDS, Choice, RecordShelf, best_setting
+from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.forecast import (
-    PREDICTIONS,
     Forecast,
     Target,
     comparable_records,
@@ -22,8 +23,6 @@ from cifar_pipelines.scaling.forecast import (
     forecast,
     store,
 )
-
-SUMMARIES = Path("data/08_reporting/experiments")
 
 
 def run_experiment(
@@ -41,7 +40,7 @@ def run_experiment(
         What became of every step, and the choice of the best setting, if one could be made.
     """
     name = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H.%M.%SZ")
-    shelf = RecordShelf(PROJECT_PATH / RECORDS)
+    shelf = RecordShelf(PROJECT_PATH / place("run_records"))
     steps = list(experiment.steps())
     growing = next((family for family in experiment.families if family.only), None) if grow_to else None
     total = len(steps) + (growing is not None) + 1
@@ -63,7 +62,7 @@ def run_experiment(
         else:
             console.print(f"Best setting for {model}: {choice.reason}", soft_wrap=True)
             _grow(experiment, growing, model, choice.best.setting, grow_to, runner, shelf, again)
-    summary = PROJECT_PATH / SUMMARIES / f"{name}.json"
+    summary = PROJECT_PATH / place("experiments") / f"{name}.json"
     _write_summary(summary, experiment, runner.outcomes, choice, grow_to)  # the comparison shows the choice
     runner.run(Step(experiment.settings[0], ("comparison",), "", "all that was recorded"), show_output=True)
     _write_summary(summary, experiment, runner.outcomes, choice, grow_to)
@@ -120,7 +119,7 @@ def _grow(
     _do(step, runner, shelf, expected, larger.params, before, first)
     if prediction is not None:
         for record in shelf.matching(setting, family.name, model, digest)[recorded:]:
-            measured_s = record["timings"]["fit_s"][0]
+            measured_s = record.timings.fit_s[0]
             runner.console.print(
                 f"{model} on {train_size:,} images: {compared(prediction, measured_s)}", soft_wrap=True
             )
@@ -137,7 +136,7 @@ def _predict(experiment: Experiment, target: Target, console: Console, shelf: Re
             soft_wrap=True,
         )
         return None
-    store(prediction, target, PROJECT_PATH / PREDICTIONS)
+    store(prediction, target, PROJECT_PATH / place("fit_predictions"))
     console.print(f"Predicted {what}: {prediction}.", soft_wrap=True)
     return prediction
 

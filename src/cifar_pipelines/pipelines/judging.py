@@ -9,15 +9,15 @@ from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.judging import metrics
 from cifar_pipelines.judging.predictions import predictions_csv
 from cifar_pipelines.plots import of_model
-from cifar_pipelines.records.provenance import start_record
-from cifar_pipelines.records.run_record import validate_record
+from cifar_pipelines.records.model_report import ModelReport
+from cifar_pipelines.records.provenance import make_record
 from cifar_pipelines.spark.run_context import RunContext
 
 GALLERY_SIZE = 20
 
 
 def evaluate(predictions: pd.DataFrame, images_info: dict[str, Any]) -> dict[str, Any]:
-    """Judges a predictions table; see `evaluation.metrics.evaluate`."""
+    """Judges a predictions table; see `judging.metrics.evaluate`."""
     return metrics.evaluate(predictions, images_info["class_names"])
 
 
@@ -30,20 +30,20 @@ def draw_scores(
     predictions: pd.DataFrame,
     scores: dict[str, Any],
     images_info: dict[str, Any],
-    model_report: dict[str, Any],
+    model_report: ModelReport,
 ) -> tuple[Figure, Figure]:
     """Draws the confusion matrix and the ROC curves."""
     names = images_info["class_names"]
     return (
-        of_model.plot_confusion_matrix(scores, names, f"{model_report['model']}: confusion matrix"),
+        of_model.plot_confusion_matrix(scores, names, f"{model_report.model}: confusion matrix"),
         of_model.plot_roc_curves(
-            predictions, names, f"{model_report['model']}: ROC curves, one class against the rest"
+            predictions, names, f"{model_report.model}: ROC curves, one class against the rest"
         ),
     )
 
 
 def draw_galleries(
-    predictions: pd.DataFrame, images: DataFrame, images_info: dict[str, Any], model_report: dict[str, Any]
+    predictions: pd.DataFrame, images: DataFrame, images_info: dict[str, Any], model_report: ModelReport
 ) -> tuple[Figure, Figure]:
     """Draws examples that the model got right and wrong."""
     from pyspark.sql import functions as F  # noqa: N812
@@ -61,7 +61,7 @@ def draw_galleries(
             files,
             images_info["class_names"],
             correct,
-            f"{model_report['model']}: {what} predictions",
+            f"{model_report.model}: {what} predictions",
             GALLERY_SIZE,
         )
         for correct, what in ((True, "right"), (False, "wrong"))
@@ -71,35 +71,33 @@ def draw_galleries(
 
 def write_record(
     scores: dict[str, Any],
-    model_report: dict[str, Any],
+    model_report: ModelReport,
     images_info: dict[str, Any],
-    features_info: dict[str, Any] | None,
+    parameters: dict[str, Any],
     run_context: RunContext,
+    features_info: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Writes the run record.
+    """Makes the run record of a model.
 
     Args:
         scores: What `evaluate` returned.
-        model_report: What the model's own nodes know: `model`, `family`, `engine`, `params`,
-            `justification`, `timings`, `host_load`, `resources`, sizes and artifacts.
+        model_report: What the model's own nodes know.
         images_info: Description of the image table.
-        features_info: Description of the feature table; None for a model that reads images.
+        parameters: All parameters of the run.
         run_context: The run.
+        features_info: Description of the feature table; None for a model that reads images.
+
+    Returns:
+        The content of its JSON file.
     """
-    record = start_record(
-        run_context, model_report["model"], model_report["family"], images_info, features_info
-    )
-    merged = {key: record[key] | model_report[key] for key in ("timings", "resources")}
-    record |= model_report | merged | {"metrics": scores}
-    validate_record(record)
-    return record
+    return make_record(model_report, images_info, parameters, run_context, features_info, scores).to_json()
 
 
-def judging_nodes(reads_features: bool) -> list[Node]:
+def judging_nodes(*features_info: str) -> list[Node]:
     """The nodes that judge a model; they go into the model's namespace.
 
     Args:
-        reads_features: Whether the model was trained on the feature table rather than on images.
+        *features_info: The dataset that describes the feature table; none for a model that reads images.
     """
     return [
         node(evaluate, ["predictions", "images_info"], "metrics", name="evaluate"),
@@ -118,26 +116,13 @@ def judging_nodes(reads_features: bool) -> list[Node]:
             tags="spark",
         ),
         node(
-            write_record if reads_features else write_record_without_features,
-            [
-                "metrics",
-                "model_report",
-                "images_info",
-                *(["features_info"] if reads_features else []),
-                "run_context",
-            ],
+            write_record,
+            ["metrics", "model_report", "images_info", "parameters", "run_context", *features_info],
             "run_record",
             name="write_run_record",
             tags="spark",
         ),
     ]
-
-
-def write_record_without_features(
-    scores: dict[str, Any], model_report: dict[str, Any], images_info: dict[str, Any], run_context: RunContext
-) -> dict[str, Any]:
-    """Writes the run record of a model that reads images; see `write_record`."""
-    return write_record(scores, model_report, images_info, None, run_context)
 
 
 def announce_records(*run_records: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from cifar_pipelines.records.run_record import HISTORY
 from cifar_pipelines.records.summary import MODEL, SECTION
-from cifar_pipelines.records.training_facts import HISTORY
 
 
 def histories_table(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,7 @@
-"""Where a result comes from: the part of a run record that every kind of run shares."""
+"""Makes run records: adds where a result comes from to what the nodes of a family know of it."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass, replace
 from datetime import datetime, timezone
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -7,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.git import GitError, git
-from cifar_pipelines.families import present_names
 from cifar_pipelines.records.digest import study_digest
-from cifar_pipelines.records.run_record import SCHEMA_VERSION
+from cifar_pipelines.records.json_form import from_json
+from cifar_pipelines.records.model_report import ModelReport, PredictionReport
+from cifar_pipelines.records.parts import Data, DriverUsage, ExecutorPeak, Features, Parallelism, Resources
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.spark.run_context import RunContext
 
 LIBRARIES = (
@@ -53,49 +57,87 @@ def git_revision() -> str | None:
     return revision + ("+changes" if changed else "")
 
 
-def start_record(
+def make_record(
+    report: ModelReport,
+    images_info: Mapping[str, Any],
+    parameters: Mapping[str, Any],
     run_context: RunContext,
-    model: str,
-    family: str,
-    images_info: dict[str, Any],
-    features_info: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """Begins a run record with what is known of run, data, features, cluster, versions and memory.
+    features_info: Mapping[str, Any] | None = None,
+    scores: dict[str, Any] | None = None,
+) -> RunRecord:
+    """Makes a run record of what is known of a model, and of run, data, features, cluster, versions and memory.
 
     Args:
-        run_context: The run.
-        model: Name of the model.
-        family: Its family: "feature_extraction", "spark_ml" or "cnn".
+        report: What the model's own nodes know.
         images_info: Description of the image table.
+        parameters: All parameters of the run.
+        run_context: The run.
         features_info: Description of the feature table; None for a model that reads images.
+        scores: What `judging.metrics.evaluate` returned; None for an extraction.
 
-    Returns:
-        A run record that still lacks the engine, the timings and the metrics.
+    Raises:
+        UserError: If a timing is no positive number, or something else is missing that every record holds.
     """
+    fit = report.fit
+    raw = untyped(parameters)
+    parallelism = from_json(Parallelism, run_context.cluster.for_record())
+    record = RunRecord(
+        run_id=run_context.run_id,
+        model=report.model,
+        family=report.family,
+        configuration=study_digest(raw, report.family, report.model, parallelism.cluster),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        data=from_json(Data, {**images_info, "seed": raw["subset"]["seed"]}),
+        features=None if features_info is None else from_json(Features, features_info),
+        parallelism=parallelism,
+        timings=replace(fit.timings, start_up_s=round(run_context.cluster.start_up_s, 3)),
+        resources=_with_memory(fit.resources),
+        versions=versions(),
+        git_revision=git_revision(),
+        engine=report.engine,
+        params=report.params,
+        host_load=fit.host_load,
+        metrics=scores,
+        job_groups=fit.job_groups,
+        justification=report.justification,
+        history=fit.history,
+        workers=fit.workers,
+        precision=fit.precision,
+        restarts=fit.restarts,
+        resumed_after_epoch=fit.resumed_after_epoch,
+    )
+    if report.prediction is not None:
+        record = _with_prediction(record, report.prediction)
+    return RunRecord.from_json(record.to_json())
+
+
+def untyped(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as the configuration holds them: Kedro has made dataclasses of the blocks that nodes want typed."""
+    return {name: asdict(block) if is_dataclass(block) else block for name, block in parameters.items()}
+
+
+def _with_prediction(record: RunRecord, prediction: PredictionReport) -> RunRecord:
+    return replace(
+        record,
+        timings=replace(
+            record.timings, predict_s=prediction.predict_s, prepare_prediction_s=prediction.prepare_s
+        ),
+        prediction=prediction.latency,
+        probability_source=prediction.probability_source,
+        model_size_bytes=prediction.model_size_bytes,
+        parameter_count=prediction.parameter_count,
+        artifacts={"model": prediction.model_path},
+    )
+
+
+def _with_memory(counters: Resources) -> Resources:
+    """Adds the peak memory of driver and executors, as it is now, to the counters of tasks."""
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import driver_usage, executor_peaks
 
-    features = None
-    if features_info is not None:
-        kept = ("extractor", "weights", "input_size", "dimension", "precision")
-        features = {key: features_info[key] for key in kept}
-    kept = ("source", "fingerprint", "class_names", "train_size", "test_size", "bad_images_skipped")
-    cluster = run_context.cluster
-    master = "embedded" if cluster.embedded else cluster.master
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "run_id": run_context.run_id,
-        "model": model,
-        "family": family,
-        "configuration": study_digest(
-            run_context.parameters, present_names().get(family, family), model, master
-        ),
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "data": {key: images_info[key] for key in kept} | {"seed": run_context.parameters["subset"]["seed"]},
-        "features": features,
-        "parallelism": cluster.for_record(),
-        "timings": {"start_up_s": round(cluster.start_up_s, 3)},
-        "resources": {"driver": driver_usage(), "executors": executor_peaks(active_session())},
-        "versions": versions(),
-        "git_revision": git_revision(),
-    }
+    peaks = executor_peaks(active_session())
+    return replace(
+        counters,
+        driver=from_json(DriverUsage, driver_usage()),
+        executors=tuple(from_json(ExecutorPeak, peak) for peak in peaks),
+    )

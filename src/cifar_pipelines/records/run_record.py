@@ -1,194 +1,204 @@
-"""The run record: what every trained model leaves behind, and the table that comparison makes of them."""
+"""The run record: what every trained model and every feature extraction leaves behind."""
 
-import hashlib
-import json
 import math
-from collections.abc import Callable, Mapping
-from statistics import median
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.records.training_facts import check_history, training_columns
+from cifar_pipelines.families import present_names
+from cifar_pipelines.records.json_form import from_json, to_json
+from cifar_pipelines.records.parts import (
+    Data,
+    EpochRow,
+    Features,
+    HostLoad,
+    Parallelism,
+    Resources,
+    Timings,
+    WorkerReport,
+)
 
 SCHEMA_VERSION = 1
-EXTRACTION = "feature_extraction"
+FORMER_BATCH = 250  # of records that do not say in which batch prediction was timed
+HISTORY = [column.name for column in fields(EpochRow)]
 
+# fmt: off
 _REQUIRED = (
-    *("run_id", "created", "model", "family", "engine", "params", "versions"),
-    *("data.source", "data.fingerprint", "data.train_size", "data.test_size", "data.seed"),
-    *("parallelism.setting", "parallelism.asked.cores_max", "parallelism.asked.executor_cores"),
-    *("parallelism.host_cores", "parallelism.oversubscribed", "timings", "host_load", "resources"),
+    "run_id", "created", "model", "family", "engine", "params", "versions",
+    "data.source", "data.fingerprint", "data.train_size", "data.test_size", "data.seed",
+    "parallelism.setting", "parallelism.asked.cores_max", "parallelism.asked.executor_cores",
+    "parallelism.host_cores", "parallelism.oversubscribed", "timings", "host_load", "resources",
 )
 _REQUIRED_OF_MODELS = (
-    *("timings.fit_s", "timings.predict_s", "metrics.n"),
-    *("metrics.accuracy.value", "metrics.accuracy.low", "metrics.accuracy.high", "metrics.f1_macro"),
+    "timings.fit_s", "timings.predict_s", "metrics.n", "metrics.accuracy.value", "metrics.accuracy.low",
+    "metrics.accuracy.high", "metrics.f1_macro",
 )
-_SCORES = (
-    *("precision_macro", "recall_macro", "f1_macro"),
-    *("precision_weighted", "recall_weighted", "f1_weighted", "log_loss"),
-)
+# fmt: on
+# Keys that are null, rather than absent, in records that have the other key.
+_NULL_BESIDE = {"resumed_after_epoch": "restarts", "parameter_count": "probability_source"}
 
 
-def validate_record(record: Any) -> None:
-    """Checks that a run record can be compared.
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of one model, or one feature extraction; its fields are the keys of the JSON file.
 
-    Args:
-        record: A run record of this schema.
-
-    Raises:
-        UserError: The schema is another one, a key is missing, a timing is not a positive number, or a
-            learning curve is not complete.
+    Attributes:
+        run_id: Kedro's id of the run.
+        model: Name of the model; of an extraction, of the extractor.
+        family: Name of its family, which is that of its pipeline.
+        configuration: Digest of all that the result depends on; None in records older than digests.
+        created: When the record was written, ISO 8601.
+        data: The images.
+        features: The features that it was trained on, or that were extracted; None for a model that reads images.
+        parallelism: Setting and cluster.
+        timings: Seconds.
+        resources: What driver, executors and tasks used.
+        versions: Versions of Python and of libraries.
+        git_revision: The commit of the code; None outside of git.
+        engine: What trained it, with its version.
+        params: Hyperparameters.
+        host_load: How busy the host was while the clock ran.
+        metrics: Scores, as `judging.metrics.evaluate` returns them; None for an extraction.
+        job_groups: Ids of the Spark job groups of the fits or of the extraction, one per repeat; empty in records older
+            than them.
+        justification: Why the model is worth training.
+        history: The learning curve of a network, one row per epoch.
+        workers: What Python workers said of themselves.
+        precision: Precision of a network's training.
+        restarts: How often a training started again after a worker was lost; None for other models.
+        resumed_after_epoch: The epoch after which a training went on that an earlier run had begun; None if none had.
+        prediction: Milliseconds per image of a network: `batch_1_ms`, and `batch_<n>_ms` for a batch of `prediction_batch`.
+        probability_source: Where probabilities come from.
+        model_size_bytes: Size of the saved model.
+        parameter_count: Learned numbers of the model; None if unknown.
+        artifacts: Paths of what was saved.
     """
-    if not isinstance(record, Mapping):
-        raise UserError(f"A run record must be a JSON object, not {type(record).__name__}. Run again.")
-    version = record.get("schema_version")
+
+    run_id: str
+    model: str
+    family: str
+    configuration: str | None
+    created: str
+    data: Data
+    features: Features | None
+    parallelism: Parallelism
+    timings: Timings
+    resources: Resources
+    versions: dict[str, str]
+    git_revision: str | None
+    engine: str
+    params: dict[str, Any]
+    host_load: HostLoad
+    metrics: dict[str, Any] | None
+    job_groups: tuple[str, ...] = ()
+    justification: str = ""
+    history: tuple[EpochRow, ...] = ()
+    workers: tuple[WorkerReport, ...] = ()
+    precision: str | None = None
+    restarts: int | None = None
+    resumed_after_epoch: int | None = None
+    prediction: dict[str, float] = field(default_factory=dict)
+    probability_source: str | None = None
+    model_size_bytes: int | None = None
+    parameter_count: int | None = None
+    artifacts: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, content: Any) -> "RunRecord":
+        """Reads a record, also one with a former name of its family.
+
+        Raises:
+            UserError: The schema is another one, a key is missing, a timing is not a positive number, a learning curve is
+                not complete, or a value has the wrong type.
+        """
+        _check(content)
+        try:
+            record = from_json(cls, content)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"A value of the run record has the wrong type ({error}). Run again.") from error
+        return replace(record, family=present_names().get(record.family, record.family))
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as the content of a JSON file."""
+        content = {"schema_version": SCHEMA_VERSION} | to_json(self)
+        nulls = {key: None for key, other in _NULL_BESIDE.items() if other in content}
+        return nulls | content
+
+    @property
+    def is_extraction(self) -> bool:
+        """Whether features were extracted, and nothing was trained."""
+        return not self.metrics and bool(self.timings.extract_s)
+
+    @property
+    def times_s(self) -> tuple[float, ...]:
+        """Every repeat: fit times in seconds, or extraction times."""
+        return self.timings.extract_s if self.is_extraction else self.timings.fit_s
+
+    @property
+    def earlier_s(self) -> float:
+        """The part of the fit time that lies in earlier runs, which this one went on from."""
+        return sum(row.total_s for row in self.history[: self.resumed_after_epoch or 0])
+
+    @property
+    def in_one_go(self) -> bool:
+        """Whether its time is not put together from parts, by a training that was resumed or started again."""
+        return not self.resumed_after_epoch and not self.restarts
+
+    @property
+    def features_identity(self) -> str:
+        """Names the features so that two that differ never share a name; "images" where there are none."""
+        return self.features.identity if self.features else "images"
+
+    @property
+    def prediction_batch(self) -> int | None:
+        """Images of the batch whose prediction was timed; None where none was."""
+        return int(self.prediction.get("batch", FORMER_BATCH)) if self.prediction else None
+
+    def score(self, path: str) -> Any:
+        """The value at a dotted path in the metrics; None where there is none."""
+        return _get(self.metrics, path)
+
+
+def _check(content: Any) -> None:
+    """Raises a `UserError` for what a record of this schema must not lack."""
+    if not isinstance(content, Mapping):
+        raise UserError(f"A run record must be a JSON object, not {type(content).__name__}. Run again.")
+    version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise UserError(
             f"The run record has schema_version {version!r}, but this version reads {SCHEMA_VERSION}. "
             "Run again to make a new record."
         )
-    extraction = record.get("family") == EXTRACTION
-    for path in _REQUIRED + (("timings.extract_s",) if extraction else _REQUIRED_OF_MODELS):
-        if _get(record, path) is None:
+    extraction = not content.get("metrics") and _get(content, "timings.extract_s") is not None
+    for path in _REQUIRED + (() if extraction else _REQUIRED_OF_MODELS):
+        if _get(content, path) is None:
             raise UserError(f"The run record lacks the key {path!r}. Run again to make a complete record.")
-    timings = record["timings"]["extract_s" if extraction else "fit_s"]
-    if not isinstance(timings, list) or not timings or not all(_is_duration(value) for value in timings):
+    timings = content["timings"]["extract_s" if extraction else "fit_s"]
+    if not isinstance(timings, list | tuple) or not timings or not all(map(_is_duration, timings)):
         raise UserError(
             f"The run record has the timings {timings!r}; they must be a list of positive seconds. Run again."
         )
     try:
-        pd.Timestamp(record["created"])
+        pd.Timestamp(content["created"])
     except (TypeError, ValueError) as error:
         raise UserError(
-            f"The run record has the time {record['created']!r}, which is not ISO 8601. Run again."
+            f"The run record has the time {content['created']!r}, which is not ISO 8601. Run again."
         ) from error
-    check_history(record.get("history"))
+    history = content.get("history")
+    if history is not None and not (isinstance(history, list) and all(map(_is_epoch, history))):
+        raise UserError(
+            f"The run record has a history that is no list of epochs with {', '.join(HISTORY)}. Run again."
+        )
 
 
-def records_to_table(records: Mapping[str, Callable[[], dict] | dict]) -> tuple[pd.DataFrame, list[str]]:
-    """Lays run records out as a table, one row each, and leaves out those that cannot be compared.
-
-    `record` is the name of the record. `timings_s` holds every repeat: fit times in seconds, or extraction
-    times of a feature extraction.
-    `clocked_s` is the time that `resources` of the record covers: the sum of those repeats, without the
-    part of a resumed training that lies in earlier runs. `executor_python_memory_mb` is the larger of what
-    Spark saw of an executor's Python processes and what a network's worker said of itself.
-    `outcome_images` and `outcomes` are those of `pack_outcomes`; None in records older than them.
-
-    Args:
-        records: Run records, or functions that load one, by name.
-
-    Returns:
-        The table, newest row last, and a sentence for each record left out.
-    """
-    rows, left_out = [], []
-    for name, load in sorted(records.items()):
-        try:
-            record = load() if callable(load) else load
-        except Exception as error:  # a truncated or foreign file can fail in any way
-            cause = error.__cause__ or error
-            left_out.append(f"Run record {name!r} is left out: it cannot be read ({type(cause).__name__}).")
-            continue
-        try:
-            validate_record(record)
-            rows.append({"record": name, **_row(record)})
-        except UserError as error:
-            left_out.append(f"Run record {name!r} is left out: {error}")
-        except (TypeError, ValueError, AttributeError) as error:
-            left_out.append(f"Run record {name!r} is left out: a value has the wrong type ({error}).")
-    table = pd.DataFrame(rows)
-    return (table if table.empty else table.sort_values(["created", "run_id"], ignore_index=True)), left_out
-
-
-def extractor_identity(features: Mapping | None) -> str:
-    """Names the features so that two that differ never share a name; "images" when there are none."""
-    if not features:
-        return "images"
-    size = f"{features['input_size']} px" if features.get("input_size") else None
-    parts = (features.get("extractor"), features.get("weights"), size, features.get("precision"))
-    return ", ".join(str(part) for part in parts if part)
-
-
-def _row(record: Mapping) -> dict:
-    """Flattens a valid record."""
-    data, setting, timings = record["data"], record["parallelism"], record["timings"]
-    asked, effective = setting["asked"], setting.get("effective") or {}
-    resources, metrics = record["resources"], record.get("metrics") or {}
-    extraction = record["family"] == EXTRACTION
-    repeats = [float(value) for value in timings["extract_s" if extraction else "fit_s"]]
-    executors = resources.get("executors") or []
-    training = training_columns(record)
-    return {
-        "run_id": str(record["run_id"]),
-        "created": pd.to_datetime(record["created"], utc=True),
-        "model": record["model"],
-        "family": record["family"],
-        "engine": record["engine"],
-        "configuration": record.get("configuration"),
-        "params_digest": _digest(record["params"]),
-        "source": data["source"],
-        "fingerprint": str(data["fingerprint"]),
-        "train_size": int(data["train_size"]),
-        "test_size": int(data["test_size"]),
-        "seed": data["seed"],
-        "extractor": (record.get("features") or {}).get("extractor"),
-        "extractor_identity": extractor_identity(record.get("features")),
-        "setting": setting["setting"],
-        "cluster": "embedded" if effective.get("embedded", True) else effective.get("master", "unknown"),
-        "asked_cores": int(asked["cores_max"]),
-        "cores": int(effective.get("cores") or asked["cores_max"]),
-        "executor_cores": int(asked["executor_cores"]),
-        "executors": int(effective.get("executors") or asked["cores_max"] // asked["executor_cores"]),
-        "executor_memory_mb": asked.get("executor_memory_mb"),
-        "host_cores": int(setting["host_cores"]),
-        "oversubscribed": bool(setting["oversubscribed"]),
-        "accuracy": _get(metrics, "accuracy.value"),
-        "accuracy_low": _get(metrics, "accuracy.low"),
-        "accuracy_high": _get(metrics, "accuracy.high"),
-        "confidence": _get(metrics, "accuracy.confidence"),
-        "test_images": metrics.get("n"),
-        **{score: metrics.get(score) for score in _SCORES},
-        "roc_auc": metrics.get("roc_auc_ovr_macro"),
-        "calibration_error": metrics.get("calibration_error"),
-        "outcome_images": _get(metrics, "outcomes.images"),
-        "outcomes": _get(metrics, "outcomes.right"),
-        "probability_source": record.get("probability_source"),
-        "timings_s": repeats,
-        "fit_s": math.nan if extraction else median(repeats),
-        "extract_s": median(repeats) if extraction else math.nan,
-        "fit_repeats": len(repeats),
-        "clocked_s": sum(repeats) - training["earlier_s"],
-        "predict_s": math.nan if extraction else median(timings["predict_s"]),
-        "start_up_s": timings.get("start_up_s"),
-        "read_s": timings.get("read_s"),
-        # What lost workers computed is not in it, so of a restarted training it is unknown.
-        "task_cpu_s": None if training["lost_attempts"] else resources.get("task_cpu_s"),
-        "task_run_s": resources.get("task_run_s"),
-        "gc_s": resources.get("gc_s"),
-        "driver_memory_mb": _get(resources, "driver.peak_memory_mb"),
-        "driver_cpu_s": _get(resources, "driver.cpu_s"),
-        "executor_jvm_memory_mb": _largest(executors, "peak_jvm_memory_mb"),
-        "executor_python_memory_mb": _largest(
-            [*executors, {"peak_python_memory_mb": training["worker_memory_mb"]}], "peak_python_memory_mb"
-        ),
-        "model_size_bytes": record.get("model_size_bytes"),
-        "parameter_count": record.get("parameter_count"),
-        "other_cpu_share": record["host_load"].get("other_cpu_share"),
-        "bad_images_skipped": data.get("bad_images_skipped"),
-        "justification": record.get("justification") or "",
-        "versions": ", ".join(f"{name} {version}" for name, version in sorted(record["versions"].items())),
-        "git_revision": record.get("git_revision"),
-        **training,
-    }
-
-
-def _get(record: Any, path: str) -> Any:
+def _get(block: Any, path: str) -> Any:
     """Returns the value at a dotted path, or None."""
     for key in path.split("."):
-        record = record.get(key) if isinstance(record, Mapping) else None
-    return record
+        block = block.get(key) if isinstance(block, Mapping) else None
+    return block
 
 
 def _is_duration(value: Any) -> bool:
@@ -196,12 +206,5 @@ def _is_duration(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
-def _digest(params: Any) -> str:
-    """Returns 8 hexadecimal digits that stand for the parameters, whatever the order of their keys."""
-    text = json.dumps(params, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _largest(executors: list[Mapping], key: str) -> float:
-    """Returns the largest value over the executors, NaN when none was measured."""
-    return max((e[key] for e in executors if e.get(key) is not None), default=math.nan)
+def _is_epoch(row: Any) -> bool:
+    return isinstance(row, Mapping) and all(isinstance(row.get(name), int | float) for name in HISTORY)

@@ -1,20 +1,41 @@
-"""The run records that are there already, and the setting that they show to be the best."""
+"""The run records that are there: read from their folder, with a sentence for each that cannot be."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-from cifar_pipelines.families import present_names
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.json_folder import json_loaders
+from cifar_pipelines.records.run_record import RunRecord
 
-RECORDS = Path("data/08_reporting/run_records")
+Loaders = Mapping[str, Callable[[], dict] | dict | RunRecord]
+
+
+def read_records(records: Loaders) -> tuple[dict[str, RunRecord], list[str]]:
+    """Reads run records, and leaves out those that are broken or of another schema.
+
+    Args:
+        records: Run records, or functions that load one, by name.
+
+    Returns:
+        The records by name, in the order of their names, and a sentence for each that is left out.
+    """
+    read, left_out = {}, []
+    for name, load in sorted(records.items(), key=lambda item: item[0]):
+        try:
+            content = load() if callable(load) else load
+        except Exception as error:  # a truncated or foreign file can fail in any way
+            cause = error.__cause__ or error
+            left_out.append(f"Run record {name!r} is left out: it cannot be read ({type(cause).__name__}).")
+            continue
+        try:
+            read[name] = content if isinstance(content, RunRecord) else RunRecord.from_json(content)
+        except UserError as error:
+            left_out.append(f"Run record {name!r} is left out: {error}")
+    return read, left_out
 
 
 class RecordShelf:
-    """All run records below a folder, read anew at every question.
+    """All run records below a folder, read anew at every question; what cannot be read does not count.
 
     Args:
         folder: Holds `<setting>/<model>.json/<version>/<model>.json`.
@@ -23,124 +44,29 @@ class RecordShelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def matching(self, setting: str, pipeline: str, model: str, digest: str) -> list[dict[str, Any]]:
-        """The records of a model under a setting with exactly this configuration, oldest first."""
-        found = self.of_model(setting, pipeline, model)
-        return [record for record in found if record["configuration"] == digest]
+    def loaders(self) -> dict[str, Callable[[], dict]]:
+        """Functions that load a record, by its path below the folder without the ending."""
+        return json_loaders(self.folder)
 
-    def of_model(self, setting: str, pipeline: str, model: str) -> list[dict[str, Any]]:
+    def of_model(self, setting: str, family: str, model: str) -> list[RunRecord]:
         """The records of a model under a setting with any configuration, oldest first."""
-        found = []
-        for file in sorted((self.folder / setting).glob("*.json/*/*.json")):
-            try:
-                record = json.loads(file.read_text())
-                same = record["model"] == model and "configuration" in record
-                same = same and present_names().get(record["family"], record["family"]) == pipeline
-            except (ValueError, KeyError, TypeError):  # half-written, or of an older schema: not recorded
-                continue
-            if same:
-                found.append(record)
-        return found
+        records, _ = read_records(json_loaders(self.folder / setting))
+        return [record for record in records.values() if (record.family, record.model) == (family, model)]
 
-    def loaders(self) -> dict[str, Callable[[], dict[str, Any]]]:
-        """Functions that load a record, of all settings, by the path of the file."""
-
-        def load(file: Path) -> dict[str, Any]:
-            return json.loads(file.read_text())
-
-        files = sorted(self.folder.glob("*/*.json/*/*.json"))
-        return {str(file.relative_to(self.folder)): partial(load, file) for file in files}
+    def matching(self, setting: str, family: str, model: str, digest: str) -> list[RunRecord]:
+        """The records of a model under a setting with exactly this configuration, oldest first."""
+        records = self.of_model(setting, family, model)
+        return [record for record in records if record.configuration == digest]
 
     def missing(
-        self, setting: str, expected: Mapping[str, Mapping[str, str]], pipelines: Iterable[str], repeat: int
+        self, setting: str, expected: Mapping[str, Mapping[str, str]], families: Iterable[str], repeat: int
     ) -> tuple[str, ...]:
-        """The pipelines that still lack a record of some model for this repeat, in their order."""
+        """The families that still lack a record of some model for this repeat, in their order."""
         return tuple(
-            pipeline
-            for pipeline in pipelines
+            family
+            for family in families
             if any(
-                len(self.matching(setting, pipeline, model, digest)) < repeat
-                for model, digest in expected[pipeline].items()
+                len(self.matching(setting, family, model, digest)) < repeat
+                for model, digest in expected[family].items()
             )
         )
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A setting under which the CNN was measured.
-
-    Attributes:
-        setting: Its name.
-        fit_s: Median fit time in seconds.
-        repeats: How many times went into it.
-        accuracy: Accuracy of the newest run.
-        low: Lower end of its interval.
-        high: Upper end.
-    """
-
-    setting: str
-    fit_s: float
-    repeats: int
-    accuracy: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The best setting for the CNN, and why.
-
-    Attributes:
-        best: The fastest candidate that is not less accurate.
-        candidates: All, fastest first.
-        less_accurate: Names of those whose interval lies below that of the most accurate.
-        reason: The choice in a sentence.
-    """
-
-    best: Candidate
-    candidates: tuple[Candidate, ...]
-    less_accurate: tuple[str, ...]
-    reason: str
-
-
-def best_setting(records: Mapping[str, list[dict[str, Any]]]) -> Choice | None:
-    """Chooses the setting with the shortest median fit time.
-
-    Accuracy is a guard only: a setting is passed over if the upper end of its interval lies below the lower
-    end of the most accurate one's. Chosen by accuracy, the winner would be drawn by lot, since settings change how
-    fast a network learns, hardly what it learns.
-
-    Args:
-        records: Run records of the CNN by setting.
-
-    Returns:
-        The choice; None if there is no record.
-    """
-    candidates = []
-    for setting, runs in records.items():
-        if not runs:
-            continue
-        times = [seconds for run in runs for seconds in run["timings"]["fit_s"]]
-        score = runs[-1]["metrics"]["accuracy"]
-        candidates.append(
-            Candidate(setting, median(times), len(times), score["value"], score["low"], score["high"])
-        )
-    if not candidates:
-        return None
-    candidates.sort(key=lambda one: one.fit_s)
-    top = max(candidates, key=lambda one: one.accuracy)
-    worse = tuple(one.setting for one in candidates if one.high < top.low)
-    best = next(one for one in candidates if one.setting not in worse)
-    reason = f"{best.setting} has the shortest median fit time of the CNN, {best.fit_s:.1f} s"
-    if len(candidates) == 1:
-        reason = f"{best.setting} is the only setting under which the CNN was measured ({best.fit_s:.1f} s)"
-    else:
-        following = next((one for one in candidates if one is not best and one.setting not in worse), None)
-        if following:
-            more = following.fit_s / best.fit_s - 1
-            reason += f"; {following.setting} needs {following.fit_s:.1f} s ({more:.0%} more)"
-        if min(one.repeats for one in candidates) == 1:
-            reason += "; measured once, so a difference of a few per cent may be noise"
-    if worse:
-        reason += f"; passed over as less accurate: {', '.join(worse)}"
-    return Choice(best, tuple(candidates), worse, reason + ".")

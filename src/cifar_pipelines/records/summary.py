@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from cifar_pipelines.judging.statistics import repeats
-from cifar_pipelines.records.run_record import EXTRACTION
+from cifar_pipelines.records.job_groups import GROUP_SEPARATOR
 
 # Results are compared inside one section only: the same data, measured on the same kind of host.
 SECTION = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
@@ -73,8 +73,8 @@ def sections(summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows of trained models, without those of feature extractions."""
-    return rows[rows["family"] != EXTRACTION]
+    """Returns the rows of trained models, without those of feature extractions, which have no scores."""
+    return rows[rows["accuracy"].notna()]
 
 
 def marks(row: pd.Series) -> list[str]:
@@ -128,6 +128,7 @@ def _over_runs(runs: pd.DataFrame) -> dict:
         **{name: runs[name].astype(float).max() for name in _PEAKS},
         "latest": latest["created"].isoformat(),
         "run_ids": " ".join(runs["run_id"]),
+        "job_groups": GROUP_SEPARATOR.join(dict.fromkeys(runs["job_groups"].explode())),
     }
 
 
@@ -136,8 +137,8 @@ _PEAKS = ("driver_memory_mb", "executor_jvm_memory_mb", "executor_python_memory_
 
 def _labels(summary: pd.DataFrame) -> pd.Series:
     """Gives every model a name that is unique in its section, no longer than it must be."""
-    extraction = summary["family"] == EXTRACTION
-    label = summary["model"].where(~extraction, "features: " + summary["model"])
+    extraction = summary["accuracy"].isna()
+    label = summary["model"].where(~extraction, summary["family"] + ": " + summary["model"])
     short = summary["extractor"].fillna("images").str.removeprefix("torchvision:")
     label = label.where(_unique(summary, label, "extractor"), label + " on " + short)
     digest = summary["extractor_identity"].map(lambda text: hashlib.sha256(text.encode()).hexdigest()[:6])
@@ -153,8 +154,8 @@ def _unique(summary: pd.DataFrame, label: pd.Series, column: str) -> pd.Series:
 def _extraction_times(summary: pd.DataFrame) -> pd.Series:
     """Looks up, for each model, the median time of its feature extraction under the same setting."""
     key = [*SECTION, "extractor_identity", "setting"]
-    extraction = summary[summary["family"] == EXTRACTION].set_index(key)["time_s"]
+    extraction = summary[summary["accuracy"].isna()].set_index(key)["time_s"]
     extraction = extraction[~extraction.index.duplicated(keep="last")]
     rows = pd.MultiIndex.from_frame(summary[key])
     times = pd.Series(extraction.reindex(rows).to_numpy(), index=summary.index, dtype=float)
-    return times.where(summary["family"] != EXTRACTION)
+    return times.where(summary["accuracy"].notna())

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import pandas as pd
 
-from cifar_pipelines.records.run_record import records_to_table
+from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.summary import MODEL, SECTION
 from cifar_pipelines.report.document.blocks import Block, Blocks, Heading, Span, Spans, Table, plain
 

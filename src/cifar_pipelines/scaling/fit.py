@@ -51,7 +51,6 @@ class ScalingFit:
         left_out: What was left out, and why, one sentence each.
         reason: Why the points do not identify the model; None where they do.
         parameters: Parameters with 95 % intervals, by name; empty where it is not identifiable.
-        residuals: Measured minus fitted seconds, one per fitted point.
         errors: Relative errors of the points that can be predicted from the other points.
         predictor: What `predict` asks; None where it is not identifiable.
     """
@@ -61,7 +60,6 @@ class ScalingFit:
     left_out: tuple[str, ...] = ()
     reason: str | None = None
     parameters: dict[str, Estimate] = field(default_factory=dict)
-    residuals: tuple[float, ...] = ()
     errors: tuple[float, ...] = ()
     predictor: Callable[[int, int], Estimate | None] | None = None
 

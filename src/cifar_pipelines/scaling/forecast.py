@@ -1,6 +1,6 @@
 """The fit time of a CNN on more images, predicted from the run records that are there before it is trained."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -9,17 +9,11 @@ from typing import Any
 
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import load_configuration
-from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.records.digest import study_digest
-from cifar_pipelines.records.run_record import validate_record
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.fit import Point
 from cifar_pipelines.scaling.models import fit_ernest
-
-PREDICTIONS = Path("data/08_reporting/predictions")
-_PARTS = ("train_s", "validate_s", "engine_overhead_s")
-
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,7 @@ class Forecast:
 
 def comparable_records(
     shelf: RecordShelf, settings: Iterable[str], params: dict[str, Any], target: Target
-) -> list[Record]:
+) -> list[RunRecord]:
     """The complete records of the target's model, with the same configuration but for the number of images.
 
     Args:
@@ -85,18 +79,17 @@ def comparable_records(
         subset = parameters["subset"] | {"train_size": train_size}
         return study_digest(parameters | {"subset": subset}, target.family, target.model, master)
 
-    found = []
-    for setting in settings:
-        for record in shelf.of_model(setting, target.family, target.model):
-            # Damaged images that were left out make the size of the data smaller than the size asked for.
-            asked = (parameters["subset"]["train_size"], (record.get("data") or {}).get("train_size"))
-            same = record["configuration"] in [digest(size) for size in asked if size]
-            if same and record["configuration"] != target.configuration and _is_usable(record):
-                found.append(record)
-    return found
+    def is_comparable(record: RunRecord) -> bool:
+        # Damaged images that were left out make the size of the data smaller than the size asked for.
+        sizes = (parameters["subset"]["train_size"], record.data.train_size)
+        same = record.configuration in [digest(size) for size in sizes]
+        return same and record.configuration != target.configuration and _is_usable(record)
+
+    of_model = (shelf.of_model(setting, target.family, target.model) for setting in settings)
+    return [record for records in of_model for record in records if is_comparable(record)]
 
 
-def forecast(records: Sequence[Record], target: Target) -> Forecast | None:
+def forecast(records: Sequence[RunRecord], target: Target) -> Forecast | None:
     """Predicts the fit time.
 
     With more than one number of images Ernest's model is tried over all settings; where it is not identifiable, and with
@@ -109,7 +102,7 @@ def forecast(records: Sequence[Record], target: Target) -> Forecast | None:
     Returns:
         The prediction; None where the target's setting was not measured.
     """
-    own = [record for record in records if record["parallelism"]["setting"] == target.setting]
+    own = [record for record in records if record.parallelism.setting == target.setting]
     if not own:
         return None
     return _by_ernest(records, own[0], target) or _by_growth(own, target)
@@ -145,51 +138,53 @@ def compared(prediction: Forecast, measured_s: float) -> str:
     return f"{words}, {'within' if inside else 'outside'} the interval of {between}."
 
 
-def _is_usable(record: Record) -> bool:
-    """Whether a record is complete, holds the parts of its fit time, and is of a training in one go."""
-    try:
-        validate_record(record)
-        parts = [float(record["timings"][name]) for name in _PARTS]
-    except (UserError, KeyError, TypeError, ValueError):
-        return False
-    in_one_go = not record.get("resumed_after_epoch") and not record.get("restarts")
-    return in_one_go and all(0 <= part < float("inf") for part in parts)
+def _is_usable(record: RunRecord) -> bool:
+    """Whether a record holds the parts of its fit time, and is of a training in one go."""
+    timings = record.timings
+    parts = (timings.train_s, timings.validate_s, timings.engine_overhead_s)
+    return record.in_one_go and all(part is not None and 0 <= part < float("inf") for part in parts)
 
 
-def _by_ernest(records: Sequence[Record], own: Record, target: Target) -> Forecast | None:
+def _by_ernest(records: Sequence[RunRecord], own: RunRecord, target: Target) -> Forecast | None:
     """By Ernest's model over all settings that fit the host; None where it cannot say."""
-    fitting = [record for record in records if not record["parallelism"]["oversubscribed"]]
-    if own["parallelism"]["oversubscribed"] or len({record["data"]["train_size"] for record in fitting}) < 2:
+    fitting = [record for record in records if not record.parallelism.oversubscribed]
+    if own.parallelism.oversubscribed or len({record.data.train_size for record in fitting}) < 2:
         return None
-    groups: dict[tuple[str, int, int], list[Record]] = {}
+    groups: dict[tuple[str, int, int], list[RunRecord]] = {}
     for record in fitting:
-        key = (record["parallelism"]["setting"], _cores(record), record["data"]["train_size"])
+        key = (record.parallelism.setting, record.parallelism.cores, record.data.train_size)
         groups.setdefault(key, []).append(record)
     points = [
-        Point(cores, size, median(times := [_fit_s(record) for record in group]), len(times), setting)
+        Point(
+            cores,
+            size,
+            median(times := [median(record.timings.fit_s) for record in group]),
+            len(times),
+            setting,
+        )
         for (setting, cores, size), group in groups.items()
     ]
-    estimate = fit_ernest(points).predict(_cores(own), target.train_size)
+    estimate = fit_ernest(points).predict(own.parallelism.cores, target.train_size)
     if estimate is None or estimate.value <= 0:
         return None
     rule = f"Ernest's model, fitted to {len(points)} medians under {len({point.name for point in points})} settings"
     return Forecast(estimate.value, estimate.low, estimate.high, rule, _run_ids(fitting))
 
 
-def _by_growth(own: Sequence[Record], target: Target) -> Forecast:
+def _by_growth(own: Sequence[RunRecord], target: Target) -> Forecast:
     """Training and validation grow with the images, what the engine adds stays as it was measured."""
-    size = _nearest_size([record["data"]["train_size"] for record in own], target.train_size)
-    runs = [record for record in own if record["data"]["train_size"] == size]
+    size = _nearest_size([record.data.train_size for record in own], target.train_size)
+    runs = [record for record in own if record.data.train_size == size]
     growth = target.train_size / size
-    grown = [growth * _working_s(record) + record["timings"]["engine_overhead_s"] for record in runs]
+    grown = [growth * _working_s(record) + record.timings.engine_overhead_s for record in runs]
     middle, (low, high), spread = median(grown), (None, None), "no spread is known"
     if len(grown) > 1:
         width = max(grown) - min(grown)
         low, high = max(middle - width, 0.0), middle + width
         spread = f"interval by the spread of {len(grown)} repeats"
-    elif epochs := [row["seconds"] + row["validation_seconds"] for row in runs[0].get("history") or []]:
+    elif epochs := [row.total_s for row in runs[0].history]:
         ends = (growth * len(epochs) * edge for edge in (min(epochs), max(epochs)))
-        low, high = (end + runs[0]["timings"]["engine_overhead_s"] for end in ends)
+        low, high = (end + runs[0].timings.engine_overhead_s for end in ends)
         low, high = min(low, middle), max(high, middle)
         spread = f"one run, interval as if all {len(epochs)} epochs took as long as its shortest or longest"
     rule = (
@@ -204,18 +199,9 @@ def _nearest_size(sizes: Iterable[int], wanted: int) -> int:
     return min(sizes, key=lambda size: (max(size / wanted, wanted / size), size))
 
 
-def _working_s(record: Record) -> float:
-    return record["timings"]["train_s"] + record["timings"]["validate_s"]
+def _working_s(record: RunRecord) -> float:
+    return record.timings.train_s + record.timings.validate_s
 
 
-def _fit_s(record: Record) -> float:
-    return median(record["timings"]["fit_s"])
-
-
-def _cores(record: Record) -> int:
-    setting = record["parallelism"]
-    return int((setting.get("effective") or {}).get("cores") or setting["asked"]["cores_max"])
-
-
-def _run_ids(records: Sequence[Record]) -> tuple[str, ...]:
-    return tuple(str(record["run_id"]) for record in records)
+def _run_ids(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    return tuple(record.run_id for record in records)

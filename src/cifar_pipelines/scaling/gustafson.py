@@ -65,13 +65,11 @@ def fit_gustafson(points: Sequence[Point]) -> ScalingFit:
         others = grown[:place] + grown[place + 1 :]
         predicted = base.predict(_fit(base, others), point.cores, point.train_size) if others else None
         errors += [abs(predicted.value / point.seconds - 1)] if predicted else []
-    fitted = [(point, base.predict(found, point.cores, point.train_size)) for point in grown]
     return ScalingFit(
         NAME,
         tuple(group),
         differing("images per core", points, group),
         parameters={"alpha": Estimate.around(found.coefficients[0], found.half_width([1.0]))},
-        residuals=tuple(point.seconds - one.value for point, one in fitted if one is not None),
         errors=tuple(errors),
         predictor=lambda m, n: base.predict(found, m, n),
     )

@@ -159,7 +159,6 @@ def _fitted(model: LinearModel, points: Sequence[Point], train_size: int | None 
     return replace(
         result,
         parameters=values,
-        residuals=tuple(map(float, found.residuals)),
         errors=tuple(_leave_one_out(model, kept)),
         predictor=predict,
     )

@@ -143,7 +143,7 @@ def expectations(
     Yields:
         One expectation per trained model of that study; nothing where there is none.
     """
-    from cifar_pipelines.records.run_record import records_to_table
+    from cifar_pipelines.records.columns import records_to_table
     from cifar_pipelines.records.summary import MODEL, summarise, trained
     from cifar_pipelines.scaling.points import scaling_fits
 

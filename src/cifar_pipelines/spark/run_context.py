@@ -1,7 +1,7 @@
 """The run that a node is part of."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cifar_pipelines.spark.cluster_info import ClusterInfo
@@ -14,12 +14,10 @@ class RunContext:
 
     Attributes:
         run_id: Kedro's id of the run, which is also the version of everything it saves.
-        parameters: All parameters of the run.
         cluster: The effective cluster; None until the first node that needs Spark.
         setting: The parallelism setting that was asked for; None where no node needs Spark.
     """
 
     run_id: str
-    parameters: dict[str, Any]
     cluster: "ClusterInfo | None" = None
     setting: "ParallelismSetting | None" = None

@@ -8,6 +8,7 @@ from typing import Any
 
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.places import place
 from cifar_pipelines.spark.session import SparkRuntime
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
@@ -19,19 +20,20 @@ def load_or_make_survey(loader: Any, refresh: bool = False) -> dict[str, Any]:
     """Loads the survey of the installed version, or makes and keeps it.
 
     Args:
-        loader: A configuration loader; its catalog says where the survey lies.
+        loader: A configuration loader.
         refresh: Whether to make it anew.
 
     Returns:
         `pyspark` (version) and `classifiers`: dicts with `name`, `multiclass`, `probabilities` and
         `features` (constraints), all text.
     """
-    if not refresh and (survey := kept_survey(loader)):
+    path = PROJECT_PATH / place("classifier_survey")
+    if not refresh and (survey := kept_survey(path)):
         return survey
     config = SparkConfig.from_config(dict(loader["spark"]) | {"master": EMBEDDED})
     with SparkRuntime(ParallelismSetting(1, 1, "1g"), config, "survey") as runtime:
         survey = make_survey(runtime.session)
-    whole_files.write_json(_path(loader), survey, indent=2)
+    whole_files.write_json(path, survey, indent=2)
     return survey
 
 
@@ -42,17 +44,12 @@ def make_survey(session: Any) -> dict[str, Any]:
     return {"pyspark": pyspark.__version__, "classifiers": survey_classifiers(session)}
 
 
-def kept_survey(loader: Any) -> dict[str, Any] | None:
+def kept_survey(path: Path) -> dict[str, Any] | None:
     """Loads the survey of the installed version; None if it was not made yet."""
     import pyspark
 
-    path = _path(loader)
     survey = json.loads(path.read_text()) if path.exists() else {}
     return survey if survey.get("pyspark") == pyspark.__version__ else None
-
-
-def _path(loader: Any) -> Path:
-    return PROJECT_PATH / loader["catalog"]["classifier_survey"]["filepath"]
 
 
 def survey_classifiers(session: Any) -> list[dict[str, str]]:

@@ -1,9 +1,9 @@
-"""Measures what a block of Spark work cost, and shows its progress while it runs."""
+"""Times Spark work: what it cost, how busy the host was meanwhile, and its progress while it runs."""
 
-import itertools
 import logging
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.polling import Polling
+from cifar_pipelines.spark.host import HostMeter
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,7 +21,6 @@ logger = logging.getLogger(__name__)
 _DESCRIPTION = "spark.job.description"
 _POLL_S = 0.2
 _LINE_S = 10.0  # between two lines of progress in a log file
-_group_numbers = itertools.count()
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Work:
         jobs: Number of Spark jobs.
         stages: Number of stages that ran.
         tasks: Number of tasks that succeeded.
+        group: Id of its Spark job group, known from the start; empty for a sum.
     """
 
     wall_s: float = 0.0
@@ -48,9 +49,11 @@ class Work:
     jobs: int = 0
     stages: int = 0
     tasks: int = 0
+    group: str = ""
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(**{name: value + getattr(other, name) for name, value in vars(self).items()})
+        numbers = {name: value for name, value in vars(self).items() if name != "group"}
+        return Work(**{name: value + getattr(other, name) for name, value in numbers.items()})
 
 
 @contextmanager
@@ -59,18 +62,17 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
 
     Args:
         session: The session that runs it.
-        label: What is being done, for the progress bar and Spark's web page.
+        label: What is being done, in words for people: the progress bar, Spark's web page and the event log show them.
         show_progress: Whether to show a bar of tasks done.
 
     Yields:
         A `Work` that is filled in when the block ends.
     """
     context = session.sparkContext
-    group = f"{label} #{next(_group_numbers)}"
+    work = Work(group=uuid.uuid4().hex)
     before = context.getLocalProperty(_DESCRIPTION)
-    context.setJobGroup(group, label)
-    work = Work()
-    with _progress(session, group, label) if show_progress else nullcontext():
+    context.setJobGroup(work.group, label)
+    with _progress(session, work.group, label) if show_progress else nullcontext():
         started = time.perf_counter()
         try:
             yield work
@@ -78,15 +80,92 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
             work.wall_s = time.perf_counter() - started
             context.setLocalProperty("spark.jobGroup.id", None)
             context.setLocalProperty(_DESCRIPTION, before)
-    _add_up(session, group, work)
+    _add_up(session, work)
 
 
-def _add_up(session: "SparkSession", group: str, work: Work) -> None:
+class Timing:
+    """Repeats of the same Spark work, each timed alone, and how busy the host was meanwhile.
+
+    Args:
+        session: The session that runs it.
+        label: What is being done; see `measured_work`.
+        show_progress: Whether to show a bar of tasks done.
+    """
+
+    def __init__(self, session: "SparkSession", label: str, show_progress: bool) -> None:
+        self._session = session
+        self._label = label
+        self._show_progress = show_progress
+        self._works: list[Work] = []
+        self.host_load: dict[str, float | None] = {}  # filled in at the end; see `HostMeter.stop`
+
+    @contextmanager
+    def repeat(self) -> Iterator[Work]:
+        """Times the work once; nothing but the work belongs into the block."""
+        with measured_work(self._session, self._label, self._show_progress) as work:
+            yield work
+        self._works.append(work)
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """Seconds of every repeat, to the millisecond."""
+        return tuple(round(work.wall_s, 3) for work in self._works)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Id of the job group of every repeat."""
+        return tuple(work.group for work in self._works)
+
+    def resources(self, python_cpu_s: float | None = None) -> dict[str, Any]:
+        """Counters of the tasks of all repeats.
+
+        Args:
+            python_cpu_s: CPU seconds of the Python workers that computed in them, which Spark does not count; None where
+                none did.
+
+        Returns:
+            The keys of `resources` in a run record, without driver and executors.
+        """
+        total = sum(self._works, Work())
+        python = {} if python_cpu_s is None else {"python_cpu_s": round(python_cpu_s, 3)}
+        return {
+            "task_cpu_s": round(total.task_cpu_s + (python_cpu_s or 0.0), 3),
+            **python,
+            "task_run_s": round(total.task_run_s, 3),
+            "gc_s": round(total.gc_s, 3),
+            "shuffle_read_bytes": total.shuffle_read_bytes,
+            "shuffle_write_bytes": total.shuffle_write_bytes,
+            "jobs": total.jobs,
+            "stages": total.stages,
+            "tasks": total.tasks,
+        }
+
+
+@contextmanager
+def timed(session: "SparkSession", label: str, show_progress: bool = True) -> Iterator[Timing]:
+    """Watches the host while work is timed.
+
+    Args:
+        session: The session that runs it.
+        label: What is being done; see `measured_work`.
+        show_progress: Whether to show a bar of tasks done.
+
+    Yields:
+        A `Timing`, whose `repeat` times the work; the host's load is there when the block has ended.
+    """
+    timing, meter = Timing(session, label, show_progress), HostMeter()
+    try:
+        yield timing
+    finally:
+        timing.host_load = meter.stop()
+
+
+def _add_up(session: "SparkSession", work: Work) -> None:
     jvm_context = session.sparkContext._jsc.sc()
     jvm_context.listenerBus().waitUntilEmpty()
     store = jvm_context.statusStore()
     stage_ids = set()
-    job_ids = session.sparkContext.statusTracker().getJobIdsForGroup(group)
+    job_ids = session.sparkContext.statusTracker().getJobIdsForGroup(work.group)
     for job_id in job_ids:
         ids = store.job(job_id).stageIds()
         stage_ids.update(ids.apply(i) for i in range(ids.size()))

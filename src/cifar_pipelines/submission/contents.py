@@ -1,7 +1,6 @@
 """The contents of the bundle of a run name: logs, reports, run records, code."""
 
 import io
-import json
 import re
 import tarfile
 from collections.abc import Iterator
@@ -10,12 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from cifar_pipelines.common.errors import unknown_name
 from cifar_pipelines.common.git import GitError, git
-from cifar_pipelines.records.shelf import RECORDS
+from cifar_pipelines.common.json_folder import json_file
+from cifar_pipelines.common.places import place
+from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.shelf import RecordShelf, read_records
 from cifar_pipelines.spark.setting import NAME_PATTERN
 from cifar_pipelines.submission.records import LOGS, submissions, submitted_names
 from cifar_pipelines.submission.secrets import Source
 
-REPORTING = Path("data/08_reporting")
 REPORTS = ("report.md", "report.pdf", "report.html", "comparison.csv")
 BESIDE_REPORTS = (".png", ".svg", ".csv")
 LOG_SUFFIXES = (".log", ".json", ".txt", ".diff", ".out", ".err")
@@ -69,13 +70,14 @@ def collect(project: Path, run_name: str) -> Contents:
     contents = Contents(run_name)
     for folder in (project / LOGS / run_name, *runs):
         contents.sources |= {file.relative_to(project).as_posix(): file for file in _log_files(folder)}
-    records = list(_run_records(project, {folder.name for folder in runs}))
-    contents.sources |= {f"run_records/{name}": file for name, file, _ in records}
+    folder, reporting = project / place("run_records"), project / place("reporting_folder")
+    records = _run_records(folder, {run.name for run in runs})
+    contents.sources |= {f"run_records/{name}.json": json_file(folder, name) for name in records}
     contents.sources |= {
-        f"reports/{file.relative_to(project / REPORTING).as_posix()}": file for file in _reports(project)
+        f"reports/{file.relative_to(reporting).as_posix()}": file for file in _reports(reporting)
     }
     revisions = [(record.started, record.git_revision) for record in submitted]
-    revisions += [(record["created"], record.get("git_revision")) for _, _, record in records]
+    revisions += [(record.created, record.git_revision) for record in records.values()]
     for _, revision in sorted((pair for pair in revisions if pair[1]), key=lambda pair: pair[0]):
         if revision in contents.git_revisions:
             contents.git_revisions.remove(revision)
@@ -110,20 +112,18 @@ def _log_files(folder: Path) -> Iterator[Path]:
             yield file
 
 
-def _run_records(project: Path, runs: set[str]) -> Iterator[tuple[str, Path, dict]]:
-    """The run records whose log folder is one of these."""
-    for file in sorted((project / RECORDS).glob("*/*.json/*/*.json")):
-        try:
-            record = json.loads(file.read_text())
-            own = Path(record["parallelism"]["log_dir"]).name in runs and "created" in record
-        except (ValueError, KeyError, TypeError):
-            continue
-        if own:
-            yield file.relative_to(project / RECORDS).as_posix(), file, record
+def _run_records(folder: Path, runs: set[str]) -> dict[str, RunRecord]:
+    """The run records whose log folder is one of these, by name."""
+    records, _ = read_records(RecordShelf(folder).loaders())
+    return {
+        name: record
+        for name, record in records.items()
+        if Path(record.parallelism.log_dir or "").name in runs
+    }
 
 
-def _reports(project: Path) -> Iterator[Path]:
-    folders = {file.parent for name in REPORTS for file in (project / REPORTING).rglob(name)}
+def _reports(reporting: Path) -> Iterator[Path]:
+    folders = {file.parent for name in REPORTS for file in reporting.rglob(name)}
     for folder in sorted(folders):
         for file in folder.iterdir():
             if file.is_file() and (file.name in REPORTS or file.suffix in BESIDE_REPORTS):

@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cifar_pipelines.records.run_record import RunRecord
+
 SLOWEST = 8
 # What people open; everything else lies beside it.
 WORTH_A_LOOK = {
@@ -34,31 +36,29 @@ def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> Non
 
         console.print(terminal_summary(catalog.load("comparison_table")))
     elif records := [name for name in sorted(outputs) if name.endswith("run_record")]:
-        console.print(_records_table([catalog.load(name) for name in records]))
+        console.print(_records_table([RunRecord.from_json(catalog.load(name)) for name in records]))
     console.print(_times_table(seconds))
     for what, place in _places(catalog, outputs).items():
         console.print(f"  {what}: [bold]{place}[/bold]", soft_wrap=True)
 
 
-def _records_table(records: list[dict[str, Any]]) -> Table:
-    setting = records[0]["parallelism"]
-    title = f"{setting['setting']} on {records[0]['data']['source']}"
-    if setting["oversubscribed"]:
-        title += f" (oversubscribed: the host has {setting['host_cores']} cores)"
+def _records_table(records: list[RunRecord]) -> Table:
+    first = records[0]
+    title = f"{first.parallelism.setting} on {first.data.source}"
+    if first.parallelism.oversubscribed:
+        title += f" (oversubscribed: the host has {first.parallelism.host_cores} cores)"
     table = Table("model", "accuracy", "95 % interval", "time [s]", "predict [s]", title=title)
     for record in records:
-        timings = record["timings"]
-        if record["metrics"] is None:
-            table.add_row(record["model"], "", "", f"{min(timings['extract_s']):.1f}", "")
+        if record.is_extraction:
+            table.add_row(record.model, "", "", f"{min(record.times_s):.1f}", "")
             continue
-        accuracy = record["metrics"]["accuracy"]
-        fits = sorted(timings["fit_s"])
+        value, low, high = (record.score(f"accuracy.{name}") for name in ("value", "low", "high"))
         table.add_row(
-            record["model"],
-            f"{accuracy['value']:.1%}",
-            f"{accuracy['low']:.1%} to {accuracy['high']:.1%}",
-            f"{fits[len(fits) // 2]:.1f}",
-            f"{min(timings['predict_s']):.2f}",
+            record.model,
+            f"{value:.1%}",
+            f"{low:.1%} to {high:.1%}",
+            f"{sorted(record.times_s)[len(record.times_s) // 2]:.1f}",
+            f"{min(record.timings.predict_s):.2f}",
         )
     return table
 

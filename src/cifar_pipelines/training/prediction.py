@@ -83,7 +83,7 @@ def time_prediction(job: PredictionJob) -> dict[str, float]:
     """Times prediction alone on one core: tensors in, probabilities out, decoding not counted.
 
     Returns:
-        Milliseconds per image: `batch_1_ms`, the median of 50 single images, and `batch_<n>_ms`.
+        Milliseconds per image: `batch_1_ms`, the median of 50 single images, and `batch_<n>_ms` for n = `batch`.
     """
     import statistics
 
@@ -96,6 +96,7 @@ def time_prediction(job: PredictionJob) -> dict[str, float]:
     return {
         "batch_1_ms": round(statistics.median(singles), 3),
         f"batch_{PREDICTION_BATCH}_ms": round(batched, 4),
+        "batch": PREDICTION_BATCH,
         "threads": torch.get_num_threads(),
     }
 

@@ -20,8 +20,10 @@ from cifar_pipelines.networks import NetworkShape
 from cifar_pipelines.pipelines.bigdl_cnn.progress import EpochLog
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
 from cifar_pipelines.plots.of_training import plot_learning_curves
+from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
+from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
-from cifar_pipelines.training.checkpoint import claimed, find_unfinished
+from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
 from cifar_pipelines.training.job import TrainingJob
 from cifar_pipelines.training.prediction import (
     PredictionJob,
@@ -37,15 +39,17 @@ logger = logging.getLogger(__name__)
 RESTARTS = 2
 
 
-def configure_cnn(network: str, engine: str, block: dict[str, Any], run_context: RunContext) -> CnnSpec:
+def configure_cnn(
+    network: str, engine: str, block: dict[str, Any], train_size: int, run_context: RunContext
+) -> CnnSpec:
     """Checks everything that can be checked without images, before any Spark process starts."""
     spec = specify_cnn(network, engine, block)
-    check_sizes(spec, run_context.parameters["subset"]["train_size"], run_context.setting.executors)
+    check_sizes(spec, train_size, run_context.setting.executors)
     return spec
 
 
 def check_checkpoint(
-    cnn: CnnSpec, checkpoints: Path, images_info: dict[str, Any], run_context: RunContext
+    cnn: CnnSpec, checkpoints: Path, images_info: dict[str, Any], seed: int, run_context: RunContext
 ) -> dict[str, Any]:
     """Refuses an unfinished training with another configuration, before any Spark process starts.
 
@@ -55,7 +59,7 @@ def check_checkpoint(
     configuration = cnn.params() | {
         "engine": cnn.engine,
         "setting": run_context.setting.name,
-        "seed": run_context.parameters["subset"]["seed"],
+        "seed": seed,
         "images_fingerprint": images_info["fingerprint"],
     }
     for checkpoint in find_unfinished(checkpoints)[:1] if cnn.resume else []:
@@ -69,8 +73,9 @@ def train_cnn(
     cnn: CnnSpec,
     training_configuration: dict[str, Any],
     checkpoints: Path,
+    seed: int,
     run_context: RunContext,
-) -> tuple[TrainedNetwork, pd.DataFrame, dict[str, Any]]:
+) -> tuple[TrainedNetwork, pd.DataFrame, FitReport]:
     """Trains the network on the executors, one worker each; goes on from a checkpoint if there is one.
 
     Returns:
@@ -79,69 +84,68 @@ def train_cnn(
     Raises:
         UserError: If a class has no training image, or the loss is not finite.
     """
-    from cifar_pipelines.spark.host import HostMeter
     from cifar_pipelines.spark.session import active_session
-    from cifar_pipelines.spark.timing import measured_work
+    from cifar_pipelines.spark.timing import timed
 
     session, cluster = active_session(), run_context.cluster
     _require_all_classes(images, images_info["class_names"])
     check_sizes(cnn, images_info["train_size"], len(cluster.executors))
     engine = create_engine(cnn.engine)
-    shape = NetworkShape(cnn.image_size, len(images_info["class_names"]))
     with claimed(checkpoints, run_context.run_id, training_configuration, cnn.resume) as checkpoint:
-        loaded = checkpoint.load()
-        earlier = loaded[1] if loaded else []
-        if earlier:
-            logger.info("%s goes on after epoch %d of %d.", cnn.model, len(earlier), cnn.recipe.epochs)
-        job = TrainingJob(
-            network=cnn.network,
-            options=cnn.options,
-            shape=shape,
-            recipe=cnn.recipe,
-            precision=_settled_precision(session, cnn.recipe.precision, cluster.cores),
-            seed=run_context.parameters["subset"]["seed"],
-            files=tuple(images.inputFiles()),
-            train_images=images_info["train_size"],
-            validation_images=min(cnn.validation_images, images_info["test_size"]),
-            checkpoint=str(checkpoint.folder),
-        )
-        meter = HostMeter()
-        measuring = measured_work(session, f"Training {cnn.model}", show_progress=False)
-        with measuring as work, EpochLog(checkpoint, cnn.model, cnn.recipe.epochs):
+        resumed = len(checkpoint.load()[1]) if checkpoint.holds_state else 0
+        if resumed:
+            logger.info("%s goes on after epoch %d of %d.", cnn.model, resumed, cnn.recipe.epochs)
+        job = _job(images, images_info, cnn, cluster.cores, seed, checkpoint)
+        with (
+            timed(session, f"Training {cnn.model}", show_progress=False) as timing,
+            timing.repeat() as work,
+            EpochLog(checkpoint, cnn.model, cnn.recipe.epochs),
+        ):
             restarts = _train_to_the_end(engine, job, checkpoint, run_context)
-        host_load = meter.stop()
         state, history = checkpoint.load()
         workers = checkpoint.reports()
-    network = TrainedNetwork(
-        cnn.network,
-        cnn.options,
-        shape,
-        state["average"] or state["network"],
-        tuple(images_info["class_names"]),
-        training_configuration | {"precision": job.precision},
+    report = FitReport.of(
+        timing,
+        _fit_timings(history, resumed, work.wall_s, workers),
+        sum(worker["cpu_s"] for worker in workers),
+        workers=workers,
+        history=history,
+        precision=job.precision,
+        restarts=restarts,
+        resumed_after_epoch=resumed or None,
     )
-    report = {
-        "engine": engine.describe(),
-        "precision": job.precision,
-        "timings": _fit_timings(history, len(earlier), work.wall_s, workers),
-        "restarts": restarts,
-        "resumed_after_epoch": len(earlier) or None,
-        "host_load": host_load,
-        "workers": workers,
-        "resources": {
-            "task_cpu_s": round(work.task_cpu_s + sum(worker["cpu_s"] for worker in workers), 3),
-            "python_cpu_s": round(sum(worker["cpu_s"] for worker in workers), 3),
-            "task_run_s": round(work.task_run_s, 3),
-            "gc_s": round(work.gc_s, 3),
-            "shuffle_read_bytes": work.shuffle_read_bytes,
-            "shuffle_write_bytes": work.shuffle_write_bytes,
-        },
-    }
     logger.info(
         "%s: %d epochs in %.1f s, %.1f s of them outside of training and validation.",
-        cnn.model, len(history) - len(earlier), work.wall_s, report["timings"]["engine_overhead_s"],
+        cnn.model, len(history) - resumed, work.wall_s, report.timings.engine_overhead_s,
     )  # fmt: skip
+    weights = state["average"] or state["network"]
+    kept = training_configuration | {"precision": job.precision}
+    names = tuple(images_info["class_names"])
+    network = TrainedNetwork(cnn.network, cnn.options, job.shape, weights, names, kept)
     return network, pd.DataFrame(history), report
+
+
+def _job(
+    images: DataFrame,
+    images_info: dict[str, Any],
+    cnn: CnnSpec,
+    cores: int,
+    seed: int,
+    checkpoint: Checkpoint,
+) -> TrainingJob:
+    """The training, as plain data that travels to the workers."""
+    return TrainingJob(
+        network=cnn.network,
+        options=cnn.options,
+        shape=NetworkShape(cnn.image_size, len(images_info["class_names"])),
+        recipe=cnn.recipe,
+        precision=_settled_precision(images.sparkSession, cnn.recipe.precision, cores),
+        seed=seed,
+        files=tuple(images.inputFiles()),
+        train_images=images_info["train_size"],
+        validation_images=min(cnn.validation_images, images_info["test_size"]),
+        checkpoint=str(checkpoint.folder),
+    )
 
 
 def _train_to_the_end(engine: Any, job: TrainingJob, checkpoint: Any, run_context: RunContext) -> int:
@@ -177,19 +181,19 @@ def _first_line(error: Exception) -> str:
 
 def _fit_timings(
     history: list[dict[str, float]], resumed: int, wall_s: float, workers: list[dict[str, Any]]
-) -> dict[str, Any]:
+) -> Timings:
     """Times of the fit: all of it, as one waits for it, and its parts by the first worker's clock."""
     now, before = history[resumed:], history[:resumed]
     train = sum(row["seconds"] for row in now)
     validate = sum(row["validation_seconds"] for row in now)
     earlier = sum(row["seconds"] + row["validation_seconds"] for row in before)
-    return {
-        "fit_s": [round(wall_s + earlier, 3)],
-        "train_s": round(train + sum(row["seconds"] for row in before), 3),
-        "validate_s": round(validate + sum(row["validation_seconds"] for row in before), 3),
-        "read_s": max(worker["read_s"] for worker in workers),
-        "engine_overhead_s": round(wall_s - train - validate, 3),
-    }
+    return Timings(
+        fit_s=(round(wall_s + earlier, 3),),
+        train_s=round(train + sum(row["seconds"] for row in before), 3),
+        validate_s=round(validate + sum(row["validation_seconds"] for row in before), 3),
+        read_s=max(worker["read_s"] for worker in workers),
+        engine_overhead_s=round(wall_s - train - validate, 3),
+    )
 
 
 def _require_all_classes(images: DataFrame, class_names: list[str]) -> None:
@@ -220,7 +224,7 @@ def predict_cnn(
     images_info: dict[str, Any],
     cnn: CnnSpec,
     run_context: RunContext,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, PredictionReport]:
     """Predicts the test images on the executors with the network as it was loaded back.
 
     Images are cached and the Python workers are warm before the clock starts.
@@ -258,14 +262,15 @@ def predict_cnn(
             f"The image table holds {len(table)} test images, but its description says {images_info['test_size']}. Run "
             "`kedro run --pipeline ingestion` again."
         )
-    report = {
-        "timings": {"predict_s": [round(work.wall_s, 3)], "prepare_prediction_s": round(preparing_s, 3)},
-        "prediction": latency,
-        "probability_source": "softmax of the logits",
-        "model_size_bytes": network.size_bytes,
-        "parameter_count": trained.parameter_count,
-        "artifacts": {"model": os.path.relpath(network.path)},
-    }
+    report = PredictionReport(
+        predict_s=(round(work.wall_s, 3),),
+        probability_source="softmax of the logits",
+        model_size_bytes=network.size_bytes,
+        parameter_count=trained.parameter_count,
+        model_path=os.path.relpath(network.path),
+        prepare_s=round(preparing_s, 3),
+        latency=latency,
+    )
     return table.sort_values("image_id", ignore_index=True), report
 
 
@@ -274,17 +279,14 @@ def plot_history(history: pd.DataFrame, cnn: CnnSpec) -> Figure:
     return plot_learning_curves(history, f"{cnn.model}: learning curves")
 
 
-def describe_cnn(
-    cnn: CnnSpec, history: pd.DataFrame, fit_report: dict[str, Any], predict_report: dict[str, Any]
-) -> dict[str, Any]:
+def describe_cnn(cnn: CnnSpec, fit_report: FitReport, predict_report: PredictionReport) -> ModelReport:
     """Gathers what the run record says of this model."""
-    return {
-        "model": cnn.model,
-        "family": "cnn",
-        "params": cnn.params(),
-        "justification": cnn.justification,
-        "history": history.to_dict("records"),
-        **fit_report,
-        **predict_report,
-        "timings": fit_report["timings"] | predict_report["timings"],
-    }
+    return ModelReport(
+        model=cnn.model,
+        family="bigdl_cnn",
+        engine=create_engine(cnn.engine).describe(),
+        params=cnn.params(),
+        fit=fit_report,
+        prediction=predict_report,
+        justification=cnn.justification,
+    )

@@ -36,7 +36,11 @@ def _copy(network: str, engine: str) -> Pipeline:
         namespace=name,
         inputs=SHARED,
         outputs={"run_record": f"{name}_run_record"},
-        parameters={"params:bigdl_cnn": "params:bigdl_cnn"},
+        parameters={
+            "params:bigdl_cnn": "params:bigdl_cnn",
+            "params:train_size": "params:subset.train_size",
+            "params:seed": "params:subset.seed",
+        },
     )
 
 
@@ -44,16 +48,21 @@ def _template(network: str, engine: str) -> Pipeline:
     configure = update_wrapper(partial(nodes.configure_cnn, network, engine), nodes.configure_cnn)
     return pipeline(
         [
-            node(configure, ["params:bigdl_cnn", "run_context"], "cnn", name="configure"),
+            node(
+                configure, ["params:bigdl_cnn", "params:train_size", "run_context"], "cnn", name="configure"
+            ),
             node(
                 nodes.check_checkpoint,
-                ["cnn", "checkpoints", "images_info", "run_context"],
+                ["cnn", "checkpoints", "images_info", "params:seed", "run_context"],
                 "training_configuration",
                 name="check_checkpoint",
             ),
             node(
                 nodes.train_cnn,
-                ["images", "images_info", "cnn", "training_configuration", "checkpoints", "run_context"],
+                [
+                    *("images", "images_info", "cnn", "training_configuration", "checkpoints"),
+                    *("params:seed", "run_context"),
+                ],
                 ["network", "history", "fit_report"],
                 name="train",
                 tags=["spark", engine],
@@ -68,10 +77,10 @@ def _template(network: str, engine: str) -> Pipeline:
             node(nodes.plot_history, ["history", "cnn"], "learning_curves_plot", name="plot_history"),
             node(
                 nodes.describe_cnn,
-                ["cnn", "history", "fit_report", "predict_report"],
+                ["cnn", "fit_report", "predict_report"],
                 "model_report",
                 name="describe",
             ),
-            *judging_nodes(reads_features=False),
+            *judging_nodes(),
         ]
     )

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.histories import histories_table
-from cifar_pipelines.records.run_record import records_to_table
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import sections, summarise
 from cifar_pipelines.report.sections.forecasts import predictions_part

@@ -14,7 +14,9 @@ from cifar_pipelines.common.precision import PRECISIONS
 from cifar_pipelines.common.tables import FEATURES, image_table_fingerprint
 from cifar_pipelines.extractors import Extractor, create_extractor, options_of
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches, warm_up
-from cifar_pipelines.records.provenance import start_record
+from cifar_pipelines.records.model_report import FitReport, ModelReport
+from cifar_pipelines.records.parts import Timings
+from cifar_pipelines.records.provenance import make_record
 from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ def extract_features(
     extractor: Extractor,
     extractor_state: dict[str, Any],
     spec: FeaturesSpec,
+    parameters: dict[str, Any],
     run_context: RunContext,
 ) -> tuple[DataFrame, dict[str, Any], dict[str, Any]]:
     """Extracts the features of all images on the executors.
@@ -92,24 +95,16 @@ def extract_features(
         The feature table (`image_id` string, `label` int, `split` string, `features` array<float>), what
         identifies it, and the run record of the extraction.
     """
-    from cifar_pipelines.spark.host import HostMeter
     from cifar_pipelines.spark.session import active_session
-    from cifar_pipelines.spark.timing import measured_work
+    from cifar_pipelines.spark.timing import measured_work, timed
 
     session, cores = active_session(), run_context.cluster.cores
-    broadcast = session.sparkContext.broadcast(extractor_state)
-    job = ExtractionJob(
-        key=uuid.uuid4().hex,
-        extractor=extractor,
-        load_state=partial(getattr, broadcast, "value"),
-        precision=spec.precision,
-        micro_batch=spec.micro_batch,
-    )
     cached = (
         images.select("image_id", "label", "split", "image")
         .repartition(cores * spec.tasks_per_core)
         .persist()
     )
+    job = _job(session, extractor, extractor_state, spec)
     with measured_work(session, "Reading images") as reading:
         total = cached.count()
     with measured_work(session, f"Starting {cores} Python workers with {extractor.name}") as starting:
@@ -118,53 +113,63 @@ def extract_features(
     # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
     table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURES.ddl)
     table = table.persist()
-    meter = HostMeter()
-    with measured_work(session, f"Extracting {extractor.name} from {total} images") as extracting:
+    what = f"Extracting {extractor.name} from {total} images"
+    with timed(session, what) as timing, timing.repeat() as work:
         rows = table.count()
-    host_load = meter.stop()
-    dimension = len(table.select("features").first()["features"])
+    info = _describe(spec, job, table, images_info) | {
+        "rows": rows,
+        "images_per_s": round(rows / work.wall_s, 1),
+        "setting": run_context.cluster.setting,
+    }
     cached.unpersist()
     logger.info(
         "%d images in %.1f s: %.0f images/s on %d cores, %s.",
-        rows, extracting.wall_s, rows / extracting.wall_s, cores, job.precision,
+        rows, work.wall_s, rows / work.wall_s, cores, job.precision,
     )  # fmt: skip
-    info = {
-        **extractor.describe(),
-        "dimension": dimension,
+    timings = Timings(
+        read_s=round(reading.wall_s, 3),
+        worker_start_up_s=round(starting.wall_s, 3),
+        extract_s=timing.seconds,
+    )
+    report = _report(spec, extractor, FitReport.of(timing, timings, python_cpu.value, workers=workers))
+    return table, info, make_record(report, images_info, parameters, run_context, info).to_json()
+
+
+def _report(spec: FeaturesSpec, extractor: Extractor, cost: FitReport) -> ModelReport:
+    return ModelReport(
+        model=extractor.name,
+        family="features",
+        engine="Spark mapInArrow, PyTorch in Python workers",
+        params={"precision": spec.precision, "micro_batch": spec.micro_batch},
+        fit=cost,
+    )
+
+
+def _job(
+    session: SparkSession, extractor: Extractor, extractor_state: dict[str, Any], spec: FeaturesSpec
+) -> ExtractionJob:
+    """What the workers need; the extractor's state goes to every executor once."""
+    broadcast = session.sparkContext.broadcast(extractor_state)
+    return ExtractionJob(
+        key=uuid.uuid4().hex,
+        extractor=extractor,
+        load_state=partial(getattr, broadcast, "value"),
+        precision=spec.precision,
+        micro_batch=spec.micro_batch,
+    )
+
+
+def _describe(
+    spec: FeaturesSpec, job: ExtractionJob, table: DataFrame, images_info: dict[str, Any]
+) -> dict[str, Any]:
+    """What identifies the features."""
+    return {
+        **job.extractor.describe(),
+        "dimension": len(table.select("features").first()["features"]),
         "precision": job.precision,
         "micro_batch": spec.micro_batch,
         "options": options_of(spec.extractor, spec.options),
         "images_fingerprint": images_info["fingerprint"],
-        "rows": rows,
-        "images_per_s": round(rows / extracting.wall_s, 1),
-        "setting": run_context.cluster.setting,
-    }
-    record = start_record(run_context, extractor.name, "feature_extraction", images_info, info)
-    record |= {
-        "engine": "Spark mapInArrow, PyTorch in Python workers",
-        "params": {"precision": spec.precision, "micro_batch": spec.micro_batch},
-        "timings": record["timings"]
-        | {
-            "read_s": round(reading.wall_s, 3),
-            "worker_start_up_s": round(starting.wall_s, 3),
-            "extract_s": [round(extracting.wall_s, 3)],
-        },
-        "workers": workers,
-        "host_load": host_load,
-        "metrics": None,
-    }
-    record["resources"] |= _task_resources(extracting, python_cpu.value)
-    return table, info, record
-
-
-def _task_resources(work: Any, python_cpu_s: float) -> dict[str, Any]:
-    return {
-        "task_cpu_s": round(work.task_cpu_s + python_cpu_s, 3),
-        "python_cpu_s": round(python_cpu_s, 3),
-        "task_run_s": round(work.task_run_s, 3),
-        "gc_s": round(work.gc_s, 3),
-        "shuffle_read_bytes": work.shuffle_read_bytes,
-        "shuffle_write_bytes": work.shuffle_write_bytes,
     }
 
 

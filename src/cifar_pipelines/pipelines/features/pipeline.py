@@ -19,7 +19,10 @@ def create_pipeline(**_: object) -> Pipeline:
             ),
             node(
                 nodes.extract_features,
-                ["images", "images_info", "extractor", "extractor_state", "params:features", "run_context"],
+                [
+                    *("images", "images_info", "extractor", "extractor_state"),
+                    *("params:features", "parameters", "run_context"),
+                ],
                 ["features", "features_info", "feature_extraction_run_record"],
                 name="extract_features",
                 tags="spark",

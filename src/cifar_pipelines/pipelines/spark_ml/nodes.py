@@ -2,18 +2,20 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cifar_pipelines.classifiers import Task, check_hyperparameters, create_estimator
-from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Model
 from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.extractors import options_of
 from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
+from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
+from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -58,15 +60,26 @@ def configure_classifier(name: str, block: dict[str, Any], repeats: int) -> Conf
 
 
 def cache_tables(
-    features: DataFrame, features_info: dict[str, Any], images_info: dict[str, Any], run_context: RunContext
+    features: DataFrame,
+    features_info: dict[str, Any],
+    images_info: dict[str, Any],
+    options: dict[str, dict[str, Any]],
+    run_context: RunContext,
 ) -> tuple[DataFrame, DataFrame, float]:
     """Reads the feature table, spreads it evenly over the cores and caches it.
+
+    Args:
+        features: The feature table.
+        features_info: Its description.
+        images_info: Description of the image table.
+        options: The options of extractors that are wanted now, `features.options`.
+        run_context: The run.
 
     Returns:
         Training and test table (`image_id`, `label` double, `features` vector), and the seconds it took.
 
     Raises:
-        UserError: If the features belong to other images.
+        UserError: If the features belong to other images, or were extracted with other options.
     """
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F  # noqa: N812
@@ -74,17 +87,7 @@ def cache_tables(
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
-    if features_info["images_fingerprint"] != images_info["fingerprint"]:
-        raise UserError(
-            f"The features were extracted from images with the fingerprint {features_info['images_fingerprint']}, "
-            f"but the image table now has {images_info['fingerprint']}. Run `kedro run --pipeline features` again."
-        )
-    wanted = run_context.parameters["features"]
-    if features_info["options"] != options_of(features_info["extractor"], wanted["options"]):
-        raise UserError(
-            f"The features were extracted with {features_info['options']}, but features.options now asks for "
-            f"{options_of(features_info['extractor'], wanted['options'])}. Run `kedro run --pipeline features` again."
-        )
+    _require_same_features(features_info, images_info, options)
     tables = []
     with measured_work(active_session(), "Reading features") as reading:
         for split in ("train", "test"):
@@ -107,57 +110,57 @@ def cache_tables(
     return tables[0], tables[1], reading.wall_s
 
 
+def _require_same_features(
+    features_info: dict[str, Any], images_info: dict[str, Any], options: dict[str, dict[str, Any]]
+) -> None:
+    """Refuses features of other images, or with other options."""
+    if features_info["images_fingerprint"] != images_info["fingerprint"]:
+        raise UserError(
+            f"The features were extracted from images with the fingerprint {features_info['images_fingerprint']}, "
+            f"but the image table now has {images_info['fingerprint']}. Run `kedro run --pipeline features` again."
+        )
+    wanted = options_of(features_info["extractor"], options)
+    if features_info["options"] != wanted:
+        raise UserError(
+            f"The features were extracted with {features_info['options']}, but features.options now asks for "
+            f"{wanted}. Run `kedro run --pipeline features` again."
+        )
+
+
 def train(
     train_table: DataFrame,
     classifier: ConfiguredClassifier,
     features_info: dict[str, Any],
     images_info: dict[str, Any],
+    seed: int,
     run_context: RunContext,
-) -> tuple[Model, dict[str, Any]]:
+) -> tuple[Model, FitReport]:
     """Fits the classifier on the cached table, `repeats` times, each fit timed alone.
 
     Returns:
         The model of the last fit, and what the fits cost.
     """
-    from cifar_pipelines.spark.host import HostMeter
     from cifar_pipelines.spark.session import active_session
-    from cifar_pipelines.spark.timing import Work, measured_work
+    from cifar_pipelines.spark.timing import timed
 
     task = Task(
         features=features_info["dimension"],
         classes=len(images_info["class_names"]),
-        seed=run_context.parameters["subset"]["seed"],
+        seed=seed,
         cores=run_context.cluster.cores,
     )
     estimator = create_estimator(classifier.name, task, classifier.params)
-    meter, total, seconds = HostMeter(), Work(), []
-    for repeat in range(classifier.repeats):
-        label = f"Training {classifier.name}" + (f" ({repeat + 1})" if classifier.repeats > 1 else "")
-        with measured_work(active_session(), label) as work:
-            model = estimator.fit(train_table)
-        seconds.append(round(work.wall_s, 3))
-        total += work
-    logger.info("%s: fit in %s s.", classifier.name, ", ".join(f"{value:.1f}" for value in seconds))
-    report = {
-        "timings": {"fit_s": seconds},
-        "host_load": meter.stop(),
-        "resources": {
-            "task_cpu_s": round(total.task_cpu_s, 3),
-            "task_run_s": round(total.task_run_s, 3),
-            "gc_s": round(total.gc_s, 3),
-            "shuffle_read_bytes": total.shuffle_read_bytes,
-            "shuffle_write_bytes": total.shuffle_write_bytes,
-            "jobs": total.jobs,
-            "stages": total.stages,
-            "tasks": total.tasks,
-        },
-    }
-    return model, report
+    with timed(active_session(), f"Training {classifier.name}") as timing:
+        for _ in range(classifier.repeats):
+            with timing.repeat():
+                model = estimator.fit(train_table)
+    logger.info("%s: fit in %s s.", classifier.name, ", ".join(f"{value:.1f}" for value in timing.seconds))
+    return model, FitReport.of(timing, Timings(fit_s=timing.seconds))
 
 
 def predict(
     model: SavedModel, test_table: DataFrame, classifier: ConfiguredClassifier
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, PredictionReport]:
     """Predicts the test images with the model as it was loaded back.
 
     Returns:
@@ -187,14 +190,13 @@ def predict(
     predictions = predictions.sort_values("image_id", ignore_index=True)
     if not native:
         predictions["probability"] = _softmax(predictions["probability"])
-    report = {
-        "timings": {"predict_s": seconds},
-        "probability_source": NATIVE if native else FROM_MARGINS,
-        "model_size_bytes": model.size_bytes,
-        "parameter_count": parameter_count(model.model),
-        "artifacts": {"model": os.path.relpath(model.path)},
-    }
-    return predictions, report
+    return predictions, PredictionReport(
+        predict_s=tuple(seconds),
+        probability_source=NATIVE if native else FROM_MARGINS,
+        model_size_bytes=model.size_bytes,
+        parameter_count=parameter_count(model.model),
+        model_path=os.path.relpath(model.path),
+    )
 
 
 def _transform(model: Model, table: DataFrame) -> DataFrame:
@@ -210,23 +212,21 @@ def _transform(model: Model, table: DataFrame) -> DataFrame:
 def describe_model(
     classifier: ConfiguredClassifier,
     reading_s: float,
-    fit_report: dict[str, Any],
-    predict_report: dict[str, Any],
-) -> dict[str, Any]:
+    fit_report: FitReport,
+    predict_report: PredictionReport,
+) -> ModelReport:
     """Gathers what the run record says of this model."""
     import pyspark
 
-    timings = {"read_s": round(reading_s, 3)} | fit_report["timings"] | predict_report["timings"]
-    return {
-        "model": classifier.name,
-        "family": "spark_ml",
-        "engine": f"Spark ML {pyspark.__version__}",
-        "params": classifier.params,
-        "justification": classifier.justification,
-        **fit_report,
-        **predict_report,
-        "timings": timings,
-    }
+    return ModelReport(
+        model=classifier.name,
+        family="spark_ml",
+        engine=f"Spark ML {pyspark.__version__}",
+        params=classifier.params,
+        fit=replace(fit_report, timings=replace(fit_report.timings, read_s=round(reading_s, 3))),
+        prediction=predict_report,
+        justification=classifier.justification,
+    )
 
 
 def _softmax(margins: pd.Series) -> list[Any]:
@@ -236,10 +236,11 @@ def _softmax(margins: pd.Series) -> list[Any]:
     return list(softmax(np.stack(margins.to_numpy()), axis=1))
 
 
-def survey_classifiers(*run_records: dict[str, Any]) -> dict[str, Any]:
+def survey_classifiers(kept_survey: Path, *run_records: dict[str, Any]) -> dict[str, Any]:
     """Lists what the installed Spark ML offers, once per version; see `cifar_pipelines.spark.survey`.
 
     Args:
+        kept_survey: The file of the survey that was made last; it need not be there.
         run_records: Those of the run. They are not read: the survey comes after them, because its tiny fits warm up
             the JVM for the fits that are measured.
 
@@ -249,4 +250,4 @@ def survey_classifiers(*run_records: dict[str, Any]) -> dict[str, Any]:
     from cifar_pipelines.spark import survey
     from cifar_pipelines.spark.session import active_session
 
-    return survey.kept_survey(load_configuration()) or survey.make_survey(active_session())
+    return survey.kept_survey(kept_survey) or survey.make_survey(active_session())

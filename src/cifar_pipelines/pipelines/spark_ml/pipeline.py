@@ -22,7 +22,7 @@ def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pi
     names = list(classifiers) if classifiers is not None else selected_classifiers(run_parameters())
     cache = node(
         nodes.cache_tables,
-        ["features", "features_info", "images_info", "run_context"],
+        ["features", "features_info", "images_info", "params:features.options", "run_context"],
         ["train_table", "test_table", "reading_s"],
         name="cache_tables",
         tags="spark",
@@ -35,7 +35,7 @@ def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pi
     )
     survey = node(
         nodes.survey_classifiers,
-        [f"{name}_run_record" for name in names],
+        ["kept_classifier_survey", *(f"{name}_run_record" for name in names)],
         "classifier_survey",
         name="survey_classifiers",
         tags="spark",
@@ -53,6 +53,7 @@ def _copy(name: str) -> Pipeline:
         parameters={
             "params:classifier": f"params:spark_ml.classifiers.{name}",
             "params:repeats": "params:spark_ml.repeats",
+            "params:seed": "params:subset.seed",
         },
     )
 
@@ -64,7 +65,10 @@ def _template(name: str) -> Pipeline:
             node(configure, ["params:classifier", "params:repeats"], "classifier", name="configure"),
             node(
                 nodes.train,
-                ["train_table", "classifier", "features_info", "images_info", "run_context"],
+                [
+                    *("train_table", "classifier", "features_info", "images_info"),
+                    *("params:seed", "run_context"),
+                ],
                 ["spark_model", "fit_report"],
                 name="train",
                 tags="spark",
@@ -82,6 +86,6 @@ def _template(name: str) -> Pipeline:
                 "model_report",
                 name="describe",
             ),
-            *judging_nodes(reads_features=True),
+            *judging_nodes("features_info"),
         ]
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from cifar_pipelines.records.run_record import records_to_table
+from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.summary import BUSY_HOST
 from cifar_pipelines.report.sections.cells import Columns, markdown_table, number, text
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.event_log.components import REMAINDER
-from cifar_pipelines.records.run_record import EXTRACTION
+from cifar_pipelines.records.job_groups import GROUP_SEPARATOR, groups_of
 from cifar_pipelines.records.summary import SECTION, put_together
 from cifar_pipelines.report.sections.cells import Columns, markdown_table, number, text
 from cifar_pipelines.report.sections.verdict import time_tie
@@ -96,18 +96,10 @@ def _median_group(row: pd.Series, by_run: Mapping[str, dict]) -> dict[str, Any] 
         _facts(content, group)
         for run_id in row["run_ids"].split()
         if (content := by_run.get(run_id)) and content["setting"] == row["setting"]
-        for group in content["groups"]
-        if _is_of(group["label"], row)
+        for group in groups_of(content, row["job_groups"].split(GROUP_SEPARATOR))
     ]
     found.sort(key=lambda facts: facts["wall_s"])
     return found[(len(found) - 1) // 2] if found else None
-
-
-def _is_of(label: str, row: pd.Series) -> bool:
-    """Whether a job group trained the model of this row, or extracted its features."""
-    if row["family"] == EXTRACTION:
-        return label.startswith(f"Extracting {row['model']} from ")
-    return label == f"Training {row['model']}"
 
 
 def _facts(content: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _fastest_over_all(models: pd.DataFrame) -> str:
     return " ".join(text)
 
 
-_FAMILIES = {"spark_ml": "models of Spark ML", "cnn": "CNNs"}
+_FAMILIES = {"spark_ml": "models of Spark ML", "bigdl_cnn": "CNNs"}
 
 
 def _shortest_total(models: pd.DataFrame, those: str) -> str:

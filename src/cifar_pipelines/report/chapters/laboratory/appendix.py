@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cifar_pipelines.common.places import place
 from cifar_pipelines.report.chapters.laboratory.settings import topics
 from cifar_pipelines.report.document.blocks import (
     Block,
@@ -15,8 +16,6 @@ from cifar_pipelines.report.document.blocks import (
 )
 from cifar_pipelines.report.references import name_of
 from cifar_pipelines.report.studies import Content, Study
-
-RECORDS = "data/08_reporting/run_records"
 
 
 def further(content: Content) -> Blocks:
@@ -88,7 +87,7 @@ def sources(content: Content) -> Blocks:
     return (
         say(
             "Every number in a table or a sentence comes from the run records that are named beside it. A record is a "
-            f"JSON file below {RECORDS}; it holds the numbers, the parameters, the setting, the versions and the "
+            f"JSON file below {place('run_records')}; it holds the numbers, the parameters, the setting, the versions and the "
             "revision of the code. Records that are in no table have older parameters than others of the same model."
         ),
         table(

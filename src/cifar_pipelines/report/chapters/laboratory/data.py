@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from cifar_pipelines.records.run_record import EXTRACTION
+from cifar_pipelines.common.places import place
 from cifar_pipelines.records.summary import marks
 from cifar_pipelines.report.document.blocks import Blocks, Span, bullets, from_markdown, missing, say, table
 from cifar_pipelines.report.figures import study_figure
 from cifar_pipelines.report.studies import Content, Study
 
-MANIFESTS = "data/02_intermediate"
+FEATURES = "features"
 
 
 def complete_data(content: Content) -> Blocks:
@@ -46,13 +46,14 @@ def selected_data(content: Content) -> Blocks:
 def subset(content: Content) -> Blocks:
     """A3: how the subset was made, and how it can be made again."""
     study, data = content.study, content.study.data
-    place = f"{study.folder.parent.name}/{study.folder.name}" if study.folder else "<source>/<subset>"
+    folder = f"{study.folder.parent.name}/{study.folder.name}" if study.folder else "<source>/<subset>"
+    manifests = place("image_manifest").parents[2]  # <source>/<subset>/manifest.csv
     facts = [
         ("Seeded. ", f"The seed is {data['seed']}; the same seed selects the same images in any order of files."),
         ("Stratified. ", "Every class keeps its share of the complete data set, to the nearest image."),
         ("Nested. ", "A smaller subset of the same seed is contained in every larger one, so what is measured with "
          "more images is measured with the same images and others."),
-        ("Listed. ", f"The manifest names every image with its class and rank: {MANIFESTS}/{place}/manifest.csv."),
+        ("Listed. ", f"The manifest names every image with its class and rank: {manifests}/{folder}/manifest.csv."),
         ("Checked. ", f"The fingerprint of the image table is {data['fingerprint']}; results with another one are "
          "another study."),
     ]  # fmt: skip
@@ -68,7 +69,7 @@ def subset(content: Content) -> Blocks:
 def features(content: Content) -> Blocks:
     """A4: how features were extracted, and how fast."""
     study = content.study
-    rows = study.rows[study.rows["family"] == EXTRACTION]
+    rows = study.rows[study.rows["family"] == FEATURES]
     if rows.empty:
         return (
             missing("No feature extraction is among the run records of this study.", run(study, "features")),
@@ -79,7 +80,7 @@ def features(content: Content) -> Blocks:
             ["features", "extractor", "weights", "input [px]", "numbers per image", "precision", "records"],
             [
                 (label, *(_of(record["features"], key) for key in _DESCRIBED), behind)
-                for label, record, behind in study.latest(EXTRACTION)
+                for label, record, behind in study.latest(FEATURES)
             ],
         ),
         table(

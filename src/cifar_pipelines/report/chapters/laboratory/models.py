@@ -22,7 +22,7 @@ from cifar_pipelines.report.references import reference, with_references
 from cifar_pipelines.report.studies import Content
 
 SPARK_ML = "spark_ml"
-CNN = "cnn"
+CNN = "bigdl_cnn"
 
 
 def survey(content: Content) -> Blocks:

@@ -1,0 +1,24 @@
+"""Where results lie, as the catalog says it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.common.configuration import load_configuration
+
+
+def place(name: str, env: str | None = None) -> Path:
+    """The path of an entry of the catalog, relative to the folder of the project.
+
+    Args:
+        name: Name of the entry.
+        env: The environment; None takes Kedro's default.
+    """
+    entry = _catalog(env)[name]
+    return Path(entry.get("filepath") or entry["path"])
+
+
+@cache
+def _catalog(env: str | None) -> dict[str, Any]:
+    """The catalog of an environment; reading it takes a moment, so it is read once, and only when asked for."""
+    return load_configuration(env)["catalog"]

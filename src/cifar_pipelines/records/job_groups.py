@@ -1,0 +1,82 @@
+"""Which Spark job groups belong to a run record: their ids, and what the record knows of the work in them."""
+
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+from typing import Any
+
+from cifar_pipelines.event_log.components import Measured
+from cifar_pipelines.event_log.task_time import Workers
+from cifar_pipelines.records.run_record import RunRecord
+
+GROUP_SEPARATOR = "; "  # between the names of several groups in one cell of a table
+
+
+def group_names(record: RunRecord) -> tuple[str, ...]:
+    """What names the job groups of a record in the application of its run.
+
+    Returns:
+        Their ids; of a record older than these the label that its groups had.
+    """
+    if record.job_groups:
+        return record.job_groups
+    if record.is_extraction:
+        return (f"Extracting {record.model} from {record.data.train_size + record.data.test_size} images",)
+    return (f"Training {record.model}",)
+
+
+def groups_of(application: Mapping[str, Any], names: Iterable[str]) -> list[Mapping[str, Any]]:
+    """The job groups of an application that have one of these names, as their id or, before there were ids, as label.
+
+    Args:
+        application: What a run wrote of its application.
+        names: What `group_names` returned.
+    """
+    wanted = set(names)
+    return [group for group in application["groups"] if wanted & {group["group"], group["label"]}]
+
+
+def measured_groups(records: Iterable[RunRecord]) -> dict[str, Measured]:
+    """What run records know of their job groups, by the ids of the groups."""
+    return {
+        group: Measured(wall_s - record.earlier_s, _share(record), _workers(record))
+        for record in records
+        for group, wall_s in zip(record.job_groups, record.times_s, strict=False)
+    }
+
+
+def lost_workers(records: Iterable[RunRecord]) -> list[str]:
+    """A sentence for every record whose counters are only those of its last workers."""
+    return [
+        f"{record.model}: workers were lost {record.restarts} times; the counters are those of the last ones."
+        for record in records
+        if record.restarts
+    ]
+
+
+def _share(record: RunRecord) -> float | None:
+    """The CPU seconds of Python workers in one of the repeats."""
+    python_cpu_s = record.resources.python_cpu_s
+    return None if python_cpu_s is None else python_cpu_s / len(record.times_s)
+
+
+def _workers(record: RunRecord) -> Workers | None:
+    """A network's workers; the seconds of training are those of the first one, which all keep step with."""
+    workers = record.workers
+    if not workers or not record.history:
+        return None
+
+    def mean(name: str) -> float:
+        return fmean(getattr(worker, name) or 0.0 for worker in workers)
+
+    return Workers(
+        threads=workers[0].threads or 1,
+        seconds={
+            "python_start": mean("start_s"),
+            "worker_read": mean("read_s"),
+            "worker_validation": mean("validate_s"),
+            "worker_checkpoint": mean("checkpoint_s"),
+            "worker_training": sum(row.seconds for row in record.history[record.resumed_after_epoch or 0 :]),
+        },
+        began=mean("began_at") or None,
+        ended=mean("ended_at") or None,
+    )

@@ -1,0 +1,108 @@
+"""What a family's own nodes know of a model: the part of a run record that is not the same for all of them."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cifar_pipelines.records.json_form import from_json
+from cifar_pipelines.records.parts import EpochRow, HostLoad, Resources, Timings, WorkerReport
+
+if TYPE_CHECKING:
+    from cifar_pipelines.spark.timing import Timing
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What the fits of a model cost, or an extraction of features.
+
+    Attributes:
+        timings: Every repeat, and further times.
+        host_load: How busy the host was meanwhile.
+        resources: Counters of the tasks that were timed.
+        job_groups: Ids of their job groups, one per repeat.
+        workers: What Python workers said of themselves.
+        history: The learning curve of a network.
+        precision: Precision of a network's training.
+        restarts: How often a network's training started again after a worker was lost.
+        resumed_after_epoch: The epoch after which it went on from an earlier run; None if it did not.
+    """
+
+    timings: Timings
+    host_load: HostLoad
+    resources: Resources
+    job_groups: tuple[str, ...] = ()
+    workers: tuple[WorkerReport, ...] = ()
+    history: tuple[EpochRow, ...] = ()
+    precision: str | None = None
+    restarts: int | None = None
+    resumed_after_epoch: int | None = None
+
+    @classmethod
+    def of(
+        cls, timing: "Timing", timings: Timings, python_cpu_s: float | None = None, **further: Any
+    ) -> "FitReport":
+        """Makes the report of work that was timed.
+
+        Args:
+            timing: What `timed` measured.
+            timings: The times, as the record holds them.
+            python_cpu_s: CPU seconds of the Python workers in it; None where none computed.
+            **further: Further attributes; `workers` and `history` as dicts.
+        """
+        blocks = {
+            name: tuple(from_json(kind, block) for block in further.pop(name, ()))
+            for name, kind in (("workers", WorkerReport), ("history", EpochRow))
+        }
+        return cls(
+            timings=timings,
+            host_load=from_json(HostLoad, timing.host_load),
+            resources=from_json(Resources, timing.resources(python_cpu_s)),
+            job_groups=timing.groups,
+            **blocks,
+            **further,
+        )
+
+
+@dataclass(frozen=True)
+class PredictionReport:
+    """What the prediction of the test images cost, and the model that made it.
+
+    Attributes:
+        predict_s: Seconds of every repeat.
+        probability_source: Where probabilities come from.
+        model_size_bytes: Size of the saved model.
+        parameter_count: Learned numbers of the model; None if unknown.
+        model_path: Where the model was saved.
+        prepare_s: Seconds of caching images and starting workers before; None where nothing had to be prepared.
+        latency: Milliseconds per image of a network.
+    """
+
+    predict_s: tuple[float, ...]
+    probability_source: str
+    model_size_bytes: int
+    parameter_count: int | None
+    model_path: str
+    prepare_s: float | None = None
+    latency: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What a family's own nodes know of a model, or of the features that they extracted.
+
+    Attributes:
+        model: Its name.
+        family: Its family.
+        engine: What trained it, with its version.
+        params: Hyperparameters.
+        fit: What training cost.
+        prediction: What prediction cost; None for an extraction.
+        justification: Why the model is worth training.
+    """
+
+    model: str
+    family: str
+    engine: str
+    params: dict[str, Any]
+    fit: FitReport
+    prediction: PredictionReport | None = None
+    justification: str = ""

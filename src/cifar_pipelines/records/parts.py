@@ -1,0 +1,267 @@
+"""The parts of a run record. A field without a default is a key that every record of today has, if only as null."""
+
+from dataclasses import dataclass
+
+from cifar_pipelines.spark.spark_config import EMBEDDED
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images.
+
+    Attributes:
+        source: Name of the source.
+        fingerprint: Identifies the content of the image table.
+        class_names: The classes, by label.
+        train_size: Training images.
+        test_size: Test images.
+        bad_images_skipped: Damaged images that were left out.
+        seed: Seed of the subset.
+    """
+
+    source: str
+    fingerprint: str
+    class_names: tuple[str, ...] | None
+    train_size: int
+    test_size: int
+    bad_images_skipped: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Features:
+    """What identifies the features that a model was trained on.
+
+    Attributes:
+        extractor: Name of the extractor.
+        weights: Where its weights come from, in words.
+        input_size: Height and width in pixels.
+        dimension: Numbers per image.
+        precision: "bf16" or "fp32".
+    """
+
+    extractor: str | None
+    weights: str | None
+    input_size: int | None
+    dimension: int | None
+    precision: str | None
+
+    @property
+    def identity(self) -> str:
+        """Names the features so that two that differ never share a name."""
+        size = f"{self.input_size} px" if self.input_size else None
+        return ", ".join(str(part) for part in (self.extractor, self.weights, size, self.precision) if part)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the parallelism setting asks for: cores in all, cores and memory (MiB) of an executor, executors."""
+
+    cores_max: int
+    executor_cores: int
+    executor_memory_mb: int | None
+    executors: int | None
+
+
+@dataclass(frozen=True)
+class Effective:
+    """What the cluster gave: its Master, whether the run started it, registered executors, their cores and hosts."""
+
+    master: str | None
+    embedded: bool | None
+    executors: int | None
+    cores: int | None
+    hosts: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Parallelism:
+    """Setting and cluster.
+
+    Attributes:
+        setting: Name of the setting.
+        asked: What it asks for.
+        effective: What the cluster gave; None, or None in it, where a record does not say, and then it gave what was asked.
+        host_cores: Cores of the driver's host.
+        oversubscribed: Whether executors on that host use more cores than it has.
+        application_id: Spark's id of the application.
+        log_dir: Folder of the run's logs.
+        properties: Spark properties that decide speed, as read back.
+    """
+
+    setting: str
+    asked: Asked
+    effective: Effective | None
+    host_cores: int
+    oversubscribed: bool
+    application_id: str | None
+    log_dir: str | None
+    properties: dict[str, str] | None
+
+    @property
+    def cluster(self) -> str:
+        """The address of the Master, or "embedded"."""
+        if self.effective is None or self.effective.embedded in (True, None):
+            return EMBEDDED
+        return self.effective.master or "unknown"
+
+    @property
+    def cores(self) -> int:
+        """Cores of all executors together."""
+        return (self.effective and self.effective.cores) or self.asked.cores_max
+
+    @property
+    def executors(self) -> int:
+        """Number of executors."""
+        return (self.effective and self.effective.executors) or (
+            self.asked.cores_max // self.asked.executor_cores
+        )
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds. Lists hold every repeat.
+
+    Attributes:
+        start_up_s: From nothing to all executors registered.
+        read_s: Reading and caching the tables or, of a network, reading images in the slowest worker.
+        worker_start_up_s: Starting the Python workers of an extraction.
+        fit_s: Fits.
+        train_s: The part of a network's fit that is training, by its first worker's clock.
+        validate_s: The part that is validation.
+        engine_overhead_s: All else of it.
+        predict_s: Predictions of all test images.
+        prepare_prediction_s: Caching images and starting workers before a network predicts.
+        extract_s: Feature extractions.
+    """
+
+    start_up_s: float | None = None
+    read_s: float | None = None
+    worker_start_up_s: float | None = None
+    fit_s: tuple[float, ...] = ()
+    train_s: float | None = None
+    validate_s: float | None = None
+    engine_overhead_s: float | None = None
+    predict_s: tuple[float, ...] = ()
+    prepare_prediction_s: float | None = None
+    extract_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostLoad:
+    """How busy the host was: load averages before and after, and the share of its CPU time for other programs."""
+
+    before: float | None
+    after: float | None
+    other_cpu_share: float | None
+
+
+@dataclass(frozen=True)
+class DriverUsage:
+    """Peak resident memory (MiB) and CPU seconds of the driver and its JVM."""
+
+    peak_memory_mb: float | None
+    cpu_s: float | None
+
+
+@dataclass(frozen=True)
+class ExecutorPeak:
+    """Cores of an executor, and peak resident memory (MiB) of its JVM and of its Python processes."""
+
+    id: str | None
+    host: str | None
+    cores: int | None
+    peak_jvm_memory_mb: float | None
+    peak_python_memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the run used, and the counters of the tasks that were timed.
+
+    Attributes:
+        driver: Driver and its JVM.
+        executors: Executors, lost ones included.
+        task_cpu_s: CPU seconds of task threads and, where known, of Python workers.
+        python_cpu_s: CPU seconds of Python workers; None where none computed.
+        task_run_s: Seconds that tasks ran, summed over cores.
+        gc_s: Seconds of garbage collection in tasks.
+        shuffle_read_bytes: Bytes read from shuffles.
+        shuffle_write_bytes: Bytes written to shuffles.
+        jobs: Spark jobs.
+        stages: Stages that ran.
+        tasks: Tasks that succeeded.
+    """
+
+    driver: DriverUsage | None = None
+    executors: tuple[ExecutorPeak, ...] = ()
+    task_cpu_s: float | None = None
+    python_cpu_s: float | None = None
+    task_run_s: float | None = None
+    gc_s: float | None = None
+    shuffle_read_bytes: int | None = None
+    shuffle_write_bytes: int | None = None
+    jobs: int | None = None
+    stages: int | None = None
+    tasks: int | None = None
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a Python worker said of itself; an extraction's worker says less than a training's.
+
+    Attributes:
+        rank: Its rank in the training.
+        host: Its host.
+        pid: Its process.
+        precision: "bf16" or "fp32".
+        threads: Threads of torch.
+        seconds: Start-up of an extraction's worker.
+        batch_size: Images per step.
+        images: Images of its shard.
+        cpu_s: CPU seconds of the process.
+        peak_memory_mb: Peak resident memory in MiB.
+        began_at: When the project's code began in it, in seconds since 1970.
+        ended_at: When its last epoch had ended.
+        start_s: Seconds from there to the end of its start.
+        read_s: Seconds of reading images.
+        validate_s: Seconds of validation.
+        checkpoint_s: Seconds of writing checkpoints.
+    """
+
+    rank: int | None = None
+    host: str | None = None
+    pid: int | None = None
+    precision: str | None = None
+    threads: int | None = None
+    seconds: float | None = None
+    batch_size: int | None = None
+    images: int | None = None
+    cpu_s: float | None = None
+    peak_memory_mb: float | None = None
+    began_at: float | None = None
+    ended_at: float | None = None
+    start_s: float | None = None
+    read_s: float | None = None
+    validate_s: float | None = None
+    checkpoint_s: float | None = None
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of a learning curve; times are seconds of the first worker."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+    validation_seconds: float
+    images_per_s: float
+
+    @property
+    def total_s(self) -> float:
+        """Training and validation."""
+        return self.seconds + self.validation_seconds
