@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from tests.factories.processes import finish
+from tests.factories.runtime import SMALL
 
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import load_configuration, parse_params
@@ -81,16 +82,16 @@ def test_parameters_are_replaced_by_name():
 
 
 def test_the_parameters_of_an_environment_come_before_those_that_are_given():
-    given = "train_size=60,bigdl_cnn.models.airbench.recipe.epochs=1"
+    given = "train_size=600,bigdl_cnn.models.airbench.recipe.epochs=1"
     text = params_of("test", given)
     assert text.endswith(given) and text.count("train_size=") == 1 and "parallelism" not in text
     assert "bigdl_cnn.engines=bigdl," in text
     under = load_configuration("test")["parameters"]
-    under["subset"]["train_size"] = 60
+    under["subset"]["train_size"] = 600
     under["bigdl_cnn"] |= {"engines": "bigdl"}
     under["bigdl_cnn"]["models"]["airbench"]["recipe"]["epochs"] = 1
     given_anew = load_configuration("exec_2x1", parse_params(text))["parameters"]
-    assert given_anew == under | {"train_size": 60}
+    assert given_anew == under | {"train_size": 600}
     assert params_of("exec_2x1", given) == given
     replace(EXPERIMENT, params_text=text).check()
 
@@ -242,7 +243,7 @@ def test_a_step_that_ends_well_is_done(runner, monkeypatch):
 def test_the_experiment_from_images_to_report_and_again(start_kedro, project):
     arguments = [
         *("experiment", "--settings", "exec_1x1", "--pipelines", "ingestion,features", "--grow-to", "0"),
-        *("--params-of", "test", "--params", "train_size=60,test_size=20"),
+        *("--params-of", "test", "--params", SMALL),
     ]
     first = start_kedro(*arguments)
     output = finish(first, 280)

@@ -59,7 +59,7 @@ def test_a_job_survives_the_loss_of_an_executor_and_no_process_that_of_the_drive
 
 @pytest.mark.parametrize("phase", ["Starting Spark", "Learning the dictionary"])
 def test_ctrl_c_ends_a_run_in_every_phase(start_kedro, phase):
-    small = "train_size=60,test_size=20"
+    small = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
     run = start_kedro("run", "--pipelines", "ingestion,features", "--env", "test", "--params", small)
     read_until(run, phase)
     descendants = descendants_of(run)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from tests.factories.processes import finish, read_until, wait_until
+from tests.factories.runtime import SMALL
 
 from cifar_pipelines.common import guardian
 from cifar_pipelines.common.errors import UserError
@@ -21,7 +22,6 @@ from cifar_pipelines.submission import submit as room
 from cifar_pipelines.submission.records import SubmissionRecord, require_submissions
 from cifar_pipelines.submission.submit import Submission, check_run_name, run_submission
 
-SMALL = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
 # Every import of the package leaves a line: the folder of the process, and from where it was imported.
 MARK = """
 import os
