@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -15,10 +16,8 @@ def test_kedro_viz_shows_all_pipelines_and_starts_no_jvm(start_kedro, project):
     seen = set()
 
     def has_ended():
-        try:
+        with suppress(psutil.NoSuchProcess):
             seen.update(process.name() for process in descendants_of(build))
-        except psutil.NoSuchProcess:
-            pass
         return build.poll() is not None
 
     assert wait_until(has_ended, 120)
