@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 SPARK_TAG = "spark"
 BIGDL_TAG = "bigdl"  # needs BigDL's jars as well
+APPLICATIONS = "applications"  # the dataset of where the time of every run went
 
 
 class ConfigurationHooks:
@@ -59,6 +60,9 @@ class SparkHooks:
         self._loader: Any = None
         self._runtime: Any = None
         self._context: RunContext | None = None
+        self._pipeline: Any = None
+        self._catalog: Any = None
+        self._waiting: set[str] = set()  # names of nodes that need Spark and have not run
         self._log: logging.Handler | None = None
         atexit.register(self._stop)
 
@@ -71,8 +75,9 @@ class SparkHooks:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Checks the parallelism setting, Java and the inputs, before anything starts."""
         check_inputs_exist(pipeline, catalog, run_params)
-        setting = None
-        if any(SPARK_TAG in node.tags for node in pipeline.nodes):
+        self._pipeline, self._catalog, setting = pipeline, catalog, None
+        self._waiting = {node.name for node in pipeline.nodes if SPARK_TAG in node.tags}
+        if self._waiting:
             from cifar_pipelines.engines.bigdl import bigdl_jars
             from cifar_pipelines.spark.java import find_java_home
             from cifar_pipelines.spark.session import SparkRuntime
@@ -98,11 +103,17 @@ class SparkHooks:
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str, node: Any) -> None:
-        """Starts Spark when the first node with the tag `spark` is about to load its inputs.
+        """Starts Spark for the first node with the tag `spark`, and ends it for a node that reads where its time went.
 
         Jobs carry the name of their node in Spark's web pages.
         """
-        if SPARK_TAG not in node.tags or self._context is None:
+        if self._context is None:
+            return
+        if dataset_name == APPLICATIONS and self._context.cluster is not None:
+            if not self._waiting:
+                self._runtime.stop()  # which makes its event log whole
+            self._explain()
+        if SPARK_TAG not in node.tags:
             return
         if self._context.cluster is None:
             self._context.cluster = self._runtime.start()
@@ -115,15 +126,20 @@ class SparkHooks:
             raise KeyboardInterrupt
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Any, catalog: Any) -> None:
-        """Ends Spark, and says where the time went."""
-        self._stop(pipeline, catalog)
+    def after_node_run(self, node: Any) -> None:
+        """Notes which nodes need Spark still."""
+        self._waiting.discard(node.name)
 
     @hook_impl
-    def on_pipeline_error(self, error: Exception, pipeline: Any, catalog: Any) -> None:
+    def after_pipeline_run(self) -> None:
+        """Ends Spark, and says where the time went."""
+        self._stop()
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
         """Ends Spark, and frees a mistake of the user from what Kedro wrapped around it."""
         watch = self._runtime.watch if self._runtime is not None else None
-        self._stop(pipeline, catalog)
+        self._stop()
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, UserError):
             cause = cause.__cause__
@@ -132,11 +148,12 @@ class SparkHooks:
         if cause is None and watch is not None and watch.reason is not None:
             raise UserError(watch.reason) from None
 
-    def _stop(self, pipeline: Any = None, catalog: Any = None) -> None:
+    def _stop(self) -> None:
         if self._runtime is not None:
+            was_running = self._runtime.session is not None
             self._runtime.stop()
-            if pipeline is not None:
-                self._explain(pipeline, catalog)
+            if was_running:
+                self._explain()
             logger.info("Logs of this run: %s", os.path.relpath(self._runtime.log_dir))
             self._runtime = None
         if self._log is not None:
@@ -144,17 +161,26 @@ class SparkHooks:
             self._log.close()
             self._log = None
 
-    def _explain(self, pipeline: Any, catalog: Any) -> None:
-        """Reads Spark's event log, which is complete now, and writes where the time went."""
-        from cifar_pipelines.event_log.application import write_application
+    def _explain(self) -> None:
+        """Saves where the time went, by Spark's event log; one that cannot be read never fails the run."""
+        from cifar_pipelines.event_log.application import application_record
+        from cifar_pipelines.event_log.reader import find_event_log
 
         if self._context is None or (cluster := self._context.cluster) is None:
             return
-        events, run_id = self._runtime.log_dir / "event_log", self._context.run_id
-        records = _saved_records(pipeline, catalog, run_id)
-        written = write_application(events, cluster.application_id, run_id, cluster.setting, records)
-        if written is not None:
-            logger.info("Where the time went: %s", os.path.relpath(written))
+        log_file = find_event_log(self._runtime.log_dir / "event_log", cluster.application_id)
+        if log_file is None:
+            return
+        run_id = self._context.run_id
+        try:
+            records = _saved_records(self._pipeline, self._catalog, run_id)
+            content = application_record(log_file, run_id, cluster.setting, records)
+            self._catalog[APPLICATIONS].save({f"{cluster.setting}/{run_id}": content})
+        except Exception as error:  # whatever a log may hold: the results of the run are there, and stay
+            logger.warning(
+                "Where the time went is not known, because the event log %s could not be read: %s",
+                os.path.relpath(log_file), error or type(error).__name__,
+            )  # fmt: skip
 
 
 def _saved_records(pipeline: Any, catalog: Any, run_id: str) -> list[dict[str, Any]]:
