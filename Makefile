@@ -5,24 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# What `make run` has smaller than the configuration: images, models, and one engine instead of two.
-SIZES := train_size=1000 \
-	features.options.kmeans_patches.centroids=100 \
-	spark_ml.classifiers.logistic_regression.params.max_iter=20 \
-	spark_ml.classifiers.multilayer_perceptron.params.max_iter=20 \
-	spark_ml.classifiers.random_forest.params.trees=20 \
-	bigdl_cnn.models.airbench.options.width=32 \
-	bigdl_cnn.models.airbench.recipe.epochs=3 \
-	bigdl_cnn.models.airbench.recipe.batch_size=100 \
-	bigdl_cnn.engines=bigdl
-comma := ,
-empty :=
-RUN_PARAMS ?= $(subst $(empty) ,$(comma),$(strip $(SIZES)))
+# What `make run` is given instead of the small sizes of conf/test, such as train_size=1000,test_size=200.
+RUN_PARAMS ?=
 
-.PHONY: help install run test lint format viz bench clean
+.PHONY: help install run test test-fast lint format viz bench clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 install: $(STAMP) ## Create .venv and install everything pinned
 
@@ -35,14 +24,18 @@ $(STAMP): requirements.lock requirements-bigdl.txt pyproject.toml
 	@touch $@
 
 run: $(STAMP) ## Run the study on synthetic images under three settings, then compare
-	$(BIN)/kedro experiment --params $(RUN_PARAMS)
+	$(BIN)/kedro experiment $(if $(RUN_PARAMS),--params $(RUN_PARAMS),--params-of test)
 
 test: $(STAMP) ## Run all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
-lint: $(STAMP) ## Check style and format
+test-fast: $(STAMP) ## Run the tests that start no processes of their own
+	$(BIN)/python -m pytest -n 2 -m "not e2e" $(PYTEST_ARGS)
+
+lint: $(STAMP) ## Check style, format and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 format: $(STAMP) ## Correct style and format
 	$(BIN)/ruff check --fix .

@@ -13,16 +13,36 @@ from cifar_pipelines.spark.run_context import RunContext
 
 # A small dictionary: the tests ask whether features are right, not whether they are good.
 OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
-# The JVMs of tests live for seconds: optimising their code to the last takes a quarter of the processor time.
-os.environ["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1"
+# The JVMs of tests live for seconds: optimising their code to the last, and verifying Spark's own classes, would take
+# a third of the processor time.
+os.environ["JAVA_TOOL_OPTIONS"] = (
+    "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+)
 os.environ["DO_NOT_TRACK"] = "1"  # copies of the project have no .telemetry file
 
 
 def pytest_collection_modifyitems(items):
-    """The longest tests come first, so that processes which share the files end together."""
+    """What takes long begins first: the tests of the shared Spark runtime, then those with processes of their own."""
+    for item in items:
+        if "spark" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("spark"))
     items.sort(
-        key=lambda item: 0 if item.get_closest_marker("e2e") else 1 if "spark" in item.fixturenames else 2
+        key=lambda item: (
+            0 if item.get_closest_marker("xdist_group") else 1 if item.get_closest_marker("e2e") else 2
+        )
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """All tests of the shared Spark runtime go to one process, the others file by file."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class GroupsAndFiles(LoadGroupScheduling):
+        def _split_scope(self, nodeid):
+            return super()._split_scope(nodeid).partition("::")[0]
+
+    return GroupsAndFiles(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +54,11 @@ def fresh_configuration(monkeypatch):
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory):
     """The runtime that most tests share; it starts with the first test that asks for it."""
-    from cifar_pipelines.engines.bigdl import bigdl_jars
-    from cifar_pipelines.spark.session import SparkRuntime
-    from cifar_pipelines.spark.setting import ParallelismSetting
-    from cifar_pipelines.spark.spark_config import SparkConfig
+    from tests.factories.runtime import make_runtime
 
-    block = configuration.load_configuration()["spark"] | {"log_dir": str(tmp_path_factory.mktemp("logs"))}
-    setting, config = ParallelismSetting(2, 1, "1g"), SparkConfig.from_config(block)
-    with SparkRuntime(setting, config, "tests", bigdl_jars()) as runtime:
+    from cifar_pipelines.engines.bigdl import bigdl_jars
+
+    with make_runtime(2, 1, "1g", tmp_path_factory.mktemp("logs"), bigdl_jars()) as runtime:
         yield runtime
 
 
@@ -70,7 +87,7 @@ def start_python():
     """Returns a function that starts Python code in a process of its own, since a process has one session."""
     started = []
 
-    def start(code, *arguments, cwd=None):
+    def start(code, *arguments, cwd=configuration.PROJECT_PATH):
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
             stdout=subprocess.PIPE,

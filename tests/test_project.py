@@ -1,7 +1,6 @@
 import inspect
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from kedro.framework.project import pipelines
@@ -11,7 +10,6 @@ from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.hooks import SPARK_TAG
 
 NAMES = {"__default__", "bigdl_cnn", "comparison", "features", "ingestion", "spark_ml"}
-SOURCES = sorted((PROJECT_PATH / "src" / "cifar_pipelines").rglob("*.py"))
 SPARK_TABLES = {"images", "features", "train_table", "test_table", "spark_model"}
 SPARK_CALLS = ("active_session", "make_record", "run_context.cluster")
 
@@ -92,12 +90,3 @@ def test_nodes_that_touch_spark_carry_its_tag_and_no_others(registered):
     tagged = {node.name for node in nodes if SPARK_TAG in node.tags}
     assert tagged == {node.name for node in nodes if touches_spark(node)}
     assert "write_images" in tagged and "index_source" not in tagged
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_a_source_file_has_at_most_300_lines(path: Path):
-    assert len(path.read_text().splitlines()) <= 300
-
-
-def test_there_are_source_files():
-    assert len(SOURCES) > 40

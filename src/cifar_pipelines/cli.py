@@ -77,15 +77,13 @@ def _environments() -> list[str]:
 
 
 @cli.command()
-@click.option(
-    "--settings",
-    help="Settings joined by commas, such as exec_8x1,exec_8x2; default: three that suit this host.",
-)
+@click.option("--settings", help="Settings such as exec_8x1,exec_8x2; default: three that suit this host.")
 @click.option(
     "--pipelines", help="Pipelines to run under every setting; default: ingestion and every family of models."
 )
 @click.option("--repeats", default=1, show_default=True, help="How often to run them under every setting.")
 @click.option("--params", default="", help="Parameters for every run, as for `kedro run`.")
+@click.option("--params-of", help="An environment, such as test, whose parameters come before those.")
 @click.option(
     "--grow-to",
     type=int,
@@ -93,7 +91,13 @@ def _environments() -> list[str]:
 )
 @click.option("--again", is_flag=True, help="Measure anew what is recorded already.")
 def experiment(
-    settings: str | None, pipelines: str | None, repeats: int, params: str, grow_to: int | None, again: bool
+    settings: str | None,
+    pipelines: str | None,
+    repeats: int,
+    params: str,
+    params_of: str | None,
+    grow_to: int | None,
+    again: bool,
 ) -> None:
     r"""Measure pipelines under several settings, train on more images with the best, and compare.
 
@@ -111,22 +115,21 @@ def experiment(
             --params source=cifar10,extractor=torchvision:mobilenet_v2 --grow-to 20000
     """
     from cifar_pipelines.common.configuration import load_configuration
-    from cifar_pipelines.experiment.plan import Experiment, known_pipelines
+    from cifar_pipelines.experiment import plan as planning
     from cifar_pipelines.experiment.run import run_experiment
 
     chosen = tuple(settings.split(",")) if settings else suited_settings()
-    names = tuple(pipelines.split(",")) if pipelines else known_pipelines()
-    plan = Experiment(chosen, names, repeats, params)
+    names = tuple(pipelines.split(",")) if pipelines else planning.known_pipelines()
+    text = planning.params_of(params_of, params) if params_of else params
+    plan = planning.Experiment(chosen, names, repeats, text)
     plan.check()
     if grow_to is None:
         grow_to = 2 * load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"]
     outcomes, _ = run_experiment(plan, grow_to or None, again, Console())
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
-        click.echo(
-            f"{len(failed)} of {len(outcomes)} steps failed; the same command tries only them again.",
-            err=True,
-        )
+        words = f"{len(failed)} of {len(outcomes)} steps failed; the same command tries only them again."
+        click.echo(words, err=True)
         raise SystemExit(1)
 
 

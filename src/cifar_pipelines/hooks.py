@@ -13,6 +13,8 @@ from kedro.validation.exceptions import ParameterValidationError
 
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.json_folder import json_file
+from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.preflight import check_inputs_exist
 from cifar_pipelines.spark.run_context import RunContext

@@ -1,22 +1,15 @@
 """What is killed in mid-training: a worker, an executor, the whole run."""
 
 import json
-import signal
 import time
 
 import psutil
 import pytest
+from tests.factories.processes import alive, descendants_of, executors_of, finish, wait_until
 
 pytestmark = pytest.mark.e2e
 
 EPOCHS = 12
-
-
-def wait_until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture
@@ -52,21 +45,11 @@ def wait_for_epochs(project, run, engine, least):
     assert run.poll() is None, run.communicate()[0]
 
 
-def finish(run, seconds):
-    output, _ = run.communicate(timeout=seconds)
-    return output
-
-
 @pytest.mark.timeout(600)
 def test_trainings_outlive_what_is_killed(start_training, project):
     run = start_training("bigdl+torch_distributor")
     wait_for_epochs(project, run, "bigdl", 2)
-    executors = [
-        process
-        for process in psutil.Process(run.pid).children(recursive=True)
-        if process.name() == "java" and "CoarseGrainedExecutorBackend" in " ".join(process.cmdline())
-    ]
-    executors[0].kill()
+    executors_of(descendants_of(run))[0].kill()
     wait_for_epochs(project, run, "torch_distributor", 2)
     # Orca lost its executor, started again and came to its end.
     assert list(project.glob("data/06_models/**/lenet_bigdl.pt/*/*.pt"))
@@ -76,12 +59,12 @@ def test_trainings_outlive_what_is_killed(start_training, project):
     killed = time.monotonic()
     wait_for_epochs(project, run, "torch_distributor", before + 2)  # at most the epoch under way was lost
     assert time.monotonic() - killed < 60
-    descendants = psutil.Process(run.pid).children(recursive=True)
-    run.send_signal(signal.SIGKILL)
+    descendants = descendants_of(run)
+    run.kill()
     output = " ".join(finish(run, 10).split())
     assert output.count("training starts again from there") == 2
     assert f"lenet_bigdl: epoch {EPOCHS} of {EPOCHS}" in output
-    assert wait_until(lambda: not [p for p in descendants if p.is_running() and p.status() != "zombie"], 25)
+    assert wait_until(lambda: not alive(descendants), 25), alive(descendants)
     done = epochs_done(project, "torch_distributor")
     assert before + 2 <= done < EPOCHS
     # Nothing half-trained is taken for whole.

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.factories.processes import finish
 from tests.factories.records import make_extraction_record, make_record
+from tests.factories.runtime import SMALL
 
-from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common import configuration
+from cifar_pipelines.common.configuration import load_configuration, parse_params
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment import run
+from cifar_pipelines.experiment import plan, run
 from cifar_pipelines.experiment.choice import best_setting
-from cifar_pipelines.experiment.plan import Experiment, Step, with_params
+from cifar_pipelines.experiment.plan import Experiment, Step, params_of, with_params
 from cifar_pipelines.experiment.runner import StepRunner
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
@@ -79,6 +82,38 @@ def test_mistakes_are_found_before_the_first_step(change, words):
 def test_parameters_are_replaced_by_name():
     assert with_params("train_size=1,seed=2", {"train_size": 5}) == "seed=2,train_size=5"
     assert with_params("", {"a.b": 1}) == "a.b=1"
+
+
+def test_the_parameters_of_an_environment_come_before_those_that_are_given():
+    given = "train_size=600,bigdl_cnn.models.airbench.recipe.epochs=1"
+    text = params_of("test", given)
+    assert text.endswith(given) and text.count("train_size=") == 1 and "parallelism" not in text
+    assert "bigdl_cnn.engines=bigdl," in text
+    under = load_configuration("test")["parameters"]
+    under["subset"]["train_size"] = 600
+    under["bigdl_cnn"] |= {"engines": "bigdl"}
+    under["bigdl_cnn"]["models"]["airbench"]["recipe"]["epochs"] = 1
+    given_anew = load_configuration("exec_2x1", parse_params(text))["parameters"]
+    assert given_anew == under | {"train_size": 600}
+    assert params_of("exec_2x1", given) == given
+    replace(EXPERIMENT, params_text=text).check()
+
+
+def test_the_parameters_of_an_unknown_environment_are_refused():
+    with pytest.raises(UserError, match="Unknown environment 'tests'"):
+        params_of("tests", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "typed"), [(["a", "b"], "a+b"), ("x", "x"), (None, "null"), (True, "true"), (0.5, "0.5")]
+)
+def test_values_are_as_one_types_them(tmp_path, monkeypatch, value, typed):
+    folder = tmp_path / "conf" / "small"
+    folder.mkdir(parents=True)
+    (folder / "parameters.yml").write_text(json.dumps({"block": {"name": value}}))
+    monkeypatch.setattr(configuration, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(plan, "PROJECT_PATH", tmp_path)
+    assert params_of("small", "") == f"block.name={typed}"
 
 
 def test_every_model_is_expected_with_a_digest_of_its_own():
@@ -210,21 +245,19 @@ def test_a_step_that_ends_well_is_done(runner, monkeypatch):
 
 
 @pytest.mark.e2e
-def test_the_experiment_from_images_to_report_and_again(start_python, project):
-    params = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
+def test_the_experiment_from_images_to_report_and_again(start_kedro, project):
     arguments = [
-        *("experiment", "--settings", "exec_1x1", "--pipelines", "ingestion,features"),
-        *("--params", params, "--grow-to", "0"),
+        *("experiment", "--settings", "exec_1x1", "--pipelines", "ingestion,features", "--grow-to", "0"),
+        *("--params-of", "test", "--params", SMALL),
     ]
-    code = "import sys\nfrom kedro.framework.cli.cli import main\nsys.argv[0] = 'kedro'\nmain()"
-    first = start_python(code, *arguments, cwd=project)
-    output, _ = first.communicate(timeout=280)
+    first = start_kedro(*arguments)
+    output = finish(first, 280)
     assert first.returncode == 0, output
     assert "[2/3] exec_1x1, measurement (features): done" in output
     report = (project / "data/08_reporting/comparison/report.md").read_text()
     assert "kmeans_patches" in report
     assert (project / "data/08_reporting/comparison/report.pdf").read_bytes().startswith(b"%PDF")
-    again = start_python(code, *arguments, cwd=project)
-    output, _ = again.communicate(timeout=100)
+    again = start_kedro(*arguments)
+    output = finish(again, 100)
     assert again.returncode == 0, output
     assert output.count("skipped") == 2

@@ -1,136 +1,80 @@
 import re
 import signal
-import time
 
-import psutil
 import pytest
+from tests.factories.processes import alive, descendants_of, executors_of, finish, read_until, wait_until
 
 pytestmark = pytest.mark.e2e
 
-# A runtime on the embedded cluster; the argument is a folder.
-RUNTIME = """
+# A runtime on the embedded cluster with two jobs, of which the second never ends; the argument is a folder.
+TWO_JOBS = """
 import sys, time
 from pathlib import Path
-from cifar_pipelines.common.configuration import load_configuration
-from cifar_pipelines.spark.spark_config import SparkConfig
-from cifar_pipelines.spark.setting import ParallelismSetting
-from cifar_pipelines.spark.session import SparkRuntime, registered_executors
+from cifar_pipelines.spark.session import registered_executors
+from tests.factories.runtime import make_runtime
 
 folder = Path(sys.argv[1])
-config = SparkConfig.from_config(load_configuration()["spark"] | {"log_dir": str(folder)})
 
-def wait_for_release(number):
-    (folder / f"task{number}").touch()
-    while not (folder / "release").exists():
-        time.sleep(0.1)
-    return number
-"""
-LONG_JOB = """
-with SparkRuntime(ParallelismSetting(1, 1, "512m"), config, "test") as runtime:
-    runtime.session.sparkContext.parallelize([0], 1).map(wait_for_release).collect()
-"""
-JOB_THAT_REPORTS = """
-with SparkRuntime(ParallelismSetting(2, 1, "512m"), config, "test") as runtime:
-    total = runtime.session.sparkContext.parallelize(range(4), 4).map(wait_for_release).sum()
-    print("total:", total)
+def wait_for(release):
+    def task(number):
+        (folder / f"{release}{number}").touch()
+        while not (folder / release).exists():
+            time.sleep(0.1)
+        return number
+    return task
+
+with make_runtime(2, 1, "512m", folder) as runtime:
+    context = runtime.session.sparkContext
+    print("total:", context.parallelize(range(4), 4).map(wait_for("first")).sum())
     deadline = time.monotonic() + 30
     while len(ids := [e["id"] for e in registered_executors(runtime.session)]) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    print("executors:", *ids)
+    print("executors:", *ids, "are there")
+    context.parallelize(range(2), 2).map(wait_for("second")).collect()
 """
 
 
-def wait_until(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return condition()
+def test_a_job_survives_the_loss_of_an_executor_and_no_process_that_of_the_driver(start_python, tmp_path):
+    driver = start_python(TWO_JOBS, tmp_path)
+    assert wait_until(lambda: all((tmp_path / f"first{i}").exists() for i in range(2)), 120)
+    executors = executors_of(descendants_of(driver))
+    assert len(executors) == 2
+    executors[0].kill()
+    (tmp_path / "first").touch()
+    seen = read_until(driver, "are there")
+    assert "total: 6" in seen
+    assert re.search(r"^executors: [01] 2 ", seen, re.MULTILINE), seen  # 2 replaces the one that was lost
 
-
-def command(process):
+    assert wait_until(lambda: all((tmp_path / f"second{i}").exists() for i in range(2)), 60)
+    descendants = descendants_of(driver)
+    assert len(executors_of(descendants)) == 2
+    driver.kill()
     try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # it has ended, or its parent has yet to notice that it has
-        return ""
-
-
-def alive(processes):
-    return [process for process in processes if process.is_running() and command(process)]
-
-
-def executors_of(processes):
-    commands = {process: command(process).split() for process in processes}
-    return [
-        process
-        for process, words in commands.items()
-        if words
-        and words[0].endswith("java")
-        and any("CoarseGrainedExecutorBackend" in word for word in words)
-    ]
-
-
-@pytest.fixture
-def start_job(start_python, tmp_path):
-    """Returns a function that starts a job and returns the driver and all its descendants, tasks running."""
-    everything = []
-
-    def start(job, executors):
-        driver = start_python(RUNTIME + job, tmp_path)
-        assert wait_until(lambda: all((tmp_path / f"task{i}").exists() for i in range(executors)), 120)
-        descendants = psutil.Process(driver.pid).children(recursive=True)
-        everything.extend(descendants)
-        assert len(executors_of(descendants)) == executors
-        return driver, descendants
-
-    yield start
-    for process in alive(everything):
-        process.kill()
-
-
-def test_no_process_outlives_a_driver_that_is_killed(start_job):
-    driver, descendants = start_job(LONG_JOB, 1)
-    driver.send_signal(signal.SIGKILL)
-    assert wait_until(lambda: driver.poll() is not None and not alive(descendants), 20), alive(descendants)
-    assert driver.returncode != 0
-
-
-def test_a_job_survives_the_loss_of_an_executor(start_job, tmp_path):
-    driver, descendants = start_job(JOB_THAT_REPORTS, 2)
-    executors_of(descendants)[0].kill()
-    (tmp_path / "release").touch()
-    output, _ = driver.communicate(timeout=90)
-    assert "total: 6" in output, output
-    assert re.search(r"^executors: [01] 2$", output, re.MULTILINE), output  # 2 replaces the one that was lost
-    assert driver.returncode == 0
-
-
-SMALL = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
+        assert wait_until(lambda: driver.poll() is not None and not alive(descendants), 20)
+    finally:
+        for process in alive(descendants):
+            process.kill()
 
 
 @pytest.mark.parametrize("phase", ["Starting Spark", "Learning the dictionary"])
 def test_ctrl_c_ends_a_run_in_every_phase(start_kedro, phase):
-    run = start_kedro("run", "--pipelines", "ingestion,features", "--params", SMALL)
-    seen = ""
-    while phase not in " ".join(seen.split()):
-        line = run.stdout.readline()
-        assert line, seen
-        seen += line
-    descendants = psutil.Process(run.pid).children(recursive=True)
+    small = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
+    run = start_kedro("run", "--pipelines", "ingestion,features", "--env", "test", "--params", small)
+    read_until(run, phase)
+    descendants = descendants_of(run)
     run.send_signal(signal.SIGINT)
-    output, _ = run.communicate(timeout=30)
+    output = finish(run, 60)
     assert run.returncode == 1
     assert "Aborted!" in output
     assert "Traceback" not in output
     assert wait_until(lambda: not alive(descendants), 20), alive(descendants)
 
 
-def test_a_finaliser_that_ctrl_c_meets_prints_nothing(run_python):
+def test_a_finaliser_that_ctrl_c_meets_prints_nothing(run_python, tmp_path):
     code = """
-    from cifar_pipelines.spark.spark_config import SparkConfig
-    from cifar_pipelines.common.configuration import load_configuration
-    from cifar_pipelines.spark.setting import ParallelismSetting
-    from cifar_pipelines.spark.session import SparkRuntime
+    import sys
+    from tests.factories.runtime import make_runtime
 
     class Lost:
         def __init__(self, error):
@@ -138,8 +82,7 @@ def test_a_finaliser_that_ctrl_c_meets_prints_nothing(run_python):
         def __del__(self):
             raise self.error
 
-    config = SparkConfig.from_config(load_configuration()["spark"])
-    runtime = SparkRuntime(ParallelismSetting(1, 1, "512m"), config, "test")
+    runtime = make_runtime(1, 1, "512m", sys.argv[1])
     try:
         runtime._interrupt()
     except KeyboardInterrupt:
@@ -148,5 +91,5 @@ def test_a_finaliser_that_ctrl_c_meets_prints_nothing(run_python):
     print("quiet so far")
     Lost(ValueError("is printed"))
     """
-    before, after = run_python(code).split("quiet so far")
+    before, after = run_python(code, tmp_path).split("quiet so far")
     assert before == "interrupted\n" and "ValueError: is printed" in after

@@ -1,9 +1,11 @@
 import re
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cifar_pipelines.cli import cli
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.setting import (
@@ -258,3 +260,8 @@ def test_every_environment_holds_the_legal_setting_of_its_name(environment):
 def test_there_is_an_environment_for_a_single_core_and_for_the_whole_budget():
     cores = load_configuration()["globals"]["budget"]["cores"]
     assert {"exec_1x1", f"exec_{cores}x1", f"exec_{cores}x{cores}"} <= set(ENVIRONMENTS)
+
+
+def test_settings_lists_the_environments_that_hold_a_setting_alone():
+    result = CliRunner().invoke(cli, ["settings"])
+    assert sorted(re.findall(r"^│ (\w+)", result.output, re.MULTILINE)) == ENVIRONMENTS

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,8 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from tests.factories.processes import finish, read_until, wait_until
+from tests.factories.runtime import SMALL
 
 from cifar_pipelines.common import guardian
 from cifar_pipelines.common.errors import UserError
@@ -21,7 +22,6 @@ from cifar_pipelines.submission import submit as room
 from cifar_pipelines.submission.records import SubmissionRecord, require_submissions
 from cifar_pipelines.submission.submit import Submission, check_run_name, run_submission
 
-SMALL = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
 # Every import of the package leaves a line: the folder of the process, and from where it was imported.
 MARK = """
 import os
@@ -187,21 +187,18 @@ def stop_daemon(process):
     process.wait(timeout=30)
 
 
-def wait_for(folder, pattern, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        text = (folder / "daemon.log").read_text(errors="replace")
-        if match := re.search(pattern, text):
-            return match
-        time.sleep(0.1)
-    raise AssertionError(text)
+def said(folder, pattern):
+    """Waits until a daemon's log says something."""
+    match = wait_until(lambda: re.search(pattern, (folder / "daemon.log").read_text(errors="replace")), 60)
+    assert match, (folder / "daemon.log").read_text(errors="replace")
+    return match
 
 
 @pytest.fixture(scope="module")
 def master(tmp_path_factory):
     folder = tmp_path_factory.mktemp("master")
     process = start_daemon(folder, "127.0.0.1", "master.Master", "--port", "0")
-    yield wait_for(folder, r"Starting Spark master at (spark://\S+)")[1]
+    yield said(folder, r"Starting Spark master at (spark://\S+)")[1]
     stop_daemon(process)
 
 
@@ -215,7 +212,7 @@ def workers(master, tmp_path):
         process = start_daemon(folder, host, "worker.Worker", *offer)
         started.append(SimpleNamespace(host=host, folder=folder, process=process))
     for worker in started:
-        wait_for(worker.folder, "Successfully registered with master")
+        said(worker.folder, "Successfully registered with master")
     yield started
     for worker in started:
         stop_daemon(worker.process)
@@ -234,34 +231,46 @@ def start_submit(start_kedro, master):
     return lambda *more: start_kedro("submit", "--master", master, "--run-name", "roll_4711", *chosen, *more)
 
 
-def finish(process, timeout=120):
-    output, _ = process.communicate(timeout=timeout)
-    return output
+@pytest.fixture
+def imports_of(project, tmp_path):
+    """Returns a function that says from where a Worker's Python processes have imported the package."""
+    file = tmp_path / "imports"
+    file.touch()
+    with (project / "src/cifar_pipelines/__init__.py").open("a") as package:
+        package.write(MARK.format(file=str(file)))
+
+    def imports(worker):
+        lines = [
+            line.split() for line in file.read_text().splitlines() if line.startswith(str(worker.folder))
+        ]
+        return [imported for _, imported in lines]
+
+    return imports
 
 
 @pytest.mark.e2e
-def test_a_submitted_run_is_found_by_its_name_and_bundled(
-    start_submit, start_kedro, project, workers, tmp_path
+def test_a_submitted_run_that_loses_a_worker_goes_on_is_found_by_its_name_and_bundled(
+    start_submit, start_kedro, project, workers, imports_of
 ):
-    imports = tmp_path / "imports"
-    with (project / "src/cifar_pipelines/__init__.py").open("a") as file:
-        file.write(MARK.format(file=str(imports)))
     run = start_submit()
+    assert wait_until(lambda: all(map(imports_of, workers)) or run.poll() is not None, 120)
+    kill(workers[0])
     output = finish(run)
     assert run.returncode == 0, output
     assert "2 executor(s) with 2 core(s) in all are ready" in " ".join(output.split())
+    assert "Exit status: 0 (done)" in output
     application = re.search(r"^Application: (app-\d+-\d+) ", output, re.MULTILINE)[1]
     for worker in workers:  # both took part, with the package that was sent and no other
         assert (worker.folder / "work" / application).is_dir()
-        lines = [line for line in imports.read_text().splitlines() if line.startswith(str(worker.folder))]
-        assert lines and all("cifar_pipelines.zip" in line.split()[1] for line in lines), lines
+        assert all("cifar_pipelines.zip" in Path(file).parts for file in imports_of(worker))
+    (record,) = require_submissions(project, "roll_4711")
+    assert (record.status, lost_executors(project, record)) == ("done", 1)
 
     listed = finish(start_kedro("logs", "roll_4711"))
     log = re.search(rf"  done  {application}  (logs/roll_4711/\S+/submit\.log)$", listed, re.MULTILINE)[1]
     shown = finish(start_kedro("logs", "roll_4711", "--show"))
     assert (project / log).read_text() in shown and application in shown
 
-    (record,) = require_submissions(project, "roll_4711")
     (folder,) = record.spark_logs
     packed = finish(start_kedro("bundle", "roll_4711", "--output", "out/bundle.zip"))
     assert "Wrote out/bundle.zip" in packed, packed
@@ -278,33 +287,24 @@ def test_a_submitted_run_is_found_by_its_name_and_bundled(
     assert f"all {len(names) - 1} files of roll_4711 are as written" in checked
 
 
-@pytest.mark.e2e
-@pytest.mark.parametrize(
-    ("lost", "stall_timeout_s", "words"), [(1, 45, "Exit status: 0 (done)"), (2, 6, "no task ran for 6 s")]
-)
-def test_a_run_that_loses_workers_goes_on_or_ends_clearly(
-    start_submit, project, workers, lost, stall_timeout_s, words
-):
-    spark = project / "conf/base/spark.yml"
-    spark.write_text(
-        re.sub(r"stall_timeout_s: \d+", f"stall_timeout_s: {stall_timeout_s}", spark.read_text())
-    )
-    run = start_submit()
-    seen = ""
-    while "are ready after" not in " ".join(seen.split()):
-        line = run.stdout.readline()
-        assert line, seen
-        seen += line
-    for worker in workers[:lost]:
-        kill(worker)
-    started = time.monotonic()
-    output = " ".join((seen + finish(run)).split())
-    assert time.monotonic() - started < 100
-    assert words in output, output
-    (record,) = require_submissions(project, "roll_4711")
-    assert (record.status, run.returncode) == (("done", 0) if lost == 1 else ("failed", 1))
+def lost_executors(project, record):
     (events,) = project.glob(f"{record.spark_logs[0]}/event_log/app-*")
-    assert events.read_text().count("SparkListenerExecutorRemoved") == lost
+    return events.read_text().count("SparkListenerExecutorRemoved")
+
+
+@pytest.mark.e2e
+def test_a_run_that_loses_all_workers_ends_clearly(start_submit, project, workers):
+    spark = project / "conf/base/spark.yml"
+    spark.write_text(re.sub(r"stall_timeout_s: \d+", "stall_timeout_s: 6", spark.read_text()))
+    run = start_submit()
+    seen = read_until(run, "are ready after")
+    for worker in workers:
+        kill(worker)
+    output = " ".join((seen + finish(run, 100)).split())
+    assert "no task ran for 6 s" in output, output
+    assert run.returncode == 1
+    (record,) = require_submissions(project, "roll_4711")
+    assert (record.status, lost_executors(project, record)) == ("failed", 2)
 
 
 @pytest.mark.e2e

@@ -1,0 +1,16 @@
+"""Spark runtimes for the tests; processes of a test import it too."""
+
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.spark.session import SparkRuntime
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.spark_config import SparkConfig
+
+_DICTIONARY = "features.options.kmeans_patches"
+# Parameters of a run of a few seconds: learning the dictionary would take most of its time.
+SMALL = f"train_size=60,test_size=20,{_DICTIONARY}.centroids=8,{_DICTIONARY}.patches=2000"
+
+
+def make_runtime(cores, executor_cores, memory, log_dir, jars=(), **changes) -> SparkRuntime:
+    """A runtime with the project's configuration of Spark; it is not started yet."""
+    config = SparkConfig.from_config(load_configuration()["spark"] | {"log_dir": str(log_dir)} | changes)
+    return SparkRuntime(ParallelismSetting(cores, executor_cores, memory), config, "tests", jars)
