@@ -318,13 +318,14 @@ def spark_hooks(project):
     stopped = []
     made = hooks.SparkHooks()
     made._runtime = SimpleNamespace(
-        log_dir=project / "logs" / "run", stop=lambda: stopped.append(True), watch=None
+        log_dir=project / "logs" / "run", stop=lambda: stopped.append(True), watch=None, session="runs"
     )
     cluster = SimpleNamespace(application_id=logs.APPLICATION_ID, setting="exec_2x2")
     made._context = SimpleNamespace(run_id="the-run", cluster=cluster)
     catalog = DataCatalog(
         {name: RunRecordsDataset(path=str(project / name)) for name in ("run_records", "applications")}
     )
+    made._catalog = catalog
     record = make_record(fit_s=(6.5,), run_id="the-run") | {"job_groups": [FIT]}
     name = "exec_2x2/{0}.json/{1}/{0}"
     catalog.save("run_records", {name.format("a", "the-run"): record})
@@ -337,24 +338,32 @@ def test_a_log_that_cannot_be_read_is_warned_of(spark_hooks, project, caplog):
     log_file = project / "logs" / "run" / "event_log" / logs.APPLICATION_ID
     log_file.write_text("nothing\n")
     with caplog.at_level(logging.WARNING):
-        spark_hooks.hooks.after_pipeline_run(spark_hooks.catalog)
+        spark_hooks.hooks.after_pipeline_run()
     assert "Where the time went is not known" in caplog.text and "is no event log" in caplog.text
     assert not spark_hooks.catalog.load("applications")
 
 
 def test_without_a_log_nothing_is_written(spark_hooks, project, caplog):
     (project / "logs" / "run" / "event_log" / logs.APPLICATION_ID).unlink()
-    spark_hooks.hooks.after_pipeline_run(spark_hooks.catalog)
+    spark_hooks.hooks.after_pipeline_run()
     assert not spark_hooks.catalog.load("applications") and not caplog.records
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_hook_writes_after_spark_has_stopped(spark_hooks, fails):
     if fails:
-        spark_hooks.hooks.on_pipeline_error(ValueError("of a node"), spark_hooks.catalog)
+        spark_hooks.hooks.on_pipeline_error(ValueError("of a node"))
     else:
-        spark_hooks.hooks.after_pipeline_run(spark_hooks.catalog)
+        spark_hooks.hooks.after_pipeline_run()
     ((name, load),) = spark_hooks.catalog.load("applications").items()
     assert name == "exec_2x2/the-run" and load()["groups"][0]["wall_s"] == 6.5
     spark_hooks.hooks._stop()  # what happens at exit: nothing is left to do
     assert len(spark_hooks.stopped) == 1
+
+
+@pytest.mark.parametrize("waiting", [set(), {"a node that needs Spark"}])
+def test_a_node_that_reads_where_the_time_went_sees_the_run_that_it_is_part_of(spark_hooks, waiting):
+    spark_hooks.hooks._waiting = waiting
+    spark_hooks.hooks.before_dataset_loaded("applications", SimpleNamespace(tags=set(), name="join"))
+    assert list(spark_hooks.catalog.load("applications")) == ["exec_2x2/the-run"]
+    assert len(spark_hooks.stopped) == (not waiting)  # Spark ends only when no node needs it any more

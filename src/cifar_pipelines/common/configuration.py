@@ -18,7 +18,7 @@ CONFIG_LOADER_ARGS = {
     "custom_resolvers": RESOLVERS,
 }
 # Blocks that take any name, which their owner checks: a source, an extractor, a classifier, a network.
-OPEN_BLOCKS = ("source_options", "*.options", "*.params")
+OPEN_BLOCKS = ("source_options", "features.options", "*.*.*.options", "*.*.*.params")
 
 _of_run: dict[str, Any] | None = None
 

@@ -12,7 +12,7 @@ from sklearn.metrics import (
 )
 
 from cifar_pipelines.judging.outcomes import pack_outcomes
-from cifar_pipelines.judging.predictions import check_predictions
+from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
 from cifar_pipelines.judging.statistics import expected_calibration_error, wilson_interval
 
 
@@ -69,8 +69,20 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
         result["roc_auc_reason"] = (
             f"No test image of {_some(absent)}: the area under the ROC curve of an absent class is not defined."
         )
-    each = precision_recall_fscore_support(truth, predicted, labels=classes, average=None, zero_division=0)
-    result["per_class"] = [
+    result["per_class"] = _per_class(checked, class_names, areas)
+    result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=classes).tolist()
+    result["outcomes"] = pack_outcomes(checked.image_id, checked.correct)
+    return result
+
+
+def _per_class(
+    checked: CheckedPredictions, class_names: Sequence[str], areas: Sequence[float | None]
+) -> list[dict]:
+    """Returns the scores of each class."""
+    each = precision_recall_fscore_support(
+        checked.label, checked.prediction, labels=np.arange(len(class_names)), average=None, zero_division=0
+    )
+    return [
         {
             "class_name": str(name),
             "precision": float(precision),
@@ -81,9 +93,6 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
         }
         for name, precision, recall, f1, support, area in zip(class_names, *each, areas, strict=True)
     ]
-    result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=classes).tolist()
-    result["outcomes"] = pack_outcomes(checked.image_id, checked.correct)
-    return result
 
 
 def _one_vs_rest_area(positive: np.ndarray, score: np.ndarray) -> float | None:
