@@ -20,6 +20,7 @@ EXPERIMENT = Experiment(("exec_1x1", "exec_2x2"), PIPELINES, 2, "train_size=60")
 def record(model, family, digest, fit_s, accuracy=0.5, margin=0.05):
     score = {"value": accuracy, "low": accuracy - margin, "high": accuracy + margin}
     return {
+        "run_id": digest,
         "model": model,
         "family": family,
         "configuration": digest,

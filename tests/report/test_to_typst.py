@@ -10,8 +10,8 @@ from cifar_pipelines.report.document.blocks import (
     Code,
     Document,
     Figure,
-    Heading,
     Paragraph,
+    Section,
     Span,
     missing,
     say,
@@ -38,9 +38,7 @@ def everything(text):
         Span(text, target=f"https://{text}"), Span(text, target=f"#{text}"), Span(text, anchor=text),
     )  # fmt: skip
     return document_of(
-        Heading(1, spans[:-1]),
-        Heading(2, (Span(text),)),
-        Paragraph(spans[:-1]),
+        Section("s", text, (Section("t", text, (Paragraph(spans[:-1]),)),)),
         missing(text, text),
         Bullets(((Paragraph(spans[:-1]), table([text], [[text]])), (say(text),)), ordered=True),
         table([text, text], [[spans[:-1], (spans[-1],)]]),

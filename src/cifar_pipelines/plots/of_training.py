@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from cifar_pipelines.plots.registry import comparison_plot
 from cifar_pipelines.plots.style import (
     GREY,
     LINE_STYLES,
@@ -78,7 +79,7 @@ def plot_histories(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
     """
     figure, axes = new_figure(1, 2, size=(11, 4.2), title=title)
     if not histories:
-        for ax, text in zip(axes[0], ("No CNN was trained yet.", ""), strict=True):
+        for ax, text in zip(axes[0], ("No network was trained yet.", ""), strict=True):
             message(ax, text)
         return figure
     by_epoch, by_time = axes[0]
@@ -95,6 +96,12 @@ def plot_histories(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
     return figure
 
 
+@comparison_plot(
+    "learning_curves",
+    "Learning curves",
+    section="learning",
+    inputs=["comparison_histories", "comparison_table"],
+)
 def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draws the validation curves of every network under every setting, by epoch and by time.
 

@@ -76,6 +76,7 @@ class Candidate:
         accuracy: Accuracy of the newest run.
         low: Lower end of its interval.
         high: Upper end.
+        run_ids: The runs that it was measured in.
     """
 
     setting: str
@@ -84,6 +85,7 @@ class Candidate:
     accuracy: float
     low: float
     high: float
+    run_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,9 @@ def best_setting(records: Mapping[str, list[dict[str, Any]]]) -> Choice | None:
             continue
         times = [seconds for run in runs for seconds in run["timings"]["fit_s"]]
         score = runs[-1]["metrics"]["accuracy"]
-        candidates.append(
-            Candidate(setting, median(times), len(times), score["value"], score["low"], score["high"])
-        )
+        accuracy = (score["value"], score["low"], score["high"])
+        ids = tuple(run["run_id"] for run in runs)
+        candidates.append(Candidate(setting, median(times), len(times), *accuracy, ids))
     if not candidates:
         return None
     candidates.sort(key=lambda one: one.fit_s)

@@ -18,10 +18,12 @@ from cifar_pipelines.report.document.blocks import (
     Span,
     Table,
     anchors,
+    flat,
     plain,
     png_size,
     printable,
     right_aligned,
+    shown_target,
 )
 
 TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
@@ -111,7 +113,7 @@ def to_typst(document: Document) -> tuple[str, dict[str, bytes]]:
     known = anchors(document.blocks)
     figures: dict[str, bytes] = {}
     names = f"#let title = {quote(document.title)}\n#let date = {quote(document.date)}\n"
-    body = "\n\n".join(_block(block, known, figures) for block in document.blocks)
+    body = "\n\n".join(_block(block, known, figures) for block in flat(document.blocks))
     lead = "\n\n".join(_block(block, known, figures) for block in document.lead)
     source = f"{names}#set document(title: title)\n{PREAMBLE}{TITLE}\n{lead}\n{CONTENTS}\n{body}\n"
     return source, figures
@@ -128,9 +130,9 @@ def breakable(text: str) -> str:
     return _LONG.sub(lambda found: "\u200b".join(_PARTS.findall(found[0])), text)
 
 
-def _block(block: Block, known: set[str], figures: dict[str, bytes]) -> str:
+def _block(block: Block | Heading, known: set[str], figures: dict[str, bytes]) -> str:
     if isinstance(block, Heading):
-        return f"#heading(level: {block.level}, {_content(block.spans, known)})"
+        return f"#heading(level: {block.level}, {_content((Span(block.title),), known)})"
     if isinstance(block, Paragraph):
         return f"#{'missing' if block.missing else 'par'}({_content(block.spans, known)})"
     if isinstance(block, Bullets):
@@ -202,10 +204,9 @@ def _span(span: Span, known: set[str]) -> str:
     text = quote(breakable(span.text))
     for wanted, function in ((span.code, "mono"), (span.emphasis, "emph"), (span.strong, "strong")):
         text = f"{function}({text})" if wanted else text
-    if span.target and not span.target.startswith("#"):
-        text = f"link({quote(span.target)}, {text})"
-    elif span.target and span.target[1:] in known:
-        text = f"link(label({quote(span.target[1:])}), {text})"
+    if target := shown_target(span, known):
+        where = f"label({quote(target[1:])})" if target.startswith("#") else quote(target)
+        text = f"link({where}, {text})"
     if span.anchor:
         text = f"[#{text}; #label({quote(span.anchor)})]"
     return f"#{text};"

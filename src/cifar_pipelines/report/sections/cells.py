@@ -1,52 +1,45 @@
-"""Markdown tables of the comparison report, and what their cells say."""
+"""Tables of the report from rows of a frame, and what their cells say."""
 
 from collections.abc import Callable, Mapping
 
 import pandas as pd
 
 from cifar_pipelines.records.summary import marks
+from cifar_pipelines.report.document.blocks import Spans, Table, table
+from cifar_pipelines.report.references import reference
 
-Columns = Mapping[str, Callable[[pd.Series], object]]
+Write = Callable[[pd.Series], object]
+Columns = Mapping[str, Write]
 
 
-def markdown_table(rows: pd.DataFrame, columns: Columns) -> str:
-    """Writes rows as a Markdown table.
+def table_of(rows: pd.DataFrame, columns: Columns) -> Table:
+    """Writes rows as a table.
 
     Args:
         rows: The rows.
-        columns: For each heading, what to write of a row.
-
-    Returns:
-        The table, without a final line break.
+        columns: For each heading, what to write of a row; a missing value becomes a dash.
     """
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(cell(write(row)) for write in columns.values()) for _, row in rows.iterrows()]
-    return "\n".join(f"| {line} |" for line in lines)
+    return table(list(columns), ([write(row) for write in columns.values()] for _, row in rows.iterrows()))
 
 
-def cell(value: object) -> str:
-    """Writes a value into a cell; a missing one as a dash."""
-    return "–" if value is None or value != value else str(value).replace("|", "\\|").replace("\n", " ")
-
-
-def text(column: str) -> Callable[[pd.Series], object]:
+def text(column: str) -> Write:
     """Returns what writes one value of a row."""
     return lambda row: row[column]
 
 
-def number(column: str, form: str) -> Callable[[pd.Series], object]:
+def number(column: str, form: str) -> Write:
     """Returns what writes one number of a row."""
     return lambda row: None if pd.isna(row[column]) else format(row[column], form)
 
 
-def pair(
-    first: Callable[[pd.Series], object], second: Callable[[pd.Series], object], between: str = " / "
-) -> Callable[[pd.Series], object]:
+def pair(first: Write, second: Write, between: str = " / ") -> Write:
     """Returns what writes two values of a row into one cell; a dash where both are missing."""
 
     def write(row: pd.Series) -> str | None:
         both = first(row), second(row)
-        return None if both == (None, None) else between.join(map(cell, both))
+        return (
+            None if both == (None, None) else between.join("–" if one is None else str(one) for one in both)
+        )
 
     return write
 
@@ -66,3 +59,8 @@ def seconds(row: pd.Series) -> str:
 def marked(row: pd.Series) -> str:
     """Writes what makes the time of a row doubtful."""
     return ", ".join(marks(row))
+
+
+def behind(row: pd.Series) -> Spans:
+    """Writes a reference to the records behind a row."""
+    return reference(row["records"])

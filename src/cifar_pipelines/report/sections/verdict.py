@@ -1,35 +1,60 @@
 """What the measurements say, in sentences, and what they do not say."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import pandas as pd
 
 from cifar_pipelines.records.summary import BUSY_HOST, put_together, trained
+from cifar_pipelines.report.document.blocks import Section, bullets, spans, strong
 from cifar_pipelines.report.sections.ranking import fastest_of_each_model, listed, most_accurate
+from cifar_pipelines.report.studies import words_for
 
 TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
+ACCURACY, FIT_TIME, FIT_TIME_OVER_ALL = "accuracy", "fit_time", "fit_time_over_all"
+RESOURCES, CAUTIONS = "resources", "cautions"
 
 
-def verdict(rows: pd.DataFrame) -> dict[str, str]:
+class Topic(NamedTuple):
+    """A conclusion: a key (`FIT_TIME` is that of one model, and there is one per model), a title, sentences."""
+
+    key: str
+    title: str
+    text: str
+
+
+def verdict(rows: pd.DataFrame) -> tuple[Topic, ...]:
     """Says which model and which setting did best.
 
     Accuracies are ranked by `most_accurate`. Two times are called a tie when they differ by less than the
     spread (maximum - minimum) of their repeats or, when one of them was measured once only, by less than 10 %.
 
     Args:
-        rows: The rows of one section of a summary, with the columns of `add_scaling`.
+        rows: The rows of one study, with the columns of `add_scaling`.
 
     Returns:
-        A paragraph by topic, in reading order.
+        The conclusions, in reading order.
     """
     models = trained(rows)
     if models.empty:
-        return {"Accuracy": "No trained model is among the run records, so there is nothing to rank yet."}
-    return {
-        "Accuracy": most_accurate(models),
-        **{f"Training time of {label}": _fastest_of_model(group) for label, group in models.groupby("label")},
-        "Training time over all": _fastest_over_all(models),
-        "Resource use": _resources(models),
-        "Cautions": _cautions(rows),
-    }
+        nothing = "No trained model is among the run records, so there is nothing to rank yet."
+        return (Topic(ACCURACY, "Accuracy", nothing),)
+    return (
+        Topic(ACCURACY, "Accuracy", most_accurate(models)),
+        *(
+            Topic(FIT_TIME, f"Training time of {label}", _fastest_of_model(group))
+            for label, group in models.groupby("label")
+        ),
+        Topic(FIT_TIME_OVER_ALL, "Training time over all", _fastest_over_all(models)),
+        Topic(RESOURCES, "Resource use", _resources(models)),
+        Topic(CAUTIONS, "Cautions", _cautions(rows)),
+    )
+
+
+def verdict_section(topics: Iterable[Topic], title: str = "Verdict") -> Section:
+    """Lists conclusions, as a section."""
+    items = bullets(spans(strong(f"{topic.title}."), f" {topic.text}") for topic in topics)
+    return Section("verdict", title, (items,) if items.items else ())
 
 
 def time_tie(one: pd.Series, other: pd.Series) -> str | None:
@@ -80,7 +105,7 @@ def _fastest_over_all(models: pd.DataFrame) -> str:
     # By family: a slow network would decide the total of all, one that was measured less would prevent it.
     for family, rows in models.groupby("family", sort=False):
         if (n_models := rows["label"].nunique()) > 1:
-            what = _FAMILIES.get(family, f"models of {family}") if several else "models"
+            what = words_for(family) if several else "models"
             text.append(_shortest_total(rows, f"all {n_models} {what}"))
     if models["extract_s"].notna().any():
         text.append(
@@ -88,9 +113,6 @@ def _fastest_over_all(models: pd.DataFrame) -> str:
             + ("; networks that read images need none." if models["network"].notna().any() else ".")
         )
     return " ".join(text)
-
-
-_FAMILIES = {"spark_ml": "models of Spark ML", "cnn": "CNNs"}
 
 
 def _shortest_total(models: pd.DataFrame, those: str) -> str:
