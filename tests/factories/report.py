@@ -76,7 +76,7 @@ def rows_of(blocks) -> list[dict[str, str]]:
 def items_of(blocks) -> list[str]:
     """The text of the items of all lists among blocks."""
     lists = [block for block in blocks if isinstance(block, Bullets)]
-    return [text_of(item) for block in lists for item in block.items]
+    return [plain(item) for block in lists for item in block.items]
 
 
 def text_of(blocks) -> str:
@@ -88,7 +88,7 @@ def text_of(blocks) -> str:
         elif isinstance(block, Paragraph):
             lines.append(plain(block.spans))
         elif isinstance(block, Bullets):
-            lines += [text_of(item) for item in block.items]
+            lines += map(plain, block.items)
         elif isinstance(block, Table):
             lines += [" | ".join(plain(cell) for cell in row) for row in (block.header, *block.rows)]
         elif isinstance(block, Figure):

@@ -26,7 +26,7 @@ from cifar_pipelines.report.document.blocks import Figure, Paragraph, Section, T
 from cifar_pipelines.report.document.to_html import to_html
 from cifar_pipelines.report.document.to_markdown import to_markdown
 from cifar_pipelines.report.document.to_typst import to_pdf
-from cifar_pipelines.report.references import reference
+from cifar_pipelines.report.sections.cells import reference
 
 LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
 

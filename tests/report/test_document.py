@@ -4,7 +4,6 @@ from hypothesis import strategies as st
 from tests.factories.report import make_png
 
 from cifar_pipelines.report.document.blocks import (
-    Bullets,
     Heading,
     Paragraph,
     Section,
@@ -12,9 +11,7 @@ from cifar_pipelines.report.document.blocks import (
     anchors,
     bullets,
     code,
-    file_link,
     flat,
-    plain,
     png_size,
     printable,
     right_aligned,
@@ -35,7 +32,7 @@ def test_sentences_are_joined_from_texts_and_spans():
         Span("a "), Span("b", strong=True), Span("c"), Span("d", code=True),
     )  # fmt: skip
     assert say("a ", strong("b")) == Paragraph((Span("a "), Span("b", strong=True)))
-    assert bullets(["a", spans("b", "c")]).items == ((say("a"),), (say("b", "c"),))
+    assert bullets(["a", spans("b", "c")]).items == (spans("a"), spans("b", "c"))
 
 
 def test_sections_are_laid_out_by_depth_and_those_without_a_title_add_none():
@@ -46,11 +43,16 @@ def test_sections_are_laid_out_by_depth_and_those_without_a_title_add_none():
     ]
 
 
-def test_every_block_is_met_wherever_it_stands():
-    nested = Bullets(((say("item"), table(["a"], [[(Span("r1", anchor="r1"),)]])),))
-    met = list(walk([Section("s", "S", (OUTER, nested))]))
-    assert {block.key for block in met if isinstance(block, Section)} == {"s", "outer", "inner", "silent"}
-    assert say("item") in met and anchors([Section("s", "S", (nested,))]) == {"r1"}
+def test_every_block_and_every_anchor_is_met_wherever_it_stands():
+    r1, r2, r3 = (Span(name, anchor=name) for name in ("r1", "r2", "r3"))
+    blocks = [Section("s", "S", (OUTER, bullets([r1]), table(["a"], [[(r2,)]]), say(r3)))]
+    assert {block.key for block in walk(blocks) if isinstance(block, Section)} == {
+        "s",
+        "outer",
+        "inner",
+        "silent",
+    }
+    assert anchors(blocks) == {"r1", "r2", "r3"}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,6 @@ def test_every_block_is_met_wherever_it_stands():
 )
 def test_a_document_outside_of_the_project_links_the_web_and_itself_alone(target, shown):
     assert shown_target(Span("x", target=target), {"r1"}) == (target if shown else None)
-    assert plain((file_link("docs/a.md"), file_link("docs/a.md", "b"))) == "docs/a.mdb"
 
 
 @given(st.text(st.characters()))

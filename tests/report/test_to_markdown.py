@@ -7,8 +7,6 @@ from markdown_it import MarkdownIt
 from tests.factories.report import make_png
 
 from cifar_pipelines.report.document.blocks import (
-    Bullets,
-    Code,
     Document,
     Figure,
     Paragraph,
@@ -16,7 +14,6 @@ from cifar_pipelines.report.document.blocks import (
     Span,
     bullets,
     code,
-    file_link,
     missing,
     printable,
     say,
@@ -81,17 +78,23 @@ def test_what_nobody_escapes_stays_readable():
 
 def test_sections_lists_and_figures():
     inner = Section("inner", "Inner", (Figure(make_png(), "A plot", "a plot.png"),))
-    items = Bullets(((say("a"), bullets(["b"])), (say("c"),)))
-    text = text_of(Section("outer", "Outer", (items, inner)), Code("kedro run"))
-    assert text == (
-        "# Title\n\n## Outer\n\n- a\n\n  - b\n- c\n\n### Inner\n\n![A plot](a%20plot.png)\n\n```\nkedro run\n```\n"
-    )
+    text = text_of(Section("outer", "Outer", (bullets(["a", strong("b")]), inner)))
+    assert text == "# Title\n\n## Outer\n\n- a\n- **b**\n\n### Inner\n\n![A plot](a%20plot.png)\n"
 
 
 def test_links_lead_to_the_web_and_to_files_of_the_project_and_references_are_text():
     web, record = Span("on the web", target="https://example.org/a"), Span("r1", target="#r1")
     text = text_of(
-        Paragraph((web, Span(" "), file_link("docs/a.md"), Span(" "), record, Span("r1", anchor="r1")))
+        Paragraph(
+            (
+                web,
+                Span(" "),
+                Span("docs/a.md", target="docs/a.md"),
+                Span(" "),
+                record,
+                Span("r1", anchor="r1"),
+            )
+        )
     )
     assert "[on the web](https://example.org/a) [docs/a.md](../docs/a.md) r1r1" in text
 

@@ -7,7 +7,6 @@ from tests.factories.report import make_png
 
 from cifar_pipelines.report.document.blocks import (
     Bullets,
-    Code,
     Document,
     Figure,
     Paragraph,
@@ -40,9 +39,8 @@ def everything(text):
     return document_of(
         Section("s", text, (Section("t", text, (Paragraph(spans[:-1]),)),)),
         missing(text, text),
-        Bullets(((Paragraph(spans[:-1]), table([text], [[text]])), (say(text),)), ordered=True),
+        Bullets((spans[:-1], (Span(text),))),
         table([text, text], [[spans[:-1], (spans[-1],)]]),
-        Code(text),
         Figure(make_png(), text),
         title=text,
     )

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -27,21 +27,14 @@ from cifar_pipelines.report.sections.time import components
 from cifar_pipelines.report.sections.verdict import verdict
 from cifar_pipelines.report.studies import Study, number_records, with_numbers
 
-
-class SurveyedClassifier(NamedTuple):
-    """A classifier of Spark ML, and what it supports, in words."""
-
-    name: str
-    multiclass: str
-    probabilities: str
-    features: str
+SURVEYED = ("name", "multiclass", "probabilities", "features")
 
 
 class Survey(NamedTuple):
-    """What the installed Spark ML offers; see `kedro classifiers`."""
+    """What the installed Spark ML offers: its version, and the `SURVEYED` facts of every classifier, in words."""
 
     pyspark: str
-    classifiers: tuple[SurveyedClassifier, ...]
+    classifiers: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -86,10 +79,9 @@ class Content:
             title: Another title, such as "" for none; None for its own.
         """
         section = self.study.sections.get(key) or self.sections.get(key)
-        shown = () if section is None else (section,)
         if section is not None and title is not None:
-            shown = (Section(key, title, section.blocks),)
-        return (*shown, *self.figures.get(key, ()))
+            section = replace(section, title=title)
+        return (*filter(None, [section]), *self.figures.get(key, ()))
 
 
 def make_content(
@@ -167,31 +159,21 @@ def _by_key(*made: Section | None) -> Mapping[str, Section]:
 def _survey(file: Path) -> Survey | None:
     """Reads what `kedro classifiers` left; None where it was not asked or the file is none of its."""
     try:
-        content = _json(file)
-        listed = tuple(
-            SurveyedClassifier(*(row[name] for name in SurveyedClassifier._fields))
-            for row in content["classifiers"]
-        )
+        content = json.loads(file.read_text())
+        listed = tuple(tuple(row[name] for name in SURVEYED) for row in content["classifiers"])
         return Survey(content["pyspark"], listed) if listed else None
-    except (KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _choice(file: Path) -> Choice | None:
     """Reads what an experiment chose; None where it made no choice or the file is none of its."""
     try:
-        choice = _json(file)["choice"]
+        choice = json.loads(file.read_text())["choice"]
         candidates = tuple(
             Candidate(**one | {"run_ids": tuple(one.get("run_ids", ()))}) for one in choice["candidates"]
         )
         best = next(one for one in candidates if one.setting == choice["best"]["setting"])
         return Choice(best, candidates, tuple(choice["less_accurate"]), choice["reason"])
-    except (KeyError, TypeError, StopIteration):
-        return None
-
-
-def _json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

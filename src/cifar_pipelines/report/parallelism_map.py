@@ -9,9 +9,9 @@ from typing import NamedTuple
 from cifar_pipelines.report.document.blocks import (
     Document,
     Section,
+    Span,
     code,
     emphasis,
-    file_link,
     say,
     spans,
     strong,
@@ -45,7 +45,7 @@ def parallel_places(package: Path = PACKAGE) -> Iterator[Place]:
 def parallelism(package: Path = PACKAGE) -> Section:
     """The section with the table of all marks."""
     rows = [
-        (spans(file_link(f"src/{package.name}/{place.file}", place.file), ", ", code(place.function)), place.who, place.what)
+        (spans(Span(place.file, target=f"src/{package.name}/{place.file}"), ", ", code(place.function)), place.who, place.what)
         for place in parallel_places(package)
     ]  # fmt: skip
     introduction = say(

@@ -6,6 +6,7 @@ functions at the end, and nowhere else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +70,10 @@ class Study:
         """The families of its trained models."""
         return sorted(set(self.used["family"]) - {EXTRACTION})
 
-    def latest(self, family: str) -> list[pd.Series]:
+    def latest(self, family: str) -> pd.DataFrame:
         """The newest record of every model of a family, by label."""
         used = self.used[self.used["family"] == family]
-        newest = used.groupby("label", sort=True).tail(1).sort_values("label")
-        return [record for _, record in newest.iterrows()]
+        return used.groupby("label").tail(1).sort_values("label")
 
     def best(self) -> pd.Series | None:
         """The newest record of the most accurate model; None where none was trained."""
@@ -92,11 +92,11 @@ def number_records(records: pd.DataFrame, comparison_table: pd.DataFrame) -> pd.
         comparison_table: What `compare_runs` made of it.
 
     Returns:
-        The records with the columns `number` (from 1) and `label`: the model's name in the comparison, missing where
-        the record is not in it.
+        The records with the columns `records` (their numbers, from 1: of a record its own) and `label`: the model's
+        name in the comparison, missing where the record is not in it.
     """
     ordered = records.sort_values(["created", "run_id", "record"], ignore_index=True)
-    ordered["number"] = range(1, len(ordered) + 1)
+    ordered["records"] = [(number,) for number in range(1, len(ordered) + 1)]
     key = [*SECTION, *MODEL, "setting", "params_digest"]
     return ordered.merge(comparison_table[[*key, "label"]].drop_duplicates(key), on=key, how="left")
 
@@ -104,7 +104,7 @@ def number_records(records: pd.DataFrame, comparison_table: pd.DataFrame) -> pd.
 def with_numbers(comparison_table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """Adds to every row the numbers of the records behind it, oldest first, as the column `records`."""
     key = [*SECTION, "label", "setting"]
-    numbers = records.groupby(key)["number"].agg(tuple).rename("records")
+    numbers = records.groupby(key)["records"].agg(lambda numbers: tuple(chain(*numbers)))
     return comparison_table.merge(numbers, on=key, how="left")
 
 

@@ -30,7 +30,10 @@ def create_pipeline(
                 nodes.compare_runs,
                 inputs=list(run_records),
                 outputs=[
-                    *("comparison_table", "comparison_histories", "comparison_left_out", "comparison_records")
+                    "comparison_table",
+                    "comparison_histories",
+                    "comparison_left_out",
+                    "comparison_records",
                 ],
                 name="compare_runs",
             ),
@@ -43,9 +46,7 @@ def create_pipeline(
             node(
                 join_applications,
                 inputs=["applications", "comparison_table"],
-                outputs=[
-                    *("comparison_components", "comparison_timeline", "comparison_applications_left_out")
-                ],
+                outputs=["comparison_components", "comparison_timeline", "comparison_applications_left_out"],
                 name="join_applications",
             ),
             *(
@@ -55,14 +56,9 @@ def create_pipeline(
             node(
                 make_content,
                 inputs=[
-                    "comparison_table",
-                    "comparison_records",
-                    "comparison_left_out",
-                    "comparison_applications_left_out",
-                    "comparison_forecasts",
-                    "comparison_components",
-                    "reporting_folder",
-                    *(plot.dataset for plot in plots),
+                    *("comparison_table", "comparison_records", "comparison_left_out"),
+                    *("comparison_applications_left_out", "comparison_forecasts", "comparison_components"),
+                    *("reporting_folder", *(plot.dataset for plot in plots)),
                 ],
                 outputs="comparison_content",
                 name="make_report_content",

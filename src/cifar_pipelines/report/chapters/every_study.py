@@ -1,7 +1,7 @@
 """The chapter that tells all that the comparison found, study by study."""
 
 from cifar_pipelines.report.content import Content
-from cifar_pipelines.report.document.blocks import Block, Document, Section, file_link, say
+from cifar_pipelines.report.document.blocks import Block, Document, Section, Span, say
 from cifar_pipelines.report.sections.about import identity, left_out, reading, sources
 from cifar_pipelines.report.sections.verdict import verdict_section
 
@@ -27,7 +27,11 @@ def tell_every_study(content: Content) -> Document:
         for study in content.studies
     ]
     plots = Section("plots", "Plots", tuple(figure for part in content.figures.values() for figure in part))
-    marks = say("Every place is marked in the code and listed in ", file_link("docs/parallelism.md"), ".")
+    marks = say(
+        "Every place is marked in the code and listed in ",
+        Span("docs/parallelism.md", target="docs/parallelism.md"),
+        ".",
+    )
     blocks = [
         *studies,
         *content.sections.values(),

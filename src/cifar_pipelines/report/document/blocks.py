@@ -5,6 +5,8 @@ import struct
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import TypeAlias
 
 _NUMBER = re.compile(r"[<>~≈]?[+\-−±]?[\d.,]+ ?(%|s|ms|kB|MB|GB)?")
@@ -35,6 +37,7 @@ class Span:
 
 
 Spans: TypeAlias = tuple[Span, ...]
+strong, emphasis, code = (partial(Span, **{look: True}) for look in ("strong", "emphasis", "code"))
 Words: TypeAlias = "str | Span | Spans"
 
 
@@ -48,10 +51,9 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list; every item is a few blocks."""
+    """A list."""
 
-    items: tuple[tuple["Block", ...], ...]
-    ordered: bool = False
+    items: tuple[Spans, ...]
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,6 @@ class Figure:
     png: bytes
     caption: str
     name: str = ""
-
-
-@dataclass(frozen=True)
-class Code:
-    """Lines of code."""
-
-    text: str
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class Heading:
     title: str
 
 
-Block: TypeAlias = Section | Paragraph | Bullets | Table | Figure | Code
+Block: TypeAlias = Section | Paragraph | Bullets | Table | Figure
 Blocks: TypeAlias = tuple[Block, ...]
 
 
@@ -133,31 +128,10 @@ def plain(spans: Iterable[Span]) -> str:
 
 def spans(*parts: Words) -> Spans:
     """Joins texts, spans and tuples of spans."""
-    return tuple(
-        span
-        for part in parts
-        for span in ((Span(part),) if isinstance(part, str) else (part,) if isinstance(part, Span) else part)
-    )
-
-
-def strong(text: str) -> Span:
-    """Makes a bold span."""
-    return Span(text, strong=True)
-
-
-def emphasis(text: str) -> Span:
-    """Makes an italic span."""
-    return Span(text, emphasis=True)
-
-
-def code(text: str) -> Span:
-    """Makes a span of code."""
-    return Span(text, code=True)
-
-
-def file_link(path: str, text: str | None = None) -> Span:
-    """Makes a span that leads to a file of the project, by its path from the project's folder."""
-    return Span(text or path, target=path)
+    joined: Spans = ()
+    for part in parts:
+        joined += (Span(part),) if isinstance(part, str) else (part,) if isinstance(part, Span) else part
+    return joined
 
 
 def say(*parts: Words) -> Paragraph:
@@ -176,8 +150,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
 
 def bullets(items: Iterable[Words]) -> Bullets:
-    """Makes a list with a paragraph in each item."""
-    return Bullets(tuple((say(item),) for item in items))
+    """Makes a list; see `spans`."""
+    return Bullets(tuple(map(spans, items)))
 
 
 def flat(blocks: Iterable[Block], level: int = 1) -> Iterator[Block | Heading]:
@@ -200,13 +174,11 @@ def flat(blocks: Iterable[Block], level: int = 1) -> Iterator[Block | Heading]:
 
 
 def walk(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Yields all blocks, and those in sections and lists."""
+    """Yields all blocks, and those in sections."""
     for block in blocks:
         yield block
         if isinstance(block, Section):
             yield from walk(block.blocks)
-        elif isinstance(block, Bullets):
-            yield from walk(inner for item in block.items for inner in item)
 
 
 def printable(text: str) -> str:
@@ -257,11 +229,10 @@ def shown_target(span: Span, known: set[str]) -> str | None:
 
 def _spans_of(block: Block) -> Iterable[Span]:
     if isinstance(block, Paragraph):
-        yield from block.spans
-    elif isinstance(block, Table):
-        for row in (block.header, *block.rows):
-            for cell in row:
-                yield from cell
+        return block.spans
+    if isinstance(block, Bullets):
+        return chain(*block.items)
+    return chain(*chain(block.header, *block.rows)) if isinstance(block, Table) else ()
 
 
 def _cell(value: object) -> Spans:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from cifar_pipelines.report.document.blocks import (
     Block,
     Bullets,
-    Code,
     Document,
     Figure,
     Heading,
@@ -73,22 +72,9 @@ def _block(block: Block | Heading, known: set[str], name: str = "") -> str:
         kind = ' class="missing"' if block.missing else ""
         return f"<p{kind}>{_spans(block.spans, known)}</p>"
     if isinstance(block, Bullets):
-        tag = "ol" if block.ordered else "ul"
-        items = "\n".join(f"<li>{_item(item, known)}</li>" for item in block.items)
-        return f"<{tag}>\n{items}\n</{tag}>"
-    if isinstance(block, Table):
-        return _table(block, known)
-    if isinstance(block, Code):
-        return f"<pre><code>{escape(block.text)}</code></pre>"
-    return _figure(block)
-
-
-def _item(blocks: Iterable[Block], known: set[str]) -> str:
-    """An item of a list; a paragraph in it needs no tag."""
-    return "\n".join(
-        _spans(block.spans, known) if isinstance(block, Paragraph) else _block(block, known)
-        for block in blocks
-    )
+        items = "\n".join(f"<li>{_spans(item, known)}</li>" for item in block.items)
+        return f"<ul>\n{items}\n</ul>"
+    return _table(block, known) if isinstance(block, Table) else _figure(block)
 
 
 def _table(table: Table, known: set[str]) -> str:

@@ -7,9 +7,7 @@ from urllib.parse import quote
 from cifar_pipelines.report.document.blocks import (
     Block,
     Bullets,
-    Code,
     Document,
-    Figure,
     Heading,
     Paragraph,
     Span,
@@ -44,22 +42,12 @@ def _block(block: Block | Heading, root: str) -> str:
     if isinstance(block, Heading):
         return f"{'#' * min(block.level + 1, 6)} {_escape(block.title)}"
     if isinstance(block, Paragraph):
-        text = _LINE_START.sub(r"\1\\\2", _spans(block.spans, root).strip())
-        return f"> {text}" if block.missing else text
+        return f"{'> ' * block.missing}{_line(block.spans, root)}"
     if isinstance(block, Bullets):
-        marks = [f"{place}. " if block.ordered else "- " for place in range(1, len(block.items) + 1)]
-        return "\n".join(
-            mark + _item(item, root, len(mark)) for mark, item in zip(marks, block.items, strict=True)
-        )
+        return "\n".join(f"- {_line(item, root)}" for item in block.items)
     if isinstance(block, Table):
         return _table(block, root)
-    if isinstance(block, Figure):
-        return f"![{_escape(block.caption)}]({quote(block.name)})"
-    return _code_lines(block)
-
-
-def _item(blocks: Iterable[Block], root: str, indent: int) -> str:
-    return re.sub(r"\n(?!\n)", "\n" + " " * indent, "\n\n".join(_block(block, root) for block in blocks))
+    return f"![{_escape(block.caption)}]({quote(block.name)})"
 
 
 def _table(table: Table, root: str) -> str:
@@ -69,9 +57,9 @@ def _table(table: Table, root: str) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _code_lines(block: Code) -> str:
-    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(block.text)), default=0))
-    return f"{fence}\n{printable(block.text)}\n{fence}"
+def _line(spans: Iterable[Span], root: str) -> str:
+    """Text at the start of a line, where signs would make a list or a heading."""
+    return _LINE_START.sub(r"\1\\\2", _spans(spans, root).strip())
 
 
 def _spans(spans: Iterable[Span], root: str) -> str:

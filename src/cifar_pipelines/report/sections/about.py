@@ -5,19 +5,19 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cifar_pipelines.report.document.blocks import (
+    Blocks,
     Section,
     Span,
     Spans,
     Table,
+    Words,
     bullets,
-    code,
     emphasis,
-    file_link,
     say,
     spans,
     table,
 )
-from cifar_pipelines.report.references import name_of
+from cifar_pipelines.report.sections.cells import Columns, name_of, table_of
 
 RECORDS = "data/08_reporting/run_records"
 
@@ -26,9 +26,7 @@ def identity(rows: pd.DataFrame) -> Table:
     """What the results of a study have in common."""
     newest = rows.sort_values("latest").iloc[-1]
     columns = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
-    names = [
-        *("data source", "fingerprint", "training images", "test images", "seed", "host cores", "cluster")
-    ]
+    names = ("data source", "fingerprint", "training images", "test images", "seed", "host cores", "cluster")
     return table(["", ""], [(name, newest[column]) for name, column in zip(names, columns, strict=True)])
 
 
@@ -36,19 +34,15 @@ def versions(rows: pd.DataFrame) -> Section:
     """The versions behind a study, and whether they changed."""
     newest = rows.sort_values("latest").iloc[-1]
     revision = "–" if pd.isna(newest["git_revision"]) else newest["git_revision"]
-    blocks = [
-        say(
-            f"Of the newest run ({newest['run_ids'].split()[-1]}): {newest['versions']}; code revision {revision}."
-        )
-    ]
+    run = newest["run_ids"].split()[-1]
+    blocks: Blocks = (say(f"Of the newest run ({run}): {newest['versions']}; code revision {revision}."),)
     if (n_sets := rows["versions"].nunique()) > 1:
-        blocks.append(
-            say(
-                f"The runs above were made with {n_sets} different sets of versions, so a difference between them may "
-                "come from the versions."
-            )
+        changed = (
+            f"The runs above were made with {n_sets} different sets of versions, so a difference between them may come "
+            "from the versions."
         )
-    return Section("versions", "Versions", tuple(blocks))
+        blocks += (say(changed),)
+    return Section("versions", "Versions", blocks)
 
 
 def left_out(sentences: Sequence[str]) -> Section:
@@ -59,7 +53,8 @@ def left_out(sentences: Sequence[str]) -> Section:
 
 def reading() -> Section:
     """What the words in tables and plots mean."""
-    return Section("reading", "How to read the tables", (bullets(HOW_TO_READ),))
+    words = (spans(emphasis(word), " ", meaning) for word, meaning in GLOSSARY.items())
+    return Section("reading", "How to read the tables", (bullets(words),))
 
 
 def sources(records: pd.DataFrame) -> Section:
@@ -73,63 +68,54 @@ def sources(records: pd.DataFrame) -> Section:
         f"JSON file below {RECORDS}; it holds the numbers, the parameters, the setting, the versions and the "
         "revision of the code. Records that are in no table have older parameters than others of the same model."
     )
-    header = ["record", "run", "model", "setting", "in the tables", "file"]
-    listed = table(header, [_source(row) for _, row in records.iterrows()])
-    return Section("sources", "Where every number comes from", (introduction, listed))
+    return Section("sources", "Where every number comes from", (introduction, table_of(records, SOURCES)))
 
 
-def _source(record: pd.Series) -> list[object]:
-    name, used = name_of(record["number"]), pd.notna(record["label"])
-    return [
-        (Span(name, anchor=name),),
-        record["run_id"],
-        record["label"] if used else record["model"],
-        record["setting"],
-        "yes" if used else "no",
-        f"{record['record']}.json",
-    ]
+def _named(record: pd.Series) -> Spans:
+    name = name_of(*record["records"])
+    return (Span(name, anchor=name),)
 
 
-HOW_TO_READ: tuple[Spans, ...] = (
-    spans(
-        emphasis("Setting"), " ", code("exec_MxC"), ": ", code("spark.cores.max"), " = M cores in all, ",
-        code("spark.executor.cores"), " = C, so M/C executors.",
+SOURCES: Columns = {
+    "record": _named,
+    "run": "run_id",
+    "model": lambda record: record["model"] if pd.isna(record["label"]) else record["label"],
+    "setting": "setting",
+    "in the tables": lambda record: "no" if pd.isna(record["label"]) else "yes",
+    "file": lambda record: f"{record['record']}.json",
+}
+GLOSSARY: dict[str, Words] = {
+    "Setting exec_MxC": "spark.cores.max = M cores in all, spark.executor.cores = C, so M/C executors.",
+    "Accuracy": spans(
+        "comes with its Wilson interval; precision, recall and F1 are averaged over classes. Models are ranked by "
+        "paired tests where possible: see ",
+        Span("docs/statistics.md", target="docs/statistics.md"),
+        ".",
     ),
-    spans(
-        emphasis("Accuracy"), " comes with its Wilson interval; precision, recall and F1 are averaged over classes. ",
-        emphasis("Calibration error"), " is how far the probability of the predicted class is from the share of right "
-        "predictions (15 bins; 0 is perfect). Models are ranked by paired tests where possible: see ",
-        file_link("docs/statistics.md"), ".",
+    "Calibration error": "is how far the probability of the predicted class is from the share of right predictions "
+    "(15 bins; 0 is perfect).",
+    "Time": "is the median over all repeats of all runs, with minimum and maximum. It is the fit alone, or the extraction "
+    "alone: start-up, reading and caching are timed apart. Of a network the fit contains all that its engine does: "
+    "starting workers, reading images, training, validation and checkpoints.",
+    "Deviation": "is the median absolute deviation of these times.",
+    "Features": "is what extraction took under the same setting, where that was measured.",
+    "Speed-up": "is against the smallest measured setting of the same model.",
+    "Efficiency": "is the speed-up divided by the growth in cores.",
+    "Utilisation": "is CPU time divided by cores x time. The CPU time is that of Spark's JVM task threads and, for "
+    "networks and features, that of the Python workers as well.",
+    "Oversubscribed": "means that the setting uses more cores than the host has.",
+    "Busy host": "means that other programs had more than 15 % of the host's CPU time while the clock ran.",
+    "One timing": "means no repeat, so the spread is unknown.",
+    "Resumed": "means that a training went on from a checkpoint in a later run.",
+    "Restarted": "means that it went on from a checkpoint after a worker was lost. Both times are put together from "
+    "parts; plots mark them with a star.",
+    "Learning curves": "show the validation accuracy of the latest run of each network and setting, on the first test "
+    "images; their time is training and validation alone.",
+    "Where the time went": spans(
+        "has its components explained in ",
+        Span("docs/where_the_time_goes.md", target="docs/where_the_time_goes.md"),
+        ".",
     ),
-    spans(
-        emphasis("Time"), " is the median over all repeats of all runs, with minimum and maximum, ",
-        emphasis("deviation"), " their median absolute deviation. It is the fit alone, or the extraction alone: "
-        "start-up, reading and caching are timed apart. Of a network the fit contains all that its engine does: "
-        "starting workers, reading images, training, validation and checkpoints. ", emphasis("Features"),
-        " is what extraction took under the same setting, where that was measured.",
-    ),
-    spans(
-        emphasis("Speed-up"), " is against the smallest measured setting of the same model; ", emphasis("efficiency"),
-        " is the speed-up divided by the growth in cores. ", emphasis("Utilisation"), " is CPU time divided by cores x "
-        "time. The CPU time is that of Spark's JVM task threads and, for networks and features, that of the Python "
-        "workers as well.",
-    ),
-    spans(
-        emphasis("Oversubscribed"), ": the setting uses more cores than the host has. ", emphasis("Busy host"),
-        ": other programs had more than 15 % of the host's CPU time while the clock ran. ", emphasis("One timing"),
-        ": no repeat, so the spread is unknown. ", emphasis("Resumed"), ": a training went on from a checkpoint in a "
-        "later run. ", emphasis("Restarted"), ": it went on from a checkpoint after a worker was lost. Both times are "
-        "put together from parts; plots mark them with a star.",
-    ),
-    spans(
-        emphasis("Learning curves"), " show the validation accuracy of the latest run of each network and setting, on "
-        "the first test images; its time is training and validation alone.",
-    ),
-    spans(
-        emphasis("Where the time went"), ": ", file_link("docs/where_the_time_goes.md"), " explains every component.",
-    ),
-    spans(
-        emphasis("Records"), " such as [r12] are the run records behind a row; ", emphasis("Where every number comes "
-        "from"), " lists them. Each is a JSON file from which its numbers can be checked.",
-    ),
-)  # fmt: skip
+    "Records": "such as [r12] are the run records behind a row. The last section lists them; each is a JSON file from "
+    "which its numbers can be checked.",
+}

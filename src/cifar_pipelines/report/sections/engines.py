@@ -4,16 +4,7 @@ import pandas as pd
 
 from cifar_pipelines.records.summary import marks
 from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
-from cifar_pipelines.report.sections.cells import (
-    Columns,
-    behind,
-    marked,
-    number,
-    pair,
-    seconds,
-    table_of,
-    text,
-)
+from cifar_pipelines.report.sections.cells import Columns, behind, marked, pair, seconds, table_of
 from cifar_pipelines.report.sections.ranking import interval
 from cifar_pipelines.report.sections.verdict import TIE_WITHOUT_REPEATS
 
@@ -50,15 +41,15 @@ INTRODUCTION = (
     "(in one task, decoding not counted) are those of the latest run."
 )
 ENGINES: Columns = {
-    "network": text("network"),
-    "setting": text("setting"),
-    "engine": text("engine"),
+    "network": "network",
+    "setting": "setting",
+    "engine": "engine",
     "accuracy": interval,
     "fit time [s]": seconds,
-    "training [images/s]": number("images_per_s", ",.0f"),
-    "overhead [s]": number("engine_overhead_s", ".3g"),
-    "workers x threads": pair(number("workers", ".0f"), number("threads", ".0f"), " x "),
-    "predict 1 image [ms]": number("predict_1_ms", ".3g"),
+    "training [images/s]": "images_per_s:,.0f",
+    "overhead [s]": "engine_overhead_s:.3g",
+    "workers x threads": pair("workers:.0f", "threads:.0f", " x "),
+    "predict 1 image [ms]": "predict_1_ms:.3g",
     "in a batch [ms per image]": lambda row: (
         None
         if pd.isna(row["predict_batched_ms"])

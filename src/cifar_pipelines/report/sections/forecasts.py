@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from cifar_pipelines.records.summary import BUSY_HOST
-from cifar_pipelines.report.document.blocks import Blocks, Section, bullets, file_link, say, spans
-from cifar_pipelines.report.sections.cells import Columns, number, table_of, text
+from cifar_pipelines.report.document.blocks import Blocks, Section, Span, bullets, say, spans
+from cifar_pipelines.report.sections.cells import Columns, table_of
 
 FORECAST = ["model", "setting", "train_size", "made", "predicted_s", "low_s", "high_s", "rule"]
 COLUMNS = [*FORECAST, "measured_s", "run_id", "doubt"]
@@ -52,7 +52,7 @@ def forecasts(checked: pd.DataFrame) -> Section | None:
 INTRODUCTION = spans(
     "Fit times that were computed from earlier run records and stored before the run started. The error is that of the "
     "prediction, relative to what was measured; ",
-    file_link("docs/scaling_models.md"),
+    Span("docs/scaling_models.md", target="docs/scaling_models.md"),
     " explains the rules.",
 )
 
@@ -73,17 +73,17 @@ def _inside(row: pd.Series) -> str | None:
 
 
 TABLE: Columns = {
-    "model": text("model"),
-    "setting": text("setting"),
-    "training images": number("train_size", ",.0f"),
-    "predicted [s]": number("predicted_s", ".3g"),
+    "model": "model",
+    "setting": "setting",
+    "training images": "train_size:,.0f",
+    "predicted [s]": "predicted_s:.3g",
     "interval [s]": interval,
-    "measured [s]": number("measured_s", ".3g"),
+    "measured [s]": "measured_s:.3g",
     "error [%]": _error,
     "in the interval": _inside,
-    "marks": text("doubt"),
-    "rule": text("rule"),
-    "run record": text("run_id"),
+    "marks": "doubt",
+    "rule": "rule",
+    "run record": "run_id",
 }
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from cifar_pipelines.records.summary import MODEL, marks, trained
 from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
-from cifar_pipelines.report.sections.cells import Columns, behind, marked, number, seconds, table_of, text
+from cifar_pipelines.report.sections.cells import Columns, behind, marked, seconds, table_of
 from cifar_pipelines.report.sections.ranking import interval
 
 # The fingerprint is not in it: that of the images differs between sizes.
@@ -46,9 +46,9 @@ INTRODUCTION = (
     "images are learned from more of them."
 )
 GROWTH: Columns = {
-    "model": text("label"),
-    "setting": text("setting"),
-    "training images": number("train_size", ",d"),
+    "model": "label",
+    "setting": "setting",
+    "training images": "train_size:,d",
     "accuracy": interval,
     "fit time [s]": seconds,
     "marks": marked,

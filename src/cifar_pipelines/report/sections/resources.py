@@ -3,16 +3,7 @@
 import pandas as pd
 
 from cifar_pipelines.report.document.blocks import Section
-from cifar_pipelines.report.sections.cells import (
-    Columns,
-    behind,
-    marked,
-    number,
-    scaled,
-    seconds,
-    table_of,
-    text,
-)
+from cifar_pipelines.report.sections.cells import Columns, behind, marked, scaled, seconds, table_of
 
 
 def times(rows: pd.DataFrame) -> Section:
@@ -26,31 +17,31 @@ def resources(rows: pd.DataFrame) -> Section:
 
 
 TIMES: Columns = {
-    "model": text("label"),
-    "setting": text("setting"),
-    "cores": text("cores"),
-    "executors": text("executors"),
+    "model": "label",
+    "setting": "setting",
+    "cores": "cores",
+    "executors": "executors",
     "time [s]": seconds,
-    "deviation [s]": number("time_deviation_s", ".2g"),
-    "timings": text("timings"),
-    "speed-up": number("speedup", ".2f"),
-    "efficiency": number("efficiency", ".0%"),
-    "features [s]": number("extract_s", ".3g"),
-    "predict [s]": number("predict_s", ".3g"),
-    "start-up [s]": number("start_up_s", ".3g"),
+    "deviation [s]": "time_deviation_s:.2g",
+    "timings": "timings",
+    "speed-up": "speedup:.2f",
+    "efficiency": "efficiency:.0%",
+    "features [s]": "extract_s:.3g",
+    "predict [s]": "predict_s:.3g",
+    "start-up [s]": "start_up_s:.3g",
     "marks": marked,
     "records": behind,
 }
 RESOURCES: Columns = {
-    "model": text("label"),
-    "setting": text("setting"),
-    "core-seconds reserved": number("core_seconds", ".1f"),
+    "model": "label",
+    "setting": "setting",
+    "core-seconds reserved": "core_seconds:.1f",
     "CPU-seconds used": lambda row: scaled(row["utilisation"] * row["core_seconds"], 1, ".1f"),
-    "utilisation": number("utilisation", ".0%"),
+    "utilisation": "utilisation:.0%",
     "accuracy points per core-minute": lambda row: scaled(row["accuracy_per_core_minute"], 100),
-    "garbage collection [s]": number("gc_s", ".2f"),
-    "executor JVM [MB]": number("executor_jvm_memory_mb", ".0f"),
-    "executor Python [MB]": number("executor_python_memory_mb", ".0f"),
-    "driver [MB]": number("driver_memory_mb", ".0f"),
+    "garbage collection [s]": "gc_s:.2f",
+    "executor JVM [MB]": "executor_jvm_memory_mb:.0f",
+    "executor Python [MB]": "executor_python_memory_mb:.0f",
+    "driver [MB]": "driver_memory_mb:.0f",
     "records": behind,
 }

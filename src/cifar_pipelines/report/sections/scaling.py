@@ -1,6 +1,5 @@
 """The section on models of scaling: what they found, and what it means."""
 
-from itertools import chain
 from math import isclose, sqrt
 
 import pandas as pd
@@ -15,7 +14,7 @@ from cifar_pipelines.report.document.blocks import (
     strong,
     table,
 )
-from cifar_pipelines.report.references import reference
+from cifar_pipelines.report.sections.cells import behind
 from cifar_pipelines.scaling.fit import ScalingFit
 from cifar_pipelines.scaling.nonnegative import Estimate
 from cifar_pipelines.scaling.points import scaling_fits
@@ -41,10 +40,7 @@ def scaling(rows: pd.DataFrame, summary: pd.DataFrame) -> Section | None:
     if not found:
         return None
     fitted = [(label, fit) for label, fits in found for fit in fits if fit.reason is None]
-    lines = [
-        [*_line(label, fit), reference(chain(*rows.loc[rows["label"] == label, "records"]))]
-        for label, fit in fitted
-    ]
+    lines = [[*_line(label, fit), behind(rows[rows["label"] == label])] for label, fit in fitted]
     sentences: list[Words] = [spans(strong(label), f", {fit.model}: {says(fit)}") for label, fit in fitted]
     sentences += _not_identifiable(found)
     sentences += [sentence for label, fits in found for sentence in _left_out(label, fits)]

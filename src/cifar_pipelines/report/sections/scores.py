@@ -1,19 +1,11 @@
 """The sections on how good the models of a study are, and why they were chosen."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from cifar_pipelines.report.document.blocks import Section, bullets, spans, strong
-from cifar_pipelines.report.references import reference
-from cifar_pipelines.report.sections.cells import (
-    Columns,
-    Write,
-    behind,
-    number,
-    pair,
-    scaled,
-    table_of,
-    text,
-)
+from cifar_pipelines.report.sections.cells import Columns, behind, pair, reference, scaled, table_of
 from cifar_pipelines.report.sections.ranking import fastest_of_each_model, interval
 
 
@@ -44,32 +36,32 @@ def accuracy(models: pd.DataFrame) -> Section:
     return Section("accuracy", "Accuracy by model and setting", (table_of(models, ACCURACY),))
 
 
-def _averages(score: str) -> Write:
+def _averages(score: str) -> Callable[[pd.Series], str | None]:
     """Returns what writes the macro and the weighted average of a score."""
-    return pair(number(f"{score}_macro", ".3f"), number(f"{score}_weighted", ".3f"))
+    return pair(f"{score}_macro:.3f", f"{score}_weighted:.3f")
 
 
 SCORES: Columns = {
-    "model": text("label"),
-    "input": text("extractor_identity"),
+    "model": "label",
+    "input": "extractor_identity",
     "accuracy": interval,
     "precision macro / weighted": _averages("precision"),
     "recall macro / weighted": _averages("recall"),
     "F1 macro / weighted": _averages("f1"),
-    "log loss": number("log_loss", ".3f"),
-    "calibration error": number("calibration_error", ".3f"),
-    "ROC AUC": number("roc_auc", ".3f"),
-    "probabilities": text("probability_source"),
+    "log loss": "log_loss:.3f",
+    "calibration error": "calibration_error:.3f",
+    "ROC AUC": "roc_auc:.3f",
+    "probabilities": "probability_source",
     "records": lambda row: reference(row["records"][-1:]),  # the scores are those of the latest run
 }
 ACCURACY: Columns = {
-    "model": text("label"),
-    "setting": text("setting"),
+    "model": "label",
+    "setting": "setting",
     "accuracy": interval,
-    "F1 macro": number("f1_macro", ".3f"),
-    "log loss": number("log_loss", ".3f"),
-    "parameters": number("parameter_count", ",.0f"),
+    "F1 macro": "f1_macro:.3f",
+    "log loss": "log_loss:.3f",
+    "parameters": "parameter_count:,.0f",
     "size [kB]": lambda row: scaled(row["model_size_bytes"], 1e-3),
-    "runs": text("runs"),
+    "runs": "runs",
     "records": behind,
 }

@@ -10,7 +10,7 @@ from cifar_pipelines.event_log.components import REMAINDER
 from cifar_pipelines.records.run_record import EXTRACTION
 from cifar_pipelines.records.summary import SECTION, put_together
 from cifar_pipelines.report.document.blocks import Section, Spans, bullets, code, say, spans, strong
-from cifar_pipelines.report.sections.cells import Columns, behind, number, table_of, text
+from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 from cifar_pipelines.report.sections.verdict import time_tie
 
 SCHEMA_VERSION = 1
@@ -140,14 +140,14 @@ def _shares(row: pd.Series) -> str | None:
 
 
 COMPONENTS_TABLE: Columns = {
-    "model": text("label"),
-    "setting": text("setting"),
-    "wall [s]": number("wall_s", ".1f"),
-    "core-seconds": number("core_s", ".1f"),
+    "model": "label",
+    "setting": "setting",
+    "wall [s]": "wall_s:.1f",
+    "core-seconds": "core_s:.1f",
     "spent on": _shares,
     "remainder": lambda row: f"{row[REMAINDER] / row['core_s']:.1%}" if row["core_s"] else None,
-    "CPU used": number("cpu_share", ".0%"),
-    "longest / median task": number("worst_skew", ".2f"),
+    "CPU used": "cpu_share:.0%",
+    "longest / median task": "worst_skew:.2f",
     "records": behind,
 }
 
@@ -188,10 +188,8 @@ def _missing(mine: pd.DataFrame, rows: pd.DataFrame) -> list[Spans]:
         for _, row in rows.iterrows()
         if (row["label"], row["setting"]) not in there
     ]
-    if not missing:
-        return []
     why = (
         f" No application is there for {'; '.join(missing)}: their runs left no event log, it could not be read, or it "
         "is that of this very run, which is read when the run has ended."
     )
-    return [spans(strong("Missing."), why)]
+    return [spans(strong("Missing."), why)] if missing else []

@@ -1,6 +1,6 @@
 """What the measurements say, in sentences, and what they do not say."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,6 +13,7 @@ from cifar_pipelines.report.studies import words_for
 TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
 ACCURACY, FIT_TIME, FIT_TIME_OVER_ALL = "accuracy", "fit_time", "fit_time_over_all"
 RESOURCES, CAUTIONS = "resources", "cautions"
+ALL_BUT_FIT_TIME = (ACCURACY, FIT_TIME_OVER_ALL, RESOURCES, CAUTIONS)
 
 
 class Topic(NamedTuple):
@@ -51,10 +52,14 @@ def verdict(rows: pd.DataFrame) -> tuple[Topic, ...]:
     )
 
 
-def verdict_section(topics: Iterable[Topic], title: str = "Verdict") -> Section:
-    """Lists conclusions, as a section."""
-    items = bullets(spans(strong(f"{topic.title}."), f" {topic.text}") for topic in topics)
-    return Section("verdict", title, (items,) if items.items else ())
+def verdict_section(topics: Iterable[Topic], keys: Container[str] | None = None) -> Section:
+    """Lists conclusions, as a section: all of them, or those with some keys, and then without a title."""
+    items = bullets(
+        spans(strong(f"{topic.title}."), f" {topic.text}")
+        for topic in topics
+        if keys is None or topic.key in keys
+    )
+    return Section("verdict", "Verdict" if keys is None else "", (items,) if items.items else ())
 
 
 def time_tie(one: pd.Series, other: pd.Series) -> str | None:
@@ -117,7 +122,6 @@ def _fastest_over_all(models: pd.DataFrame) -> str:
 
 def _shortest_total(models: pd.DataFrame, those: str) -> str:
     """Says which setting trains all of these models in the shortest total time."""
-    n_models, text = models["label"].nunique(), []
     totals = models.groupby("setting", as_index=False).agg(
         models=("label", "nunique"),
         time_s=("time_s", "sum"),
@@ -126,19 +130,17 @@ def _shortest_total(models: pd.DataFrame, those: str) -> str:
         timings=("timings", "min"),
         oversubscribed=("oversubscribed", "any"),
     )
-    complete = totals[totals["models"] == n_models].sort_values("time_s")
+    complete = totals[totals["models"] == models["label"].nunique()].sort_values("time_s")
     if len(complete) < 2:
-        text.append(f"Fewer than two settings were measured for {those}, so no setting wins over all.")
-    else:
-        best = complete.iloc[0]
-        text.append(
-            f"Over {those}, {_named(best)} has the shortest total of the median times: "
-            f"{_seconds(best['time_s'])}. {_against_the_others(complete)}"
-        )
-        if len(complete) < len(totals):
-            unfinished = sorted(set(totals["setting"]) - set(complete["setting"]))
-            text.append(f"Not measured for every model, so not in this ranking: {listed(unfinished)}.")
-    return " ".join(text)
+        return f"Fewer than two settings were measured for {those}, so no setting wins over all."
+    best = complete.iloc[0]
+    text = (
+        f"Over {those}, {_named(best)} has the shortest total of the median times: {_seconds(best['time_s'])}. "
+        f"{_against_the_others(complete)}"
+    )
+    if unfinished := sorted(set(totals["setting"]) - set(complete["setting"])):
+        text += f" Not measured for every model, so not in this ranking: {listed(unfinished)}."
+    return text
 
 
 def _against_the_others(ranking: pd.DataFrame) -> str:
@@ -186,7 +188,7 @@ def _resources(models: pd.DataFrame) -> str:
         text.append(
             f"The reserved cores computed for {least['utilisation']:.0%} ({least['label']}, {least['setting']}) to "
             f"{most['utilisation']:.0%} ({most['label']}, {most['setting']}) of the time. CPU time of Python "
-            "workers is in it where they do the work, in CNNs; Spark ML works in threads of the JVM."
+            "workers is in it where they do the work, in networks; Spark ML works in threads of the JVM."
         )
     return " ".join(text)
 

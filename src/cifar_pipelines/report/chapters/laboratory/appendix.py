@@ -3,18 +3,9 @@
 from collections.abc import Iterable
 
 from cifar_pipelines.report.content import Content
-from cifar_pipelines.report.document.blocks import (
-    Block,
-    Blocks,
-    Figure,
-    Section,
-    say,
-    strong,
-    table,
-    walk,
-)
+from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, strong, table, walk
 from cifar_pipelines.report.sections.about import left_out, reading, sources
-from cifar_pipelines.report.sections.verdict import FIT_TIME, verdict_section
+from cifar_pipelines.report.sections.verdict import ALL_BUT_FIT_TIME, verdict_section
 from cifar_pipelines.report.studies import Study, run_facts
 
 
@@ -66,21 +57,18 @@ def other_studies(content: Content) -> Section:
 
 
 def _in_short(study: Study) -> Section:
-    conclusions = [topic for topic in study.verdict if topic.key != FIT_TIME]
     picked = [study.sections[key] for key in ("scores", "times") if key in study.sections]
-    return Section("study", study.title, (verdict_section(conclusions, title=""), *picked))
+    return Section("study", study.title, (verdict_section(study.verdict, ALL_BUT_FIT_TIME), *picked))
 
 
 def versions(content: Content) -> Section:
     """Versions, host and code."""
-    newest = content.study.newest
+    newest, written = content.study.newest, content.study.sections["versions"].blocks
     facts = (
         say(f"The newest run of this study, {newest['run_id']}:"),
         table(["", ""], run_facts(newest).items()),
     )
-    return Section(
-        "versions", "Versions, host and code", (*content.study.sections["versions"].blocks, *facts)
-    )
+    return Section("versions", "Versions, host and code", (*written, *facts))
 
 
 def end_of(content: Content, answers: Blocks) -> Blocks:
@@ -90,12 +78,7 @@ def end_of(content: Content, answers: Blocks) -> Blocks:
         content: All that the report is made of.
         answers: What stands before.
     """
-    appendix = (
-        left_out(content.left_out),
-        reading(),
-        versions(content),
-        sources(content.records),
-    )
+    appendix = (left_out(content.left_out), reading(), versions(content), sources(content.records))
     rest = further(content, answers + appendix)
     findings = (Section("further", "Further findings of the comparison", rest),) if rest else ()
     return (*findings, *((other_studies(content),) if content.others else ()), *appendix)

@@ -1,22 +1,24 @@
 """What the report says of images and features: questions A1 to A4."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from cifar_pipelines.records.run_record import EXTRACTION
 from cifar_pipelines.report.content import Content
-from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong, table
+from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong
 from cifar_pipelines.report.figures import study_figure
-from cifar_pipelines.report.references import reference
-from cifar_pipelines.report.sections.cells import Columns, behind, marked, number, table_of, text
+from cifar_pipelines.report.sections.cells import Columns, behind, marked, table_of
 from cifar_pipelines.report.studies import Study, class_names, features_of
 
 MANIFESTS = "data/02_intermediate"
+INGESTION = "ingestion"
 
 
 def complete_data(content: Content) -> Blocks:
     """A1: the class distribution of the complete data set."""
     study = content.study
-    names, make = class_names(study.newest), ingestion(study)
+    names, make = class_names(study.newest), run(study, INGESTION)
     source = study.newest["source"]
     return (
         say(f"The images come from the source {source}, in {len(names)} classes: {', '.join(names)}."),
@@ -28,18 +30,12 @@ def complete_data(content: Content) -> Blocks:
 def selected_data(content: Content) -> Blocks:
     """A2: the class distribution of the selected subset."""
     study, data = content.study, content.study.newest
-    skipped = data["bad_images_skipped"]
+    skipped = data["bad_images_skipped"] or 0
+    without = f", without {skipped:,.0f} that cannot be decoded." if skipped else "; none had to be left out."
     caption = "Images of every class in the selected subset."
     return (
-        say(
-            f"Selected were {data['train_size']:,} training and {data['test_size']:,} test images"
-            + (
-                f", without {skipped:,.0f} that cannot be decoded."
-                if skipped > 0
-                else "; none had to be left out."
-            )
-        ),
-        study_figure(study.folder, "subset_classes", caption, ingestion(study)),
+        say(f"Selected were {data['train_size']:,} training and {data['test_size']:,} test images{without}"),
+        study_figure(study.folder, "subset_classes", caption, run(study, INGESTION)),
     )
 
 
@@ -75,10 +71,7 @@ def features(content: Content) -> Blocks:
         )
     return (
         say("Every core of the executors runs one Python worker, which extracts its share of the images."),
-        table(
-            ["features", "extractor", "weights", "input [px]", "numbers per image", "precision", "records"],
-            [_described(record) for record in study.latest(EXTRACTION)],
-        ),
+        table_of(study.latest(EXTRACTION), EXTRACTORS),
         table_of(rows, SPEED),
         say(
             "Time is the extraction of all training and test images alone; starting Spark and the workers is not in "
@@ -87,42 +80,38 @@ def features(content: Content) -> Blocks:
     )
 
 
-def _described(record: pd.Series) -> list[object]:
-    facts = features_of(record)
-    keys = ("extractor", "weights", "input_size", "dimension", "precision")
-    return [record["label"], *(facts.get(key) for key in keys), reference([record["number"]])]
+def _described_by(key: str) -> Callable[[pd.Series], object]:
+    return lambda record: features_of(record).get(key)
 
 
+EXTRACTORS: Columns = {
+    "features": "label",
+    "extractor": "extractor",
+    "weights": _described_by("weights"),
+    "input [px]": _described_by("input_size"),
+    "numbers per image": _described_by("dimension"),
+    "precision": _described_by("precision"),
+    "records": behind,
+}
 SPEED: Columns = {
-    "features": text("label"),
-    "setting": text("setting"),
-    "executors": text("executors"),
-    "cores": text("cores"),
-    "time [s]": number("time_s", ".3g"),
+    "features": "label",
+    "setting": "setting",
+    "executors": "executors",
+    "cores": "cores",
+    "time [s]": "time_s:.3g",
     "images/s": lambda row: f"{(row['train_size'] + row['test_size']) / row['time_s']:,.0f}",
-    "start-up [s]": number("start_up_s", ".1f"),
+    "start-up [s]": "start_up_s:.1f",
     "marks": marked,
     "records": behind,
 }
 
 
-def ingestion(study: Study) -> str:
-    """The command that makes the plots of the data."""
-    return run(study, "ingestion", measured=False)
-
-
-def run(study: Study, pipeline: str, measured: bool = True) -> str:
-    """The command that makes what is missing in a study.
-
-    Args:
-        study: The study.
-        pipeline: The pipeline that makes it.
-        measured: Whether to name a setting; pipelines whose work is measured need one.
-    """
+def run(study: Study, pipelines: str) -> str:
+    """The command that makes what is missing in a study; images need no setting."""
     data = study.newest
     given = {name: data[name] for name in ("source", "train_size", "test_size", "seed")}
     if data["source"] == "image_folder":
         given["source_path"] = "<folder>"
     params = ",".join(f"{name}={value}" for name, value in given.items())
-    env = f" --env {study.rows.iloc[0]['setting']}" if measured else ""
-    return f"kedro run --pipelines {pipeline}{env} --params {params}"
+    env = f" --env {study.rows.iloc[0]['setting']}" if pipelines != INGESTION else ""
+    return f"kedro run --pipelines {pipelines}{env} --params {params}"

@@ -1,13 +1,13 @@
 """What the report says of models: questions A5 to A7 and A11 to A13."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
 from cifar_pipelines.records.shelf import Choice
 from cifar_pipelines.report.chapters.laboratory.data import run
-from cifar_pipelines.report.content import Content, SurveyedClassifier
+from cifar_pipelines.report.content import SURVEYED, Content
 from cifar_pipelines.report.document.blocks import (
     Block,
     Blocks,
@@ -20,7 +20,7 @@ from cifar_pipelines.report.document.blocks import (
     table,
 )
 from cifar_pipelines.report.figures import run_figure
-from cifar_pipelines.report.references import reference
+from cifar_pipelines.report.sections.cells import Columns, behind, scaled, table_of
 from cifar_pipelines.report.sections.growth import growth_key
 from cifar_pipelines.report.studies import (
     CNN,
@@ -42,7 +42,7 @@ def survey(content: Content) -> Blocks:
             f"Spark ML {content.survey.pyspark} was asked itself: every class of pyspark.ml.classification "
             "was fitted to tiny tables with two and three classes, and with negative features."
         ),
-        table(["classifier", *SurveyedClassifier._fields[1:]], content.survey.classifiers),
+        table(["classifier", *SURVEYED[1:]], content.survey.classifiers),
     )
 
 
@@ -50,30 +50,26 @@ def selected_classifiers(content: Content) -> Blocks:
     """A6: which were selected, and why; models of families that no other question is about come last."""
     study = content.study
     command = run(study, f"ingestion,features,{SPARK_ML}")
-    chosen: Blocks = (missing("No classifier of Spark ML was trained in this study.", command),)
-    if latest := study.latest(SPARK_ML):
-        chosen = _reasons_and_parameters(latest)
+    latest = study.latest(SPARK_ML)
+    nothing = (missing("No classifier of Spark ML was trained in this study.", command),)
+    chosen = nothing if latest.empty else _reasons_and_parameters(latest)
     others = [family for family in study.families() if family not in (SPARK_ML, CNN)]
     further = [
-        Section(
-            "other_models", _capitalised(words_for(family)), _reasons_and_parameters(study.latest(family))
-        )
+        Section("other_models", f"Also {words_for(family)}", _reasons_and_parameters(study.latest(family)))
         for family in others
     ]
     return (Section("reasons", "", chosen), *further)
 
 
-def _reasons_and_parameters(latest: list[pd.Series]) -> Blocks:
+def _reasons_and_parameters(latest: pd.DataFrame) -> Blocks:
     """Why each model was chosen, and its parameters, by its newest record."""
-    reasons = [
-        spans(strong(f"{record['label']}. "), f"{_reason(record)} ", reference([record["number"]]))
-        for record in latest
-    ]
-    rows = [
-        [record["label"], record["engine"], _params(params_of(record)), reference([record["number"]])]
-        for record in latest
-    ]
-    return (bullets(reasons), table(["model", "engine", "parameters", "records"], rows))
+    reasons = bullets(
+        spans(
+            strong(f"{record['label']}. "), f"{_reason(record, 'The reason is not stated.')} ", behind(record)
+        )
+        for _, record in latest.iterrows()
+    )
+    return (reasons, table_of(latest, MODELS))
 
 
 def metrics(content: Content) -> Blocks:
@@ -97,10 +93,10 @@ def _most_accurate(content: Content, best: pd.Series) -> Blocks:
     label, again = best["label"], run(content.study, pipeline_of(best["family"]))
     plots = {"confusion_matrix": f"Confusion matrix of {label}.", "roc": f"ROC curves of {label}."}
     figures = (run_figure(content.reporting, best, name, caption, again) for name, caption in plots.items())
-    named = say(strong(label), f" under {best['setting']} ", reference([best["number"]]))
+    named = say(strong(label), f" under {best['setting']} ", behind(best))
     scores = ("precision", "recall", "f1", "roc_auc")
     rows = [
-        [one.get("class_name"), *(_score(one.get(score)) for score in scores), one.get("support")]
+        [one.get("class_name"), *(scaled(one.get(score), 1, ".3f") for score in scores), one.get("support")]
         for one in scores_by_class(best)
     ]
     header = ["class", "precision", "recall", "F1", "ROC AUC", "test images"]
@@ -112,31 +108,13 @@ def network(content: Content) -> Blocks:
     """A11: the network, why it has these layers, and how it learned."""
     study = content.study
     latest = study.latest(CNN)
-    if not latest:
+    if latest.empty:
         return (missing("No CNN was trained in this study.", run(study, pipeline_of(CNN))),)
-    by_network: dict[str, list[pd.Series]] = {}
-    for record in latest:
-        name = record["model"] if pd.isna(record["network"]) else record["network"]
-        by_network.setdefault(name, []).append(record)
-    told = [Section("network", name, _network(own)) for name, own in by_network.items()]
+    told = []
+    for name, own in latest.groupby(latest["network"].fillna(latest["model"]), sort=False):
+        why = dict.fromkeys(_reason(record, "not stated") for _, record in own.iterrows())
+        told.append(Section("network", name, (*map(say, why), table_of(own, NETWORKS))))
     return (*told, Section("learning", "How it learned", content.section("learning")))
-
-
-def _network(own: list[pd.Series]) -> Blocks:
-    """Why a network was chosen, and its layers and recipe by every engine."""
-    why = dict.fromkeys(" ".join(record["justification"].split()) or "not stated" for record in own)
-    header = ["model", "options", "recipe", "weights", "size [kB]", "records"]
-    rows = [
-        [
-            record["label"],
-            *(_params(params_of(record).get(name)) for name in ("options", "recipe")),
-            _count(record["parameter_count"]),
-            _count(record["model_size_bytes"], 1e-3),
-            reference([record["number"]]),
-        ]
-        for record in own
-    ]
-    return (*map(say, why), table(header, rows))
 
 
 def engines(content: Content) -> Blocks:
@@ -185,7 +163,7 @@ def _choice(choice: Choice, study: Study) -> Blocks:
             one.repeats,
             f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})",
             "chosen" if one.setting == choice.best.setting else None,
-            reference(cnns.loc[cnns["setting"] == one.setting, "number"]),
+            behind(cnns[cnns["setting"] == one.setting]),
         ]
         for one in choice.candidates
     ]
@@ -203,20 +181,8 @@ def _grown(content: Content) -> Blocks:
     return tuple(block for block in blocks if not isinstance(block, Section) or block.key == key)
 
 
-def _reason(record: pd.Series) -> str:
-    return " ".join(record["justification"].split()) or "The reason is not stated."
-
-
-def _capitalised(words: str) -> str:
-    return words[0].upper() + words[1:]
-
-
-def _score(value: float | None) -> str | None:
-    return None if value is None else f"{value:.3f}"
-
-
-def _count(value: float | None, factor: float = 1) -> str | None:
-    return None if pd.isna(value) else f"{value * factor:,.0f}"
+def _reason(record: pd.Series, nothing: str) -> str:
+    return " ".join(record["justification"].split()) or nothing
 
 
 def _params(params: object) -> str | None:
@@ -227,3 +193,23 @@ def _params(params: object) -> str | None:
         f"{name} {json.dumps(value) if isinstance(value, dict | list) else value}"
         for name, value in params.items()
     )
+
+
+def _of_params(name: str) -> Callable[[pd.Series], str | None]:
+    return lambda record: _params(params_of(record).get(name))
+
+
+MODELS: Columns = {
+    "model": "label",
+    "engine": "engine",
+    "parameters": lambda record: _params(params_of(record)),
+    "records": behind,
+}
+NETWORKS: Columns = {
+    "model": "label",
+    "options": _of_params("options"),
+    "recipe": _of_params("recipe"),
+    "weights": "parameter_count:,.0f",
+    "size [kB]": lambda record: scaled(record["model_size_bytes"], 1e-3),
+    "records": behind,
+}

@@ -9,10 +9,15 @@ from cifar_pipelines.report.chapters.laboratory.data import run
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Section, missing, say, table
 from cifar_pipelines.report.parallelism_map import parallelism
-from cifar_pipelines.report.references import reference
-from cifar_pipelines.report.sections.cells import marked
+from cifar_pipelines.report.sections.cells import behind, marked
 from cifar_pipelines.report.sections.ranking import fastest_of_each_model, interval
-from cifar_pipelines.report.sections.verdict import CAUTIONS, FIT_TIME, FIT_TIME_OVER_ALL, verdict_section
+from cifar_pipelines.report.sections.verdict import (
+    ALL_BUT_FIT_TIME,
+    CAUTIONS,
+    FIT_TIME,
+    FIT_TIME_OVER_ALL,
+    verdict_section,
+)
 from cifar_pipelines.report.studies import cores_and_executors
 
 ALL = "ingestion,features,spark_ml,bigdl_cnn"
@@ -20,7 +25,7 @@ ALL = "ingestion,features,spark_ml,bigdl_cnn"
 
 def settings(content: Content) -> Blocks:
     """A8: what every setting asked for, and what the cluster gave."""
-    used = content.study.used.sort_values(["asked_cores", "executor_cores", "number"])
+    used = content.study.used.sort_values(["asked_cores", "executor_cores"], kind="stable")
     rows = [_setting(records) for _, records in used.groupby("setting", sort=False)]
     return (
         say(
@@ -49,20 +54,15 @@ def _setting(records: pd.DataFrame) -> list[object]:
         facts["memory"],
         newest["host_cores"],
         "yes" if newest["oversubscribed"] else "no",
-        reference(records["number"]),
+        behind(records),
     ]
 
 
 def results_by_setting(content: Content) -> Blocks:
     """A9: times, speed-up and efficiency by setting, which did best, and where the time went."""
     about_time = (FIT_TIME, FIT_TIME_OVER_ALL, CAUTIONS)
-    conclusions = [topic for topic in content.study.verdict if topic.key in about_time]
-    return (
-        verdict_section(conclusions, title=""),
-        *content.section("times"),
-        *content.section("scaling"),
-        *content.section("components"),
-    )
+    shown = (content.section(key) for key in ("times", "scaling", "components"))
+    return (verdict_section(content.study.verdict, about_time), *chain(*shown))
 
 
 def parallelism_in_the_code(content: Content) -> Blocks:
@@ -100,11 +100,10 @@ def _summed_up(latest: pd.Series, models: pd.DataFrame) -> list[object]:
         fastest["setting"],
         None if pd.isna(fastest["extract_s"]) else f"{fastest['extract_s']:.3g}",
         marked(fastest),
-        reference(chain(*own["records"])),
+        behind(own),
     ]
 
 
 def the_best(content: Content) -> Blocks:
     """A15: the conclusions, and the resources that they rest on."""
-    conclusions = [topic for topic in content.study.verdict if topic.key != FIT_TIME]
-    return (verdict_section(conclusions, title=""), *content.section("resources"))
+    return (verdict_section(content.study.verdict, ALL_BUT_FIT_TIME), *content.section("resources"))
