@@ -13,9 +13,9 @@ from cifar_pipelines.common.configuration import load_configuration, parse_param
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment import plan, run
-from cifar_pipelines.experiment.choice import best_setting
 from cifar_pipelines.experiment.plan import Experiment, Step, params_of, with_params
 from cifar_pipelines.experiment.runner import StepRunner
+from cifar_pipelines.records.choice import best_setting
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf

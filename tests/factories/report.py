@@ -7,9 +7,22 @@ from pathlib import Path
 from PIL import Image
 from tests.factories.records import make_grown_study
 
-from cifar_pipelines.pipelines.comparison.nodes import PLOTS, compare_runs, write_report
-from cifar_pipelines.report.chapters.laboratory.questions import make_report
-from cifar_pipelines.report.document.blocks import Document
+from cifar_pipelines.pipelines.comparison.nodes import compare_runs
+from cifar_pipelines.plots.registry import comparison_plots
+from cifar_pipelines.report.chapters.laboratory.questions import answer_questions
+from cifar_pipelines.report.content import Content, make_content
+from cifar_pipelines.report.document.blocks import (
+    Bullets,
+    Document,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+    flat,
+    plain,
+)
+from cifar_pipelines.report.sections.forecasts import check_forecasts
+from cifar_pipelines.report.sections.time import join_applications
 
 SURVEY = {
     "pyspark": "3.5.9",
@@ -27,12 +40,60 @@ def make_png(width=60, height=40, colour=(0, 90, 140)) -> bytes:
     return buffer.getvalue()
 
 
-def make_document(records, reporting: Path, plots=None) -> Document:
-    """The report on records by name, as the comparison pipeline makes it."""
-    loaders = {name: lambda record=record: record for name, record in records.items()}
-    table, _, left_out = compare_runs(loaders)
-    plots = {file: make_png() for file in PLOTS.values()} if plots is None else plots
-    return make_report(write_report(table, left_out), table, left_out, records, plots, reporting)
+def loaders(contents) -> dict:
+    """Functions that load contents, by name, as a folder of JSON files gives them."""
+    return {name: lambda content=content: content for name, content in contents.items()}
+
+
+def content_of(records, reporting=Path("nowhere"), applications=(), forecasts=(), plots=True) -> Content:
+    """All that a report on records by name is made of, as the comparison pipeline makes it."""
+    table, _, left_out, compared = compare_runs(loaders(records))
+    components, _, applications_left_out = join_applications(loaders(dict(applications)), table)
+    checked = check_forecasts(loaders(dict(forecasts)), compared)
+    drawn = [make_png() for _ in comparison_plots()] if plots else []
+    return make_content(
+        table, compared, left_out, applications_left_out, checked, components, reporting, *drawn
+    )
+
+
+def sections_of(records, **further) -> dict:
+    """The sections of the study with the most measurements, by key."""
+    return content_of(records, **further).study.sections
+
+
+def make_document(records, reporting: Path, **further) -> Document:
+    """The laboratory's report on records by name."""
+    return answer_questions(content_of(records, reporting, **further))
+
+
+def rows_of(blocks) -> list[dict[str, str]]:
+    """The rows of the first table among blocks, each by heading."""
+    table = next(block for block in blocks if isinstance(block, Table))
+    header = [plain(cell) for cell in table.header]
+    return [dict(zip(header, map(plain, row), strict=True)) for row in table.rows]
+
+
+def items_of(blocks) -> list[str]:
+    """The text of the items of all lists among blocks."""
+    lists = [block for block in blocks if isinstance(block, Bullets)]
+    return [plain(item) for block in lists for item in block.items]
+
+
+def text_of(blocks) -> str:
+    """The text of blocks, one block or row a line."""
+    lines = []
+    for block in flat(blocks):
+        if isinstance(block, Heading):
+            lines.append(block.title)
+        elif isinstance(block, Paragraph):
+            lines.append(plain(block.spans))
+        elif isinstance(block, Bullets):
+            lines += map(plain, block.items)
+        elif isinstance(block, Table):
+            lines += [" | ".join(plain(cell) for cell in row) for row in (block.header, *block.rows)]
+        elif isinstance(block, Figure):
+            lines.append(f"<{block.name}: {block.caption}>")
+    return "\n".join(lines)
 
 
 def make_many(n_days=9, **changes) -> dict[str, dict]:
@@ -68,6 +129,7 @@ def make_experiment(records) -> dict:
             "setting": record["parallelism"]["setting"],
             "fit_s": record["timings"]["fit_s"][0],
             "repeats": 1,
+            "run_ids": [record["run_id"]],
             **{name: record["metrics"]["accuracy"][key] for name, key in _SCORE.items()},
         }
         for record in records.values()

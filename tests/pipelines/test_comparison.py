@@ -18,10 +18,12 @@ from tests.factories.records import (
     make_record,
     make_study,
 )
+from tests.factories.report import content_of, items_of, loaders, rows_of, sections_of, text_of
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.comparison import create_pipeline
-from cifar_pipelines.pipelines.comparison.nodes import PLOTS, compare_runs, write_report
+from cifar_pipelines.pipelines.comparison.nodes import compare_runs
+from cifar_pipelines.plots.registry import comparison_plots
 from cifar_pipelines.terminal.comparison import terminal_summary
 
 CATALOG = Path(__file__).parents[2] / "conf" / "base" / "catalog_comparison.yml"
@@ -52,9 +54,14 @@ def test_whole_pipeline_on_the_real_catalog(run):
     records["exec_2x1/cut"] = json.dumps(make_record())[:300]
     folder = run(records)
     report = (folder / "report.md").read_text()
-    for plot in PLOTS.values():
-        assert (folder / plot).stat().st_size > 5_000
-        assert f"]({plot})" in report
+    files = [plot.file for plot in comparison_plots()]
+    assert sorted(files) == [
+        *("accuracy_time.png", "components.png", "learning_curves.png", "resources.png"),
+        *("speedup.png", "time_by_setting.png", "timeline.png"),
+    ]
+    for file in files:
+        assert (folder / file).stat().st_size > 5_000
+        assert f"]({file})" in report
     assert "0000000000001e10" in report
     assert "'exec_2x1/cut' is left out: it cannot be read (JSONDecodeError)" in report
     assert "logistic_regression is a strong baseline." in report
@@ -69,7 +76,7 @@ def test_whole_pipeline_on_the_real_catalog(run):
     # The same as PDF and as a page with all plots in it.
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == len(PLOTS)
+    assert page.count("data:image/png;base64,") == len(files)
     assert "0000000000001e10" in page and "exec_2x1/cut" in page.replace("<wbr>", "")
 
 
@@ -109,10 +116,10 @@ def test_features_alone_still_make_a_report(run):
     assert "nothing to rank yet" in report and "features: kmeans_patches" in report
 
 
-def test_studies_are_reported_apart():
-    records = {"a": make_record, "b": lambda: make_record(data={"train_size": 20000})}
-    table, _, left_out = compare_runs(records)
-    report = write_report(table, left_out)
+def test_studies_are_reported_apart(run):
+    report = (
+        run({"a": make_record(), "b": make_record(data={"train_size": 20000})}) / "report.md"
+    ).read_text()
     assert "These are 2 separate studies" in report
     assert report.count("### Verdict") == 2
 
@@ -125,13 +132,12 @@ def test_folders_of_records_may_share_names():
 def test_every_node_is_named_and_needs_no_spark():
     assert {node.name for node in create_pipeline().nodes} == {
         *("compare_runs", "plot_accuracy_time", "plot_time_by_setting", "plot_speedup", "plot_resources"),
-        *("plot_all_histories", "check_predictions", "write_comparison_report"),
-        *("join_applications", "plot_components", "plot_timeline"),
-        *("write_comparison_document", "write_comparison_files"),
+        *("plot_all_histories", "check_forecasts", "join_applications", "plot_components", "plot_timeline"),
+        *("make_report_content", "write_comparison_report", "write_comparison_files"),
     }
     later = create_pipeline(run_records=("spark_ml_records", "bigdl_cnn_records"))
     assert later.inputs() == {
-        *("fit_predictions", "applications", "spark_ml_records", "bigdl_cnn_records", "reporting_folder")
+        *("fit_forecasts", "applications", "spark_ml_records", "bigdl_cnn_records", "reporting_folder")
     }
 
 
@@ -152,19 +158,10 @@ def test_terminal_summary_fits_long_names_into_80_columns():
     assert text.count("Models and parallelism settings") == 2
 
 
-def _compared(records):
-    return compare_runs({name: lambda record=record: record for name, record in records.items()})
-
-
 def _printed(records, width):
     console = Console(file=io.StringIO(), width=width)
-    console.print(terminal_summary(_compared(records)[0]))
+    console.print(terminal_summary(compare_runs(loaders(records))[0]))
     return console.file.getvalue()
-
-
-def _report(records):
-    table, _, left_out = _compared(records)
-    return write_report(table, left_out)
 
 
 def _part(report, heading):
@@ -208,82 +205,98 @@ def _engines(**torch_distributor):
         "a": make_cnn_record("bigdl", images_per_s=1000, overhead_s=34),
         "b": make_cnn_record("torch_distributor", **torch_distributor),
     }
-    return _part(_report(records), "### Engines side by side")
+    return sections_of(records)["engines"].blocks
 
 
 def test_engines_stand_side_by_side():
-    part = _engines(images_per_s=1200, overhead_s=12)
-    assert (
-        "| airbench | exec_2x1 | BigDL Orca 2.4.0 | 80.0% (76.5% to 83.5%) | 76 | 1,000 | 34 | 2 x 1 | 3.21 | "
-        "0.456 (of 250) | one timing |" in part
-    )
-    distributor = "TorchDistributor (Spark 3.5.9)"
-    assert f"{distributor} trained 20% more images/s than BigDL Orca 2.4.0 (1,200 against 1,000)" in part
-    assert f"{distributor} had less overhead than BigDL Orca 2.4.0: 12 s against 34 s" in part
-    assert "Marked" not in part and "precision" not in part
+    blocks = _engines(images_per_s=1200, overhead_s=12)
+    assert list(rows_of(blocks)[0].values()) == [
+        *("airbench", "exec_2x1", "BigDL Orca 2.4.0", "80.0% (76.5% to 83.5%)", "76", "1,000", "34", "2 x 1"),
+        *("3.21", "0.456 (of 250)", "one timing", "[r1]"),
+    ]
+    distributor, (said,) = "TorchDistributor (Spark 3.5.9)", items_of(blocks)
+    assert f"{distributor} trained 20% more images/s than BigDL Orca 2.4.0 (1,200 against 1,000)" in said
+    assert f"{distributor} had less overhead than BigDL Orca 2.4.0: 12 s against 34 s" in said
+    assert "Marked" not in said and "precision" not in said
 
 
 @pytest.mark.parametrize(
     ("images_per_s", "tie"), [(1000, True), (1049, True), (1050, False), (953, True), (951, False)]
 )
 def test_speeds_closer_than_five_per_cent_are_a_tie(images_per_s, tie):
-    part = _engines(images_per_s=images_per_s, overhead_s=36)
-    assert ("A tie in training speed" in part) is tie
-    assert ("more images/s than" in part) is not tie
-    assert "Overhead is a tie (34 s against 36 s)" in part
+    (said,) = items_of(_engines(images_per_s=images_per_s, overhead_s=36))
+    assert ("A tie in training speed" in said) is tie
+    assert ("more images/s than" in said) is not tie
+    assert "Overhead is a tie (34 s against 36 s)" in said
 
 
 def test_what_makes_a_comparison_of_engines_doubtful_is_said():
-    part = _engines(precision="fp32", restarts=1, host_load={"other_cpu_share": 0.3})
-    assert "different precision (BigDL Orca 2.4.0: bf16; TorchDistributor (Spark 3.5.9): fp32)" in part
-    assert "Marked: TorchDistributor (Spark 3.5.9): busy host, restarted." in part
+    (said,) = items_of(_engines(precision="fp32", restarts=1, host_load={"other_cpu_share": 0.3}))
+    assert "different precision (BigDL Orca 2.4.0: bf16; TorchDistributor (Spark 3.5.9): fp32)" in said
+    assert "Marked: TorchDistributor (Spark 3.5.9): busy host, restarted." in said
 
 
 def test_engines_are_compared_only_on_the_same_work():
-    other = _engines(params={"recipe": {"epochs": 99}})
+    (other,) = items_of(_engines(params={"recipe": {"epochs": 99}}))
     assert "different parameters, so they are not compared" in other and "images/s than" not in other
-    alone = _part(_report({"a": make_cnn_record()}), "### Engines side by side")
+    alone = text_of(sections_of({"a": make_cnn_record()})["engines"].blocks)
     assert "All were trained by BigDL Orca 2.4.0" in alone
     records = {"a": make_cnn_record(), "b": make_cnn_record("torch_distributor")}
-    elsewhere = _report(records | {"c": make_cnn_record(setting=(2, 2))})
-    assert "**airbench, exec_2x2.** Trained by BigDL Orca 2.4.0 only." in elsewhere
-    assert "Engines side by side" not in _report({"a": make_record()})
+    elsewhere = sections_of(records | {"c": make_cnn_record(setting=(2, 2))})["engines"].blocks
+    assert "airbench, exec_2x2. Trained by BigDL Orca 2.4.0 only." in items_of(elsewhere)
+    assert "engines" not in sections_of({"a": make_record()})
 
 
 def test_engines_without_measurements_are_not_ranked():
-    part = _engines(history=None, timings={"engine_overhead_s": None}, prediction=None, workers=None)
-    assert "The speed of training was not recorded for every engine." in part
-    assert "Overhead was not recorded for every engine." in part
-    assert "| – | – | – | – | – |" in part
+    blocks = _engines(history=None, timings={"engine_overhead_s": None}, prediction=None, workers=None)
+    (said,) = items_of(blocks)
+    assert "The speed of training was not recorded for every engine." in said
+    assert "Overhead was not recorded for every engine." in said
+    assert list(rows_of(blocks)[1].values())[5:10] == ["–"] * 5
 
 
 LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
 
 
-def _growth(small, large, **both):
-    """The part about growth of a report on one model with 10,000 and with 20,000 images."""
+def _growth(records):
+    """The only sub-section of the section about growth."""
+    _, part = content_of(records).sections["growth"].blocks
+    return part
+
+
+def _grown(small, large, **both):
+    """That of one model with 10,000 and with 20,000 images."""
     records = {
         "small": make_record(accuracy=small, fit_s=(10, 10.2), **both),
         "large": make_record(accuracy=large, fit_s=(25, 25.5), data=LARGER, **both),
     }
-    return _part(_report(records), "## More training images")
+    return _growth(records)
 
 
 def test_more_training_images_are_compared_apart():
-    part = _growth(0.6, 0.7)
-    assert "### Synthetic, seed 42, 500 test images, host with 2 cores, embedded cluster" in part
-    assert "| logistic_regression | exec_2x1 | 10,000 | 60.0% (55.7% to 64.3%) | 10.1 (10 to 10.2) |" in part
-    assert "| logistic_regression | exec_2x1 | 20,000 | 70.0% (66.0% to 74.0%) |" in part
-    assert "20,000 instead of 10,000 images: accuracy 10.0 points higher, 2.50 times the fit time." in part
-    assert "The intervals do not overlap." in part
+    part = _grown(0.6, 0.7)
+    assert part.title == "Synthetic, seed 42, 500 test images, host with 2 cores, embedded cluster"
+    assert [list(row.values()) for row in rows_of(part.blocks)] == [
+        [
+            *("logistic_regression", "exec_2x1", "10,000", "60.0% (55.7% to 64.3%)", "10.1 (10 to 10.2)", ""),
+            "[r2]",
+        ],
+        [
+            *("logistic_regression", "exec_2x1", "20,000", "70.0% (66.0% to 74.0%)", "25.2 (25 to 25.5)", ""),
+            "[r1]",
+        ],
+    ]
+    (said,) = items_of(part.blocks)
+    assert "20,000 instead of 10,000 images: accuracy 10.0 points higher, 2.50 times the fit time." in said
+    assert "The intervals do not overlap." in said
 
 
 def test_a_gain_within_the_intervals_is_not_shown():
-    part = _growth(0.62, 0.6)
-    assert "accuracy 2.0 points lower" in part
-    assert "The intervals overlap, so a difference is not shown with 500 test images." in part
-    assert "the same accuracy, 2.50 times" in _growth(0.6, 0.6)
-    busy = _growth(0.6, 0.7, host_load={"other_cpu_share": 0.3})
+    (said,) = items_of(_grown(0.62, 0.6).blocks)
+    assert "accuracy 2.0 points lower" in said
+    assert "The intervals overlap, so a difference is not shown with 500 test images." in said
+    assert "the same accuracy, 2.50 times" in text_of(_grown(0.6, 0.6).blocks)
+    busy = text_of(_grown(0.6, 0.7, host_load={"other_cpu_share": 0.3}).blocks)
     assert "2.50 times the fit time (marked: busy host)." in busy
 
 
@@ -302,33 +315,34 @@ def test_a_gain_within_the_intervals_is_not_shown():
     ],
 )
 def test_only_the_same_work_is_compared_over_sizes(other):
-    report = _report(
+    content = content_of(
         {"a": make_record(), "b": make_record(**other | {"data": LARGER | other.get("data", {})})}
     )
-    assert report.count("No other model was trained.") == 2  # ranked apart
-    assert "More training images" not in report
+    accuracies = [study.verdict[0].text for study in content.studies]
+    assert len(accuracies) == 2 and all("No other model was trained." in text for text in accuracies)
+    assert "growth" not in content.sections
 
 
 def test_other_parameters_are_not_compared_over_sizes():
     records = {"a": make_record(), "b": make_record(params={"maxIter": 5}, data=LARGER)}
-    part = _part(_report(records), "## More training images")
-    assert "Trained with different parameters on 10,000 and 20,000 images, so not compared." in part
-    assert "points" not in part and "|" not in part
+    text = text_of(_growth(records).blocks)
+    assert "Trained with different parameters on 10,000 and 20,000 images, so not compared." in text
+    assert "points" not in text and "|" not in text
     largest = {"train_size": 40000, "fingerprint": "e" * 16}
-    part = _part(_report(records | {"c": make_record(data=largest, accuracy=0.9)}), "## More training images")
-    assert "40,000 instead of 10,000 images: accuracy 30.0 points higher" in part
-    assert "| 40,000 |" in part and "20,000" not in part
+    text = text_of(_growth(records | {"c": make_record(data=largest, accuracy=0.9)}).blocks)
+    assert "40,000 instead of 10,000 images: accuracy 30.0 points higher" in text
+    assert "| 40,000 |" in text and "20,000" not in text
 
 
 def test_the_newest_of_the_same_size_counts():
     again = make_record(accuracy=0.3, data={"fingerprint": "e" * 16}, created="2026-11-21T10:00:00Z")
     larger = make_record(accuracy=0.7, data=LARGER)
-    part = _part(_report({"old": make_record(), "new": again, "large": larger}), "## More training images")
-    assert "accuracy 40.0 points higher" in part and "10.0 points" not in part
+    text = text_of(_growth({"old": make_record(), "new": again, "large": larger}).blocks)
+    assert "accuracy 40.0 points higher" in text and "10.0 points" not in text
 
 
 def test_growth_names_a_model_as_its_fullest_section_does():
     mobile = make_record(features={"extractor": "torchvision:mobilenet_v2"})
     records = {"a": make_record(), "b": mobile, "c": make_record(data=LARGER)}
-    part = _part(_report(records), "## More training images")
-    assert "- **logistic_regression on kmeans_patches, exec_2x1.**" in part and "mobilenet" not in part
+    text = text_of(_growth(records).blocks)
+    assert "logistic_regression on kmeans_patches, exec_2x1." in text and "mobilenet" not in text

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from cifar_pipelines.plots.of_training import plot_histories, plot_learning_curves
+from cifar_pipelines.plots.of_training import plot_learning_curves
 
 
 def make_history(epochs, reached=0.9):
@@ -44,18 +44,3 @@ def test_learning_curves_show_training_and_validation(epochs):
     words = _words(figure)
     assert "lenet: learning curves" in words and "validation" in words and "augmented" in words
     assert "85.0%" in words and "1234 images/s" in words
-
-
-def test_histories_are_drawn_by_epoch_and_by_time():
-    histories = {"airbench, 1 worker": make_history(3), "airbench, 2 workers": make_history(6, reached=0.8)}
-    figure = plot_histories(histories, "Learning curves")
-    by_epoch, by_time = figure.axes
-    assert [list(line.get_xdata()) for line in by_epoch.lines] == [[1, 2, 3], [1, 2, 3, 4, 5, 6]]
-    assert list(by_time.lines[0].get_xdata()) == [2.5, 5.0, 7.5]
-    assert len({line.get_color() for line in by_epoch.lines}) == 2
-    for name in histories:
-        assert name in _words(figure)
-
-
-def test_without_a_history_the_figure_says_so():
-    assert "No CNN was trained yet." in _words(plot_histories({}, "Learning curves"))

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from tests.factories.records import (
@@ -9,45 +10,42 @@ from tests.factories.records import (
     make_record,
     make_study,
 )
-from tests.factories.report import make_document, make_experiment, make_many, make_png, write_results
+from tests.factories.report import (
+    content_of,
+    make_document,
+    make_experiment,
+    make_many,
+    rows_of,
+    text_of,
+    write_results,
+)
 
-from cifar_pipelines.report.chapters.laboratory.questions import QUESTIONS
-from cifar_pipelines.report.document.blocks import Bullets, Figure, Heading, Paragraph, Table, plain
+from cifar_pipelines.report.chapters.every_study import tell_every_study
+from cifar_pipelines.report.chapters.laboratory.questions import QUESTIONS, answer_questions
+from cifar_pipelines.report.document.blocks import Figure, Paragraph, Section, Table, plain, walk
 from cifar_pipelines.report.document.to_html import to_html
+from cifar_pipelines.report.document.to_markdown import to_markdown
 from cifar_pipelines.report.document.to_typst import to_pdf
-from cifar_pipelines.report.references import reference
+from cifar_pipelines.report.sections.cells import reference
 
 LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
 
 
 def sections(document):
-    """The blocks of every section, by the first word of its title or by all of it."""
-    found = {}
-    for block in document.blocks:
-        if isinstance(block, Heading) and block.level == 1:
-            title = plain(block.spans)
-            found[title.split(".")[0] if re.match(r"A\d+\.", title) else title] = here = []
-        else:
-            here.append(block)
-    return found
+    """The blocks of every section, by key."""
+    return {section.key: section.blocks for section in document.blocks}
 
 
-def text_of(blocks):
-    lines = []
-    for block in blocks:
-        if isinstance(block, Heading | Paragraph):
-            lines.append(plain(block.spans))
-        elif isinstance(block, Bullets):
-            lines += [text_of(item) for item in block.items]
-        elif isinstance(block, Table):
-            lines += [" | ".join(plain(cell) for cell in row) for row in (block.header, *block.rows)]
-        elif isinstance(block, Figure):
-            lines.append(f"<{block.name}: {block.caption}>")
-    return "\n".join(lines)
+def tables_in(blocks):
+    return [block for block in walk(blocks) if isinstance(block, Table)]
+
+
+def figures_in(blocks):
+    return {block.name for block in walk(blocks) if isinstance(block, Figure)}
 
 
 def missing_in(blocks):
-    return [plain(block.spans) for block in blocks if isinstance(block, Paragraph) and block.missing]
+    return [plain(block.spans) for block in walk(blocks) if isinstance(block, Paragraph) and block.missing]
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def complete(tmp_path):
 
 def test_every_question_has_its_section_in_order(complete):
     assert list(complete)[:15] == [name for name, *_ in QUESTIONS] == [f"A{n}" for n in range(1, 16)]
-    assert list(complete)[-1] == "Where every number comes from"
+    assert list(complete)[15:] == ["others", "left_out", "reading", "versions", "sources"]
 
 
 def test_nothing_is_missing_where_everything_is_there(complete):
@@ -100,36 +98,45 @@ def test_what_the_sections_say(complete):
     assert "<accuracy_time.png" in said["A14"]
     assert "Resource use." in said["A15"] and "Training time of" not in said["A15"]
     assert "core-seconds reserved" in said["A15"] and "<resources.png" in said["A15"]
-    assert "Further findings of the comparison" not in said
-    assert "Oversubscribed" in said["How to read the tables"]
-    assert "kedro 1.7.0" in said["Versions, host and code"] and "abc1234" in said["Versions, host and code"]
+    assert "Oversubscribed" in said["reading"]
+    assert "kedro 1.7.0" in said["versions"] and "abc1234" in said["versions"]
 
 
 def test_every_row_names_the_records_behind_it(complete):
-    sources = next(block for block in complete["Where every number comes from"] if isinstance(block, Table))
-    rows = {plain(row[0]): [plain(cell) for cell in row] for row in sources.rows}
-    assert len(rows) == 24 and all(row[4] == "yes" for row in rows.values())
-    times = next(block for block in complete["A9"] if isinstance(block, Table))
-    for row in times.rows:
-        label, setting, behind = plain(row[0]), plain(row[1]), plain(row[-1])
-        record = rows[behind.strip("[]")]
-        assert (label, setting) == (record[2], record[3])
-    grown = [block for block in complete["A13"] if isinstance(block, Table)][-1]
+    rows = {row["record"]: row for row in rows_of(complete["sources"])}
+    assert len(rows) == 24 and all(row["in the tables"] == "yes" for row in rows.values())
+    times = next(block for block in complete["A9"] if isinstance(block, Section) and block.key == "times")
+    for row in rows_of(times.blocks):
+        record = rows[row["records"].strip("[]")]
+        assert (row["model"], row["setting"]) == (record["model"], record["setting"])
+    grown = tables_in(complete["A13"])[-1]
     assert [plain(row[-1]) for row in grown.rows if plain(row[2]) == "20,000"] != []
     for row in grown.rows:
-        file = rows[plain(row[-1]).strip("[]")][5]
+        file = rows[plain(row[-1]).strip("[]")]["file"]
         assert ("larger" in file) is (plain(row[2]) == "20,000")
 
 
-def test_scores_name_the_latest_run_alone(tmp_path):
+def test_scores_name_the_latest_run_at_the_fastest_setting_alone(tmp_path):
     records = {
         f"run{day}": make_record(created=f"2026-11-{day}T10:00:00+00:00", accuracy=day / 100)
         for day in (20, 21, 22)
     }
-    made = sections(make_document(records, tmp_path))
-    scores, accuracy = [block for block in made["A7"] if isinstance(block, Table)][:2]
+    slower = make_record(created="2026-11-23T10:00:00+00:00", setting=(2, 2), fit_s=[90.0])
+    made = sections(make_document(records | {"slower": slower}, tmp_path))
+    scores, accuracy = tables_in(made["A7"])[:2]
     assert plain(scores.rows[0][-1]) == "[r3]" and plain(accuracy.rows[0][-1]) == "[r1–r3]"
-    assert "run records" not in [plain(cell) for cell in accuracy.header]
+    assert plain(accuracy.rows[1][-1]) == "[r4]"
+
+
+def test_rows_of_another_source_name_their_own_records(tmp_path):
+    """Growth is told over all studies, and labels are the same in each."""
+    records = {
+        "a": make_record(), "b": make_record(data=LARGER),
+        "c": make_record(data={"source": "cifar10"}), "d": make_record(data=LARGER | {"source": "cifar10"}),
+    }  # fmt: skip
+    growth = content_of(records).sections["growth"]
+    behind = [row["records"] for part in growth.blocks[1:] for row in rows_of(part.blocks)]
+    assert sorted(behind) == ["[r1]", "[r2]", "[r3]", "[r4]"]
 
 
 def test_references_are_short():
@@ -162,7 +169,7 @@ def test_missing_parts_are_said_with_the_command(tmp_path):
 
 @pytest.mark.parametrize("record", [make_extraction_record(), make_cnn_record(), make_record()])
 def test_one_record_is_enough(record, tmp_path):
-    document = make_document({"a": record}, tmp_path, plots={})
+    document = make_document({"a": record}, tmp_path, plots=False)
     assert to_pdf(document).startswith(b"%PDF")
     assert "nan" not in to_html(document).split()
 
@@ -173,7 +180,7 @@ def test_studies_are_not_mixed(tmp_path):
     write_results(tmp_path, records)
     document = make_document(records, tmp_path)
     made = sections(document)
-    others = text_of(made["Other studies"])
+    others = text_of(made["others"])
     assert "Cifar10 (01234567)" in others and "99.0%" in others
     for name, *_ in QUESTIONS:
         assert "99.0%" not in text_of(made[name]) and "stranger" not in text_of(made[name]), name
@@ -191,7 +198,11 @@ def test_the_main_text_is_about_the_study_with_the_most_measurements(tmp_path):
 def test_a_choice_of_another_study_is_not_shown(tmp_path):
     records = {"a": make_cnn_record(accuracy=0.7), "b": make_cnn_record(accuracy=0.71, setting=(2, 2))}
     write_results(tmp_path, records)
-    other = {"a": make_cnn_record(accuracy=0.6), "b": make_cnn_record(accuracy=0.61, setting=(2, 2))}
+    elsewhere = {"created": "2026-11-19T10:00:00+00:00"}
+    other = {
+        "a": make_cnn_record(accuracy=0.6, **elsewhere),
+        "b": make_cnn_record(accuracy=0.61, setting=(2, 2), **elsewhere),
+    }
     file = tmp_path / "experiments" / "2026-11-21T12.00.00Z.json"
     file.write_text(json.dumps(make_experiment(other)))
     assert "70.0%" in text_of(sections(make_document(records, tmp_path))["A13"])
@@ -212,29 +223,69 @@ def test_records_that_were_left_out_are_listed_with_the_reason(tmp_path):
     old = make_record(params={"maxIter": 5}, created="2026-11-19T10:00:00+00:00")
     records = {"good": make_record(), "old": old, "broken_*": {"schema_version": 1}}
     made = sections(make_document(records, tmp_path))
-    left_out = text_of(made["What was left out, and why"])
+    left_out = text_of(made["left_out"])
     assert "'broken_*' is left out: The run record lacks" in left_out and "older parameters" in left_out
-    sources = text_of(made["Where every number comes from"])
+    sources = text_of(made["sources"])
     assert "r1 | 2026-11-19T10.00.00.000Z | logistic_regression | exec_2x1 | no | old.json" in sources
     assert "[r2]" in text_of(made["A9"])
 
 
-def test_what_the_comparison_adds_is_not_lost(tmp_path):
-    from cifar_pipelines.pipelines.comparison.nodes import compare_runs, write_report
-    from cifar_pipelines.report.chapters.laboratory.questions import make_report
+def test_a_choice_without_run_ids_is_known_by_setting_and_accuracy(tmp_path):
+    records = {"a": make_cnn_record(accuracy=0.7), "b": make_cnn_record(accuracy=0.71, setting=(2, 2))}
+    experiment = make_experiment(records)
+    for one in experiment["choice"]["candidates"]:
+        del one["run_ids"]
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "2026-11-20T12.00.00Z.json").write_text(json.dumps(experiment))
+    assert "chosen" in text_of(sections(make_document(records, tmp_path))["A13"])
+    others = {"a": make_cnn_record(accuracy=0.6), "b": make_cnn_record(accuracy=0.61, setting=(2, 2))}
+    assert "chosen" not in text_of(sections(make_document(others, tmp_path))["A13"])
 
-    record = make_record()
-    table, _, left_out = compare_runs({"a": lambda: record})
-    report = write_report(table, left_out)
-    report = report.replace(
-        "### Versions", "### Tea leaves\n\nA cup.\n\n### Scaling model\n\nAn end.\n\n### Versions"
-    )
-    report = report.replace("## Plots\n", "## Weather\n\nRain.\n\n## Plots\n\n![Bars](bars.png)\n")
-    document = make_report(report, table, left_out, {"a": record}, {"bars.png": make_png()}, tmp_path)
-    made = sections(document)
-    assert "An end." in text_of(made["A9"])
-    further = text_of(made["Further findings of the comparison"])
-    assert "Tea leaves\nA cup." in further and "Weather\nRain." in further and "<bars.png: Bars>" in further
+
+def test_what_no_answer_shows_is_a_further_finding(tmp_path):
+    content = content_of({"a": make_record()}, tmp_path)
+    leaves, rain = Section("tea_leaves", "Tea leaves", ()), Section("weather", "Weather", ())
+    study = replace(content.study, sections={**content.study.sections, "tea_leaves": leaves})
+    bars = {**content.figures, "bars": (Figure(b"", "Bars", "bars.png"),)}
+    more = replace(content, studies=(study,), sections={"weather": rain}, figures=bars)
+    before = figures_in(sections(answer_questions(content))["further"])
+    further = sections(answer_questions(more))["further"]
+    assert [block for block in further if isinstance(block, Section)] == [leaves, rain]
+    assert figures_in(further) - before == {"bars.png"}
+
+
+def test_questions_may_be_asked_in_any_order_and_again(tmp_path):
+    records = make_grown_study()
+    write_results(tmp_path, records)
+    content = content_of(records, tmp_path)
+    first = {name: answer(content) for name, _, answer in QUESTIONS}
+    assert {name: answer(content) for name, _, answer in reversed(QUESTIONS)} == first
+
+
+def test_models_of_a_family_that_no_question_is_about_are_told_too(tmp_path):
+    records = make_study() | {"new": make_record("albert", family="transfer_learning", accuracy=0.7)}
+    content = content_of(records, tmp_path)
+    made = sections(answer_questions(content))
+    (other,) = (block for block in made["A6"] if isinstance(block, Section) and block.key == "other_models")
+    assert "albert is a strong baseline. [r" in text_of(other.blocks)
+    assert rows_of(other.blocks)[0]["parameters"] == "maxIter 100"
+    for name in ("A7", "A9", "A14", "A15"):
+        assert "albert" in text_of(made[name]), name
+    assert "kedro run --pipelines transfer_learning --env" in missing_in(made["A7"])[0]
+
+
+def test_every_study_is_told_with_all_its_sections(tmp_path):
+    records = make_grown_study()
+    content = content_of(records, tmp_path)
+    document = tell_every_study(content)
+    studies = [section for section in document.blocks if section.key == "study"]
+    assert len(studies) == 2
+    told = {block.key for block in studies[0].blocks if isinstance(block, Section)}
+    assert told == {"verdict", *content.study.sections} and {"scores", "engines", "components"} <= told
+    assert {"growth", "plots", "left_out", "parallelism", "reading", "sources"} <= set(sections(document))
+    assert figures_in(document.blocks) == {
+        figure.name for part in content.figures.values() for figure in part
+    }
 
 
 def test_two_hundred_records(tmp_path):
@@ -254,4 +305,4 @@ def test_strange_names_break_nothing(tmp_path):
     record["data"] |= {"source": strange, "class_names": [strange]}
     document = make_document({strange: record}, tmp_path)
     assert to_pdf(document).startswith(b"%PDF")
-    assert "<e>" not in to_html(document)
+    assert "<e>" not in to_html(document) and "\\<e>" in to_markdown(document)

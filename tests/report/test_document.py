@@ -4,90 +4,67 @@ from hypothesis import strategies as st
 from tests.factories.report import make_png
 
 from cifar_pipelines.report.document.blocks import (
-    Bullets,
-    Code,
-    Figure,
     Heading,
     Paragraph,
+    Section,
     Span,
-    Table,
-    from_markdown,
-    plain,
+    anchors,
+    bullets,
+    code,
+    flat,
     png_size,
     printable,
     right_aligned,
+    say,
+    shown_target,
+    spans,
+    strong,
     table,
+    walk,
 )
-from cifar_pipelines.report.parts import Parts
 
-MARKDOWN = """\
-# Title with `code`
-
-Some **bold**, *italic* and `literal_code`; [on the web](https://example.org/a) and [in the code](../src/x.py).
-A second line.
-
-- **Topic.** One & two
-- three
-  1. four
-
-| model | time [s] |
-| --- | --- |
-| a_b\\|c | 1.5 |
-| d |
-
-![A plot](a%20plot.png)
-
-```
-kedro run
-```
-"""
+INNER = Section("inner", "Inner", (say("deep"),))
+OUTER = Section("outer", "Outer", (say("text"), INNER, Section("silent", "", (say("bare"), INNER))))
 
 
-def test_all_that_the_comparison_writes_is_understood():
-    png = make_png()
-    heading, text, items, rows, figure, code = from_markdown(MARKDOWN, {"a plot.png": png}.get)
-    assert heading == Heading(1, (Span("Title with "), Span("code", code=True)))
-    assert isinstance(text, Paragraph)
-    assert Span("bold", strong=True) in text.spans and Span("italic", emphasis=True) in text.spans
-    assert Span("literal_code", code=True) in text.spans
-    assert Span("on the web", target="https://example.org/a") in text.spans
-    assert Span("in the code") in text.spans
-    assert plain(text.spans).endswith("in the code. A second line.")
-    assert isinstance(items, Bullets) and items.items[0][0].spans == (
-        Span("Topic.", strong=True),
-        Span(" One & two"),
-    )
-    assert items.items[1][1] == Bullets(((Paragraph((Span("four"),)),),), ordered=True)
-    assert [[plain(cell) for cell in row] for row in (rows.header, *rows.rows)] == [
-        ["model", "time [s]"],
-        ["a_b|c", "1.5"],
-        ["d", ""],
+def test_sentences_are_joined_from_texts_and_spans():
+    assert spans("a ", strong("b"), (Span("c"), code("d"))) == (
+        Span("a "), Span("b", strong=True), Span("c"), Span("d", code=True),
+    )  # fmt: skip
+    assert say("a ", strong("b")) == Paragraph((Span("a "), Span("b", strong=True)))
+    assert bullets(["a", spans("b", "c")]).items == (spans("a"), spans("b", "c"))
+
+
+def test_sections_are_laid_out_by_depth_and_those_without_a_title_add_none():
+    assert list(flat([say("before"), OUTER])) == [
+        say("before"),
+        *(Heading(1, "Outer"), say("text"), Heading(2, "Inner"), say("deep")),
+        *(say("bare"), Heading(2, "Inner"), say("deep")),
     ]
-    assert figure == Figure(png, "A plot", "a plot.png")
-    assert code == Code("kedro run")
 
 
-def test_html_in_markdown_is_text():
-    (text,) = from_markdown("a <script>alert(1)</script> b <!-- c -->")
-    assert plain(text.spans) == "a <script>alert(1)</script> b <!-- c -->"
+def test_every_block_and_every_anchor_is_met_wherever_it_stands():
+    r1, r2, r3 = (Span(name, anchor=name) for name in ("r1", "r2", "r3"))
+    blocks = [Section("s", "S", (OUTER, bullets([r1]), table(["a"], [[(r2,)]]), say(r3)))]
+    assert {block.key for block in walk(blocks) if isinstance(block, Section)} == {
+        "s",
+        "outer",
+        "inner",
+        "silent",
+    }
+    assert anchors(blocks) == {"r1", "r2", "r3"}
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "#x"])
-def test_links_that_lead_nowhere_on_the_web_are_text(address):
-    (text,) = from_markdown(f"[go]({address})")
-    assert all(span.target is None for span in text.spans) and "go" in plain(text.spans)
-
-
-@pytest.mark.parametrize("png", [None, b"", b"GIF89a" + 40 * b"x"])
-def test_a_figure_that_is_not_there_is_said_to_be_missing(png):
-    (text,) = from_markdown("![Speed](speed.png)", lambda name: png)
-    assert text.missing and "speed.png" in plain(text.spans)
-
-
-@given(st.text())
-def test_any_text_is_some_markdown(text):
-    for block in from_markdown(text):
-        assert isinstance(block, Heading | Paragraph | Bullets | Table | Figure | Code)
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        *(("https://example.org/a", True), ("http://example.org", True), ("#r1", True), ("#r2", False)),
+        *(("docs/statistics.md", False), ("javascript:alert(1)", False), ("data:text/html,x", False)),
+        *(("file:///etc/passwd", False), ("#", False), ("", False), (None, False)),
+    ],
+)
+def test_a_document_outside_of_the_project_links_the_web_and_itself_alone(target, shown):
+    assert shown_target(Span("x", target=target), {"r1"}) == (target if shown else None)
 
 
 @given(st.text(st.characters()))
@@ -111,13 +88,3 @@ def test_the_size_of_an_image_is_read_from_it():
 def test_rows_of_a_table_are_as_long_as_its_header():
     with pytest.raises(ValueError, match="as long as its header"):
         table(["a", "b"], [("1",)])
-
-
-def test_parts_are_taken_once_and_nothing_is_lost():
-    parts = Parts(from_markdown("lead\n\n## One\n\na\n\n### Sub\n\nb\n\n## Two (x)\n\nc"), level=2)
-    assert [plain(block.spans) for block in parts.lead] == ["lead"]
-    text, sub, _ = parts.take("one")
-    assert plain(text.spans) == "a" and sub.level == 2
-    assert parts.take("one") == ()
-    assert parts.titles == ["Two (x)"]
-    assert len(parts.take_exactly("Two")) == 0 and len(parts.take_exactly("Two (x)")) == 1

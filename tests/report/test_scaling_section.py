@@ -3,9 +3,10 @@ import re
 
 import pytest
 from tests.factories.records import make_cnn_record, make_extraction_record, make_grown_study, make_record
+from tests.factories.report import content_of, items_of, rows_of, sections_of, text_of
 
-from cifar_pipelines.pipelines.comparison.nodes import compare_runs, write_report
-from cifar_pipelines.report.sections.forecasts import COLUMNS, check_predictions, predictions_part
+from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.report.sections.forecasts import COLUMNS, check_forecasts, forecasts
 from cifar_pipelines.report.sections.scaling import says
 from cifar_pipelines.scaling.fit import Point
 from cifar_pipelines.scaling.models import fit_amdahl, fit_ernest, fit_gustafson, fit_usl
@@ -14,15 +15,9 @@ SIZE = 10_000
 CORES = (1, 2, 4, 8)
 
 
-def report(records):
-    table, _, left_out = compare_runs(
-        {name: lambda record=record: record for name, record in records.items()}
-    )
-    return write_report(table, left_out)
-
-
-def part(text, heading):
-    return re.split(r"\n#{1,3} ", text.split(f"\n{heading}\n")[1])[0]
+def scaling_of(records):
+    """The blocks of the section on scaling."""
+    return sections_of(records)["scaling"].blocks
 
 
 def amdahl_study(shares=0.23, settings=((1, 1), (2, 1), (2, 2), (4, 1)), host_cores=4, **changes):
@@ -35,35 +30,35 @@ def amdahl_study(shares=0.23, settings=((1, 1), (2, 1), (2, 2), (4, 1)), host_co
 
 
 def test_the_report_says_what_the_models_of_scaling_found():
-    found = part(report(amdahl_study()), "### Scaling")
+    found = scaling_of(amdahl_study())
+    assert list(rows_of(found)[0].values()) == [
+        *("logistic_regression", "Amdahl", "t1 = 100 s (100 s to 100 s); s = 23.0% (23.0% to 23.0%)"),
+        *("0.0% / 0.0% (4 of 4 times)", "[r1–r4]"),
+    ]
+    items = items_of(found)
     assert (
-        "| logistic_regression | Amdahl | t1 = 100 s (100 s to 100 s); s = 23.0% (23.0% to 23.0%) | "
-        "0.0% / 0.0% (4 of 4 times) |" in found
+        "logistic_regression, Amdahl: 23% of the time does not shrink with cores, so at most 4.3 times faster "
+        "however many cores." in items
     )
+    text = text_of(found)
     assert (
-        "- **logistic_regression**, Amdahl: 23% of the time does not shrink with cores, so at most 4.3 times faster "
-        "however many cores." in found
+        "Ernest is not identifiable for logistic_regression. It needs three different numbers of cores"
+        in text
     )
-    assert (
-        "- Ernest is not identifiable for logistic_regression. It needs three different numbers of cores"
-        in found
-    )
-    assert "- Gustafson is not identifiable for logistic_regression." in found and "| Ernest |" not in found
-    assert "left out" not in found
+    assert "Gustafson is not identifiable for logistic_regression." in text
+    assert "Ernest" not in [row["scaling model"] for row in rows_of(found)] and "left out" not in text
 
 
 def test_what_is_left_out_is_named():
-    records = amdahl_study(settings=((1, 1), (2, 1), (4, 1)), host_cores=2)
-    found = part(report(records), "### Scaling")
-    assert "- logistic_regression: left out exec_4x1: more cores than the 2 of the host." in found
+    found = text_of(scaling_of(amdahl_study(settings=((1, 1), (2, 1), (4, 1)), host_cores=2)))
+    assert "logistic_regression: left out exec_4x1: more cores than the 2 of the host." in found
     assert "s = 23.0% (no interval)" in found and "it is unknown how sure this is" in found
     records = {
         "a": make_cnn_record(setting=(1, 1)),
         "b": make_cnn_record(setting=(2, 1)),
         "c": make_cnn_record(setting=(2, 2), restarts=1),
     }
-    found = part(report(records), "### Scaling")
-    assert "exec_2x2: the time is put together from parts" in found
+    assert "exec_2x2: the time is put together from parts" in text_of(scaling_of(records))
 
 
 def test_other_numbers_of_images_serve_the_models_that_know_them():
@@ -72,22 +67,19 @@ def test_other_numbers_of_images_serve_the_models_that_know_them():
     large = {
         f"b{m}": make_record(setting=(m, 1), fit_s=[5 + 80 / m], host_cores=4, data=larger) for m in (1, 2, 4)
     }
-    text = report(small | large)
-    sections = text.split("### Scaling")[1:]
-    assert len(sections) == 2
-    for section in sections:
-        assert re.search(r"\| Ernest \| a = 5 s \(5 s to 5 s\); b = 40 s \(40 s to 40 s\); c = ", section)
-        assert re.search(r"\| Gustafson \| alpha = ", section)
-    assert "exec_1x1 (20,000 images), exec_2x1 (20,000 images)" in sections[0] + sections[1]
+    content = content_of(small | large)
+    texts = [text_of(study.sections["scaling"].blocks) for study in content.studies]
+    assert len(texts) == 2
+    for text in texts:
+        assert re.search(r"\| Ernest \| a = 5 s \(5 s to 5 s\); b = 40 s \(40 s to 40 s\); c = ", text)
+        assert re.search(r"\| Gustafson \| alpha = ", text)
+    assert "exec_1x1 (20,000 images), exec_2x1 (20,000 images)" in texts[0] + texts[1]
 
 
 def test_there_is_no_such_part_without_models_and_no_nan_with_them():
-    assert "### Scaling" not in report({"features": make_extraction_record()})
-    text = report(make_grown_study())
-    assert text.count("### Scaling\n") == 2
-    assert not re.search(r"\b(nan|None|inf)\b", text.replace("None:", ""))
-    for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
-        assert len({line.count("|") - line.count("\\|") for line in block.strip().splitlines()}) == 1
+    assert "scaling" not in sections_of({"features": make_extraction_record()})
+    for study in content_of(make_grown_study()).studies:
+        assert not re.search(r"\b(nan|None|inf)\b", text_of(study.sections["scaling"].blocks))
 
 
 def measured(seconds, cores=CORES):
@@ -127,7 +119,7 @@ def test_every_model_says_what_it_means(fit, words):
     assert words in says(fit)
 
 
-PREDICTION = {
+FORECAST = {
     "made": "2026-11-20T09:00:00+00:00",
     "setting": "exec_2x1",
     "model": "airbench_bigdl",
@@ -141,8 +133,13 @@ PREDICTION = {
 }
 
 
-def checked(*predictions, **records):
-    return check_predictions({str(n): lambda one=one: one for n, one in enumerate(predictions)}, records)
+def checked(*made, **records):
+    loaders = {str(n): lambda one=one: one for n, one in enumerate(made)}
+    return check_forecasts(loaders, records_to_table(records or {"other": make_record()})[0])
+
+
+def told(rows):
+    return forecasts(rows).blocks
 
 
 def run_record(created="2026-11-20T10:00:00+00:00", configuration="0000000000001e10", **changes):
@@ -153,15 +150,14 @@ def run_record(created="2026-11-20T10:00:00+00:00", configuration="0000000000001
     return record | {"configuration": configuration}
 
 
-def test_a_prediction_stands_beside_what_was_measured():
-    rows = checked(PREDICTION, a=run_record())
+def test_a_forecast_stands_beside_what_was_measured():
+    rows = checked(FORECAST, a=run_record())
     assert list(rows.columns) == COLUMNS
-    text = predictions_part(rows)
-    assert text.startswith("## Predicted before it was run")
-    assert (
-        "| airbench_bigdl | exec_2x1 | 20,000 | 80 | 70 to 90 | 100 | -20.0 | no | – | proportional growth | "
-        "2026-11-20T10.00.00.000Z |" in text
-    )
+    assert list(rows_of(told(rows))[0].values()) == [
+        *("airbench_bigdl", "exec_2x1", "20,000", "80", "70 to 90", "100", "-20.0", "no", "–"),
+        *("proportional growth", "2026-11-20T10.00.00.000Z"),
+    ]
+    text = text_of(told(rows))
     assert "Median error 20.0%, worst 20.0%; 0 of 1 within the interval." in text
     assert "Never checked" not in text
 
@@ -169,30 +165,30 @@ def test_a_prediction_stands_beside_what_was_measured():
 @pytest.mark.parametrize(
     "record",
     [
-        run_record(created="2026-11-20T08:00:00+00:00"),  # before the prediction was made
+        run_record(created="2026-11-20T08:00:00+00:00"),  # before the forecast was made
         run_record(configuration="1" * 16),
         run_record(setting=(2, 2)),
         run_record(network="lenet"),
     ],
 )
 def test_only_a_later_run_of_the_same_configuration_checks_it(record):
-    text = predictions_part(checked(PREDICTION, a=record))
+    text = text_of(told(checked(FORECAST, a=record)))
     assert "Never checked, because no such run was recorded afterwards:" in text
-    assert "- airbench_bigdl under exec_2x1 on 20,000 images: predicted 80 s (70 to 90 s)" in text
+    assert "airbench_bigdl under exec_2x1 on 20,000 images: predicted 80 s (70 to 90 s)" in text
     assert "|" not in text
 
 
 def test_the_first_run_after_it_counts_and_its_doubts_are_named():
     first = run_record(host_load={"other_cpu_share": 0.4}, resumed_after_epoch=1)
-    rows = checked(PREDICTION, b=run_record(created="2026-11-20T11:00:00+00:00"), a=first)
+    rows = checked(FORECAST, b=run_record(created="2026-11-20T11:00:00+00:00"), a=first)
     assert rows["run_id"].tolist() == ["2026-11-20T10.00.00.000Z"]
     assert rows["doubt"].tolist() == ["busy host, resumed"]
 
 
-def test_predictions_without_interval_or_records_and_broken_ones():
-    plain = PREDICTION | {"low_s": None, "high_s": None}
-    text = predictions_part(checked(plain, a=run_record()))
+def test_forecasts_without_interval_or_records_and_broken_ones():
+    plain = FORECAST | {"low_s": None, "high_s": None}
+    text = text_of(told(checked(plain, a=run_record())))
     assert "| 80 | – | 100 | -20.0 | – | – |" in text and "worst 20.0%." in text
-    assert "predicted 80 s on 2026" in predictions_part(checked(plain))
-    assert checked({"made": "yesterday"}, {}, json.loads("[]"), PREDICTION | {"predicted_s": None}).empty
-    assert predictions_part(checked()) is None
+    assert "predicted 80 s on 2026" in text_of(told(checked(plain)))
+    assert checked({"made": "yesterday"}, {}, json.loads("[]"), FORECAST | {"predicted_s": None}).empty
+    assert forecasts(checked()) is None

@@ -15,12 +15,13 @@ from tests.factories.records import (
     make_record,
     make_study,
 )
+from tests.factories.report import content_of, items_of, loaders, rows_of, text_of
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.pipelines.comparison import create_pipeline
-from cifar_pipelines.pipelines.comparison.nodes import compare_runs, write_report
+from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.of_components import plot_components, plot_timeline
-from cifar_pipelines.report.sections.time import components_part, join_applications
+from cifar_pipelines.report.sections.time import join_applications
 
 CATALOG = Path(__file__).parents[2] / "conf" / "base" / "catalog_comparison.yml"
 HEADING = "### Where the time went"
@@ -91,13 +92,14 @@ def make_applications(records, **core_s):
     }
 
 
-def loaders(contents):
-    return {name: lambda content=content: content for name, content in contents.items()}
-
-
 def joined(records, applications):
-    table, _, _ = compare_runs(loaders(records))
+    table, *_ = compare_runs(loaders(records))
     return table, *join_applications(loaders(applications), table)
+
+
+def section_of(records, applications):
+    """The blocks of the section about components."""
+    return content_of(records, applications=applications).study.sections["components"].blocks
 
 
 @pytest.fixture
@@ -163,21 +165,20 @@ def test_a_sentence_per_model_says_what_differs_most():
         "a": make_application(slow["run_id"], "exec_1x1", [make_group(slow, gc=9.5, driver=2.0)]),
         "b": make_application(fast["run_id"], "exec_2x1", [make_group(fast, gc=1.0), make_group(alone)]),
     }
-    table, components, _, left_out = joined({"slow": slow, "fast": fast, "alone": alone}, applications)
-    part = components_part(table, components)
-    sentences = [line for line in part.splitlines() if line.startswith("- ")]
-    assert sentences == [
-        "- **logistic_regression.** From exec_1x1, the slowest (20.0 s), to exec_2x1, the fastest (8.0 s), the largest "
+    blocks = section_of({"slow": slow, "fast": fast, "alone": alone}, applications)
+    assert items_of(blocks) == [
+        "logistic_regression. From exec_1x1, the slowest (20.0 s), to exec_2x1, the fastest (8.0 s), the largest "
         "difference is in garbage collection: 9.5 s of the wall time against 0.5 s; what would help next: more executor "
         "memory."
     ]
     # Each figure stands in the files.
     gc = applications["b"]["groups"][0]["components"]["gc"]
-    assert (gc["seconds"], gc["core_s"]) == (0.5, 1.0) and not left_out
-    assert (
-        "| logistic_regression | exec_2x1 | 8.0 | 16.0 | JVM compute 93.8%, garbage collection 6.2% | 0.0% | 61% | 2.00 |"
-        in part
-    )
+    assert (gc["seconds"], gc["core_s"]) == (0.5, 1.0)
+    row = rows_of(blocks)[1]
+    assert list(row.values()) == [
+        *("logistic_regression", "exec_2x1", "8.0", "16.0", "JVM compute 93.8%, garbage collection 6.2%"),
+        *("0.0%", "61%", "2.00", "[r3]"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -199,8 +200,7 @@ def test_every_component_has_its_advice(component, advice):
         "a": make_application("slow", "exec_1x1", [make_group(slow, **{component: 15.0})]),
         "b": make_application(fast["run_id"], "exec_2x1", [make_group(fast)]),
     }
-    table, components, *_ = joined({"slow": slow, "fast": fast}, applications)
-    part = components_part(table, components)
+    part = text_of(section_of({"slow": slow, "fast": fast}, applications))
     assert f"in {COMPONENTS[component].name}: 15.0 s" in part and f"help next: {advice}" in part
 
 
@@ -211,8 +211,8 @@ def test_a_tie_is_called_one():
         "a": make_application("slow", "exec_1x1", [make_group(slow)]),
         "b": make_application(fast["run_id"], "exec_2x1", [make_group(fast)]),
     }
-    table, components, *_ = joined({"slow": slow, "fast": fast}, applications)
-    assert "the two times are a tie, so this may be chance." in components_part(table, components)
+    blocks = section_of({"slow": slow, "fast": fast}, applications)
+    assert "the two times are a tie, so this may be chance." in text_of(blocks)
 
 
 def test_of_several_repeats_the_median_is_taken():
@@ -236,9 +236,7 @@ def test_missing_applications_are_named():
     applications = make_applications(records)
     del applications["exec_2x2/2026-11-20T10.02.11.000Z"]
     del applications["exec_1x1/2026-11-20T10.00.11.000Z"]["groups"][0]
-    table, components, *_ = joined(records, applications)
-    part = components_part(table, components)
-    missing = next(line for line in part.splitlines() if "**Missing.**" in line)
+    missing = next(item for item in items_of(section_of(records, applications)) if "Missing." in item)
     assert "logistic_regression under exec_1x1" in missing and "naive_bayes under exec_2x2" in missing
     assert "naive_bayes under exec_1x1" not in missing
 
@@ -250,10 +248,9 @@ def test_foreign_applications_are_left_out(damage):
     application[damage] = 99
     if damage == "run_id":
         del application[damage]
-    table, components, timeline, left_out = joined({"a": record}, {"odd": application})
+    _, components, timeline, left_out = joined({"a": record}, {"odd": application})
     assert components.empty and timeline == {} and "'odd' is left out" in left_out[0]
-    report = write_report(table, [], components=components, applications_left_out=left_out)
-    assert left_out[0] in report.split("## What was left out")[1]
+    assert content_of({"a": record}, applications={"odd": application}).left_out == (left_out[0],)
 
 
 def test_plots_of_many_models_and_of_none():

@@ -7,11 +7,10 @@ from tests.factories.report import make_png
 
 from cifar_pipelines.report.document.blocks import (
     Bullets,
-    Code,
     Document,
     Figure,
-    Heading,
     Paragraph,
+    Section,
     Span,
     missing,
     printable,
@@ -70,16 +69,21 @@ def test_any_text_survives(text, strong, emphasis, code):
 def test_any_text_survives_everywhere(text):
     spans = (Span(text),)
     blocks = (
-        Heading(1, spans),
-        Bullets(((Paragraph(spans),),)),
+        Section("s", text, ()),
+        Bullets((spans,)),
         table([text], [[text]]),
-        Code(text),
         Figure(make_png(), text),
         Paragraph((Span("x", target=f"https://{text}"), Span("y", anchor=text))),
     )
     page = page_of(*blocks, title=text)
     shown = printable(text)
-    for tag, texts in {"h2": ["Contents", shown], "td": [shown], "th": [shown], "pre": [shown]}.items():
+    titles = ["Contents", *([shown] if text else [])]
+    for tag, texts in {
+        "h2": titles,
+        "td": [shown],
+        "th": [shown],
+        "li": [*([shown] if text else []), shown],
+    }.items():
         if text or tag != "th":
             assert read(page, tag).texts == texts
     assert ("alt", shown) in read(page).attributes
@@ -91,6 +95,7 @@ def test_nothing_is_loaded_from_elsewhere():
     assert not LOADING.search(page)
     assert page.count("data:image/png;base64,") == 1
     assert '<a href="https://example.org">' in page
+    assert "href" not in page_of(Paragraph((Span("x", target="docs/statistics.md"),)))
 
 
 def test_links_lead_only_to_what_is_there():
@@ -100,7 +105,7 @@ def test_links_lead_only_to_what_is_there():
 
 
 def test_sections_are_in_the_table_of_contents():
-    page = page_of(Heading(1, (Span("A1. One"),)), say("x"), Heading(2, (Span("Inner"),)))
+    page = page_of(Section("one", "A1. One", (say("x"), Section("inner", "Inner", ()))))
     name = re.search(r'<li><a href="#(\w+)">A1\. One</a>', page)[1]
     assert f'<h2 id="{name}">A1. One</h2>' in page and ">Inner</h3>" in page
 

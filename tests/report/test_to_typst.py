@@ -7,11 +7,10 @@ from tests.factories.report import make_png
 
 from cifar_pipelines.report.document.blocks import (
     Bullets,
-    Code,
     Document,
     Figure,
-    Heading,
     Paragraph,
+    Section,
     Span,
     missing,
     say,
@@ -38,13 +37,10 @@ def everything(text):
         Span(text, target=f"https://{text}"), Span(text, target=f"#{text}"), Span(text, anchor=text),
     )  # fmt: skip
     return document_of(
-        Heading(1, spans[:-1]),
-        Heading(2, (Span(text),)),
-        Paragraph(spans[:-1]),
+        Section("s", text, (Section("t", text, (Paragraph(spans[:-1]),)),)),
         missing(text, text),
-        Bullets(((Paragraph(spans[:-1]), table([text], [[text]])), (say(text),)), ordered=True),
+        Bullets((spans[:-1], (Span(text),))),
         table([text, text], [[spans[:-1], (spans[-1],)]]),
-        Code(text),
         Figure(make_png(), text),
         title=text,
     )

@@ -10,7 +10,7 @@ from cifar_pipelines.plots import of_comparison
 from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import summarise
-from cifar_pipelines.report.sections.verdict import time_tie, verdict
+from cifar_pipelines.report.sections.verdict import FIT_TIME, time_tie, verdict
 
 
 def _summary(*records):
@@ -20,15 +20,20 @@ def _summary(*records):
     return add_scaling(summarise(records_to_table({str(k): v for k, v in records.items()})[0])[0])
 
 
+def said(rows):
+    """The sentences of the verdict by topic; of several models the last one's."""
+    return {topic.key: topic.text for topic in verdict(rows)}
+
+
 def test_overlapping_intervals_are_a_tie():
-    text = verdict(_summary(make_study()))["Accuracy"]
+    text = said(_summary(make_study()))["accuracy"]
     assert text.startswith("logistic_regression has the highest accuracy: 62.0%")
     assert "not distinguishable with 500 test images from random_forest" in text
     assert "naive_bayes" not in text and "conservative" in text
 
 
 def test_a_clear_winner_is_no_tie():
-    text = verdict(_summary(make_record(accuracy=0.8), make_record("naive_bayes", accuracy=0.4)))["Accuracy"]
+    text = said(_summary(make_record(accuracy=0.8), make_record("naive_bayes", accuracy=0.4)))["accuracy"]
     assert "No interval of theirs overlaps it; the next is naive_bayes" in text and "tie" not in text
     assert (
         "a paired test with it is not possible: the run record of logistic_regression holds no outcomes"
@@ -38,36 +43,30 @@ def test_a_clear_winner_is_no_tie():
 
 def test_accuracy_that_differs_between_settings_is_said():
     one, other = make_record(accuracy=0.6), make_record(accuracy=0.61, setting=(2, 2))
-    assert "ranges from 60.0% to 61.0%" in verdict(_summary(one, other))["Accuracy"]
+    assert "ranges from 60.0% to 61.0%" in said(_summary(one, other))["accuracy"]
 
 
 def test_fastest_setting_with_its_gain():
-    paragraphs = verdict(_summary(make_study()))
-    text = paragraphs["Training time of logistic_regression"]
+    topics = verdict(_summary(make_study()))
+    (text,) = (topic.text for topic in topics if topic.title == "Training time of logistic_regression")
+    assert [topic.key for topic in topics].count(FIT_TIME) == 3
+    paragraphs = said(_summary(make_study()))
     assert "Fastest under exec_2x2: 6.8 s (median of 2)" in text
     assert "1.82 times as fast as exec_1x1 with 2 times the cores (efficiency 91%)" in text
-    assert (
-        "exec_2x2 has the shortest total of the median times: 25.0 s" in paragraphs["Training time over all"]
-    )
-    assert "the host has 2 cores: exec_4x2" in paragraphs["Cautions"]
+    assert "exec_2x2 has the shortest total of the median times: 25.0 s" in paragraphs["fit_time_over_all"]
+    assert "the host has 2 cores: exec_4x2" in paragraphs["cautions"]
 
 
 def test_single_timings_closer_than_ten_per_cent_are_a_tie():
-    near = verdict(_summary(make_record(fit_s=[10.0]), make_record(fit_s=[10.9], setting=(2, 2))))
-    assert (
-        "is a tie with it" in near["Training time of logistic_regression"]
-        and "without repeats" in near["Training time of logistic_regression"]
-    )
-    far = verdict(_summary(make_record(fit_s=[10.0]), make_record(fit_s=[11.1], setting=(2, 2))))
-    assert (
-        "tie" not in far["Training time of logistic_regression"]
-        and "(11%) more" in far["Training time of logistic_regression"]
-    )
+    near = said(_summary(make_record(fit_s=[10.0]), make_record(fit_s=[10.9], setting=(2, 2))))
+    assert "is a tie with it" in near["fit_time"] and "without repeats" in near["fit_time"]
+    far = said(_summary(make_record(fit_s=[10.0]), make_record(fit_s=[11.1], setting=(2, 2))))
+    assert "tie" not in far["fit_time"] and "(11%) more" in far["fit_time"]
 
 
 def test_repeats_that_spread_more_than_the_difference_are_a_tie():
     rows = _summary(make_record(fit_s=[10.0, 14.0]), make_record(fit_s=[13.0, 13.2], setting=(2, 2)))
-    assert "the repeats spread over 4.0 s" in verdict(rows)["Training time of logistic_regression"]
+    assert "the repeats spread over 4.0 s" in said(rows)["fit_time"]
 
 
 @settings(max_examples=50, deadline=None)
@@ -86,18 +85,18 @@ def test_time_tie_is_symmetric_and_reflexive(times):
 def test_unfinished_settings_are_out_of_the_total():
     study = make_study()
     del study["exec_4x2/naive_bayes"]
-    text = verdict(_summary(study))["Training time over all"]
+    text = said(_summary(study))["fit_time_over_all"]
     assert "Not measured for every model, so not in this ranking: exec_4x2" in text
 
 
 def test_busy_host_is_a_caution():
-    text = verdict(_summary(make_record(host_load={"other_cpu_share": 0.2})))["Cautions"]
+    text = said(_summary(make_record(host_load={"other_cpu_share": 0.2})))["cautions"]
     assert "1 of 1 runs shared the host (other programs had more than 15% of its CPU time)" in text
-    assert verdict(_summary(make_record()))["Cautions"].startswith("None")
+    assert said(_summary(make_record()))["cautions"].startswith("None")
 
 
 def test_features_alone_have_no_verdict():
-    assert "nothing to rank" in verdict(_summary(make_extraction_record()))["Accuracy"]
+    assert "nothing to rank" in said(_summary(make_extraction_record()))["accuracy"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """A folder of JSON files: run records, applications, forecasts."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from cifar_pipelines.common.json_folder import json_file, json_loaders
+from cifar_pipelines.common.whole_files import write_json
 
 
 class RunRecordsDataset(AbstractDataset[Mapping[str, Any], dict[str, Callable[[], Any]]]):
@@ -33,11 +33,7 @@ class RunRecordsDataset(AbstractDataset[Mapping[str, Any], dict[str, Callable[[]
     def save(self, data: Mapping[str, Any]) -> None:
         """Writes contents by name, each whole or not at all, beside what is there."""
         for name, content in data.items():
-            file = json_file(self._path, name)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(".partial")
-            partial.write_text(json.dumps(content))
-            partial.replace(file)
+            write_json(json_file(self._path, name), content)
 
     def _exists(self) -> bool:
         """Says that it is there, since a folder without files is one that can be read."""

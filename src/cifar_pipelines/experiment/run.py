@@ -10,10 +10,10 @@ from rich.console import Console
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment.choice import Choice, best_setting
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.families import INGESTION, Family
+from cifar_pipelines.records.choice import Choice, best_setting
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.forecast import (
     Forecast,

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
+from cifar_pipelines.plots.registry import comparison_plot
 from cifar_pipelines.plots.style import (
     GREY,
     LIGHT_GREY,
@@ -30,6 +31,7 @@ _BAR_AXIS = "setting: cores x cores per executor"
 Draw = Callable[[np.ndarray, pd.DataFrame, dict[str, str], dict[str, str]], None]
 
 
+@comparison_plot("accuracy_time", "Accuracy against fit time", section="all_models")
 def plot_accuracy_time(summary: pd.DataFrame) -> Figure:
     """Draws accuracy with its interval against the fit time, and the Pareto front of the two.
 
@@ -68,6 +70,7 @@ def plot_accuracy_time(summary: pd.DataFrame) -> Figure:
     return _by_section(summary, trained, "Accuracy against fit time", 1, draw, [front_key], shapes=True)
 
 
+@comparison_plot("time_by_setting", "Time by setting", section="times")
 def plot_time_by_setting(summary: pd.DataFrame) -> Figure:
     """Draws the median time of every model under every setting, with the range of the repeats.
 
@@ -95,6 +98,7 @@ def plot_time_by_setting(summary: pd.DataFrame) -> Figure:
     return _by_section(summary, None, "Fit and extraction time by setting", 1, draw, [_OVERSUBSCRIBED])
 
 
+@comparison_plot("speedup", "Speed-up and efficiency", section="times")
 def plot_speedup(summary: pd.DataFrame) -> Figure:
     """Draws speed-up and parallel efficiency against cores, with the ideal.
 
@@ -138,6 +142,7 @@ def plot_speedup(summary: pd.DataFrame) -> Figure:
     return _by_section(summary, None, "Speed-up and efficiency", 2, draw, keys, shapes=True)
 
 
+@comparison_plot("resources", "Resource use", section="resources")
 def plot_resources(summary: pd.DataFrame) -> Figure:
     """Draws CPU seconds against reserved core-seconds, and the peak memory per executor.
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
+from cifar_pipelines.plots.registry import comparison_plot
 from cifar_pipelines.plots.style import GREY, colours, label_axes, message, new_figure
 from cifar_pipelines.records.summary import sections
 
@@ -20,6 +21,7 @@ MOST_LABELS = 10
 _NOTHING = "No application is there yet. Every run with Spark leaves one\nin data/08_reporting/applications/ when it has ended."
 
 
+@comparison_plot("components", "Where the time went", section="components", inputs=["comparison_components"])
 def plot_components(components: pd.DataFrame) -> Figure:
     """Draws what the core-seconds of every model were spent on.
 
@@ -56,6 +58,12 @@ def plot_components(components: pd.DataFrame) -> Figure:
     return figure
 
 
+@comparison_plot(
+    "timeline",
+    "Cores over time, in the latest application",
+    section="components",
+    inputs=["comparison_timeline"],
+)
 def plot_timeline(timeline: Mapping[str, Any]) -> Figure:
     """Draws which core ran what, and when.
 

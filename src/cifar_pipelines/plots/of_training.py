@@ -1,6 +1,5 @@
 """Learning curves: loss, accuracy and learning rate by epoch, of one network or of several."""
 
-from collections.abc import Mapping
 from itertools import cycle
 from typing import Any
 
@@ -11,10 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from cifar_pipelines.plots.registry import comparison_plot
 from cifar_pipelines.plots.style import (
     GREY,
     LINE_STYLES,
-    MORE_COLOURS,
     PALETTE,
     PUT_TOGETHER,
     colours,
@@ -25,8 +24,6 @@ from cifar_pipelines.plots.style import (
     star,
 )
 from cifar_pipelines.records.summary import sections
-
-N_COLOURS = len(PALETTE + MORE_COLOURS)
 
 
 def plot_learning_curves(history: pd.DataFrame, title: str) -> Figure:
@@ -65,36 +62,12 @@ def plot_learning_curves(history: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def plot_histories(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
-    """Draws the validation curves of several trainings, by epoch and by time.
-
-    Args:
-        histories: Histories by name.
-        title: Title of the figure.
-
-    Returns:
-        The figure: colours, then line styles tell curves apart; with a sentence instead of curves where
-        there is no history.
-    """
-    figure, axes = new_figure(1, 2, size=(11, 4.2), title=title)
-    if not histories:
-        for ax, text in zip(axes[0], ("No CNN was trained yet.", ""), strict=True):
-            message(ax, text)
-        return figure
-    by_epoch, by_time = axes[0]
-    colour = colours(list(histories))
-    for number, (name, history) in enumerate(histories.items()):
-        style = LINE_STYLES[number // N_COLOURS % len(LINE_STYLES)]
-        _draw_validation(axes[0], history, colour[name], style, label=name)
-    label_axes(by_epoch, "Validation accuracy by epoch", "epoch")
-    label_axes(by_time, "Validation accuracy by time", "seconds of training and validation")
-    _scale(axes[0])
-    handles, names = by_epoch.get_legend_handles_labels()
-    many = {"loc": "outside right center"} if len(names) > 6 else {"loc": "outside lower center", "ncols": 2}
-    figure.legend(handles, names, fontsize=8, frameon=False, **many)
-    return figure
-
-
+@comparison_plot(
+    "learning_curves",
+    "Learning curves",
+    section="learning",
+    inputs=["comparison_histories", "comparison_table"],
+)
 def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draws the validation curves of every network under every setting, by epoch and by time.
 
@@ -109,7 +82,9 @@ def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure
     """
     title = "Learning curves"
     if histories.empty:
-        return plot_histories({}, title)
+        figure, axes = new_figure(size=(11, 4.2), title=title)
+        message(axes[0, 0], "No network was trained yet.")
+        return figure
     parts = list(sections(histories))
     figure, axes = new_figure(len(parts), 2, size=(13, 4.2 * len(parts) + 0.5), title=title)
     colour = colours(sorted(summary["label"].unique()))

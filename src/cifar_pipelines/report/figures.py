@@ -1,34 +1,30 @@
 """Figures of earlier runs, looked up below the reporting folder."""
 
-from collections.abc import Iterable, Mapping
 from glob import escape
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from cifar_pipelines.report.document.blocks import Block, Figure, missing, png_size
 
 NEWEST = 20  # records that are asked where their study lies, before its name is looked for
 
 
-def study_folder(reporting: Path, records: Iterable[Mapping[str, Any]]) -> Path | None:
+def study_folder(reporting: Path, records: pd.DataFrame) -> Path | None:
     """Finds the folder with the plots of a study.
 
     Args:
         reporting: The reporting folder.
-        records: Run records of the study, the newest first.
+        records: The table of its run records, the newest first; not empty.
 
     Returns:
         The folder that holds the scores of one of these runs, else the only one whose name fits source, sizes
         and seed; None where there is none.
     """
-    records = list(records)
-    for record in records[:NEWEST]:
-        run = f"{escape(record['parallelism']['setting'])}/{escape(record['model'])}"
-        for found in reporting.glob(f"*/*/*/{run}/metrics.json/{escape(record['run_id'])}"):
+    for _, record in records.head(NEWEST).iterrows():
+        for found in reporting.glob(f"*/*/*/{_run(record)}/metrics.json/{escape(record['run_id'])}"):
             return found.parents[4]
-    if not records:
-        return None
-    data = records[0]["data"]
+    data = records.iloc[0]
     subset = f"train{data['train_size']}-test{data['test_size']}-seed{data['seed']}"
     named = [
         folder
@@ -54,11 +50,15 @@ def study_figure(folder: Path | None, name: str, caption: str, command: str) -> 
     return _figure(versions[-1] if versions else None, caption, command)
 
 
-def run_figure(reporting: Path, record: Mapping[str, Any], name: str, caption: str, command: str) -> Block:
+def run_figure(reporting: Path, record: pd.Series, name: str, caption: str, command: str) -> Block:
     """Finds a plot of one run of one model; see `study_figure`."""
-    run = f"{escape(record['parallelism']['setting'])}/{escape(record['model'])}"
-    found = sorted(reporting.glob(f"*/*/*/{run}/{name}.png/{escape(record['run_id'])}/{name}.png"))
+    found = sorted(reporting.glob(f"*/*/*/{_run(record)}/{name}.png/{escape(record['run_id'])}/{name}.png"))
     return _figure(found[0] if found else None, caption, command)
+
+
+def _run(record: pd.Series) -> str:
+    """Where the results of a model under a setting lie, as a pattern."""
+    return f"{escape(record['setting'])}/{escape(record['model'])}"
 
 
 def _figure(file: Path | None, caption: str, command: str) -> Block:

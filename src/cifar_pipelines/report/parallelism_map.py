@@ -2,39 +2,67 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-MARK = re.compile(r"#\s*PARALLEL\((?P<who>[^)]+)\):\s*(?P<what>.+)")
+from cifar_pipelines.report.document.blocks import (
+    Document,
+    Section,
+    Span,
+    code,
+    emphasis,
+    say,
+    spans,
+    strong,
+    table,
+)
+from cifar_pipelines.report.document.to_markdown import to_markdown
 
-HEADER = """# Where parallelism is used
-
-Made by `kedro parallelism --write` from the marks `# PARALLEL(who): what` in the code; a test keeps it in step.
-*Who* is what works side by side: the cores of all **executors** (tasks of one Spark job), or **driver threads**
-that submit several Spark jobs at once.
-
-| place | who | what |
-| --- | --- | --- |
-"""
+PACKAGE = Path(__file__).parents[1]
+MARK = re.compile(r"\s*#\s*PARALLEL\((?P<who>[^)]+)\):\s*(?P<what>.+)")
 
 
-def parallelism_document(source: Path) -> str:
-    """Lists all marks as a Markdown table.
+class Place(NamedTuple):
+    """A place in the code that works in parallel: file in the package, function, who works, and at what."""
 
-    Args:
-        source: Folder of the package.
+    file: str
+    function: str
+    who: str
+    what: str
 
-    Returns:
-        The document, one row per mark, in the order of file names and lines.
-    """
-    rows = []
-    for file in sorted(source.rglob("*.py")):
+
+def parallel_places(package: Path = PACKAGE) -> Iterator[Place]:
+    """Yields the marks below the folder of a package, in the order of file names and lines."""
+    for file in sorted(package.rglob("*.py")):
         text = file.read_text()
-        name = file.relative_to(source.parent).as_posix()
         for number, line in enumerate(text.splitlines(), start=1):
-            if (match := MARK.search(line)) and line.lstrip().startswith("#"):
-                place = f"[{file.relative_to(source).as_posix()}](../src/{name}), `{_function(text, number)}`"
-                rows.append(f"| {place} | {match['who']} | {match['what']} |")
-    return HEADER + "\n".join(rows) + "\n"
+            if match := MARK.match(line):
+                name = file.relative_to(package).as_posix()
+                yield Place(name, _function(text, number), match["who"], match["what"])
+
+
+def parallelism(package: Path = PACKAGE) -> Section:
+    """The section with the table of all marks."""
+    rows = [
+        (spans(Span(place.file, target=f"src/{package.name}/{place.file}"), ", ", code(place.function)), place.who, place.what)
+        for place in parallel_places(package)
+    ]  # fmt: skip
+    introduction = say(
+        "Made by ", code("kedro parallelism --write"), " from the marks ", code("# PARALLEL(who): what"),
+        " in the code; a test keeps it in step. ", emphasis("Who"), " is what works side by side: the cores of all ",
+        strong("executors"), " (tasks of one Spark job), or ", strong("driver threads"),
+        " that submit several Spark jobs at once.",
+    )  # fmt: skip
+    return Section(
+        "parallelism", "Where parallelism is used", (introduction, table(["place", "who", "what"], rows))
+    )
+
+
+def parallelism_document(package: Path = PACKAGE) -> str:
+    """Writes the section as docs/parallelism.md."""
+    section = parallelism(package)
+    return to_markdown(Document(section.title, "", section.blocks), root="../")
 
 
 def _function(text: str, line: int) -> str:

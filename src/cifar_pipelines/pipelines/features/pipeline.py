@@ -3,6 +3,7 @@
 from kedro.pipeline import Pipeline, node, pipeline
 
 from cifar_pipelines.pipelines.features import nodes
+from cifar_pipelines.pipelines.judging import announce_records
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -26,6 +27,12 @@ def create_pipeline(**_: object) -> Pipeline:
                 ["features", "features_info", "feature_extraction_run_record"],
                 name="extract_features",
                 tags="spark",
+            ),
+            node(
+                announce_records,
+                "feature_extraction_run_record",
+                "features_run_records",
+                name="announce_features_records",
             ),
         ],
         tags="features",

@@ -1,12 +1,13 @@
-"""A document that knows neither PDF nor HTML: headings, paragraphs, lists, tables, figures."""
+"""A document that knows no format: sections, paragraphs, lists, tables, figures."""
 
 import re
 import struct
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
-from urllib.parse import unquote
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import TypeAlias
 
 _NUMBER = re.compile(r"[<>~≈]?[+\-−±]?[\d.,]+ ?(%|s|ms|kB|MB|GB)?")
 _NOTHING = ("", "–")
@@ -22,7 +23,8 @@ class Span:
         strong: Whether it is bold.
         emphasis: Whether it is italic.
         code: Whether it is code.
-        target: A web address, or `#` and the anchor of another span, that it leads to.
+        target: What it leads to: a web address, `#` and the anchor of another span, or a file of the project, which
+            only a document that lies in the project can link.
         anchor: A name under which others lead to it.
     """
 
@@ -35,14 +37,8 @@ class Span:
 
 
 Spans: TypeAlias = tuple[Span, ...]
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A heading; level 1 is that of a section."""
-
-    level: int
-    spans: Spans
+strong, emphasis, code = (partial(Span, **{look: True}) for look in ("strong", "emphasis", "code"))
+Words: TypeAlias = "str | Span | Spans"
 
 
 @dataclass(frozen=True)
@@ -55,10 +51,9 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list; every item is a few blocks."""
+    """A list."""
 
-    items: tuple[tuple["Block", ...], ...]
-    ordered: bool = False
+    items: tuple[Spans, ...]
 
 
 @dataclass(frozen=True)
@@ -83,13 +78,29 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Code:
-    """Lines of code."""
+class Section:
+    """A part with a title of its own; sections among its blocks are its sub-sections.
 
-    text: str
+    Attributes:
+        key: Name by which a chapter picks it.
+        title: Its title; empty for none, and then its blocks stand where it stands.
+        blocks: Its content.
+    """
+
+    key: str
+    title: str
+    blocks: "Blocks"
 
 
-Block: TypeAlias = Heading | Paragraph | Bullets | Table | Figure | Code
+@dataclass(frozen=True)
+class Heading:
+    """The title of a section as a writer meets it; level 1 is that of a section in no other one."""
+
+    level: int
+    title: str
+
+
+Block: TypeAlias = Section | Paragraph | Bullets | Table | Figure
 Blocks: TypeAlias = tuple[Block, ...]
 
 
@@ -110,36 +121,27 @@ class Document:
     lead: Blocks = ()
 
 
-def from_markdown(text: str, figure: Callable[[str], bytes | None] = lambda name: None) -> Blocks:
-    """Turns Markdown (CommonMark with tables) into blocks.
-
-    Args:
-        text: The Markdown. HTML in it is taken as text.
-        figure: Finds the PNG image for the name that a link to an image holds; None where there is none.
-
-    Returns:
-        The blocks. An image becomes a figure after its paragraph. Links that lead nowhere on the web become text.
-    """
-    from markdown_it import MarkdownIt
-    from markdown_it.tree import SyntaxTreeNode
-
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    return _blocks(SyntaxTreeNode(parser.parse(text)), figure)
-
-
 def plain(spans: Iterable[Span]) -> str:
     """Returns the text of spans alone."""
     return "".join(span.text for span in spans)
 
 
-def say(text: object, **look: Any) -> Paragraph:
-    """Makes a paragraph of text that is not Markdown."""
-    return Paragraph((Span(str(text), **look),))
+def spans(*parts: Words) -> Spans:
+    """Joins texts, spans and tuples of spans."""
+    joined: Spans = ()
+    for part in parts:
+        joined += (Span(part),) if isinstance(part, str) else (part,) if isinstance(part, Span) else part
+    return joined
+
+
+def say(*parts: Words) -> Paragraph:
+    """Makes a paragraph; see `spans`."""
+    return Paragraph(spans(*parts))
 
 
 def missing(what: str, command: str) -> Paragraph:
     """Says what is not there, and the command that makes it."""
-    return Paragraph((Span(f"{what} To make it: "), Span(command, code=True)), missing=True)
+    return Paragraph(spans(f"{what} To make it: ", code(command)), missing=True)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -147,16 +149,36 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     return Table(tuple((Span(name),) for name in header), tuple(tuple(map(_cell, row)) for row in rows))
 
 
-def bullets(items: Iterable[Sequence[Span]]) -> Bullets:
-    """Makes a list with a paragraph in each item."""
-    return Bullets(tuple((Paragraph(tuple(item)),) for item in items))
+def bullets(items: Iterable[Words]) -> Bullets:
+    """Makes a list; see `spans`."""
+    return Bullets(tuple(map(spans, items)))
 
 
-def lowered(blocks: Iterable[Block], by: int) -> Blocks:
-    """Puts headings lower by some levels."""
-    return tuple(
-        replace(block, level=block.level + by) if isinstance(block, Heading) else block for block in blocks
-    )
+def flat(blocks: Iterable[Block], level: int = 1) -> Iterator[Block | Heading]:
+    """Lays sections out in a line: the title of each, then its blocks.
+
+    Args:
+        blocks: Blocks, some of them sections.
+        level: The level of the sections among them.
+
+    Yields:
+        Headings, and blocks that are no sections.
+    """
+    for block in blocks:
+        if not isinstance(block, Section):
+            yield block
+            continue
+        if block.title:
+            yield Heading(level, block.title)
+        yield from flat(block.blocks, level + bool(block.title))
+
+
+def walk(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yields all blocks, and those in sections."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Section):
+            yield from walk(block.blocks)
 
 
 def printable(text: str) -> str:
@@ -188,81 +210,32 @@ def png_size(png: bytes) -> tuple[int, int] | None:
 
 def anchors(blocks: Iterable[Block]) -> set[str]:
     """The anchors that blocks hold, so that no link leads to one that is not there."""
-    return {span.anchor for block in blocks for span in _spans_in(block) if span.anchor}
+    return {span.anchor for block in walk(blocks) for span in _spans_of(block) if span.anchor}
 
 
-def _spans_in(block: Block) -> Iterable[Span]:
-    if isinstance(block, Heading | Paragraph):
-        yield from block.spans
-    elif isinstance(block, Table):
-        for row in (block.header, *block.rows):
-            for cell in row:
-                yield from cell
-    elif isinstance(block, Bullets):
-        for item in block.items:
-            for inner in item:
-                yield from _spans_in(inner)
+def shown_target(span: Span, known: set[str]) -> str | None:
+    """Where a span leads to in a document that lies outside of the project.
+
+    Args:
+        span: The span.
+        known: The anchors of the document.
+
+    Returns:
+        A web address, `#` and a known anchor, or None: files of the project are not there.
+    """
+    target = span.target or ""
+    return target if target.startswith(_WEB) or (target[:1] == "#" and target[1:] in known) else None
+
+
+def _spans_of(block: Block) -> Iterable[Span]:
+    if isinstance(block, Paragraph):
+        return block.spans
+    if isinstance(block, Bullets):
+        return chain(*block.items)
+    return chain(*chain(block.header, *block.rows)) if isinstance(block, Table) else ()
 
 
 def _cell(value: object) -> Spans:
     if isinstance(value, tuple):
         return value
     return (Span("–" if value is None or value != value else str(value)),)
-
-
-def _blocks(parent: Any, figure: Callable[[str], bytes | None]) -> Blocks:
-    return tuple(block for node in parent.children for block in _block(node, figure))
-
-
-def _block(node: Any, figure: Callable[[str], bytes | None]) -> Blocks:
-    """Turns one block of the syntax tree into ours."""
-    if node.type == "heading":
-        return (Heading(int(node.tag[1:]), _inline(node)),)
-    if node.type == "paragraph":
-        spans = _inline(node)
-        text = (Paragraph(spans),) if plain(spans).strip() else ()
-        return text + tuple(_figure(image, figure) for image in _images(node))
-    if node.type in ("bullet_list", "ordered_list"):
-        items = tuple(_blocks(item, figure) for item in node.children)
-        return (Bullets(items, ordered=node.type == "ordered_list"),)
-    if node.type == "table":
-        rows = [
-            tuple(_inline(cell) for cell in row.children) for part in node.children for row in part.children
-        ]
-        return (Table(rows[0], tuple(rows[1:])),)
-    if node.type in ("fence", "code_block"):
-        return (Code(node.content.rstrip("\n")),)
-    return _blocks(node, figure)  # a quotation is its content; a rule is nothing
-
-
-def _figure(image: Any, figure: Callable[[str], bytes | None]) -> Block:
-    name = unquote(str(image.attrs.get("src", "")))
-    caption = image.content or name
-    png = figure(name)
-    if png is None or png_size(png) is None:
-        return Paragraph((Span(f"The figure {caption!r} ({name}) is missing."),), missing=True)
-    return Figure(png, caption, name)
-
-
-def _images(node: Any) -> list[Any]:
-    return [inner for inner in node.walk() if inner.type == "image"]
-
-
-def _inline(node: Any, **look: Any) -> Spans:
-    """Collects the text below a node, with its look; images are not text."""
-    found: list[Span] = []
-    for child in node.children:
-        if child.type in ("text", "code_inline"):
-            found.append(Span(child.content, **look | {"code": child.type == "code_inline"}))
-        elif child.type in ("softbreak", "hardbreak"):
-            found.append(Span(" ", **look))
-        elif child.type == "strong":
-            found += _inline(child, **look | {"strong": True})
-        elif child.type == "em":
-            found += _inline(child, **look | {"emphasis": True})
-        elif child.type == "link":
-            address = str(child.attrs.get("href", ""))
-            found += _inline(child, **look | ({"target": address} if address.startswith(_WEB) else {}))
-        elif child.type != "image":
-            found += _inline(child, **look)
-    return tuple(span for span in found if span.text)

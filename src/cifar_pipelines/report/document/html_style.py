@@ -15,15 +15,13 @@ nav li { break-inside: avoid; margin: .15rem 0; }
 h2 { font-size: 1.4rem; margin: 2.6rem 0 .6rem; padding-bottom: .2rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1.12rem; margin: 1.7rem 0 .4rem; }
 h4, h5, h6 { font-size: 1rem; margin: 1.3rem 0 .3rem; }
-p, ul, ol { margin: .5rem 0 .8rem; }
+p, ul { margin: .5rem 0 .8rem; }
 li { margin: .25rem 0; }
 main p, main li { max-width: 52rem; overflow-wrap: anywhere; }
 a { color: var(--accent); text-decoration: none; }
 a:hover { text-decoration: underline; }
 code { font: .88em "DejaVu Sans Mono", Consolas, Menlo, monospace; background: var(--tint); padding: .05em .25em;
   border-radius: 3px; overflow-wrap: anywhere; }
-pre { background: var(--tint); padding: .7rem 1rem; overflow-x: auto; border-radius: 6px; }
-pre code { background: none; padding: 0; }
 .missing { background: #fff8e6; border-left: 4px solid #e69f00; padding: .5rem .8rem; }
 .table { overflow-x: auto; margin: .8rem 0 1.2rem; }
 table { border-collapse: collapse; font-size: .88rem; line-height: 1.35; font-variant-numeric: tabular-nums; }

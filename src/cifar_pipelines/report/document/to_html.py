@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from cifar_pipelines.report.document.blocks import (
     Block,
     Bullets,
-    Code,
     Document,
     Figure,
     Heading,
@@ -16,10 +15,12 @@ from cifar_pipelines.report.document.blocks import (
     Span,
     Table,
     anchors,
+    flat,
     plain,
     png_size,
     printable,
     right_aligned,
+    shown_target,
 )
 from cifar_pipelines.report.document.html_style import STYLE
 
@@ -39,15 +40,13 @@ def to_html(document: Document) -> str:
         HTML 5; images are in it, nothing is loaded from elsewhere.
     """
     known = anchors(document.blocks)
-    sections = [
-        (f"s{place}", block)
-        for place, block in enumerate(document.blocks)
-        if isinstance(block, Heading) and block.level == 1
-    ]
+    blocks = list(flat(document.blocks))
     contents = "\n".join(
-        f'<li><a href="#{name}">{escape(plain(heading.spans))}</a></li>' for name, heading in sections
+        f'<li><a href="#s{place}">{escape(block.title)}</a></li>'
+        for place, block in enumerate(blocks)
+        if isinstance(block, Heading) and block.level == 1
     )
-    body = "\n".join(_block(block, known, f"s{place}") for place, block in enumerate(document.blocks))
+    body = "\n".join(_block(block, known, f"s{place}") for place, block in enumerate(blocks))
     lead = "\n".join(_block(block, known) for block in document.lead)
     title, date = escape(document.title), escape(document.date)
     return (
@@ -65,31 +64,17 @@ def escape(text: str) -> str:
     return html.escape(printable(text), quote=True)
 
 
-def _block(block: Block, known: set[str], name: str = "") -> str:
+def _block(block: Block | Heading, known: set[str], name: str = "") -> str:
     if isinstance(block, Heading):
         tag = f"h{min(block.level + 1, 6)}"
-        identity = f' id="{name}"' if name else ""
-        return f"<{tag}{identity}>{_spans(block.spans, known)}</{tag}>"
+        return f'<{tag} id="{name}">{_breakable(block.title)}</{tag}>'
     if isinstance(block, Paragraph):
         kind = ' class="missing"' if block.missing else ""
         return f"<p{kind}>{_spans(block.spans, known)}</p>"
     if isinstance(block, Bullets):
-        tag = "ol" if block.ordered else "ul"
-        items = "\n".join(f"<li>{_item(item, known)}</li>" for item in block.items)
-        return f"<{tag}>\n{items}\n</{tag}>"
-    if isinstance(block, Table):
-        return _table(block, known)
-    if isinstance(block, Code):
-        return f"<pre><code>{escape(block.text)}</code></pre>"
-    return _figure(block)
-
-
-def _item(blocks: Iterable[Block], known: set[str]) -> str:
-    """An item of a list; a paragraph in it needs no tag."""
-    return "\n".join(
-        _spans(block.spans, known) if isinstance(block, Paragraph) else _block(block, known)
-        for block in blocks
-    )
+        items = "\n".join(f"<li>{_spans(item, known)}</li>" for item in block.items)
+        return f"<ul>\n{items}\n</ul>"
+    return _table(block, known) if isinstance(block, Table) else _figure(block)
 
 
 def _table(table: Table, known: set[str]) -> str:
@@ -124,9 +109,13 @@ def _spans(spans: Iterable[Span], known: set[str]) -> str:
 
 
 def _span(span: Span, known: set[str]) -> str:
-    text = _BREAKS.sub(r"\1<wbr>", escape(span.text))
+    text = _breakable(span.text)
     for wanted, tag in ((span.code, "code"), (span.emphasis, "em"), (span.strong, "strong")):
         text = f"<{tag}>{text}</{tag}>" if wanted else text
-    if span.target and (not span.target.startswith("#") or span.target[1:] in known):
-        text = f'<a href="{escape(span.target)}">{text}</a>'
+    if target := shown_target(span, known):
+        text = f'<a href="{escape(target)}">{text}</a>'
     return f'<span id="{escape(span.anchor)}">{text}</span>' if span.anchor else text
+
+
+def _breakable(text: str) -> str:
+    return _BREAKS.sub(r"\1<wbr>", escape(text))

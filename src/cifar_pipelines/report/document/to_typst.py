@@ -10,7 +10,6 @@ from pathlib import Path
 from cifar_pipelines.report.document.blocks import (
     Block,
     Bullets,
-    Code,
     Document,
     Figure,
     Heading,
@@ -18,10 +17,12 @@ from cifar_pipelines.report.document.blocks import (
     Span,
     Table,
     anchors,
+    flat,
     plain,
     png_size,
     printable,
     right_aligned,
+    shown_target,
 )
 
 TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
@@ -44,7 +45,6 @@ PREAMBLE = """\
 #set text(font: "Libertinus Serif", size: 10.5pt, lang: "en")
 #set par(leading: 0.62em, spacing: 0.95em)
 #set list(indent: 0.3em, spacing: 0.75em)
-#set enum(indent: 0.3em, spacing: 0.75em)
 #set outline.entry(fill: repeat([#h(0.3em).#h(0.3em)]))
 #show heading: set par(justify: false)
 #show heading.where(level: 1): it => block(above: 2.2em, below: 0.9em, width: 100%, sticky: true,
@@ -59,7 +59,6 @@ PREAMBLE = """\
 #let mono(it) = text(font: "DejaVu Sans Mono", size: 0.8em, it)
 #let missing(it) = block(width: 100%, fill: rgb("#fff6df"), stroke: (left: 2.5pt + rgb("#e69f00")),
   inset: (x: 8pt, y: 6pt), it)
-#let code(it) = block(width: 100%, fill: luma(245), inset: 7pt, text(font: "DejaVu Sans Mono", size: 0.8em, it))
 #let data(size, columns, align, head, cells) = block(above: 1.1em, below: 1.3em, {
   set text(size, hyphenate: false, number-width: "tabular")
   set par(leading: 0.5em, justify: false)
@@ -111,7 +110,7 @@ def to_typst(document: Document) -> tuple[str, dict[str, bytes]]:
     known = anchors(document.blocks)
     figures: dict[str, bytes] = {}
     names = f"#let title = {quote(document.title)}\n#let date = {quote(document.date)}\n"
-    body = "\n\n".join(_block(block, known, figures) for block in document.blocks)
+    body = "\n\n".join(_block(block, known, figures) for block in flat(document.blocks))
     lead = "\n\n".join(_block(block, known, figures) for block in document.lead)
     source = f"{names}#set document(title: title)\n{PREAMBLE}{TITLE}\n{lead}\n{CONTENTS}\n{body}\n"
     return source, figures
@@ -128,29 +127,14 @@ def breakable(text: str) -> str:
     return _LONG.sub(lambda found: "\u200b".join(_PARTS.findall(found[0])), text)
 
 
-def _block(block: Block, known: set[str], figures: dict[str, bytes]) -> str:
+def _block(block: Block | Heading, known: set[str], figures: dict[str, bytes]) -> str:
     if isinstance(block, Heading):
-        return f"#heading(level: {block.level}, {_content(block.spans, known)})"
+        return f"#heading(level: {block.level}, {_content((Span(block.title),), known)})"
     if isinstance(block, Paragraph):
         return f"#{'missing' if block.missing else 'par'}({_content(block.spans, known)})"
     if isinstance(block, Bullets):
-        items = ", ".join(
-            f"[{' '.join(_inner(one, known, figures) for one in item)}]" for item in block.items
-        )
-        return f"#{'enum' if block.ordered else 'list'}({items})"
-    if isinstance(block, Table):
-        return _table(block, known)
-    if isinstance(block, Code):
-        lines = " + linebreak() + ".join(quote(line) for line in block.text.split("\n"))
-        return f"#code({lines})"
-    return _figure(block, figures)
-
-
-def _inner(block: Block, known: set[str], figures: dict[str, bytes]) -> str:
-    """A block within an item of a list; a paragraph there is only its text."""
-    if isinstance(block, Paragraph) and not block.missing:
-        return _markup(block.spans, known)
-    return _block(block, known, figures)
+        return f"#list({', '.join(_content(item, known) for item in block.items)})"
+    return _table(block, known) if isinstance(block, Table) else _figure(block, figures)
 
 
 def _table(table: Table, known: set[str]) -> str:
@@ -202,10 +186,9 @@ def _span(span: Span, known: set[str]) -> str:
     text = quote(breakable(span.text))
     for wanted, function in ((span.code, "mono"), (span.emphasis, "emph"), (span.strong, "strong")):
         text = f"{function}({text})" if wanted else text
-    if span.target and not span.target.startswith("#"):
-        text = f"link({quote(span.target)}, {text})"
-    elif span.target and span.target[1:] in known:
-        text = f"link(label({quote(span.target[1:])}), {text})"
+    if target := shown_target(span, known):
+        where = f"label({quote(target[1:])})" if target.startswith("#") else quote(target)
+        text = f"link({where}, {text})"
     if span.anchor:
         text = f"[#{text}; #label({quote(span.anchor)})]"
     return f"#{text};"

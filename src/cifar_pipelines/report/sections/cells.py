@@ -1,52 +1,47 @@
-"""Markdown tables of the comparison report, and what their cells say."""
+"""Tables of the report from rows of a frame, and what their cells say."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, groupby
+from typing import TypeAlias
 
 import pandas as pd
 
 from cifar_pipelines.records.summary import marks
+from cifar_pipelines.report.document.blocks import Span, Spans, Table, table
 
-Columns = Mapping[str, Callable[[pd.Series], object]]
+Cell: TypeAlias = str | Callable[[pd.Series], object]
+Columns: TypeAlias = Mapping[str, Cell]
 
 
-def markdown_table(rows: pd.DataFrame, columns: Columns) -> str:
-    """Writes rows as a Markdown table.
+def table_of(rows: pd.DataFrame, columns: Columns) -> Table:
+    """Writes rows as a table.
 
     Args:
         rows: The rows.
-        columns: For each heading, what to write of a row.
-
-    Returns:
-        The table, without a final line break.
+        columns: For each heading, what to write of a row: a column, such as "cores", a column with a format, such as
+            "time_s:.3g", or a function of the row. A missing value becomes a dash.
     """
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(cell(write(row)) for write in columns.values()) for _, row in rows.iterrows()]
-    return "\n".join(f"| {line} |" for line in lines)
+    return table(
+        list(columns), ([cell_of(row, cell) for cell in columns.values()] for _, row in rows.iterrows())
+    )
 
 
-def cell(value: object) -> str:
-    """Writes a value into a cell; a missing one as a dash."""
-    return "–" if value is None or value != value else str(value).replace("|", "\\|").replace("\n", " ")
+def cell_of(row: pd.Series, cell: Cell) -> object:
+    """Writes one cell of a row; see `table_of`."""
+    if not isinstance(cell, str):
+        return cell(row)
+    column, _, form = cell.partition(":")
+    return None if pd.isna(row[column]) else format(row[column], form) if form else row[column]
 
 
-def text(column: str) -> Callable[[pd.Series], object]:
-    """Returns what writes one value of a row."""
-    return lambda row: row[column]
-
-
-def number(column: str, form: str) -> Callable[[pd.Series], object]:
-    """Returns what writes one number of a row."""
-    return lambda row: None if pd.isna(row[column]) else format(row[column], form)
-
-
-def pair(
-    first: Callable[[pd.Series], object], second: Callable[[pd.Series], object], between: str = " / "
-) -> Callable[[pd.Series], object]:
+def pair(first: Cell, second: Cell, between: str = " / ") -> Callable[[pd.Series], str | None]:
     """Returns what writes two values of a row into one cell; a dash where both are missing."""
 
     def write(row: pd.Series) -> str | None:
-        both = first(row), second(row)
-        return None if both == (None, None) else between.join(map(cell, both))
+        both = cell_of(row, first), cell_of(row, second)
+        return (
+            None if both == (None, None) else between.join("–" if one is None else str(one) for one in both)
+        )
 
     return write
 
@@ -66,3 +61,34 @@ def seconds(row: pd.Series) -> str:
 def marked(row: pd.Series) -> str:
     """Writes what makes the time of a row doubtful."""
     return ", ".join(marks(row))
+
+
+def behind(rows: pd.Series | pd.DataFrame) -> Spans:
+    """Writes a reference to the records behind a row, or behind several."""
+    return reference(rows["records"] if isinstance(rows, pd.Series) else chain(*rows["records"]))
+
+
+def reference(numbers: Iterable[int]) -> Spans:
+    """Writes the numbers of records, neighbours as a range: [r1–r4, r9]; a dash for none."""
+    ordered = sorted(set(numbers))
+    if not ordered:
+        return (Span("–"),)
+    runs = [
+        [number for _, number in group]
+        for _, group in groupby(enumerate(ordered), lambda pair: pair[1] - pair[0])
+    ]
+    spans: list[Span] = []
+    for run in runs:
+        spans += [Span(", " if spans else "["), _link(run[0])]
+        if len(run) > 1:
+            spans += [Span("–" if len(run) > 2 else ", "), _link(run[-1])]
+    return (*spans, Span("]"))
+
+
+def name_of(number: int) -> str:
+    """The short name of a record."""
+    return f"r{number}"
+
+
+def _link(number: int) -> Span:
+    return Span(name_of(number), target=f"#{name_of(number)}")

@@ -1,39 +1,38 @@
-"""The part of a section of the comparison report that sets the engines side by side."""
+"""The section that sets the engines side by side."""
 
 import pandas as pd
 
 from cifar_pipelines.records.summary import marks
-from cifar_pipelines.report.sections.cells import Columns, markdown_table, marked, number, pair, seconds, text
+from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
+from cifar_pipelines.report.sections.cells import Columns, behind, marked, pair, seconds, table_of
 from cifar_pipelines.report.sections.ranking import interval
 from cifar_pipelines.report.sections.verdict import TIE_WITHOUT_REPEATS
 
 TIE_IN_SPEED = 0.05  # medians over epochs closer than this share of the smaller one are a tie
 
 
-def engines_part(rows: pd.DataFrame) -> str | None:
+def engines(rows: pd.DataFrame) -> Section | None:
     """Compares the engines that trained the same network under the same setting.
 
     Args:
-        rows: The rows of one section of a summary.
+        rows: The rows of one study.
 
     Returns:
-        Markdown that begins with a heading of level 3; None where no network was trained.
+        The section; None where no network was trained.
     """
     networks = rows[rows["network"].notna()]
     if networks.empty:
         return None
     networks = networks.sort_values(["network", "cores", "executor_cores", "engine"])
-    sentences = [
-        f"- **{network}, {setting}.** {' '.join(_compared(group))}"
+    conclusion = bullets(
+        spans(strong(f"{network}, {setting}."), f" {' '.join(_compared(group))}")
         for (network, setting), group in networks.groupby(["network", "setting"], sort=False)
-    ]
-    if networks["engine"].nunique() == 1:
-        sentences = [
-            f"All were trained by {networks['engine'].iloc[0]}, so there is no engine to compare it with."
-        ]
-    return "\n\n".join(
-        ["### Engines side by side", markdown_table(networks, ENGINES), INTRODUCTION, "\n".join(sentences)]
     )
+    if networks["engine"].nunique() == 1:
+        only = networks["engine"].iloc[0]
+        conclusion = say(f"All were trained by {only}, so there is no engine to compare it with.")
+    blocks = (table_of(networks, ENGINES), say(INTRODUCTION), conclusion)
+    return Section("engines", "Engines side by side", blocks)
 
 
 INTRODUCTION = (
@@ -42,21 +41,22 @@ INTRODUCTION = (
     "(in one task, decoding not counted) are those of the latest run."
 )
 ENGINES: Columns = {
-    "network": text("network"),
-    "setting": text("setting"),
-    "engine": text("engine"),
+    "network": "network",
+    "setting": "setting",
+    "engine": "engine",
     "accuracy": interval,
     "fit time [s]": seconds,
-    "training [images/s]": number("images_per_s", ",.0f"),
-    "overhead [s]": number("engine_overhead_s", ".3g"),
-    "workers x threads": pair(number("workers", ".0f"), number("threads", ".0f"), " x "),
-    "predict 1 image [ms]": number("predict_1_ms", ".3g"),
+    "training [images/s]": "images_per_s:,.0f",
+    "overhead [s]": "engine_overhead_s:.3g",
+    "workers x threads": pair("workers:.0f", "threads:.0f", " x "),
+    "predict 1 image [ms]": "predict_1_ms:.3g",
     "in a batch [ms per image]": lambda row: (
         None
         if pd.isna(row["predict_batched_ms"])
         else f"{row['predict_batched_ms']:.3g} (of {row['predict_batch']:.0f})"
     ),
     "marks": marked,
+    "records": behind,
 }
 
 

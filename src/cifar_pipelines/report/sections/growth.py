@@ -1,9 +1,10 @@
-"""The part of the comparison report about what more training images bring."""
+"""The section about what more training images bring."""
 
 import pandas as pd
 
 from cifar_pipelines.records.summary import MODEL, marks, trained
-from cifar_pipelines.report.sections.cells import Columns, markdown_table, marked, number, seconds, text
+from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
+from cifar_pipelines.report.sections.cells import Columns, behind, marked, seconds, table_of
 from cifar_pipelines.report.sections.ranking import interval
 
 # The fingerprint is not in it: that of the images differs between sizes.
@@ -11,17 +12,17 @@ STUDY = ["source", "seed", "test_size", "host_cores", "cluster"]
 MEASURED = [*STUDY, *MODEL, "setting"]
 
 
-def growth_part(summary: pd.DataFrame) -> str | None:
+def growth(summary: pd.DataFrame) -> Section | None:
     """Compares models with themselves on more training images.
 
     Only results of the same source, seed, test images, host, cluster, setting and parameters are compared.
 
     Args:
-        summary: All rows of the summary.
+        summary: All rows of the comparison table.
 
     Returns:
-        Markdown that begins with a heading of level 2; None where nothing was measured with more than one
-        number of training images.
+        The section, with a sub-section per source, seed, test images, host and cluster (see `growth_key`); None where
+        nothing was measured with more than one number of training images.
     """
     models = trained(summary).sort_values("latest")
     models = models[models.groupby(MEASURED)["train_size"].transform("nunique") > 1]
@@ -30,11 +31,13 @@ def growth_part(summary: pd.DataFrame) -> str | None:
     # The same data may have been made twice, with different fingerprints: the newest counts.
     newest = models.drop_duplicates([*MEASURED, "params_digest", "train_size"], keep="last")
     order = ["label", "cores", "executor_cores", "params_digest", "train_size"]
-    parts = [
-        _study(dict(zip(STUDY, key, strict=True)), _same_labels(rows).sort_values(order))
-        for key, rows in newest.groupby(STUDY, sort=True)
-    ]
-    return "\n\n".join(["## More training images", INTRODUCTION, *parts])
+    parts = [_part(_same_labels(rows).sort_values(order)) for _, rows in newest.groupby(STUDY, sort=True)]
+    return Section("growth", "More training images", (say(INTRODUCTION), *parts))
+
+
+def growth_key(row: pd.Series) -> str:
+    """The key of the sub-section that a row of the comparison table belongs to."""
+    return "growth " + " ".join(str(row[name]) for name in STUDY)
 
 
 INTRODUCTION = (
@@ -43,31 +46,33 @@ INTRODUCTION = (
     "images are learned from more of them."
 )
 GROWTH: Columns = {
-    "model": text("label"),
-    "setting": text("setting"),
-    "training images": number("train_size", ",d"),
+    "model": "label",
+    "setting": "setting",
+    "training images": "train_size:,d",
     "accuracy": interval,
     "fit time [s]": seconds,
     "marks": marked,
+    "records": behind,
 }
 
 
-def _study(study: dict[str, object], rows: pd.DataFrame) -> str:
-    """Writes the table and the sentences of one source, seed, host and cluster."""
+def _part(rows: pd.DataFrame) -> Section:
+    """The table and the sentences of one source, seed, host and cluster."""
     groups = rows.groupby([*MODEL, "setting"], sort=False)
     alike = rows.groupby([*MODEL, "setting", "params_digest"])
     same = rows[alike["train_size"].transform("nunique") > 1]
+    study = rows.iloc[0]
     where = "embedded cluster" if study["cluster"] == "embedded" else f"cluster {study['cluster']}"
-    heading = (
-        f"### {study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {study['test_size']:,} test images, host with "
-        f"{study['host_cores']} cores, {where}"
+    title = (
+        f"{study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {study['test_size']:,} test images, "
+        f"host with {study['host_cores']} cores, {where}"
     )
-    sentences = [
-        f"- **{group['label'].iloc[0]}, {group['setting'].iloc[0]}.** {' '.join(_gains(group))}"
+    sentences = bullets(
+        spans(strong(f"{group['label'].iloc[0]}, {group['setting'].iloc[0]}."), f" {' '.join(_gains(group))}")
         for _, group in groups
-    ]
-    table = [markdown_table(same, GROWTH)] if not same.empty else []
-    return "\n\n".join([heading, *table, "\n".join(sentences)])
+    )
+    table = () if same.empty else (table_of(same, GROWTH),)
+    return Section(growth_key(study), title, (*table, sentences))
 
 
 def _gains(rows: pd.DataFrame) -> list[str]:

@@ -1,10 +1,20 @@
-"""The part of a section of the comparison report on models of scaling: what they found, and what it means."""
+"""The section on models of scaling: what they found, and what it means."""
 
 from math import isclose, sqrt
 
 import pandas as pd
 
-from cifar_pipelines.report.sections.cells import Columns, markdown_table, text
+from cifar_pipelines.report.document.blocks import (
+    Section,
+    Words,
+    bullets,
+    emphasis,
+    say,
+    spans,
+    strong,
+    table,
+)
+from cifar_pipelines.report.sections.cells import behind
 from cifar_pipelines.scaling.fit import ScalingFit
 from cifar_pipelines.scaling.nonnegative import Estimate
 from cifar_pipelines.scaling.points import scaling_fits
@@ -16,40 +26,36 @@ _SHARES = ("s", "alpha")
 _RATIOS = ("sigma", "kappa")
 
 
-def scaling_part(summary: pd.DataFrame, rows: pd.DataFrame) -> str | None:
-    """Says what the models of scaling found for every model of a section.
+def scaling(rows: pd.DataFrame, summary: pd.DataFrame) -> Section | None:
+    """Says what the models of scaling found for every model of a study.
 
     Args:
-        summary: All rows of the summary.
-        rows: The rows of the section.
+        rows: The rows of the study.
+        summary: All rows of the comparison table: some models use other numbers of images.
 
     Returns:
-        Markdown that begins with a heading of level 3; None where no model was trained.
+        The section; None where no model was trained.
     """
     found = list(scaling_fits(summary, rows))
     if not found:
         return None
     fitted = [(label, fit) for label, fits in found for fit in fits if fit.reason is None]
-    parts = ["### Scaling", INTRODUCTION]
-    if fitted:
-        parts.append(markdown_table(pd.DataFrame([_line(*one) for one in fitted]), SCALING))
-    sentences = [f"- **{label}**, {fit.model}: {says(fit)}" for label, fit in fitted]
+    lines = [[*_line(label, fit), behind(rows[rows["label"] == label])] for label, fit in fitted]
+    sentences: list[Words] = [spans(strong(label), f", {fit.model}: {says(fit)}") for label, fit in fitted]
     sentences += _not_identifiable(found)
     sentences += [sentence for label, fits in found for sentence in _left_out(label, fits)]
-    return "\n\n".join([*parts, "\n".join(sentences)])
+    shown = (table(HEADER, lines),) if fitted else ()
+    return Section("scaling", "Scaling", (say(INTRODUCTION), *shown, bullets(sentences)))
 
 
-INTRODUCTION = (
-    "Models fitted to the median fit times. *Error* is that of each time predicted from all others, median and worst, "
+INTRODUCTION = spans(
+    "Models fitted to the median fit times. ",
+    emphasis("Error"),
+    " is that of each time predicted from all others, median and worst, "
     "where the others identify the model. Intervals are 95 %, by the covariance of the fit. The models know cores, not "
-    "executors: settings with the same cores count as measurements of the same."
+    "executors: settings with the same cores count as measurements of the same.",
 )
-SCALING: Columns = {
-    "model": text("label"),
-    "scaling model": text("model"),
-    "parameters": text("parameters"),
-    "error": text("error"),
-}
+HEADER = ("model", "scaling model", "parameters", "error", "records")
 
 
 def says(fit: ScalingFit) -> str:
@@ -131,21 +137,14 @@ _SENTENCES = {
 }
 
 
-def _line(label: str, fit: ScalingFit) -> dict[str, object]:
-    """One line of the table."""
-    error = None
+def _line(label: str, fit: ScalingFit) -> list[str | None]:
+    """One line of the table, without the records."""
+    error = "unknown: no time can be predicted from the others"
     if fit.errors:
         error = (
             f"{fit.median_error:.1%} / {fit.worst_error:.1%} ({len(fit.errors)} of {len(fit.points)} times)"
         )
-    elif fit.reason is None:
-        error = "unknown: no time can be predicted from the others"
-    return {
-        "label": label,
-        "model": fit.model,
-        "parameters": "; ".join(_parameter(*item) for item in fit.parameters.items()) or None,
-        "error": error,
-    }
+    return [label, fit.model, "; ".join(_parameter(*item) for item in fit.parameters.items()) or None, error]
 
 
 def _parameter(name: str, estimate: Estimate) -> str:
@@ -170,7 +169,7 @@ def _not_identifiable(found: list[tuple[str, list[ScalingFit]]]) -> list[str]:
             if fit.reason is not None:
                 by.setdefault((fit.model, fit.reason), []).append(label)
     return [
-        f"- {model} is not identifiable for {', '.join(labels)}. {reason}"
+        f"{model} is not identifiable for {', '.join(labels)}. {reason}"
         for (model, reason), labels in sorted(by.items(), key=lambda item: item[0][0])
     ]
 
@@ -182,6 +181,6 @@ def _left_out(label: str, fits: list[ScalingFit]) -> list[str]:
         for sentence in fit.left_out:
             by.setdefault(sentence, []).append(fit.model)
     return [
-        f"- {label}: left out {sentence}" + ("." if len(models) == len(fits) else f" ({', '.join(models)}).")
+        f"{label}: left out {sentence}" + ("." if len(models) == len(fits) else f" ({', '.join(models)}).")
         for sentence, models in by.items()
     ]

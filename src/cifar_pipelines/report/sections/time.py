@@ -1,4 +1,4 @@
-"""Where the time went: applications joined to run records, a table, and a sentence per model."""
+"""The section on where the time went: applications joined to run records, a table, and a sentence per model."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,8 @@ from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.event_log.components import REMAINDER
 from cifar_pipelines.records.job_groups import GROUP_SEPARATOR, groups_of
 from cifar_pipelines.records.summary import SECTION, put_together
-from cifar_pipelines.report.sections.cells import Columns, markdown_table, number, text
+from cifar_pipelines.report.document.blocks import Section, Spans, bullets, code, say, spans, strong
+from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 from cifar_pipelines.report.sections.verdict import time_tie
 
 SCHEMA_VERSION = 1
@@ -42,32 +43,25 @@ def join_applications(
     return table, _timeline(read), left_out
 
 
-def components_part(rows: pd.DataFrame, components: pd.DataFrame | None) -> str | None:
+def components(rows: pd.DataFrame, joined: pd.DataFrame) -> Section:
     """Says where the time of each model went.
 
     Args:
-        rows: The rows of one section of a summary.
-        components: What `join_applications` returned, of all sections; None if nothing was looked up.
-
-    Returns:
-        Markdown that begins with a heading of level 3; None where nothing was looked up.
+        rows: The rows of one study.
+        joined: What `join_applications` returned, of all studies.
     """
-    if components is None:
-        return None
-    mine = components
-    for name in SECTION:
-        mine = mine[mine[name] == rows[name].iloc[0]]
-    parts = ["### Where the time went"]
-    if not mine.empty:
-        parts += [INTRODUCTION, markdown_table(mine, COMPONENTS_TABLE)]
-    parts.append("\n".join(f"- {sentence}" for sentence in [*_sentences(mine, rows), *_missing(mine, rows)]))
-    return "\n\n".join(filter(None, parts))
+    numbers = rows[[*SECTION, "label", "setting", "records"]]
+    mine = joined.merge(numbers, on=[*SECTION, "label", "setting"])
+    shown = () if mine.empty else (say(INTRODUCTION), table_of(mine, COMPONENTS_TABLE))
+    sentences = bullets([*_sentences(mine, rows), *_missing(mine, rows)])
+    return Section("components", "Where the time went", (*shown, *([sentences] if sentences.items else [])))
 
 
-INTRODUCTION = (
+INTRODUCTION = spans(
     "Shares of the core-seconds (wall time x cores) of a fit or an extraction, from Spark's event log and the workers' "
-    "own counters; of several repeats the one with the median time. The files in `data/08_reporting/applications/` "
-    "hold every number."
+    "own counters; of several repeats the one with the median time. The files in ",
+    code("data/08_reporting/applications/"),
+    " hold every number.",
 )
 
 
@@ -138,22 +132,23 @@ def _shares(row: pd.Series) -> str | None:
 
 
 COMPONENTS_TABLE: Columns = {
-    "model": text("label"),
-    "setting": text("setting"),
-    "wall [s]": number("wall_s", ".1f"),
-    "core-seconds": number("core_s", ".1f"),
+    "model": "label",
+    "setting": "setting",
+    "wall [s]": "wall_s:.1f",
+    "core-seconds": "core_s:.1f",
     "spent on": _shares,
     "remainder": lambda row: f"{row[REMAINDER] / row['core_s']:.1%}" if row["core_s"] else None,
-    "CPU used": number("cpu_share", ".0%"),
-    "longest / median task": number("worst_skew", ".2f"),
+    "CPU used": "cpu_share:.0%",
+    "longest / median task": "worst_skew:.2f",
+    "records": behind,
 }
 
 
-def _sentences(components: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+def _sentences(mine: pd.DataFrame, rows: pd.DataFrame) -> list[Spans]:
     """Says, of each model with at least two settings, what makes the slowest slower than the fastest."""
     return [
-        f"**{label}.** {_compared(group, rows[rows['label'] == label].set_index('setting'))}"
-        for label, group in components.groupby("label", sort=False)
+        spans(strong(f"{label}."), f" {_compared(group, rows[rows['label'] == label].set_index('setting'))}")
+        for label, group in mine.groupby("label", sort=False)
         if len(group) > 1
     ]
 
@@ -177,17 +172,16 @@ def _compared(group: pd.DataFrame, rows: pd.DataFrame) -> str:
     return f"{sentence}."
 
 
-def _missing(components: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+def _missing(mine: pd.DataFrame, rows: pd.DataFrame) -> list[Spans]:
     """Names models and settings without an application."""
-    there = set(zip(components["label"], components["setting"], strict=True))
+    there = set(zip(mine["label"], mine["setting"], strict=True))
     missing = [
         f"{row['label']} under {row['setting']}"
         for _, row in rows.iterrows()
         if (row["label"], row["setting"]) not in there
     ]
-    if not missing:
-        return []
-    return [
-        f"**Missing.** No application is there for {'; '.join(missing)}: their runs left no event log, it could not be "
-        "read, or it is that of this very run, which is read when the run has ended."
-    ]
+    why = (
+        f" No application is there for {'; '.join(missing)}: their runs left no event log, it could not be read, or it "
+        "is that of this very run, which is read when the run has ended."
+    )
+    return [spans(strong("Missing."), why)] if missing else []

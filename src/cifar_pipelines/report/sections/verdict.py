@@ -1,35 +1,65 @@
 """What the measurements say, in sentences, and what they do not say."""
 
+from collections.abc import Container, Iterable
+from typing import NamedTuple
+
 import pandas as pd
 
+from cifar_pipelines.families import words_for
 from cifar_pipelines.records.summary import BUSY_HOST, put_together, trained
+from cifar_pipelines.report.document.blocks import Section, bullets, spans, strong
 from cifar_pipelines.report.sections.ranking import fastest_of_each_model, listed, most_accurate
 
 TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
+ACCURACY, FIT_TIME, FIT_TIME_OVER_ALL = "accuracy", "fit_time", "fit_time_over_all"
+RESOURCES, CAUTIONS = "resources", "cautions"
+ALL_BUT_FIT_TIME = (ACCURACY, FIT_TIME_OVER_ALL, RESOURCES, CAUTIONS)
 
 
-def verdict(rows: pd.DataFrame) -> dict[str, str]:
+class Topic(NamedTuple):
+    """A conclusion: a key (`FIT_TIME` is that of one model, and there is one per model), a title, sentences."""
+
+    key: str
+    title: str
+    text: str
+
+
+def verdict(rows: pd.DataFrame) -> tuple[Topic, ...]:
     """Says which model and which setting did best.
 
     Accuracies are ranked by `most_accurate`. Two times are called a tie when they differ by less than the
     spread (maximum - minimum) of their repeats or, when one of them was measured once only, by less than 10 %.
 
     Args:
-        rows: The rows of one section of a summary, with the columns of `add_scaling`.
+        rows: The rows of one study, with the columns of `add_scaling`.
 
     Returns:
-        A paragraph by topic, in reading order.
+        The conclusions, in reading order.
     """
     models = trained(rows)
     if models.empty:
-        return {"Accuracy": "No trained model is among the run records, so there is nothing to rank yet."}
-    return {
-        "Accuracy": most_accurate(models),
-        **{f"Training time of {label}": _fastest_of_model(group) for label, group in models.groupby("label")},
-        "Training time over all": _fastest_over_all(models),
-        "Resource use": _resources(models),
-        "Cautions": _cautions(rows),
-    }
+        nothing = "No trained model is among the run records, so there is nothing to rank yet."
+        return (Topic(ACCURACY, "Accuracy", nothing),)
+    return (
+        Topic(ACCURACY, "Accuracy", most_accurate(models)),
+        *(
+            Topic(FIT_TIME, f"Training time of {label}", _fastest_of_model(group))
+            for label, group in models.groupby("label")
+        ),
+        Topic(FIT_TIME_OVER_ALL, "Training time over all", _fastest_over_all(models)),
+        Topic(RESOURCES, "Resource use", _resources(models)),
+        Topic(CAUTIONS, "Cautions", _cautions(rows)),
+    )
+
+
+def verdict_section(topics: Iterable[Topic], keys: Container[str] | None = None) -> Section:
+    """Lists conclusions, as a section: all of them, or those with some keys, and then without a title."""
+    items = bullets(
+        spans(strong(f"{topic.title}."), f" {topic.text}")
+        for topic in topics
+        if keys is None or topic.key in keys
+    )
+    return Section("verdict", "Verdict" if keys is None else "", (items,) if items.items else ())
 
 
 def time_tie(one: pd.Series, other: pd.Series) -> str | None:
@@ -80,7 +110,7 @@ def _fastest_over_all(models: pd.DataFrame) -> str:
     # By family: a slow network would decide the total of all, one that was measured less would prevent it.
     for family, rows in models.groupby("family", sort=False):
         if (n_models := rows["label"].nunique()) > 1:
-            what = _FAMILIES.get(family, f"models of {family}") if several else "models"
+            what = words_for(family) if several else "models"
             text.append(_shortest_total(rows, f"all {n_models} {what}"))
     if models["extract_s"].notna().any():
         text.append(
@@ -90,12 +120,8 @@ def _fastest_over_all(models: pd.DataFrame) -> str:
     return " ".join(text)
 
 
-_FAMILIES = {"spark_ml": "models of Spark ML", "bigdl_cnn": "CNNs"}
-
-
 def _shortest_total(models: pd.DataFrame, those: str) -> str:
     """Says which setting trains all of these models in the shortest total time."""
-    n_models, text = models["label"].nunique(), []
     totals = models.groupby("setting", as_index=False).agg(
         models=("label", "nunique"),
         time_s=("time_s", "sum"),
@@ -104,19 +130,17 @@ def _shortest_total(models: pd.DataFrame, those: str) -> str:
         timings=("timings", "min"),
         oversubscribed=("oversubscribed", "any"),
     )
-    complete = totals[totals["models"] == n_models].sort_values("time_s")
+    complete = totals[totals["models"] == models["label"].nunique()].sort_values("time_s")
     if len(complete) < 2:
-        text.append(f"Fewer than two settings were measured for {those}, so no setting wins over all.")
-    else:
-        best = complete.iloc[0]
-        text.append(
-            f"Over {those}, {_named(best)} has the shortest total of the median times: "
-            f"{_seconds(best['time_s'])}. {_against_the_others(complete)}"
-        )
-        if len(complete) < len(totals):
-            unfinished = sorted(set(totals["setting"]) - set(complete["setting"]))
-            text.append(f"Not measured for every model, so not in this ranking: {listed(unfinished)}.")
-    return " ".join(text)
+        return f"Fewer than two settings were measured for {those}, so no setting wins over all."
+    best = complete.iloc[0]
+    text = (
+        f"Over {those}, {_named(best)} has the shortest total of the median times: {_seconds(best['time_s'])}. "
+        f"{_against_the_others(complete)}"
+    )
+    if unfinished := sorted(set(totals["setting"]) - set(complete["setting"])):
+        text += f" Not measured for every model, so not in this ranking: {listed(unfinished)}."
+    return text
 
 
 def _against_the_others(ranking: pd.DataFrame) -> str:
@@ -164,7 +188,7 @@ def _resources(models: pd.DataFrame) -> str:
         text.append(
             f"The reserved cores computed for {least['utilisation']:.0%} ({least['label']}, {least['setting']}) to "
             f"{most['utilisation']:.0%} ({most['label']}, {most['setting']}) of the time. CPU time of Python "
-            "workers is in it where they do the work, in CNNs; Spark ML works in threads of the JVM."
+            "workers is in it where they do the work, in networks; Spark ML works in threads of the JVM."
         )
     return " ".join(text)
 

@@ -1,25 +1,28 @@
-"""What the report says of images and features: sections A1 to A4."""
+"""What the report says of images and features: questions A1 to A4."""
+
+from collections.abc import Callable
 
 import pandas as pd
 
 from cifar_pipelines.common.places import place
-from cifar_pipelines.records.summary import marks
-from cifar_pipelines.report.document.blocks import Blocks, Span, bullets, from_markdown, missing, say, table
+from cifar_pipelines.families import INGESTION
+from cifar_pipelines.report.content import Content
+from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong
 from cifar_pipelines.report.figures import study_figure
-from cifar_pipelines.report.studies import Content, Study
+from cifar_pipelines.report.sections.cells import Columns, behind, marked, table_of
+from cifar_pipelines.report.studies import Study, class_names, features_of
+from cifar_pipelines.sources import needed_parameters
 
 FEATURES = "features"
 
 
 def complete_data(content: Content) -> Blocks:
     """A1: the class distribution of the complete data set."""
-    study, data = content.study, content.study.data
-    names = data.get("class_names") or []
-    make = ingestion(study)
+    study = content.study
+    names, make = class_names(study.newest), run(study, INGESTION)
+    source = study.newest["source"]
     return (
-        say(
-            f"The images come from the source {data['source']}, in {len(names)} classes: {', '.join(names)}."
-        ),
+        say(f"The images come from the source {source}, in {len(names)} classes: {', '.join(names)}."),
         study_figure(study.folder, "source_classes", "Images of every class in the complete data set.", make),
         study_figure(study.folder, "samples", "Training images of every class.", make),
     )
@@ -27,25 +30,19 @@ def complete_data(content: Content) -> Blocks:
 
 def selected_data(content: Content) -> Blocks:
     """A2: the class distribution of the selected subset."""
-    study, data = content.study, content.study.data
-    skipped = data.get("bad_images_skipped") or 0
+    study, data = content.study, content.study.newest
+    skipped = data["bad_images_skipped"] or 0
+    without = f", without {skipped:,.0f} that cannot be decoded." if skipped else "; none had to be left out."
+    caption = "Images of every class in the selected subset."
     return (
-        say(
-            f"Selected were {data['train_size']:,} training and {data['test_size']:,} test images"
-            + (f", without {skipped:,} that cannot be decoded." if skipped else "; none had to be left out.")
-        ),
-        study_figure(
-            study.folder,
-            "subset_classes",
-            "Images of every class in the selected subset.",
-            ingestion(study),
-        ),
+        say(f"Selected were {data['train_size']:,} training and {data['test_size']:,} test images{without}"),
+        study_figure(study.folder, "subset_classes", caption, run(study, INGESTION)),
     )
 
 
 def subset(content: Content) -> Blocks:
     """A3: how the subset was made, and how it can be made again."""
-    study, data = content.study, content.study.data
+    study, data = content.study, content.study.newest
     folder = f"{study.folder.parent.name}/{study.folder.name}" if study.folder else "<source>/<subset>"
     manifests = place("image_manifest").parents[2]  # <source>/<subset>/manifest.csv
     facts = [
@@ -57,13 +54,13 @@ def subset(content: Content) -> Blocks:
         ("Checked. ", f"The fingerprint of the image table is {data['fingerprint']}; results with another one are "
          "another study."),
     ]  # fmt: skip
-    method = from_markdown(
+    method = say(
         "Within a class of N images, in an order shuffled by the seed, the image number j (from 0) has the priority "
         "(j + 1/2) / N, and the smallest priorities are taken. This is the divisor method of Webster and "
         "Sainte-Laguë, by which a larger subset never gives up an image of a smaller one. Training and test images "
         "are selected apart."
     )
-    return (bullets((Span(name, strong=True), Span(words)) for name, words in facts), *method)
+    return (bullets(spans(strong(name), words) for name, words in facts), method)
 
 
 def features(content: Content) -> Blocks:
@@ -76,57 +73,46 @@ def features(content: Content) -> Blocks:
         )
     return (
         say("Every core of the executors runs one Python worker, which extracts its share of the images."),
-        table(
-            ["features", "extractor", "weights", "input [px]", "numbers per image", "precision", "records"],
-            [
-                (label, *(_of(record["features"], key) for key in _DESCRIBED), behind)
-                for label, record, behind in study.latest(FEATURES)
-            ],
-        ),
-        table(
-            ["features", "setting", "executors", "cores", "time [s]", "images/s", "start-up [s]", "marks", "records"],
-            [_speed(row, study) for _, row in rows.iterrows()],
-        ),
+        table_of(study.latest(FEATURES), EXTRACTORS),
+        table_of(rows, SPEED),
         say(
             "Time is the extraction of all training and test images alone; starting Spark and the workers is not in "
             "it. Start-up is that of Spark."
         ),
-    )  # fmt: skip
-
-
-_DESCRIBED = ("extractor", "weights", "input_size", "dimension", "precision")
-
-
-def _of(features: object, key: str) -> object:
-    return features.get(key) if isinstance(features, dict) else None
-
-
-def _speed(row: pd.Series, study: Study) -> tuple:
-    images = row["train_size"] + row["test_size"]
-    start_up = None if pd.isna(row["start_up_s"]) else f"{row['start_up_s']:.1f}"
-    return (
-        *(row["label"], row["setting"], row["executors"], row["cores"], f"{row['time_s']:.3g}"),
-        *(f"{images / row['time_s']:,.0f}", start_up, ", ".join(marks(row)) or None, study.behind(row)),
     )
 
 
-def ingestion(study: Study) -> str:
-    """The command that makes the plots of the data."""
-    return run(study, "ingestion", measured=False)
+def _described_by(key: str) -> Callable[[pd.Series], object]:
+    return lambda record: getattr(features_of(record), key)
 
 
-def run(study: Study, pipeline: str, measured: bool = True) -> str:
-    """The command that makes what is missing in a study.
+EXTRACTORS: Columns = {
+    "features": "label",
+    "extractor": "extractor",
+    "weights": _described_by("weights"),
+    "input [px]": _described_by("input_size"),
+    "numbers per image": _described_by("dimension"),
+    "precision": _described_by("precision"),
+    "records": behind,
+}
+SPEED: Columns = {
+    "features": "label",
+    "setting": "setting",
+    "executors": "executors",
+    "cores": "cores",
+    "time [s]": "time_s:.3g",
+    "images/s": lambda row: f"{(row['train_size'] + row['test_size']) / row['time_s']:,.0f}",
+    "start-up [s]": "start_up_s:.1f",
+    "marks": marked,
+    "records": behind,
+}
 
-    Args:
-        study: The study.
-        pipeline: The pipeline that makes it.
-        measured: Whether to name a setting; pipelines whose work is measured need one.
-    """
-    data = study.data
+
+def run(study: Study, pipelines: str) -> str:
+    """The command that makes what is missing in a study; images need no setting."""
+    data = study.newest
     given = {name: data[name] for name in ("source", "train_size", "test_size", "seed")}
-    if data["source"] == "image_folder":
-        given["source_path"] = "<folder>"
+    given |= needed_parameters(data["source"])
     params = ",".join(f"{name}={value}" for name, value in given.items())
-    env = f" --env {study.rows.iloc[0]['setting']}" if measured else ""
-    return f"kedro run --pipelines {pipeline}{env} --params {params}"
+    env = f" --env {study.rows.iloc[0]['setting']}" if pipelines != INGESTION else ""
+    return f"kedro run --pipelines {pipelines}{env} --params {params}"

@@ -1,4 +1,4 @@
-"""The setting that is best for the CNN, chosen from its run records."""
+"""The setting that is best for a model, chosen from its run records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cifar_pipelines.records.run_record import RunRecord
 
 @dataclass(frozen=True)
 class Candidate:
-    """A setting under which the CNN was measured.
+    """A setting under which a model was measured.
 
     Attributes:
         setting: Its name.
@@ -18,6 +18,7 @@ class Candidate:
         accuracy: Accuracy of the newest run.
         low: Lower end of its interval.
         high: Upper end.
+        run_ids: The runs that it was measured in; empty in choices older than them.
     """
 
     setting: str
@@ -26,11 +27,12 @@ class Candidate:
     accuracy: float
     low: float
     high: float
+    run_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The best setting for the CNN, and why.
+    """The best setting for a model, and why.
 
     Attributes:
         best: The fastest candidate that is not less accurate.
@@ -53,7 +55,7 @@ def best_setting(records: Mapping[str, Sequence[RunRecord]]) -> Choice | None:
     fast a network learns, hardly what it learns.
 
     Args:
-        records: Run records of the CNN by setting.
+        records: Run records of the model by setting.
 
     Returns:
         The choice; None if there is no record.
@@ -64,7 +66,8 @@ def best_setting(records: Mapping[str, Sequence[RunRecord]]) -> Choice | None:
             continue
         times = [seconds for run in runs for seconds in run.timings.fit_s]
         scores = (runs[-1].score(f"accuracy.{name}") for name in ("value", "low", "high"))
-        candidates.append(Candidate(setting, median(times), len(times), *scores))
+        run_ids = tuple(run.run_id for run in runs)
+        candidates.append(Candidate(setting, median(times), len(times), *scores, run_ids))
     if not candidates:
         return None
     candidates.sort(key=lambda candidate: candidate.fit_s)
@@ -77,9 +80,9 @@ def best_setting(records: Mapping[str, Sequence[RunRecord]]) -> Choice | None:
 def _reason(candidates: Sequence[Candidate], good: Sequence[Candidate], worse: Sequence[str]) -> str:
     """The choice in a sentence."""
     best = good[0]
-    reason = f"{best.setting} has the shortest median fit time of the CNN, {best.fit_s:.1f} s"
+    reason = f"{best.setting} has the shortest median fit time, {best.fit_s:.1f} s"
     if len(candidates) == 1:
-        reason = f"{best.setting} is the only setting under which the CNN was measured ({best.fit_s:.1f} s)"
+        reason = f"{best.setting} is the only setting that was measured ({best.fit_s:.1f} s)"
     else:
         if len(good) > 1:
             more = good[1].fit_s / best.fit_s - 1
