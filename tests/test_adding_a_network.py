@@ -23,7 +23,6 @@ def added(tmp_path, monkeypatch):
     name = re.search(r"`src/cifar_pipelines/networks/(\w+)\.py`", GUIDE.read_text())[1]
     (tmp_path / f"{name}.py").write_text(code)
     monkeypatch.setattr(networks, "__path__", [*networks.__path__, str(tmp_path)])
-    monkeypatch.setattr(networks._registry, "_things", dict(networks._registry._things))
     parameters = configuration.load_configuration()["parameters"]
     recipe = yaml.safe_dump(parameters["bigdl_cnn"]["models"]["airbench"]["recipe"], default_flow_style=True)
     anchored = f"recipe: &recipe {' '.join(recipe.split())}\n{block}"
@@ -31,6 +30,7 @@ def added(tmp_path, monkeypatch):
     parameters["bigdl_cnn"]["networks"] = [name]
     configuration.set_run_parameters(parameters)
     yield name, parameters
+    networks._registry._things.pop(name, None)
     sys.modules.pop(f"cifar_pipelines.networks.{name}", None)
 
 

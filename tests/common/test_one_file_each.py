@@ -41,12 +41,12 @@ def add(tmp_path, monkeypatch):
     def add(package, name, code):
         (tmp_path / f"{name}.py").write_text(code)
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
-        monkeypatch.setattr(package._registry, "_things", dict(package._registry._things))
-        added.append(f"{package.__name__}.{name}")
+        added.append((package, name))
 
     yield add
-    for name in added:
-        sys.modules.pop(name, None)
+    for package, name in added:
+        package._registry._things.pop(name, None)
+        sys.modules.pop(f"{package.__name__}.{name}", None)
 
 
 def test_the_source_of_the_guide_is_found_read_and_pickled(add):

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cifar_pipelines.common import worker_cache
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.precision import resolve_precision
-from cifar_pipelines.pipelines.features import create_pipeline, nodes, worker
+from cifar_pipelines.pipelines.features import create_pipeline, nodes
 from cifar_pipelines.pipelines.features.nodes import FeaturesSpec
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
 from cifar_pipelines.records.columns import records_to_table
@@ -31,7 +32,7 @@ def extract(ingested, extracted, parameters, run_context, images=None, **changes
 
 
 def test_features_on_the_cluster_are_those_of_this_process(ingested, extracted, monkeypatch):
-    monkeypatch.setattr(worker, "_built", {})
+    monkeypatch.setattr(worker_cache, "_built", {})
     job = ExtractionJob("here", extracted.extractor, lambda: extracted.state, "fp32", 7)
     found = features_of(extracted.features)
     assert set(found) == set(ingested.manifest["image_id"])
