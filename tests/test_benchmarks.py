@@ -107,10 +107,11 @@ def test_a_jvm_would_be_seen(tmp_path, monkeypatch):
     assert not result.holds and result.met is False
 
 
-def test_extraction_is_measured_against_a_bare_loop(spark, run_context, ingested, extracted):
+def test_extraction_is_measured_against_a_bare_loop(spark, parameters, run_context, ingested, extracted):
     work = Workload(
         spark.session,
         run_context,
+        parameters,
         ingested.images,
         ingested.info,
         extracted.extractor,

@@ -32,13 +32,13 @@ def from_json(kind: type[T], block: Mapping[str, Any]) -> T:
 
 
 def to_json(part: Any) -> dict[str, Any]:
-    """Writes a dataclass as a block of JSON, without the fields that have their default."""
+    """Writes a dataclass as a block of JSON; a field that has a default is left out where it holds nothing."""
     return {
         field.name: _plain(value)
         for field in fields(part)
         if ((value := getattr(part, field.name)) is not None and value not in ((), {}, ""))
         or not _is_optional(field)
-    }  # fmt: skip
+    }
 
 
 def _is_optional(field: Field) -> bool:

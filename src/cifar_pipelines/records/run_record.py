@@ -124,8 +124,8 @@ class RunRecord:
     def to_json(self) -> dict[str, Any]:
         """The record as the content of a JSON file."""
         content = {"schema_version": SCHEMA_VERSION} | to_json(self)
-        nulls = {key: None for key, other in _NULL_BESIDE.items() if other in content}
-        return nulls | content
+        nulls = {key: None for key, other in _NULL_BESIDE.items() if other in content and key not in content}
+        return content | nulls
 
     @property
     def is_extraction(self) -> bool:
