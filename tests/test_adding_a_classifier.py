@@ -45,7 +45,7 @@ def test_the_classifier_of_the_guide_learns(added, spark):
     rows = [(float(i % 3), Vectors.dense(i % 3, -(i % 3), 1.0)) for i in range(60)]
     table = spark.session.createDataFrame(rows, ["label", "features"])
     task = classifiers.Task(features=3, classes=3, seed=0, cores=2)
-    model = classifiers.create_estimator(name, task, configured.params | {"max_iter": 10}).fit(table)
+    model = classifiers.create_estimator(name, task, configured.params | {"max_iter": 25}).fit(table)
     right = model.transform(table).where("prediction = label").count()
     assert right > 40
 
