@@ -1,9 +1,10 @@
 """The second half of every model's pipeline: predictions in, metrics, plots and run record out."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
-from kedro.pipeline import Node, node
+from kedro.pipeline import Node, Pipeline, node, pipeline
 
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.judging import metrics
@@ -125,6 +126,46 @@ def judging_nodes(*features_info: str) -> list[Node]:
     ]
 
 
-def announce_records(*run_records: dict[str, Any]) -> dict[str, Any]:
-    """Adds nothing to the run records: it makes a comparison in the same run wait for the last of them."""
+def model_pipeline(
+    family: str, model: str, template: Iterable[Node], inputs: set[str], parameters: dict[str, str]
+) -> Pipeline:
+    """Makes a family's template the pipeline of one model, in a namespace within that of the family.
+
+    Args:
+        family: Name of the family.
+        model: Name of the model.
+        template: The nodes.
+        inputs: Datasets that the models share.
+        parameters: Parameters by the names that the template has for them.
+    """
+    return pipeline(
+        template,
+        namespace=f"{family}.{model}",
+        inputs=inputs,
+        outputs={"run_record": f"{model}_run_record"},
+        parameters=parameters,
+    )
+
+
+def family_pipeline(family: str, models: Sequence[Pipeline], shared: Sequence[Node] = ()) -> Pipeline:
+    """Puts the models of a family side by side, and announces what they leave when the last of them has left it.
+
+    Args:
+        family: Name of the family, which is also that of the pipeline.
+        models: What `model_pipeline` made.
+        shared: Nodes that serve all of them.
+    """
+    everything = pipeline([*models, pipeline(shared, namespace=family, prefix_datasets_with_namespace=False)])
+    last = node(
+        announce,
+        sorted(everything.outputs()),
+        f"{family}_run_records",
+        name="announce_run_records",
+        namespace=family,
+    )
+    return pipeline([everything, last], tags=family)
+
+
+def announce(*results: Any) -> dict[str, Any]:
+    """Adds nothing to the run records: it makes a comparison in the same run wait for the last result that it shows."""
     return {}

@@ -19,6 +19,8 @@ WORTH_A_LOOK = {
     "subset_classes_plot": "classes of the subset",
     "samples_plot": "sample images",
 }
+# What every model leaves, in a folder of its name.
+FOLDERS = {"metrics": "scores, confusion matrices, ROC curves, galleries", "predictions_csv": "predictions"}
 
 
 def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> None:
@@ -74,14 +76,18 @@ def _times_table(seconds: dict[str, float]) -> Table:
 def _places(catalog: Any, outputs: set[str]) -> dict[str, str]:
     """What was written that people open, and where it lies."""
     places = {WORTH_A_LOOK[name]: _path(catalog, name) for name in WORTH_A_LOOK if name in outputs}
-    for name in sorted(outputs):  # versioned: <folder>/<model>/metrics.json/<version>/metrics.json
-        if name.endswith(".metrics"):
-            places["scores, confusion matrices, ROC curves, galleries"] = _path(catalog, name).parents[3]
-        if name.endswith(".predictions_csv"):
-            places["predictions"] = _path(catalog, name).parents[3]
-        if name.endswith("run_record"):
-            places["run records"] = _path(catalog, name).parents[2]
+    for name in sorted(outputs):
+        family_and_model, _, kind = name.rpartition(".")
+        if kind in FOLDERS:
+            places[FOLDERS[kind]] = _above(_path(catalog, name), family_and_model.rpartition(".")[2])
+        elif name.endswith("_run_record"):
+            places["run records"] = _above(_path(catalog, name), f"{name.removesuffix('_run_record')}.json")
     return {what: os.path.relpath(path) for what, path in places.items()}
+
+
+def _above(path: Path, folder: str) -> Path:
+    """The folder above the one of that name."""
+    return next(parent.parent for parent in path.parents if parent.name == folder)
 
 
 def _path(catalog: Any, name: str) -> Path:

@@ -68,5 +68,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="write_comparison_files",
             ),
         ],
+        namespace="comparison",
+        prefix_datasets_with_namespace=False,
         tags="comparison",
     )

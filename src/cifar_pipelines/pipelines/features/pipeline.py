@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline, node, pipeline
 
 from cifar_pipelines.pipelines.features import nodes
-from cifar_pipelines.pipelines.judging import announce_records
+from cifar_pipelines.pipelines.judging import announce
 
 
 def create_pipeline(**_: object) -> Pipeline:
@@ -29,11 +29,13 @@ def create_pipeline(**_: object) -> Pipeline:
                 tags="spark",
             ),
             node(
-                announce_records,
+                announce,
                 "feature_extraction_run_record",
                 "features_run_records",
-                name="announce_features_records",
+                name="announce_run_records",
             ),
         ],
+        namespace="features",
+        prefix_datasets_with_namespace=False,
         tags="features",
     )

@@ -36,5 +36,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 tags="spark",
             ),
         ],
+        namespace="ingestion",
+        prefix_datasets_with_namespace=False,
         tags="ingestion",
     )

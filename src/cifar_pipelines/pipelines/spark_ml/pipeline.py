@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from functools import partial, update_wrapper
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline, node
 
 from cifar_pipelines.common.configuration import run_parameters
-from cifar_pipelines.pipelines.judging import announce_records, judging_nodes
+from cifar_pipelines.pipelines.judging import family_pipeline, judging_nodes, model_pipeline
 from cifar_pipelines.pipelines.spark_ml import nodes
 from cifar_pipelines.pipelines.spark_ml.family import selected_classifiers
 
@@ -27,12 +27,6 @@ def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pi
         name="cache_tables",
         tags="spark",
     )
-    announce = node(
-        announce_records,
-        [f"{name}_run_record" for name in names],
-        "spark_ml_run_records",
-        name="announce_spark_ml_records",
-    )
     survey = node(
         nodes.survey_classifiers,
         ["kept_classifier_survey", *(f"{name}_run_record" for name in names)],
@@ -40,52 +34,44 @@ def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pi
         name="survey_classifiers",
         tags="spark",
     )
-    copies = [_copy(name) for name in names]
-    return pipeline([cache, *copies, announce, survey], tags="spark_ml")
+    return family_pipeline("spark_ml", [_model(name) for name in names], [cache, survey])
 
 
-def _copy(name: str) -> Pipeline:
-    return pipeline(
-        _template(name),
-        namespace=name,
-        inputs=SHARED,
-        outputs={"run_record": f"{name}_run_record"},
-        parameters={
-            "params:classifier": f"params:spark_ml.classifiers.{name}",
-            "params:repeats": "params:spark_ml.repeats",
-            "params:seed": "params:subset.seed",
-        },
-    )
+def _model(name: str) -> Pipeline:
+    parameters = {
+        "params:classifier": f"params:spark_ml.classifiers.{name}",
+        "params:repeats": "params:spark_ml.repeats",
+        "params:seed": "params:subset.seed",
+    }
+    return model_pipeline("spark_ml", name, _template(name), SHARED, parameters)
 
 
-def _template(name: str) -> Pipeline:
+def _template(name: str) -> list[Node]:
     configure = update_wrapper(partial(nodes.configure_classifier, name), nodes.configure_classifier)
-    return pipeline(
-        [
-            node(configure, ["params:classifier", "params:repeats"], "classifier", name="configure"),
-            node(
-                nodes.train,
-                [
-                    *("train_table", "classifier", "features_info", "images_info"),
-                    *("params:seed", "run_context"),
-                ],
-                ["spark_model", "fit_report"],
-                name="train",
-                tags="spark",
-            ),
-            node(
-                nodes.predict,
-                ["spark_model", "test_table", "classifier"],
-                ["predictions", "predict_report"],
-                name="predict",
-                tags="spark",
-            ),
-            node(
-                nodes.describe_model,
-                ["classifier", "reading_s", "fit_report", "predict_report"],
-                "model_report",
-                name="describe",
-            ),
-            *judging_nodes("features_info"),
-        ]
-    )
+    return [
+        node(configure, ["params:classifier", "params:repeats"], "classifier", name="configure"),
+        node(
+            nodes.train,
+            [
+                *("train_table", "classifier", "features_info", "images_info"),
+                *("params:seed", "run_context"),
+            ],
+            ["spark_model", "fit_report"],
+            name="train",
+            tags="spark",
+        ),
+        node(
+            nodes.predict,
+            ["spark_model", "test_table", "classifier"],
+            ["predictions", "predict_report"],
+            name="predict",
+            tags="spark",
+        ),
+        node(
+            nodes.describe_model,
+            ["classifier", "reading_s", "fit_report", "predict_report"],
+            "model_report",
+            name="describe",
+        ),
+        *judging_nodes("features_info"),
+    ]
