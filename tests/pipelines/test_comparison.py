@@ -11,14 +11,13 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from rich.console import Console
 from tests.factories.records import (
-    make_cnn_record,
     make_extraction_record,
     make_grown_study,
     make_judged_record,
     make_record,
     make_study,
 )
-from tests.factories.report import content_of, items_of, loaders, rows_of, sections_of, text_of
+from tests.factories.report import loaders
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.comparison import create_pipeline
@@ -198,151 +197,3 @@ def test_networks_stand_beside_the_models_of_spark_ml(run):
         ["airbench_bigdl", "exec_2x1"],
         ["airbench_torch_distributor", "exec_2x2"],
     ]
-
-
-def _engines(**torch_distributor):
-    records = {
-        "a": make_cnn_record("bigdl", images_per_s=1000, overhead_s=34),
-        "b": make_cnn_record("torch_distributor", **torch_distributor),
-    }
-    return sections_of(records)["engines"].blocks
-
-
-def test_engines_stand_side_by_side():
-    blocks = _engines(images_per_s=1200, overhead_s=12)
-    assert list(rows_of(blocks)[0].values()) == [
-        *("airbench", "exec_2x1", "BigDL Orca 2.4.0", "80.0% (76.5% to 83.5%)", "76", "1,000", "34", "2 x 1"),
-        *("3.21", "0.456 (of 250)", "one timing", "[r1]"),
-    ]
-    distributor, (said,) = "TorchDistributor (Spark 3.5.9)", items_of(blocks)
-    assert f"{distributor} trained 20% more images/s than BigDL Orca 2.4.0 (1,200 against 1,000)" in said
-    assert f"{distributor} had less overhead than BigDL Orca 2.4.0: 12 s against 34 s" in said
-    assert "Marked" not in said and "precision" not in said
-
-
-@pytest.mark.parametrize(
-    ("images_per_s", "tie"), [(1000, True), (1049, True), (1050, False), (953, True), (951, False)]
-)
-def test_speeds_closer_than_five_per_cent_are_a_tie(images_per_s, tie):
-    (said,) = items_of(_engines(images_per_s=images_per_s, overhead_s=36))
-    assert ("A tie in training speed" in said) is tie
-    assert ("more images/s than" in said) is not tie
-    assert "Overhead is a tie (34 s against 36 s)" in said
-
-
-def test_what_makes_a_comparison_of_engines_doubtful_is_said():
-    (said,) = items_of(_engines(precision="fp32", restarts=1, host_load={"other_cpu_share": 0.3}))
-    assert "different precision (BigDL Orca 2.4.0: bf16; TorchDistributor (Spark 3.5.9): fp32)" in said
-    assert "Marked: TorchDistributor (Spark 3.5.9): busy host, restarted." in said
-
-
-def test_engines_are_compared_only_on_the_same_work():
-    (other,) = items_of(_engines(params={"recipe": {"epochs": 99}}))
-    assert "different parameters, so they are not compared" in other and "images/s than" not in other
-    alone = text_of(sections_of({"a": make_cnn_record()})["engines"].blocks)
-    assert "All were trained by BigDL Orca 2.4.0" in alone
-    records = {"a": make_cnn_record(), "b": make_cnn_record("torch_distributor")}
-    elsewhere = sections_of(records | {"c": make_cnn_record(setting=(2, 2))})["engines"].blocks
-    assert "airbench, exec_2x2. Trained by BigDL Orca 2.4.0 only." in items_of(elsewhere)
-    assert "engines" not in sections_of({"a": make_record()})
-
-
-def test_engines_without_measurements_are_not_ranked():
-    blocks = _engines(history=None, timings={"engine_overhead_s": None}, prediction=None, workers=None)
-    (said,) = items_of(blocks)
-    assert "The speed of training was not recorded for every engine." in said
-    assert "Overhead was not recorded for every engine." in said
-    assert list(rows_of(blocks)[1].values())[5:10] == ["–"] * 5
-
-
-LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
-
-
-def _growth(records):
-    """The only sub-section of the section about growth."""
-    _, part = content_of(records).sections["growth"].blocks
-    return part
-
-
-def _grown(small, large, **both):
-    """That of one model with 10,000 and with 20,000 images."""
-    records = {
-        "small": make_record(accuracy=small, fit_s=(10, 10.2), **both),
-        "large": make_record(accuracy=large, fit_s=(25, 25.5), data=LARGER, **both),
-    }
-    return _growth(records)
-
-
-def test_more_training_images_are_compared_apart():
-    part = _grown(0.6, 0.7)
-    assert part.title == "Synthetic, seed 42, 500 test images, host with 2 cores, embedded cluster"
-    assert [list(row.values()) for row in rows_of(part.blocks)] == [
-        [
-            *("logistic_regression", "exec_2x1", "10,000", "60.0% (55.7% to 64.3%)", "10.1 (10 to 10.2)", ""),
-            "[r2]",
-        ],
-        [
-            *("logistic_regression", "exec_2x1", "20,000", "70.0% (66.0% to 74.0%)", "25.2 (25 to 25.5)", ""),
-            "[r1]",
-        ],
-    ]
-    (said,) = items_of(part.blocks)
-    assert "20,000 instead of 10,000 images: accuracy 10.0 points higher, 2.50 times the fit time." in said
-    assert "The intervals do not overlap." in said
-
-
-def test_a_gain_within_the_intervals_is_not_shown():
-    (said,) = items_of(_grown(0.62, 0.6).blocks)
-    assert "accuracy 2.0 points lower" in said
-    assert "The intervals overlap, so a difference is not shown with 500 test images." in said
-    assert "the same accuracy, 2.50 times" in text_of(_grown(0.6, 0.6).blocks)
-    busy = text_of(_grown(0.6, 0.7, host_load={"other_cpu_share": 0.3}).blocks)
-    assert "2.50 times the fit time (marked: busy host)." in busy
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"setting": (2, 2)},
-        {"host_cores": 8},
-        {"data": {"seed": 43}},
-        {"data": {"test_size": 1000}},
-        {"data": {"source": "cifar10"}},
-        {"features": {"precision": "fp32"}},
-        {"parallelism": {"effective": {"embedded": False, "master": "spark://lab:7077"}}},
-        {"model": "naive_bayes"},
-        {"family": "cnn"},
-    ],
-)
-def test_only_the_same_work_is_compared_over_sizes(other):
-    content = content_of(
-        {"a": make_record(), "b": make_record(**other | {"data": LARGER | other.get("data", {})})}
-    )
-    accuracies = [study.verdict[0].text for study in content.studies]
-    assert len(accuracies) == 2 and all("No other model was trained." in text for text in accuracies)
-    assert "growth" not in content.sections
-
-
-def test_other_parameters_are_not_compared_over_sizes():
-    records = {"a": make_record(), "b": make_record(params={"maxIter": 5}, data=LARGER)}
-    text = text_of(_growth(records).blocks)
-    assert "Trained with different parameters on 10,000 and 20,000 images, so not compared." in text
-    assert "points" not in text and "|" not in text
-    largest = {"train_size": 40000, "fingerprint": "e" * 16}
-    text = text_of(_growth(records | {"c": make_record(data=largest, accuracy=0.9)}).blocks)
-    assert "40,000 instead of 10,000 images: accuracy 30.0 points higher" in text
-    assert "| 40,000 |" in text and "20,000" not in text
-
-
-def test_the_newest_of_the_same_size_counts():
-    again = make_record(accuracy=0.3, data={"fingerprint": "e" * 16}, created="2026-11-21T10:00:00Z")
-    larger = make_record(accuracy=0.7, data=LARGER)
-    text = text_of(_growth({"old": make_record(), "new": again, "large": larger}).blocks)
-    assert "accuracy 40.0 points higher" in text and "10.0 points" not in text
-
-
-def test_growth_names_a_model_as_its_fullest_section_does():
-    mobile = make_record(features={"extractor": "torchvision:mobilenet_v2"})
-    records = {"a": make_record(), "b": mobile, "c": make_record(data=LARGER)}
-    text = text_of(_growth(records).blocks)
-    assert "logistic_regression on kmeans_patches, exec_2x1." in text and "mobilenet" not in text

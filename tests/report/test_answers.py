@@ -20,7 +20,6 @@ from tests.factories.report import (
     write_results,
 )
 
-from cifar_pipelines.report.chapters.every_study import tell_every_study
 from cifar_pipelines.report.chapters.laboratory.questions import QUESTIONS, answer_questions
 from cifar_pipelines.report.document.blocks import Figure, Paragraph, Section, Table, plain, walk
 from cifar_pipelines.report.document.to_html import to_html
@@ -272,20 +271,6 @@ def test_models_of_a_family_that_no_question_is_about_are_told_too(tmp_path):
     for name in ("A7", "A9", "A14", "A15"):
         assert "albert" in text_of(made[name]), name
     assert "kedro run --pipelines transfer_learning --env" in missing_in(made["A7"])[0]
-
-
-def test_every_study_is_told_with_all_its_sections(tmp_path):
-    records = make_grown_study()
-    content = content_of(records, tmp_path)
-    document = tell_every_study(content)
-    studies = [section for section in document.blocks if section.key == "study"]
-    assert len(studies) == 2
-    told = {block.key for block in studies[0].blocks if isinstance(block, Section)}
-    assert told == {"verdict", *content.study.sections} and {"scores", "engines", "components"} <= told
-    assert {"growth", "plots", "left_out", "parallelism", "reading", "sources"} <= set(sections(document))
-    assert figures_in(document.blocks) == {
-        figure.name for part in content.figures.values() for figure in part
-    }
 
 
 def test_two_hundred_records(tmp_path):

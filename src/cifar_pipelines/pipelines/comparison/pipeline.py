@@ -16,57 +16,34 @@ def create_pipeline(**_: object) -> Pipeline:
     Every family announces its records, so that one that runs in the same run is compared after it has finished.
     """
     plots, announced = comparison_plots(), [f"{name}_run_records" for name in family_names()]
+    summary = ["comparison_table", "comparison_histories", "comparison_left_out", "comparison_records"]
+    where_time_went = ["comparison_components", "comparison_timeline", "comparison_applications_left_out"]
+    content = [
+        "comparison_table", "comparison_records", "comparison_left_out", "comparison_applications_left_out",
+        "comparison_forecasts", "comparison_components", "reporting_folder", *(plot.dataset for plot in plots),
+    ]  # fmt: skip
+    files = ["comparison_pdf", "comparison_html"]
     return pipeline(
         [
-            node(
-                nodes.compare_runs,
-                inputs=["run_records", *announced],
-                outputs=[
-                    "comparison_table",
-                    "comparison_histories",
-                    "comparison_left_out",
-                    "comparison_records",
-                ],
-                name="compare_runs",
-            ),
+            node(nodes.compare_runs, ["run_records", *announced], summary, name="compare_runs"),
             node(
                 check_forecasts,
-                inputs=["fit_forecasts", "comparison_records"],
-                outputs="comparison_forecasts",
+                ["fit_forecasts", "comparison_records"],
+                "comparison_forecasts",
                 name="check_forecasts",
             ),
             node(
                 join_applications,
-                inputs=["applications", "comparison_table"],
-                outputs=["comparison_components", "comparison_timeline", "comparison_applications_left_out"],
+                ["applications", "comparison_table"],
+                where_time_went,
                 name="join_applications",
             ),
-            *(
-                node(plot.draw, inputs=list(plot.inputs), outputs=plot.dataset, name=plot.draw.__name__)
-                for plot in plots
-            ),
+            *(node(plot.draw, list(plot.inputs), plot.dataset, name=plot.draw.__name__) for plot in plots),
+            node(make_content, content, "comparison_content", name="make_report_content"),
             node(
-                make_content,
-                inputs=[
-                    *("comparison_table", "comparison_records", "comparison_left_out"),
-                    *("comparison_applications_left_out", "comparison_forecasts", "comparison_components"),
-                    *("reporting_folder", *(plot.dataset for plot in plots)),
-                ],
-                outputs="comparison_content",
-                name="make_report_content",
+                nodes.write_report, "comparison_content", "comparison_report", name="write_comparison_report"
             ),
-            node(
-                nodes.write_report,
-                inputs="comparison_content",
-                outputs="comparison_report",
-                name="write_comparison_report",
-            ),
-            node(
-                nodes.write_files,
-                inputs="comparison_content",
-                outputs=["comparison_pdf", "comparison_html"],
-                name="write_comparison_files",
-            ),
+            node(nodes.write_files, "comparison_content", files, name="write_comparison_files"),
         ],
         namespace="comparison",
         prefix_datasets_with_namespace=False,
