@@ -107,7 +107,7 @@ def _example(work: CnnWorkload) -> list[dict[str, float]]:
     from bigdl.orca.learn.metrics import Accuracy
     from bigdl.orca.learn.pytorch import Estimator
 
-    from cifar_pipelines.engines.bigdl import contained
+    from cifar_pipelines.engines.bigdl.estimator import contained
 
     shape = NetworkShape(32, len(work.info["class_names"]))
     spec = specify_cnn("lenet", "bigdl", work.parameters["bigdl_cnn"])

@@ -87,7 +87,7 @@ def test_what_the_sections_say(complete):
         and "<time_by_setting.png" in said["A9"]
         and "Accuracy." not in said["A9"]
     )
-    assert "engines/bigdl/__init__.py, train | executors | one worker per executor" in said["A10"]
+    assert "engines/bigdl/estimator.py, train | executors | one worker per executor" in said["A10"]
     assert "airbench learns in few steps." in said["A11"] and "epochs 4" in said["A11"]
     assert "<learning_curves.png" in said["A11"]
     assert "images/s than BigDL Orca 2.4.0" in said["A12"] or "A tie in training speed" in said["A12"]
