@@ -91,17 +91,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--weights-path", help="state dict of the backbone; without it, weights are random")
     add("--centroids", type=_positive, help="size of the dictionary of kmeans_patches")
     add("--images", type=_positive, default=2000, help="for extraction and CNN speed; default: %(default)s")
-    add(
-        "--train-images",
-        type=_positive,
-        default=10_000,
-        help="for the fit and Orca's example; default: %(default)s",
-    )
+    add("--train-images", type=_positive, default=10_000, help="for the fit and Orca's example; default: %(default)s")
     add("--test-images", type=_positive, default=500, help="for its accuracy; default: %(default)s")
     add("--repeats", type=_positive, default=5, help="rounds of everything; default: %(default)s")
-    add(
-        "--output", type=Path, default=PROJECT_PATH / "bench" / "bench.json", help="default: bench/bench.json"
-    )
+    add("--output", type=Path, default=PROJECT_PATH / "bench" / "bench.json", help="default: bench/bench.json")
     arguments = parser.parse_args(argv)
     if arguments.extractor is None:
         arguments.extractor = "torchvision:mobilenet_v2" if arguments.weights_path else "kmeans_patches"
@@ -121,9 +114,7 @@ def selected_benchmarks(arguments: argparse.Namespace) -> list[str]:
         selected |= {"feature_extraction", "logistic_regression_fit"}
     if not arguments.extractor.startswith("torchvision:"):
         if arguments.only == ["usual_way"]:
-            raise UserError(
-                "usual_way compares torchvision networks. Add --extractor torchvision:mobilenet_v2."
-            )
+            raise UserError("usual_way compares torchvision networks. Add --extractor torchvision:mobilenet_v2.")
         selected.discard("usual_way")
     return [name for name in BENCHMARKS if name in selected]
 
@@ -146,10 +137,7 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
             results += _metered(partial(CNN_BENCHMARKS[name], arguments, step))
     if not set(names) & set(SPARK_BENCHMARKS):
         return results
-    sizes = {
-        arguments.images: {"feature_extraction", "usual_way"},
-        arguments.train_images: {"logistic_regression_fit"},
-    }
+    sizes = {arguments.images: {"feature_extraction", "usual_way"}, arguments.train_images: {"logistic_regression_fit"}}
     train_size = max(size for size, users in sizes.items() if users & set(names))
     with open_workload(arguments, train_size, arguments.test_images, step) as work:
         if extractions := [name for name in ("feature_extraction", "usual_way") if name in names]:

@@ -18,13 +18,10 @@ def measure(work: Workload) -> Result | None:
         The result; None where the platform does not show the memory of processes.
     """
     peaks = [
-        (executor["peak_jvm_memory_mb"], executor["peak_python_memory_mb"])
-        for executor in executor_peaks(work.session)
+        (executor["peak_jvm_memory_mb"], executor["peak_python_memory_mb"]) for executor in executor_peaks(work.session)
     ]
     known = [(jvm, python) for jvm, python in peaks if jvm is not None and python is not None]
     if not known:
         return None
     parts = "; ".join(f"{jvm:,.0f} + {python:,.0f}" for jvm, python in known)
-    return Result(
-        NAME, "MiB", [max(map(sum, known))], bar=BAR, notes=[f"JVM + Python, by executor: {parts}."]
-    )
+    return Result(NAME, "MiB", [max(map(sum, known))], bar=BAR, notes=[f"JVM + Python, by executor: {parts}."])

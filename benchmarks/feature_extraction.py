@@ -83,10 +83,7 @@ def measure(work: Workload, images: int, repeats: int, names: Iterable[str], ste
         notes[USUAL] = [
             f"Reference: fp32, {USUAL_SIZE} px, batches of {USUAL_BATCH}, PIL resize, network unfused, one process."
         ]
-    return [
-        Result(name, "images/s", spark_speeds, speeds[name], BARS[name], network + notes[name])
-        for name in speeds
-    ]
+    return [Result(name, "images/s", spark_speeds, speeds[name], BARS[name], network + notes[name]) for name in speeds]
 
 
 def bare_loop(work: Workload, features: FeatureFunction, encoded: list[bytes]) -> float:

@@ -87,9 +87,7 @@ def _fit_sklearn(x: Any, y: Any, params: dict[str, Any]) -> tuple[Any, float]:
     from sklearn.preprocessing import StandardScaler
 
     strength = 1 / (len(x) * params["reg_param"]) if params["reg_param"] else float("inf")
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(solver="lbfgs", C=strength, max_iter=params["max_iter"])
-    )
+    model = make_pipeline(StandardScaler(), LogisticRegression(solver="lbfgs", C=strength, max_iter=params["max_iter"]))
     started = time.perf_counter()
     with warnings.catch_warnings():
         # Both sides stop at the same number of iterations, converged or not.

@@ -87,7 +87,9 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         note = f"Not both reached {TARGET:.0%}: ours {our_accuracy:.1%}, the example's {best}."
         total = sum(row["seconds"] for row in history)
         return [Result(NAME, "s", [ours or total], notes=[note], holds=False)]
-    note = f"Time to {TARGET:.0%} of 1,000 test images: ours {our_accuracy:.1%} after {ours:.0f} s, the example's {best}."
+    note = (
+        f"Time to {TARGET:.0%} of 1,000 test images: ours {our_accuracy:.1%} after {ours:.0f} s, the example's {best}."
+    )
     return [Result(NAME, "s", [example], [ours], BAR, notes=[note, "Here the ratio is theirs over ours."])]
 
 

@@ -53,9 +53,7 @@ def measure(repeats: int, step: Step) -> Result:
             done = subprocess.run(COMMAND, cwd=project, capture_output=True, text=True)
             seconds.append(time.perf_counter() - started)
             if done.returncode:
-                raise UserError(
-                    f"{' '.join(COMMAND[1:])} failed: {(done.stderr or done.stdout).strip()[-500:]}"
-                )
+                raise UserError(f"{' '.join(COMMAND[1:])} failed: {(done.stderr or done.stdout).strip()[-500:]}")
     note = f"{originals + copies} run records: {originals} of this project, {copies} repeats of them."
     return Result(NAME, "s", seconds, bar=BAR, notes=[note])
 

@@ -67,9 +67,7 @@ class Workload:
 
 
 @contextmanager
-def open_workload(
-    arguments: argparse.Namespace, train_size: int, test_size: int, step: Step
-) -> Iterator[Workload]:
+def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int, step: Step) -> Iterator[Workload]:
     """Selects images, starts Spark, reads the images on the executors and prepares the extractor.
 
     Args:

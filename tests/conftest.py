@@ -27,9 +27,7 @@ def pytest_collection_modifyitems(items):
         if "spark" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("spark"))
     items.sort(
-        key=lambda item: (
-            0 if item.get_closest_marker("xdist_group") else 1 if item.get_closest_marker("e2e") else 2
-        )
+        key=lambda item: 0 if item.get_closest_marker("xdist_group") else 1 if item.get_closest_marker("e2e") else 2
     )
 
 
@@ -157,6 +155,4 @@ def extracted(ingested, parameters, run_context):
     features, info, record = nodes.extract_features(
         ingested.images, ingested.info, extractor, state, spec, parameters, run_context
     )
-    return SimpleNamespace(
-        spec=spec, extractor=extractor, state=state, features=features, info=info, record=record
-    )
+    return SimpleNamespace(spec=spec, extractor=extractor, state=state, features=features, info=info, record=record)

@@ -101,7 +101,5 @@ def test_imports_inside_of_functions_and_for_types_alone_do_not_count():
 
 
 def test_a_docstring_is_no_code():
-    (function,) = functions(
-        ast.parse('def f():\n    """Says.\n\n    More.\n    """\n    a = 1\n    return a\n')
-    )
+    (function,) = functions(ast.parse('def f():\n    """Says.\n\n    More.\n    """\n    a = 1\n    return a\n'))
     assert lines_of_code(function) == 2

@@ -7,13 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-from benchmarks import (  # noqa: E402
-    executor_memory,
-    feature_extraction,
-    logistic_regression_fit,
-    registry_list,
-    report,
-)
+from benchmarks import executor_memory, feature_extraction, logistic_regression_fit, registry_list, report  # noqa: E402
 from benchmarks.__main__ import parse_arguments, report_for_json, selected_benchmarks  # noqa: E402
 from benchmarks.result import Bar, Result, results_table, summarise  # noqa: E402
 from benchmarks.workload import Workload  # noqa: E402
@@ -127,17 +121,7 @@ def test_extraction_is_measured_against_a_bare_loop(spark, parameters, run_conte
 @pytest.mark.e2e
 def test_command_writes_what_it_measured(tmp_path):
     output = tmp_path / "bench.json"
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks",
-        "--only",
-        "registry_list",
-        "--repeats",
-        "1",
-        "--output",
-        output,
-    ]
+    command = [sys.executable, "-m", "benchmarks", "--only", "registry_list", "--repeats", "1", "--output", output]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = json.loads(output.read_text())["benchmarks"]

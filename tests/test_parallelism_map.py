@@ -7,17 +7,13 @@ ROOT = Path(__file__).parents[1]
 
 def test_the_map_is_in_step_with_the_code():
     written = (ROOT / "docs" / "parallelism.md").read_text()
-    assert written == parallelism_document(ROOT / "src" / "cifar_pipelines"), (
-        "run `kedro parallelism --write`"
-    )
+    assert written == parallelism_document(ROOT / "src" / "cifar_pipelines"), "run `kedro parallelism --write`"
 
 
 def test_a_mark_names_file_function_and_text(tmp_path):
     package = tmp_path / "package"
     package.mkdir()
-    (package / "room.py").write_text(
-        "def work():\n    # PARALLEL(executors): every task sums.\n    return 1\n"
-    )
+    (package / "room.py").write_text("def work():\n    # PARALLEL(executors): every task sums.\n    return 1\n")
     last = parallelism_document(package).splitlines()[-1]
     assert last == "| [room.py](../src/package/room.py), `work` | executors | every task sums. |"
 

@@ -134,21 +134,15 @@ def experiment(
 
 
 @cli.command()
-@click.option(
-    "--cores", type=int, help="Cores of all executors; default: the budget of conf/base/globals.yml."
-)
+@click.option("--cores", type=int, help="Cores of all executors; default: the budget of conf/base/globals.yml.")
 @click.option("--memory", help="Executor memory, such as 10g; default: that budget's.")
 @click.option(
     "--memory-scope",
     type=click.Choice(["total", "per_executor"]),
     help="Whether the memory is for all executors together or for each; default: that budget's.",
 )
-@click.option(
-    "--executor-memory", help="The most that one executor shall get, such as 2g; default: what fits."
-)
-def plan(
-    cores: int | None, memory: str | None, memory_scope: str | None, executor_memory: str | None
-) -> None:
+@click.option("--executor-memory", help="The most that one executor shall get, such as 2g; default: what fits.")
+def plan(cores: int | None, memory: str | None, memory_scope: str | None, executor_memory: str | None) -> None:
     """List the legal settings of a budget, which to measure first, and what to expect of the others.
 
     Three settings are the most informative ones: the smallest as the baseline, the most cores that this host has, and
@@ -243,9 +237,7 @@ def submit(master: str, run_name: str, pipelines: str | None, env: str | None, p
 
     record = run_submission(submission, show)
     click.echo(f"Log:         {record.log} (also: kedro logs {run_name} --show)")
-    click.echo(
-        f"Application: {', '.join(record.application_ids) or 'none was started'} (on the Master's page)"
-    )
+    click.echo(f"Application: {', '.join(record.application_ids) or 'none was started'} (on the Master's page)")
     click.echo(f"Spark's log: {', '.join(record.spark_logs) or 'none'}")
     click.echo(f"Exit status: {record.exit_status} ({record.status})")
     raise SystemExit(record.exit_status)
@@ -270,11 +262,7 @@ def logs(run_name: str, show: bool) -> None:
 @cli.command()
 @click.argument("run_name", required=False)
 @click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    default="bundle.zip",
-    show_default=True,
-    help="The zip to write.",
+    "--output", type=click.Path(path_type=Path), default="bundle.zip", show_default=True, help="The zip to write."
 )
 @click.option("--check", type=click.Path(path_type=Path), help="Verify the checksums of this bundle instead.")
 def bundle(run_name: str | None, output: Path, check: Path | None) -> None:

@@ -42,9 +42,7 @@ class ConfigurationHooks:
         try:
             _ = context.params  # Kedro builds the typed parameters here
         except ParameterValidationError as error:
-            raise UserError(
-                re.sub(r"Failed to instantiate \w+ for parameter '[^']*': ", "", str(error))
-            ) from None
+            raise UserError(re.sub(r"Failed to instantiate \w+ for parameter '[^']*': ", "", str(error))) from None
 
     @hook_impl
     def after_pipeline_run(self) -> None:

@@ -8,7 +8,5 @@ def register_pipelines() -> dict[str, Pipeline]:
     """Finds the pipelines; `__default__` is all of them, from images to comparison."""
     found = find_pipelines(raise_errors=True)
     if "__default__" in found:
-        found["__default__"] = sum(
-            (part for name, part in found.items() if name != "__default__"), start=Pipeline([])
-        )
+        found["__default__"] = sum((part for name, part in found.items() if name != "__default__"), start=Pipeline([]))
     return found

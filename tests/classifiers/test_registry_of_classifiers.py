@@ -98,9 +98,7 @@ def test_a_model_that_shows_no_numbers_has_no_count():
 
 
 def test_an_unknown_classifier_is_refused_with_the_nearest():
-    message = (
-        r"Unknown classifier 'random_forrest'\. Did you mean 'random_forest'.*is one file in classifiers/"
-    )
+    message = r"Unknown classifier 'random_forrest'\. Did you mean 'random_forest'.*is one file in classifiers/"
     with pytest.raises(UserError, match=message):
         require_known("random_forrest")
     with pytest.raises(UserError, match="Unknown classifier"):
@@ -118,20 +116,14 @@ def test_a_file_that_registers_nothing_is_an_error(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", classifiers.names())
 def test_an_unknown_hyperparameter_is_refused_with_the_nearest(name):
     for known in find(name).__kwdefaults__:
-        with pytest.raises(
-            UserError, match=rf"Unknown option '{known}s'.*'{known}'.*of the classifier '{name}'"
-        ):
+        with pytest.raises(UserError, match=rf"Unknown option '{known}s'.*'{known}'.*of the classifier '{name}'"):
             check_hyperparameters(name, {f"{known}s": 1})
 
 
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        (
-            "random_forest",
-            {"trees": "50"},
-            r"'trees' of the classifier 'random_forest' is '50', .* int\..* as 50",
-        ),
+        ("random_forest", {"trees": "50"}, r"'trees' of the classifier 'random_forest' is '50', .* int\..* as 50"),
         ("random_forest", {"trees": 50.0}, r"is 50\.0, which is not of the type int"),
         ("random_forest", {"trees": True}, r"is True, which is not of the type int"),
         ("linear_svm", {"reg_param": "0.1"}, r"is '0\.1', which is not of the type float"),

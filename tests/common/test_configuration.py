@@ -16,13 +16,7 @@ from cifar_pipelines.pipelines.spark_ml.family import selected_classifiers
 
 ENVIRONMENTS = sorted(folder.name for folder in (PROJECT_PATH / "conf").iterdir() if folder.is_dir())
 BLOCKS = {name: {"justification": "x", "params": {}} for name in ("linear_svm", "decision_tree")}
-ONE_OF_EACH = {
-    "scope": "source",
-    "family": "spark_ml",
-    "model": "linear_svm",
-    "plot": "roc",
-    "which": "right",
-}
+ONE_OF_EACH = {"scope": "source", "family": "spark_ml", "model": "linear_svm", "plot": "roc", "which": "right"}
 
 
 def select(selected, blocks=BLOCKS):
@@ -49,10 +43,7 @@ def paths(block):
         ({"spark_ml": {"repeat": 2}}, "spark_ml.repeats"),
         ({"extractr": "kmeans_patches"}, "extractor"),
         ({"subset": {"seeds": 1}}, "subset.seed"),
-        (
-            {"spark_ml": {"classifiers": {"linear_svm": {"parms": 1}}}},
-            "spark_ml.classifiers.linear_svm.params",
-        ),
+        ({"spark_ml": {"classifiers": {"linear_svm": {"parms": 1}}}}, "spark_ml.classifiers.linear_svm.params"),
     ],
 )
 def test_an_unknown_parameter_is_refused_with_the_nearest(given, nearest):
@@ -67,17 +58,9 @@ def test_a_setting_is_no_parameter(name):
 
 
 def test_every_shortcut_is_accepted_and_reaches_its_parameter():
-    shortcuts = {
-        k: v for k, v in load_configuration()["globals"].items() if k not in ("parallelism", "budget")
-    }
+    shortcuts = {k: v for k, v in load_configuration()["globals"].items() if k not in ("parallelism", "budget")}
     check(**shortcuts)
-    given = {
-        "train_size": 77,
-        "test_size": 33,
-        "seed": 5,
-        "on_bad_image": "skip",
-        "extractor": "torchvision:x",
-    }
+    given = {"train_size": 77, "test_size": 33, "seed": 5, "on_bad_image": "skip", "extractor": "torchvision:x"}
     check(**given)
     parameters = load_configuration(runtime_params=given)["parameters"]
     assert parameters["subset"] == {"train_size": 77, "test_size": 33, "seed": 5}
@@ -93,8 +76,7 @@ def test_nested_parameters_and_names_inside_of_option_blocks_are_accepted():
 
 
 @pytest.mark.parametrize(
-    "block",
-    [{"data": {"options": {"seed": 1}}}, {"bigdl_cnn": {"models": {"airbench": {"recipe": {"x": 1}}}}}],
+    "block", [{"data": {"options": {"seed": 1}}}, {"bigdl_cnn": {"models": {"airbench": {"recipe": {"x": 1}}}}}]
 )
 def test_a_name_inside_of_any_other_block_is_refused(block):
     with pytest.raises(UserError, match="Unknown parameter"):
@@ -116,10 +98,7 @@ def test_options_of_the_source_reach_the_source_and_the_names_of_its_folders():
 def test_a_configuration_is_checked_while_it_is_loaded():
     loader = checked_configuration("exec_2x1", {"train_size": 7})
     assert loader["parameters"]["subset"]["train_size"] == 7
-    for env, params, message in (
-        ("exec_2x9", {}, "Unknown environment"),
-        (None, {"x": 1}, "Unknown parameter"),
-    ):
+    for env, params, message in (("exec_2x9", {}, "Unknown environment"), (None, {"x": 1}, "Unknown parameter")):
         with pytest.raises(UserError, match=message):
             checked_configuration(env, params)
 
@@ -151,9 +130,7 @@ def test_an_unknown_classifier_is_refused(selected):
 
 
 def test_a_selected_classifier_needs_its_block():
-    with pytest.raises(
-        UserError, match=r"'random_forest' has no block under spark_ml\.classifiers\. Add one"
-    ):
+    with pytest.raises(UserError, match=r"'random_forest' has no block under spark_ml\.classifiers\. Add one"):
         select(["random_forest"])
 
 

@@ -20,20 +20,10 @@ def test_options_are_checked_by_name_and_by_the_type_of_the_default():
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {"count": 5.0},
-        {"count": True},
-        {"share": "0.5"},
-        {"share": True},
-        {"name": 5},
-        {"flag": 1},
-        {"flag": None},
-    ],
+    [{"count": 5.0}, {"count": True}, {"share": "0.5"}, {"share": True}, {"name": 5}, {"flag": 1}, {"flag": None}],
 )
 def test_an_option_of_another_type_than_its_default_is_refused(options):
-    with pytest.raises(
-        UserError, match=r"The option '\w+' of it is .*, which is not of the type \w+\. Give a"
-    ):
+    with pytest.raises(UserError, match=r"The option '\w+' of it is .*, which is not of the type \w+\. Give a"):
         checked_options(target, options, "it")
 
 
@@ -45,9 +35,7 @@ def test_an_unknown_option_is_refused_with_the_nearest():
 
 
 def test_options_are_names_and_values():
-    with pytest.raises(
-        UserError, match=r"The options of it are \['count'\], but must be names and values: count, "
-    ):
+    with pytest.raises(UserError, match=r"The options of it are \['count'\], but must be names and values: count, "):
         checked_options(target, ["count"], "it")
 
 
@@ -69,9 +57,7 @@ class Outer:
 
 
 def test_a_block_becomes_a_dataclass_with_the_blocks_in_it():
-    built = build(
-        Outer, {"name": None, "inner": {"port": 5, "wait_s": 3}, "rest": {"a": 1}, "anything": [1]}, "it"
-    )
+    built = build(Outer, {"name": None, "inner": {"port": 5, "wait_s": 3}, "rest": {"a": 1}, "anything": [1]}, "it")
     assert built == Outer(None, Inner(5, 3.0), {"a": 1}, [1])
     assert build(Outer, {}, "it", name="given") == Outer("given")
 

@@ -34,9 +34,7 @@ def test_guarded_processes_end_with_all_they_started(tmp_path):
             started.append(start_guarded(SLEEP, log, {}))
     for name in "ab":
         wait_for_text(tmp_path / name, "sleeping")
-    everything = [
-        child for process in started for child in psutil.Process(process.pid).children(recursive=True)
-    ]
+    everything = [child for process in started for child in psutil.Process(process.pid).children(recursive=True)]
     assert len(everything) == 2
     end_guarded(*started)
     assert all(process.poll() is not None for process in started)

@@ -58,11 +58,7 @@ def train(stored, ingested, run_context, tmp_path_factory):
             stored, ingested.info, cnn, configuration, checkpoints, SEED, run_context
         )
         return SimpleNamespace(
-            network=network,
-            history=history,
-            report=report,
-            checkpoints=checkpoints,
-            configuration=configuration,
+            network=network, history=history, report=report, checkpoints=checkpoints, configuration=configuration
         )
 
     return run
@@ -137,9 +133,7 @@ def test_a_checkpoint_of_another_configuration_is_refused_key_by_key(ingested, r
         UserError, match=r"image_size \(checkpoint: 32; now: 16\); recipe.epochs \(checkpoint: 2; now: 3\)"
     ):
         nodes.check_checkpoint(other, tmp_path, ingested.info, SEED, run_context)
-    nodes.check_checkpoint(
-        spec("bigdl", resume=False, image_size=16), tmp_path, ingested.info, SEED, run_context
-    )
+    nodes.check_checkpoint(spec("bigdl", resume=False, image_size=16), tmp_path, ingested.info, SEED, run_context)
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest():

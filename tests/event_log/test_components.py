@@ -179,11 +179,7 @@ def test_parts_add_up_for_any_log(tmp_path_factory, seed, cores, n_stages):
 
 def random_log(draw, cores, n_stages):
     """Stages one after the other; each core takes its next task after a pause; counters may overlap."""
-    events = [
-        logs.log_start(),
-        logs.application_start(),
-        logs.executor_added(cores=cores, at=draw.randrange(500)),
-    ]
+    events = [logs.log_start(), logs.application_start(), logs.executor_added(cores=cores, at=draw.randrange(500))]
     now, number = draw.randrange(500, 1500), 0
     for stage in range(n_stages):
         group = draw.choice([None, f"x{stage}"])
@@ -204,9 +200,7 @@ def random_log(draw, cores, n_stages):
             }
             reason = "Success" if draw.random() < 0.9 else "TaskKilled"
             events.append(
-                logs.task_end(
-                    number, stage, launch, finish, getting=leave if getting else 0, reason=reason, **counters
-                )
+                logs.task_end(number, stage, launch, finish, getting=leave if getting else 0, reason=reason, **counters)
             )
             free[core], number, finished = leave, number + 1, max(finished, finish)
         now = finished + draw.randrange(100)
@@ -246,9 +240,7 @@ def test_what_run_records_know_of_groups():
     record["resources"]["python_cpu_s"] = 12.0
     (fit,) = measured_groups([read(record, job_groups=["c"])]).values()
     assert (fit.workers.threads, fit.python_cpu_s) == (2, 12.0)
-    assert fit.workers.seconds["worker_training"] == pytest.approx(
-        3 * 10.0
-    )  # the first epoch lies in another run
+    assert fit.workers.seconds["worker_training"] == pytest.approx(3 * 10.0)  # the first epoch lies in another run
     assert fit.wall_s == pytest.approx(record["timings"]["fit_s"][0] - 10.5)
     lost = read(make_cnn_record(restarts=2))
     assert lost_workers([lost, read(make_record())]) == [

@@ -18,13 +18,7 @@ def test_reads_a_whole_log(tmp_path):
     assert log.labels == {"a-fit": "Training logistic_regression"}
     assert log.stage_tasks == {0: 2}
     first = log.tasks[0]
-    assert (first.run_s, first.deserialise_s, first.serialise_s, first.cpu_s, first.gc_s) == (
-        1.8,
-        0.1,
-        0.02,
-        1,
-        0.3,
-    )
+    assert (first.run_s, first.deserialise_s, first.serialise_s, first.cpu_s, first.gc_s) == (1.8, 0.1, 0.02, 1, 0.3)
     assert log.peaks[0, "0"] == (600 * 2**20, 50 * 2**20)
     assert log.notes == [] and log.bad_lines == 0
 
@@ -63,10 +57,7 @@ def test_a_truncated_last_line_is_skipped_and_counted(tmp_path):
         ("not a log\n", "is no event log"),
         ('{"a": 1}\n', "is no event log"),
         ("\x28\xb5\x2f\xfd", "is no event log.*uncompressed"),
-        (
-            '{"Event":"SparkListenerLogStart","Spark Version":"3.5.9"}\n',
-            "does not say when the application started",
-        ),
+        ('{"Event":"SparkListenerLogStart","Spark Version":"3.5.9"}\n', "does not say when the application started"),
     ],
 )
 def test_a_file_that_is_no_log_is_refused(tmp_path, content, message):

@@ -29,9 +29,7 @@ def record(model, family, digest, fit_s, accuracy=0.5, margin=0.05, setting=(1, 
     if family == "features":
         return make_extraction_record(setting, model=model, configuration=digest)
     score = {"value": accuracy, "low": accuracy - margin, "high": accuracy + margin}
-    return make_record(
-        model, setting, fit_s, family=family, configuration=digest, metrics={"accuracy": score}
-    )
+    return make_record(model, setting, fit_s, family=family, configuration=digest, metrics={"accuracy": score})
 
 
 def shelve(folder, setting, content, version):
@@ -48,15 +46,7 @@ def test_repeats_go_round_the_settings():
     ]
     assert steps[0].pipelines == ("ingestion",)
     assert steps[1].arguments() == [
-        *(
-            "run",
-            "--pipelines",
-            "features,spark_ml,bigdl_cnn",
-            "--env",
-            "exec_1x1",
-            "--params",
-            "train_size=60",
-        )
+        *("run", "--pipelines", "features,spark_ml,bigdl_cnn", "--env", "exec_1x1", "--params", "train_size=60")
     ]
 
 
@@ -126,9 +116,7 @@ def test_every_model_is_expected_with_a_digest_of_its_own():
 
 def test_a_digest_follows_what_the_result_depends_on():
     def digest(pipeline, model, **params):
-        return study_digest(
-            load_configuration(runtime_params=params)["parameters"], pipeline, model, "embedded"
-        )
+        return study_digest(load_configuration(runtime_params=params)["parameters"], pipeline, model, "embedded")
 
     forest = digest("spark_ml", "random_forest")
     assert forest == digest("spark_ml", "random_forest", bigdl_cnn={"networks": "lenet"})
@@ -169,9 +157,7 @@ def test_the_best_setting_has_the_shortest_median_time():
         made = [record("m", "bigdl_cnn", "d", [time], accuracy) for time in times]
         return list(map(RunRecord.from_json, made))
 
-    choice = best_setting(
-        {"exec_1x1": runs(9.0), "exec_2x1": runs(5.0, 50.0, 6.0), "exec_2x2": runs(7.0, 7.0, 1.0)}
-    )
+    choice = best_setting({"exec_1x1": runs(9.0), "exec_2x1": runs(5.0, 50.0, 6.0), "exec_2x2": runs(7.0, 7.0, 1.0)})
     assert choice.best.setting == "exec_2x1" and choice.best.fit_s == 6
     assert "exec_2x2 needs 7.0 s (17% more)" in choice.reason and "measured once" in choice.reason
     # Accuracy is a guard only against a real loss.
@@ -191,14 +177,10 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
         if step.pipelines == ("comparison",):  # which shows the choice
             choice = json.loads(next((tmp_path / place("experiments")).glob("*.json")).read_text())["choice"]
             assert choice["best"]["setting"] == "exec_2x2"
-        failed = (
-            step.setting == "exec_1x1" and "bigdl_cnn" in step.pipelines and "train_size=60" in step.params
-        )
+        failed = step.setting == "exec_1x1" and "bigdl_cnn" in step.pipelines and "train_size=60" in step.params
         if "bigdl_cnn" in step.pipelines and not failed:
             digest = EXPERIMENT.expected()["bigdl_cnn"]["airbench_bigdl"]
-            shelve(
-                records, step.setting, record("airbench_bigdl", "bigdl_cnn", digest, [1.0]), f"v{len(ran)}"
-            )
+            shelve(records, step.setting, record("airbench_bigdl", "bigdl_cnn", digest, [1.0]), f"v{len(ran)}")
         outcome = run.Outcome(step, "failed" if failed else "done")
         self.outcomes.append(outcome)
         return outcome
@@ -224,9 +206,7 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
 
 @pytest.fixture
 def runner(tmp_path):
-    return StepRunner(
-        tmp_path, tmp_path / "logs", Console(file=(tmp_path / "out").open("w"), width=300), total=2
-    )
+    return StepRunner(tmp_path, tmp_path / "logs", Console(file=(tmp_path / "out").open("w"), width=300), total=2)
 
 
 def test_a_step_that_fails_says_why_and_names_its_log(runner, tmp_path, monkeypatch):

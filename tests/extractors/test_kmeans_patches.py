@@ -27,9 +27,7 @@ def images():
 
 
 def extractor(**options):
-    return KMeansPatches(
-        input_size=SIZE, **{"centroids": CENTROIDS, "patch_size": PATCH, "patches": 2000} | options
-    )
+    return KMeansPatches(input_size=SIZE, **{"centroids": CENTROIDS, "patch_size": PATCH, "patches": 2000} | options)
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +71,7 @@ def test_features_are_those_of_the_slow_reference(state, batch):
 
 def test_mirrored_features_are_the_mean_over_image_and_mirror_image(state, batch):
     features = extractor(mirror=True).build(state, "fp32")(batch)
-    expected = [
-        (reference(image.numpy(), state) + reference(image.numpy()[:, :, ::-1], state)) / 2 for image in batch
-    ]
+    expected = [(reference(image.numpy(), state) + reference(image.numpy()[:, :, ::-1], state)) / 2 for image in batch]
     np.testing.assert_allclose(features, expected, atol=1e-3, rtol=1e-3)
 
 
@@ -104,11 +100,7 @@ def test_a_flat_image_has_finite_features(state):
 def test_the_state_has_the_described_shapes_and_pickles(state):
     length = 3 * PATCH**2
     shapes = {key: value.shape for key, value in pickle.loads(pickle.dumps(state)).items()}
-    assert shapes == {
-        "mean": (length,),
-        "whitening": (length, length),
-        "dictionary": (CENTROIDS, length),
-    }
+    assert shapes == {"mean": (length,), "whitening": (length, length), "dictionary": (CENTROIDS, length)}
     assert {value.dtype for value in state.values()} == {np.dtype(np.float32)}
 
 
@@ -154,13 +146,10 @@ def test_options_come_from_the_configuration_by_name():
     made = create_extractor("kmeans_patches", input_size=24, options={"centroids": 50, "mirror": False})
     assert (made.input_size, made.centroids, made.mirror, made.patch_size) == (24, 50, False, 6)
     with pytest.raises(
-        UserError,
-        match=r"Unknown option 'centroid'\. Did you mean 'centroids'.*of the extractor 'kmeans_patches'",
+        UserError, match=r"Unknown option 'centroid'\. Did you mean 'centroids'.*of the extractor 'kmeans_patches'"
     ):
         create_extractor("kmeans_patches", options={"centroid": 50})
-    with pytest.raises(
-        UserError, match=r"'centroids' of the extractor 'kmeans_patches' is 50\.0, .*type int"
-    ):
+    with pytest.raises(UserError, match=r"'centroids' of the extractor 'kmeans_patches' is 50\.0, .*type int"):
         create_extractor("kmeans_patches", options={"centroids": 50.0})
 
 

@@ -42,9 +42,7 @@ def test_an_unknown_extractor_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match=r"Unknown extractor 'kmeans_patch'\. Did you mean 'kmeans_patches'"):
         create_extractor("kmeans_patch")
     for name in ("timm:resnet18", None):
-        with pytest.raises(
-            UserError, match=r"Unknown extractor '.*'\..* Known: kmeans_patches, torchvision\."
-        ):
+        with pytest.raises(UserError, match=r"Unknown extractor '.*'\..* Known: kmeans_patches, torchvision\."):
             create_extractor(name)
 
 
@@ -91,9 +89,7 @@ def test_a_missing_weights_file_is_named(tmp_path):
 def test_a_file_that_is_no_state_dict_is_refused(tmp_path, content):
     path = tmp_path / "file.pth"
     path.write_bytes(content)
-    with pytest.raises(
-        UserError, match=r"file\.pth cannot be read as weights \(\w+\).*state dict written by"
-    ):
+    with pytest.raises(UserError, match=r"file\.pth cannot be read as weights \(\w+\).*state dict written by"):
         create_extractor("torchvision:mobilenet_v2", str(path)).check()
 
 
@@ -184,10 +180,7 @@ def test_the_description_names_the_weights_by_their_digest(weights, tmp_path):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (
-            urllib.error.URLError("no route"),
-            r"not on this machine and cannot be downloaded .*no route.*kmeans_pat",
-        ),
+        (urllib.error.URLError("no route"), r"not on this machine and cannot be downloaded .*no route.*kmeans_pat"),
         (OSError("disk full"), r"not on this machine and cannot be downloaded \(disk full\)"),
         (RuntimeError("invalid hash value"), r"have the wrong checksum \(invalid hash value\)\. Run again"),
     ],

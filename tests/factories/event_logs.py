@@ -16,9 +16,7 @@ def log_start(version="3.5.9"):
 
 
 def application_start(at=0):
-    return event(
-        "ApplicationStart", **{"App Name": "run", "App ID": APPLICATION_ID, "Timestamp": START_MS + at}
-    )
+    return event("ApplicationStart", **{"App Name": "run", "App ID": APPLICATION_ID, "Timestamp": START_MS + at})
 
 
 def application_end(at):
@@ -27,9 +25,7 @@ def application_end(at):
 
 def executor_added(executor="0", cores=2, at=1000):
     info = {"Host": "127.0.0.1", "Total Cores": cores}
-    return event(
-        "ExecutorAdded", **{"Timestamp": START_MS + at, "Executor ID": executor, "Executor Info": info}
-    )
+    return event("ExecutorAdded", **{"Timestamp": START_MS + at, "Executor ID": executor, "Executor Info": info})
 
 
 def executor_removed(executor, at):
@@ -46,8 +42,7 @@ def job_start(job, at, stages, group=None, python=False, label=None):
     properties = {"spark.jobGroup.id": group, "spark.job.description": label}
     properties = {name: value for name, value in properties.items() if value is not None}
     return event(
-        "JobStart",
-        **{"Job ID": job, "Submission Time": START_MS + at, "Stage Infos": infos, "Properties": properties},
+        "JobStart", **{"Job ID": job, "Submission Time": START_MS + at, "Stage Infos": infos, "Properties": properties}
     )
 
 
@@ -122,9 +117,7 @@ def small_log(group="a-fit", label="Training logistic_regression"):
         task_start(0, 0, 2500),
         task_start(1, 0, 2500),
         task_end(0, 0, 2500, 4500, deserialise=100, run=1800, serialise=20, cpu=1000, gc=300, jvm_mb=500),
-        task_end(
-            1, 0, 2500, 7500, run=4900, cpu=4000, fetch_wait=200, shuffle_write=100, jvm_mb=600, python_mb=50
-        ),
+        task_end(1, 0, 2500, 7500, run=4900, cpu=4000, fetch_wait=200, shuffle_write=100, jvm_mb=600, python_mb=50),
         job_end(0, 8000),
         application_end(10_000),
     ]

@@ -150,12 +150,7 @@ def make_judged_record(model, right, image_ids=None, **changes) -> dict:
     ids = [f"test-{i:05d}" for i in range(len(right))] if image_ids is None else image_ids
     low, high = wilson_interval(int(right.sum()), len(right))
     accuracy = {"value": right.mean(), "low": low, "high": high, "confidence": 0.95, "method": "Wilson"}
-    judged = {
-        "n": len(right),
-        "accuracy": accuracy,
-        "outcomes": pack_outcomes(ids, right),
-        "calibration_error": 0.04,
-    }
+    judged = {"n": len(right), "accuracy": accuracy, "outcomes": pack_outcomes(ids, right), "calibration_error": 0.04}
     return make_record(model, accuracy=float(right.mean()), metrics=judged, **changes)
 
 
@@ -232,9 +227,7 @@ def make_cnn_record(
         }
         for rank in range(cores // executor_cores)
     ]
-    record = make_record(
-        f"{network}_{engine}", setting, [train + validate + overhead_s], accuracy, created, host_cores
-    )
+    record = make_record(f"{network}_{engine}", setting, [train + validate + overhead_s], accuracy, created, host_cores)
     record |= {
         "family": "bigdl_cnn",
         "engine": ENGINES[engine],
@@ -290,9 +283,7 @@ def make_grown_study(**changes) -> dict[str, dict]:
     for minute, (setting, images_per_s) in enumerate(speed.items()):
         common = {"setting": setting, "created": f"2026-11-20T11:{minute:02d}:11+00:00", **changes}
         name = f"exec_{setting[0]}x{setting[1]}"
-        records[f"{name}/bigdl"] = make_cnn_record(
-            "bigdl", overhead_s=34.0, images_per_s=images_per_s, **common
-        )
+        records[f"{name}/bigdl"] = make_cnn_record("bigdl", overhead_s=34.0, images_per_s=images_per_s, **common)
         records[f"{name}/torch"] = make_cnn_record(
             "torch_distributor", overhead_s=12.0, images_per_s=1.03 * images_per_s, accuracy=0.805, **common
         )

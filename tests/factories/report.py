@@ -11,16 +11,7 @@ from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.registry import comparison_plots
 from cifar_pipelines.report.chapters.laboratory.questions import answer_questions
 from cifar_pipelines.report.content import Content, make_content
-from cifar_pipelines.report.document.blocks import (
-    Bullets,
-    Document,
-    Figure,
-    Heading,
-    Paragraph,
-    Table,
-    flat,
-    plain,
-)
+from cifar_pipelines.report.document.blocks import Bullets, Document, Figure, Heading, Paragraph, Table, flat, plain
 from cifar_pipelines.report.sections.forecasts import check_forecasts
 from cifar_pipelines.report.sections.time import join_applications
 
@@ -51,9 +42,7 @@ def content_of(records, reporting=Path("nowhere"), applications=(), forecasts=()
     components, _, applications_left_out = join_applications(loaders(dict(applications)), table)
     checked = check_forecasts(loaders(dict(forecasts)), compared)
     drawn = [make_png() for _ in comparison_plots()] if plots else []
-    return make_content(
-        table, compared, left_out, applications_left_out, checked, components, reporting, *drawn
-    )
+    return make_content(table, compared, left_out, applications_left_out, checked, components, reporting, *drawn)
 
 
 def sections_of(records, **further) -> dict:
@@ -137,9 +126,7 @@ def make_experiment(records) -> dict:
     ]
     candidates.sort(key=lambda one: one["fit_s"])
     reason = f"{candidates[0]['setting']} has the shortest median fit time of the CNN."
-    return {
-        "choice": {"best": candidates[0], "candidates": candidates, "less_accurate": [], "reason": reason}
-    }
+    return {"choice": {"best": candidates[0], "candidates": candidates, "less_accurate": [], "reason": reason}}
 
 
 _SCORE = {"accuracy": "value", "low": "low", "high": "high"}

@@ -46,9 +46,7 @@ def make_pixels(split, rank, label, size):
     return (noise + 70 * (label % 3)).astype(np.uint8)
 
 
-def write_images(
-    folder, train, test=0, *, size=2, classes=None, parts=1, seed=0, left_out=()
-) -> tuple[str, ...]:
+def write_images(folder, train, test=0, *, size=2, classes=None, parts=1, seed=0, left_out=()) -> tuple[str, ...]:
     """Writes an image table as Spark does: rows in any order, in any number of files.
 
     The label of an image is its rank, or its rank modulo `classes`.

@@ -30,11 +30,7 @@ def test_every_number_equals_the_library(n, n_classes, skill, seed):
     assert (result["accuracy"]["low"], result["accuracy"]["high"]) == pytest.approx(interval, **same)
     for average in ("macro", "weighted"):
         options = {"average": average, "zero_division": 0}
-        for name, score in (
-            ("precision", sk.precision_score),
-            ("recall", sk.recall_score),
-            ("f1", sk.f1_score),
-        ):
+        for name, score in (("precision", sk.precision_score), ("recall", sk.recall_score), ("f1", sk.f1_score)):
             assert result[f"{name}_{average}"] == pytest.approx(score(truth, predicted, **options), **same)
     assert result["log_loss"] == pytest.approx(sk.log_loss(truth, probability), **same)
     scores = probability[:, 1] if n_classes == 2 else probability

@@ -112,9 +112,7 @@ def test_options_that_are_no_mapping_are_refused():
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
-    with pytest.raises(
-        UserError, match=r"Unknown network 'lenett'\. Did you mean 'lenet'\?.*one file in networks/"
-    ):
+    with pytest.raises(UserError, match=r"Unknown network 'lenett'\. Did you mean 'lenet'\?.*one file in networks/"):
         build("lenett", 32)
 
 

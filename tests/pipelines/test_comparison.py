@@ -116,9 +116,7 @@ def test_features_alone_still_make_a_report(run):
 
 
 def test_studies_are_reported_apart(run):
-    report = (
-        run({"a": make_record(), "b": make_record(data={"train_size": 20000})}) / "report.md"
-    ).read_text()
+    report = (run({"a": make_record(), "b": make_record(data={"train_size": 20000})}) / "report.md").read_text()
     assert "These are 2 separate studies" in report
     assert report.count("### Verdict") == 2
 
@@ -193,7 +191,4 @@ def test_networks_stand_beside_the_models_of_spark_ml(run):
     curves = pd.read_csv(folder / "learning_curves.csv")
     assert len(curves) == 9 * 4 and set(curves["train_size"]) == {10000, 20000}
     marked = curves.loc[curves["put_together"], ["label", "setting"]].drop_duplicates()
-    assert marked.to_numpy().tolist() == [
-        ["airbench_bigdl", "exec_2x1"],
-        ["airbench_torch_distributor", "exec_2x2"],
-    ]
+    assert marked.to_numpy().tolist() == [["airbench_bigdl", "exec_2x1"], ["airbench_torch_distributor", "exec_2x2"]]

@@ -54,9 +54,7 @@ def test_features_keep_label_and_split(ingested, extracted):
 
 def test_features_do_not_depend_on_partitions_or_batches(ingested, extracted, parameters, run_context):
     shuffled = ingested.images.repartition(5, "image_id").sortWithinPartitions("image")
-    table, _, _ = extract(
-        ingested, extracted, parameters, run_context, shuffled, tasks_per_core=1, micro_batch=64
-    )
+    table, _, _ = extract(ingested, extracted, parameters, run_context, shuffled, tasks_per_core=1, micro_batch=64)
     first, second = features_of(extracted.features), features_of(table)
     assert first.keys() == second.keys()
     for image_id, features in first.items():
@@ -64,9 +62,7 @@ def test_features_do_not_depend_on_partitions_or_batches(ingested, extracted, pa
 
 
 def test_the_dictionary_does_not_depend_on_partitions(ingested, extracted):
-    again = nodes.prepare_extractor(
-        extracted.extractor, ingested.images.repartition(5, "label"), ingested.info, 42
-    )
+    again = nodes.prepare_extractor(extracted.extractor, ingested.images.repartition(5, "label"), ingested.info, 42)
     for key, value in extracted.state.items():
         np.testing.assert_array_equal(again[key], value)
 
@@ -87,9 +83,7 @@ def test_the_dictionary_is_learned_from_training_images_alone(ingested, extracte
 
 
 def test_an_image_table_that_its_description_does_not_describe_is_refused(ingested, extracted):
-    with pytest.raises(
-        UserError, match=r"has the fingerprint \w+-149, .* says \w+-150: .*--pipeline ingestion"
-    ):
+    with pytest.raises(UserError, match=r"has the fingerprint \w+-149, .* says \w+-150: .*--pipeline ingestion"):
         some = ingested.images.where(f"image_id != '{ingested.manifest['image_id'].iloc[0]}'")
         nodes.prepare_extractor(extracted.extractor, some, ingested.info, 42)
     stale = ingested.info | {"fingerprint": "0123456789abcdef-150"}
@@ -111,9 +105,7 @@ def test_the_run_record_of_the_extraction_can_be_compared(extracted):
     table, left_out = records_to_table({"features": record})
     assert len(table) == 1 and not left_out
     assert record["family"] == "features" and record["metrics"] is None
-    assert (
-        record["parallelism"]["setting"] == "exec_2x1" and not record["parallelism"]["asked"]["cores_max"] > 2
-    )
+    assert record["parallelism"]["setting"] == "exec_2x1" and not record["parallelism"]["asked"]["cores_max"] > 2
     assert record["data"]["train_size"] == 120 and record["features"]["dimension"] == 32
     assert record["resources"]["python_cpu_s"] > 0
     assert record["resources"]["task_cpu_s"] >= record["resources"]["python_cpu_s"]

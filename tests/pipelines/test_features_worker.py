@@ -60,10 +60,7 @@ def encode(value, shape=(4, 4)):
 
 
 def make_batch(values, split="train"):
-    rows = [
-        {"image_id": f"i{value}", "label": value % 3, "split": split, "image": encode(value)}
-        for value in values
-    ]
+    rows = [{"image_id": f"i{value}", "label": value % 3, "split": split, "image": encode(value)} for value in values]
     schema = pa.schema(
         [("image_id", pa.string()), ("label", pa.int32()), ("split", pa.string()), ("image", pa.binary())]
     )

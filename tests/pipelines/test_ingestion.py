@@ -62,9 +62,7 @@ def test_a_larger_subset_contains_a_smaller_one():
     assert large[large["split"] == "train"]["image_id"].tolist()[:50] == ids["train"]
     assert large[large["split"] == "test"]["image_id"].tolist() == ids["test"]
     pd.testing.assert_frame_equal(small, nodes.select_images(index, SubsetSpec(50, 30, 7)))
-    assert (
-        nodes.select_images(index, SubsetSpec(50, 30, 8))["image_id"].tolist() != small["image_id"].tolist()
-    )
+    assert nodes.select_images(index, SubsetSpec(50, 30, 8))["image_id"].tolist() != small["image_id"].tolist()
 
 
 def test_too_many_images_are_refused_by_the_name_of_the_split():

@@ -34,9 +34,7 @@ def finished(ingested, extracted, parameters, run_context, tmp_path_factory):
     """Two classifiers, trained and judged by the whole pipeline on the project's own catalog."""
     folder = tmp_path_factory.mktemp("run")
     config = {
-        k: v
-        for k, v in load_configuration()["catalog"].items()
-        if "." in k or "run_record" in k or "survey" in k
+        k: v for k, v in load_configuration()["catalog"].items() if "." in k or "run_record" in k or "survey" in k
     }
     catalog = DataCatalog.from_config(under(config, folder), save_version="2024-01-02T03.04.05.678Z")
     catalog["images"], catalog["images_info"] = ingested.images, ingested.info
@@ -108,16 +106,12 @@ def test_the_model_lies_where_the_run_record_says(name, finished, records):
 def test_what_people_open_is_there(name, finished):
     listed = finished.catalog.load(f"{name}.predictions_csv")
     assert list(listed.columns) == ["image_name", "label", "probability", "truth"] and len(listed) == 30
-    pictures = {
-        path.name for path in finished.folder.glob(f"data/08_reporting/**/{name}/**/*.png") if path.is_file()
-    }
+    pictures = {path.name for path in finished.folder.glob(f"data/08_reporting/**/{name}/**/*.png") if path.is_file()}
     assert pictures == {"confusion_matrix.png", "roc.png", "right_examples.png", "wrong_examples.png"}
 
 
 def test_tables_hold_the_splits_in_one_partition_per_core(extracted, ingested, run_context):
-    train, test, seconds = nodes.cache_tables(
-        extracted.features, extracted.info, ingested.info, OPTIONS, run_context
-    )
+    train, test, seconds = nodes.cache_tables(extracted.features, extracted.info, ingested.info, OPTIONS, run_context)
     assert (train.count(), test.count()) == (120, 30) and seconds > 0
     assert train.rdd.getNumPartitions() == test.rdd.getNumPartitions() == 2
     assert train.dtypes == [("image_id", "string"), ("label", "double"), ("features", "vector")]
@@ -126,17 +120,13 @@ def test_tables_hold_the_splits_in_one_partition_per_core(extracted, ingested, r
 
 def test_features_of_other_images_are_refused(extracted, ingested, run_context):
     other = ingested.info | {"fingerprint": "0123456789abcdef-150"}
-    with pytest.raises(
-        UserError, match=r"image table now has 0123456789abcdef-150\. Run .*--pipeline features`"
-    ):
+    with pytest.raises(UserError, match=r"image table now has 0123456789abcdef-150\. Run .*--pipeline features`"):
         nodes.cache_tables(extracted.features, extracted.info, other, OPTIONS, run_context)
 
 
 def test_features_made_with_other_options_are_refused(extracted, ingested, run_context):
     made = extracted.info | {"options": {"centroids": 9}}
-    with pytest.raises(
-        UserError, match=r"extracted with \{'centroids': 9\}, but .* asks for .*'centroids': 8"
-    ):
+    with pytest.raises(UserError, match=r"extracted with \{'centroids': 9\}, but .* asks for .*'centroids': 8"):
         nodes.cache_tables(extracted.features, made, ingested.info, OPTIONS, run_context)
 
 
@@ -154,10 +144,7 @@ def test_a_feature_table_that_was_cut_short_is_refused(extracted, ingested, run_
         (BLOCK | {"param": 1}, r"must hold exactly"),
         (BLOCK | {"justification": "  "}, r"linear_svm\.justification is empty, .* needs its reason"),
         (BLOCK | {"justification": None}, r"justification is empty"),
-        (
-            BLOCK | {"params": {"iterations": 5}},
-            r"Unknown option 'iterations'.*of the classifier 'linear_svm'",
-        ),
+        (BLOCK | {"params": {"iterations": 5}}, r"Unknown option 'iterations'.*of the classifier 'linear_svm'"),
         (BLOCK | {"params": {"max_iter": 0.5}}, r"'max_iter' of the classifier 'linear_svm' is 0\.5"),
     ],
 )
@@ -184,11 +171,7 @@ def test_every_chosen_classifier_gets_its_nodes_and_its_record():
     steps |= {"draw_galleries", "write_run_record"}
     copies = {f"{model}.{step}" for model in ("linear_svm", "decision_tree") for step in steps}
     assert names == copies | {"cache_tables", "announce_spark_ml_records", "survey_classifiers"}
-    assert {
-        "spark_ml_run_records",
-        "linear_svm.metrics",
-        "decision_tree_run_record",
-    } <= pipeline.all_outputs()
+    assert {"spark_ml_run_records", "linear_svm.metrics", "decision_tree_run_record"} <= pipeline.all_outputs()
     assert pipeline.inputs() == {
         *("features", "features_info", "images", "images_info", "run_context", "kept_classifier_survey"),
         *("parameters", "params:features.options", "params:subset.seed", "params:spark_ml.repeats"),
@@ -218,8 +201,6 @@ def test_what_spark_ml_offers_is_listed_after_the_fits_and_once(spark, tmp_path)
 
 
 def test_the_announcement_waits_for_all_records_and_adds_none():
-    announce = next(
-        node for node in create_pipeline(CHOSEN).nodes if node.name == "announce_spark_ml_records"
-    )
+    announce = next(node for node in create_pipeline(CHOSEN).nodes if node.name == "announce_spark_ml_records")
     assert announce.inputs == [f"{name}_run_record" for name in CHOSEN]
     assert announce_records({"a": 1}, {"b": 2}) == {}

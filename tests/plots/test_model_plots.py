@@ -11,12 +11,7 @@ from tests.factories.records import CLASS_NAMES, make_images, make_predictions
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import load_batch
 from cifar_pipelines.judging.metrics import evaluate
-from cifar_pipelines.plots.of_model import (
-    choose_gallery_ids,
-    plot_confusion_matrix,
-    plot_gallery,
-    plot_roc_curves,
-)
+from cifar_pipelines.plots.of_model import choose_gallery_ids, plot_confusion_matrix, plot_gallery, plot_roc_curves
 
 
 def _words(figure: Figure) -> str:

@@ -48,8 +48,7 @@ def test_a_network_whose_name_begins_with_that_of_another_has_a_digest_of_its_ow
 
 def test_options_of_the_source_count_only_where_there_are_some():
     plain, other = (
-        load_configuration("exec_2x1", parse_params(params))["parameters"]
-        for params in ("", "source_options.seed=3")
+        load_configuration("exec_2x1", parse_params(params))["parameters"] for params in ("", "source_options.seed=3")
     )
     older = plain | {"data": {key: plain["data"][key] for key in ("source", "path")}}
     asked = ("features", "kmeans_patches", "embedded")

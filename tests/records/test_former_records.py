@@ -78,9 +78,7 @@ def test_job_groups_with_ids_are_joined_as_those_with_labels(summary):
     records = json.loads(json.dumps(RECORDS))
     for record in records.values():
         extraction = "extract_s" in record["timings"]
-        label = (
-            f"Extracting {record['model']} from 1500 images" if extraction else f"Training {record['model']}"
-        )
+        label = f"Extracting {record['model']} from 1500 images" if extraction else f"Training {record['model']}"
         record["job_groups"] = [ids[record["run_id"], label]]
     table, _ = records_to_table(records)
     loaders = {name: lambda content=content: content for name, content in applications.items()}

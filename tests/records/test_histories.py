@@ -88,9 +88,7 @@ def test_totals_are_of_one_family_of_models():
     summary, _ = _both(*make_grown_study().values())
     text = said(summary[summary["train_size"] == 10000])["fit_time_over_all"]
     assert "Over all 2 CNNs, exec_2x2 has the shortest total" in text
-    assert (
-        "Over all 3 models of Spark ML, exec_2x2 has the shortest total of the median times: 25.0 s" in text
-    )
+    assert "Over all 3 models of Spark ML, exec_2x2 has the shortest total of the median times: 25.0 s" in text
     assert "networks that read images need none" in text
     # One network under one setting does not take the ranking away from the others.
     text = said(_both(*make_study().values(), make_cnn_record())[0])["fit_time_over_all"]
@@ -137,8 +135,7 @@ def test_all_histories_are_drawn_in_the_colours_of_the_other_plots(recwarn):
     other = of_comparison.plot_accuracy_time(summary)
     for name in networks:
         one, same = (
-            drawn.legends[0].legend_handles[_legend(drawn).index(name)].get_facecolor()
-            for drawn in (figure, other)
+            drawn.legends[0].legend_handles[_legend(drawn).index(name)].get_facecolor() for drawn in (figure, other)
         )
         assert same_color(one, same)
     assert not recwarn.list

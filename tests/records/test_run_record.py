@@ -95,9 +95,7 @@ def test_table_has_the_figures_of_the_record():
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.floats(0.01, 1e4), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_summary_is_the_median_over_all_repeats_of_all_runs(runs):
-    records = {
-        str(i): make_record(fit_s=fits, created=f"2026-11-20T10:{i:02d}:00Z") for i, fits in enumerate(runs)
-    }
+    records = {str(i): make_record(fit_s=fits, created=f"2026-11-20T10:{i:02d}:00Z") for i, fits in enumerate(runs)}
     (row,) = _summary(records).to_dict("records")
     every = [value for fits in runs for value in fits]
     assert row["time_s"] == pytest.approx(np.median(every))
@@ -139,9 +137,7 @@ def test_models_that_share_a_name_are_told_apart():
     other = make_record(features={"extractor": "torchvision:mobilenet_v2"})
     torch = make_record(family="bigdl")
     labels = _summary({"a": make_record(), "b": other, "c": torch})["label"]
-    assert (
-        labels.is_unique and labels.str.contains("mobilenet_v2").any() and labels.str.contains("bigdl").any()
-    )
+    assert labels.is_unique and labels.str.contains("mobilenet_v2").any() and labels.str.contains("bigdl").any()
 
 
 def test_extraction_time_belongs_to_the_same_setting():
@@ -160,9 +156,7 @@ def test_scaling_laws(times):
     assert (summary["reference_setting"] == "exec_1x1").all()
     assert summary.loc["exec_1x1", ["speedup", "efficiency"]].tolist() == [1, 1]
     assert summary["speedup"].to_numpy() == pytest.approx(times[0] / summary["time_s"].to_numpy())
-    assert (summary["efficiency"] * summary["cores"]).to_numpy() == pytest.approx(
-        summary["speedup"].to_numpy()
-    )
+    assert (summary["efficiency"] * summary["cores"]).to_numpy() == pytest.approx(summary["speedup"].to_numpy())
     assert summary["utilisation"].to_numpy() == pytest.approx(0.8 / summary["cores"].to_numpy())
 
 

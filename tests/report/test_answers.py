@@ -3,13 +3,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from tests.factories.records import (
-    make_cnn_record,
-    make_extraction_record,
-    make_grown_study,
-    make_record,
-    make_study,
-)
+from tests.factories.records import make_cnn_record, make_extraction_record, make_grown_study, make_record, make_study
 from tests.factories.report import (
     content_of,
     make_document,
@@ -74,19 +68,13 @@ def test_what_the_sections_say(complete):
     assert "data/02_intermediate/synthetic/train10000-test500-seed42/manifest.csv" in said["A3"]
     assert "features: kmeans_patches | exec_1x1 | 1 | 1 | 48 | 219 | 6.1" in said["A4"]
     assert "LinearSVC | through OneVsRest | no | any" in said["A5"]
-    assert (
-        "random_forest. random_forest is a strong baseline. [r" in said["A6"] and "maxIter 100" in said["A6"]
-    )
+    assert "random_forest. random_forest is a strong baseline. [r" in said["A6"] and "maxIter 100" in said["A6"]
     assert "airbench" not in said["A6"]
     assert "<confusion_matrix.png" in said["A7"] and "<roc.png" in said["A7"]
     assert "airbench_torch_distributor | images | 80.5% (77.0% to 84.0%)" in said["A7"]
     assert "exec_4x2 | 4 | 4 | 2 | 2 | 2 | 1024 MB | 2 | yes | [r" in said["A8"]
     assert "Training time of random_forest. Fastest under exec_2x2" in said["A9"]
-    assert (
-        "<speedup.png" in said["A9"]
-        and "<time_by_setting.png" in said["A9"]
-        and "Accuracy." not in said["A9"]
-    )
+    assert "<speedup.png" in said["A9"] and "<time_by_setting.png" in said["A9"] and "Accuracy." not in said["A9"]
     assert "engines/bigdl/estimator.py, train | executors | one worker per executor" in said["A10"]
     assert "airbench learns in few steps." in said["A11"] and "epochs 4" in said["A11"]
     assert "<learning_curves.png" in said["A11"]
@@ -117,8 +105,7 @@ def test_every_row_names_the_records_behind_it(complete):
 
 def test_scores_name_the_latest_run_at_the_fastest_setting_alone(tmp_path):
     records = {
-        f"run{day}": make_record(created=f"2026-11-{day}T10:00:00+00:00", accuracy=day / 100)
-        for day in (20, 21, 22)
+        f"run{day}": make_record(created=f"2026-11-{day}T10:00:00+00:00", accuracy=day / 100) for day in (20, 21, 22)
     }
     slower = make_record(created="2026-11-23T10:00:00+00:00", setting=(2, 2), fit_s=[90.0])
     made = sections(make_document(records | {"slower": slower}, tmp_path))
@@ -145,18 +132,13 @@ def test_references_are_short():
 
 def test_missing_parts_are_said_with_the_command(tmp_path):
     said = {
-        name: missing_in(blocks)
-        for name, blocks in sections(make_document({"a": make_record()}, tmp_path)).items()
+        name: missing_in(blocks) for name, blocks in sections(make_document({"a": make_record()}, tmp_path)).items()
     }
     params = "--params source=synthetic,train_size=10000,test_size=500,seed=42"
     for name in ("A1", "A2"):
-        assert said[name] and all(
-            words.endswith(f"kedro run --pipelines ingestion {params}") for words in said[name]
-        )
+        assert said[name] and all(words.endswith(f"kedro run --pipelines ingestion {params}") for words in said[name])
     assert said["A4"][0].endswith(f"kedro run --pipelines features --env exec_2x1 {params}")
-    assert said["A5"] == [
-        "The classifiers of the installed Spark ML were not listed. To make it: kedro classifiers"
-    ]
+    assert said["A5"] == ["The classifiers of the installed Spark ML were not listed. To make it: kedro classifiers"]
     assert said["A6"] == []
     assert len(said["A7"]) == 2 and "--pipelines spark_ml" in said["A7"][0]
     for name in ("A11", "A12"):

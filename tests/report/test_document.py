@@ -46,12 +46,7 @@ def test_sections_are_laid_out_by_depth_and_those_without_a_title_add_none():
 def test_every_block_and_every_anchor_is_met_wherever_it_stands():
     r1, r2, r3 = (Span(name, anchor=name) for name in ("r1", "r2", "r3"))
     blocks = [Section("s", "S", (OUTER, bullets([r1]), table(["a"], [[(r2,)]]), say(r3)))]
-    assert {block.key for block in walk(blocks) if isinstance(block, Section)} == {
-        "s",
-        "outer",
-        "inner",
-        "silent",
-    }
+    assert {block.key for block in walk(blocks) if isinstance(block, Section)} == {"s", "outer", "inner", "silent"}
     assert anchors(blocks) == {"r1", "r2", "r3"}
 
 

@@ -24,14 +24,8 @@ def test_more_training_images_are_compared_apart():
     part = _grown(0.6, 0.7)
     assert part.title == "Synthetic, seed 42, 500 test images, host with 2 cores, embedded cluster"
     assert [list(row.values()) for row in rows_of(part.blocks)] == [
-        [
-            *("logistic_regression", "exec_2x1", "10,000", "60.0% (55.7% to 64.3%)", "10.1 (10 to 10.2)", ""),
-            "[r2]",
-        ],
-        [
-            *("logistic_regression", "exec_2x1", "20,000", "70.0% (66.0% to 74.0%)", "25.2 (25 to 25.5)", ""),
-            "[r1]",
-        ],
+        [*("logistic_regression", "exec_2x1", "10,000", "60.0% (55.7% to 64.3%)", "10.1 (10 to 10.2)", ""), "[r2]"],
+        [*("logistic_regression", "exec_2x1", "20,000", "70.0% (66.0% to 74.0%)", "25.2 (25 to 25.5)", ""), "[r1]"],
     ]
     (said,) = items_of(part.blocks)
     assert "20,000 instead of 10,000 images: accuracy 10.0 points higher, 2.50 times the fit time." in said
@@ -62,9 +56,7 @@ def test_a_gain_within_the_intervals_is_not_shown():
     ],
 )
 def test_only_the_same_work_is_compared_over_sizes(other):
-    content = content_of(
-        {"a": make_record(), "b": make_record(**other | {"data": LARGER | other.get("data", {})})}
-    )
+    content = content_of({"a": make_record(), "b": make_record(**other | {"data": LARGER | other.get("data", {})})})
     accuracies = [study.verdict[0].text for study in content.studies]
     assert len(accuracies) == 2 and all("No other model was trained." in text for text in accuracies)
     assert "growth" not in content.sections

@@ -52,11 +52,7 @@ def test_pairs_are_tested_in_the_order_of_the_ranking():
         ("best", "second"),
         ("third", "second"),
     ]
-    assert [(pair.counts.only_first, pair.counts.only_second) for pair in tested] == [
-        (65, 60),
-        (20, 0),
-        (60, 45),
-    ]
+    assert [(pair.counts.only_first, pair.counts.only_second) for pair in tested] == [(65, 60), (20, 0), (60, 45)]
     assert [pair.p for pair in tested] == [mcnemar_p(pair.counts) for pair in tested]
     assert [pair.p_holm for pair in tested] == holm([pair.p for pair in tested]).tolist()
     assert [pair.differs for pair in tested] == [False, True, False]
@@ -86,10 +82,7 @@ def test_a_paired_test_finds_what_overlapping_intervals_hide():
 
 def test_ties_are_called_ties_and_the_rest_is_named():
     text = said(_models(BEST, SECOND, THIRD))["accuracy"]
-    assert (
-        "A tie: not distinguishable with 1000 test images from third, 69.5% (66.6% to 72.3%), p = 0.721"
-        in text
-    )
+    assert "A tie: not distinguishable with 1000 test images from third, 69.5% (66.6% to 72.3%), p = 0.721" in text
     assert "It differs from second by the same tests." in text
 
 
@@ -112,10 +105,7 @@ def test_other_test_images_are_never_paired():
     elsewhere = make_judged_record("elsewhere", _right(400), [f"other-{i:05d}" for i in range(N)])
     models = _models(BEST, SECOND, elsewhere)
     part = part_of(models)
-    assert (
-        "Not tested:\nbest and elsewhere; second and elsewhere: they were judged on different test images."
-        in part
-    )
+    assert "Not tested:\nbest and elsewhere; second and elsewhere: they were judged on different test images." in part
     assert "elsewhere |" not in part and "the 1 test of this table" in part
     text = said(models)["accuracy"]
     assert "It differs from second on the same test images" in text
@@ -134,9 +124,7 @@ def test_records_of_before_are_read_and_named():
     )
     text = said(models)["accuracy"]
     assert "the run record of old holds no outcomes" in text
-    assert (
-        "A tie: not distinguishable with 1000 test images from old, 69.0%" in text and "conservative" in text
-    )
+    assert "A tie: not distinguishable with 1000 test images from old, 69.0%" in text and "conservative" in text
     only_old = part_of(_models(make_record("old"), make_record("older")))
     assert "|" not in only_old and "Not tested" in only_old
 
@@ -181,9 +169,7 @@ def test_one_model_has_no_pairs():
 
 
 def test_the_latest_run_at_the_fastest_setting_counts():
-    slow = make_judged_record(
-        "best", _right(900), setting=(2, 2), fit_s=(9.0, 9.1), created="2026-11-21T10:00:00Z"
-    )
+    slow = make_judged_record("best", _right(900), setting=(2, 2), fit_s=(9.0, 9.1), created="2026-11-21T10:00:00Z")
     again = make_judged_record("best", _right(710), created="2026-11-20T12:00:00Z")
     models = fastest_of_each_model(_models(BEST, slow, again))
     assert models[["setting", "accuracy"]].to_numpy().tolist() == [["exec_2x1", 0.71]]

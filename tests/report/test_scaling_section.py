@@ -41,10 +41,7 @@ def test_the_report_says_what_the_models_of_scaling_found():
         "however many cores." in items
     )
     text = text_of(found)
-    assert (
-        "Ernest is not identifiable for logistic_regression. It needs three different numbers of cores"
-        in text
-    )
+    assert "Ernest is not identifiable for logistic_regression. It needs three different numbers of cores" in text
     assert "Gustafson is not identifiable for logistic_regression." in text
     assert "Ernest" not in [row["scaling model"] for row in rows_of(found)] and "left out" not in text
 
@@ -64,9 +61,7 @@ def test_what_is_left_out_is_named():
 def test_other_numbers_of_images_serve_the_models_that_know_them():
     larger = {"train_size": 20000, "fingerprint": "f" * 16}
     small = {f"a{m}": make_record(setting=(m, 1), fit_s=[5 + 40 / m], host_cores=4) for m in (1, 2, 4)}
-    large = {
-        f"b{m}": make_record(setting=(m, 1), fit_s=[5 + 80 / m], host_cores=4, data=larger) for m in (1, 2, 4)
-    }
+    large = {f"b{m}": make_record(setting=(m, 1), fit_s=[5 + 80 / m], host_cores=4, data=larger) for m in (1, 2, 4)}
     content = content_of(small | large)
     texts = [text_of(study.sections["scaling"].blocks) for study in content.studies]
     assert len(texts) == 2
@@ -144,9 +139,7 @@ def told(rows):
 
 def run_record(created="2026-11-20T10:00:00+00:00", configuration="0000000000001e10", **changes):
     """A record with a fit time of 100 s."""
-    record = make_cnn_record(
-        images_per_s=1000, overhead_s=18, data={"train_size": 20000}, created=created, **changes
-    )
+    record = make_cnn_record(images_per_s=1000, overhead_s=18, data={"train_size": 20000}, created=created, **changes)
     return record | {"configuration": configuration}
 
 

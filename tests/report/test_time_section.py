@@ -8,13 +8,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
-from tests.factories.records import (
-    make_cnn_record,
-    make_extraction_record,
-    make_grown_study,
-    make_record,
-    make_study,
-)
+from tests.factories.records import make_cnn_record, make_extraction_record, make_grown_study, make_record, make_study
 from tests.factories.report import content_of, items_of, loaders, rows_of, text_of
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
@@ -45,11 +39,7 @@ def make_group(record, wall_s=None, **core_s):
         "jobs": 4,
         "tasks": 8,
         "components": {
-            name: {
-                "core_s": round(value, 3),
-                "seconds": round(value / cores, 3),
-                "share": round(value / total, 4),
-            }
+            name: {"core_s": round(value, 3), "seconds": round(value / cores, 3), "share": round(value / total, 4)}
             for name, value in parts.items()
         },
         "cpu": {"jvm_s": 3.0, "python_s": None, "share_of_core_s": 0.61},
@@ -74,9 +64,7 @@ def make_application(run_id, setting, groups):
             "wall_s": 60.0,
             "lanes": [["0", 0], ["0", 1]],
             "labels": ["no job group", *(group["label"] for group in groups)],
-            "spans": [
-                [lane, 5.0 + 6 * i, 10.0 + 6 * i, i] for i in range(len(groups) + 1) for lane in (0, 1)
-            ],
+            "spans": [[lane, 5.0 + 6 * i, 10.0 + 6 * i, i] for i in range(len(groups) + 1) for lane in (0, 1)],
         },
     }
 
@@ -87,9 +75,7 @@ def make_applications(records, **core_s):
     for record in records.values():
         key = record["run_id"], record["parallelism"]["setting"]
         runs.setdefault(key, []).append(make_group(record, **core_s))
-    return {
-        f"{setting}/{run}": make_application(run, setting, groups) for (run, setting), groups in runs.items()
-    }
+    return {f"{setting}/{run}": make_application(run, setting, groups) for (run, setting), groups in runs.items()}
 
 
 def joined(records, applications):
@@ -152,9 +138,7 @@ def test_without_applications_all_are_said_to_be_missing(run):
     part = part_of((folder / "report.md").read_text())
     assert "**Missing.** No application is there for logistic_regression under exec_2x1" in part
     assert "|" not in part
-    assert (folder / "components.png").stat().st_size > 5000 and (
-        folder / "timeline.png"
-    ).stat().st_size > 5000
+    assert (folder / "components.png").stat().st_size > 5000 and (folder / "timeline.png").stat().st_size > 5000
 
 
 def test_a_sentence_per_model_says_what_differs_most():
@@ -218,9 +202,7 @@ def test_a_tie_is_called_one():
 def test_of_several_repeats_the_median_is_taken():
     record = make_record(fit_s=(9.0, 5.0, 7.0))
     groups = [make_group(record, wall_s=seconds) for seconds in (9.0, 5.0, 7.0)]
-    _table, components, *_ = joined(
-        {"a": record}, {"a": make_application(record["run_id"], "exec_2x1", groups)}
-    )
+    _table, components, *_ = joined({"a": record}, {"a": make_application(record["run_id"], "exec_2x1", groups)})
     assert components["wall_s"].tolist() == [7.0] and components["group"].tolist() == [groups[2]["group"]]
 
 

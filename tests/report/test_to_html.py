@@ -78,12 +78,7 @@ def test_any_text_survives_everywhere(text):
     page = page_of(*blocks, title=text)
     shown = printable(text)
     titles = ["Contents", *([shown] if text else [])]
-    for tag, texts in {
-        "h2": titles,
-        "td": [shown],
-        "th": [shown],
-        "li": [*([shown] if text else []), shown],
-    }.items():
+    for tag, texts in {"h2": titles, "td": [shown], "th": [shown], "li": [*([shown] if text else []), shown]}.items():
         if text or tag != "th":
             assert read(page, tag).texts == texts
     assert ("alt", shown) in read(page).attributes

@@ -41,22 +41,11 @@ def shown(text):
     return " ".join(" ".join(printable(text).split()).split())
 
 
-@pytest.mark.parametrize(
-    "text", [SPECIAL, SPECIAL[::-1], *SPECIAL.split(), "- a", "1) a", "12. a", "> a", "+ a"]
-)
+@pytest.mark.parametrize("text", [SPECIAL, SPECIAL[::-1], *SPECIAL.split(), "- a", "1) a", "12. a", "> a", "+ a"])
 def test_every_special_character_is_text_everywhere(text):
-    written = text_of(
-        say(text), bullets([text]), table([text, "b"], [[text, "c"]]), missing(text, "kedro run")
-    )
+    written = text_of(say(text), bullets([text]), table([text, "b"], [[text, "c"]]), missing(text, "kedro run"))
     said = [" ".join(line.split()) for line in read(written)]
-    assert said == [
-        "Title",
-        *[shown(text)] * 3,
-        "b",
-        shown(text),
-        "c",
-        f"{shown(text)} To make it: kedro run",
-    ]
+    assert said == ["Title", *[shown(text)] * 3, "b", shown(text), "c", f"{shown(text)} To make it: kedro run"]
 
 
 @given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs"))).filter(lambda text: text.strip()))
@@ -85,16 +74,7 @@ def test_sections_lists_and_figures():
 def test_links_lead_to_the_web_and_to_files_of_the_project_and_references_are_text():
     web, record = Span("on the web", target="https://example.org/a"), Span("r1", target="#r1")
     text = text_of(
-        Paragraph(
-            (
-                web,
-                Span(" "),
-                Span("docs/a.md", target="docs/a.md"),
-                Span(" "),
-                record,
-                Span("r1", anchor="r1"),
-            )
-        )
+        Paragraph((web, Span(" "), Span("docs/a.md", target="docs/a.md"), Span(" "), record, Span("r1", anchor="r1")))
     )
     assert "[on the web](https://example.org/a) [docs/a.md](../docs/a.md) r1r1" in text
 

@@ -14,9 +14,7 @@ from cifar_pipelines.report.sections.verdict import FIT_TIME, time_tie, verdict
 
 
 def _summary(*records):
-    records = (
-        records[0] if isinstance(records[0], dict) and "model" not in records[0] else dict(enumerate(records))
-    )
+    records = records[0] if isinstance(records[0], dict) and "model" not in records[0] else dict(enumerate(records))
     return add_scaling(summarise(records_to_table({str(k): v for k, v in records.items()})[0])[0])
 
 
@@ -35,10 +33,7 @@ def test_overlapping_intervals_are_a_tie():
 def test_a_clear_winner_is_no_tie():
     text = said(_summary(make_record(accuracy=0.8), make_record("naive_bayes", accuracy=0.4)))["accuracy"]
     assert "No interval of theirs overlaps it; the next is naive_bayes" in text and "tie" not in text
-    assert (
-        "a paired test with it is not possible: the run record of logistic_regression holds no outcomes"
-        in text
-    )
+    assert "a paired test with it is not possible: the run record of logistic_regression holds no outcomes" in text
 
 
 def test_accuracy_that_differs_between_settings_is_said():
@@ -73,9 +68,7 @@ def test_repeats_that_spread_more_than_the_difference_are_a_tie():
 @given(st.lists(st.lists(st.floats(0.1, 100), min_size=1, max_size=3), min_size=2, max_size=2))
 def test_time_tie_is_symmetric_and_reflexive(times):
     one, other = (
-        pd.Series(
-            {"time_s": pd.Series(t).median(), "time_min_s": min(t), "time_max_s": max(t), "timings": len(t)}
-        )
+        pd.Series({"time_s": pd.Series(t).median(), "time_min_s": min(t), "time_max_s": max(t), "timings": len(t)})
         for t in times
     )
     assert (time_tie(one, other) is None) == (time_tie(other, one) is None)

@@ -33,9 +33,7 @@ def test_with_one_size_the_work_grows_and_the_overhead_stays():
     found = forecast([cnn()], TARGET)
     assert found.predicted_s == pytest.approx(2 * 42 + 20)
     assert (found.low_s, found.high_s) == pytest.approx((104, 104))
-    assert found.rule.startswith(
-        "proportional growth from 10,000 images: (training + validation) x 2 + the engine"
-    )
+    assert found.rule.startswith("proportional growth from 10,000 images: (training + validation) x 2 + the engine")
     assert "one run, interval as if all 4 epochs took as long as its shortest or longest" in found.rule
 
 
@@ -52,8 +50,7 @@ def test_without_repeats_the_interval_is_that_of_the_epochs():
 
 def test_repeats_give_median_and_spread():
     records = [
-        cnn(images_per_s=speed, created=f"2026-11-20T1{n}:00:00+00:00")
-        for n, speed in enumerate((1000, 800, 500))
+        cnn(images_per_s=speed, created=f"2026-11-20T1{n}:00:00+00:00") for n, speed in enumerate((1000, 800, 500))
     ]
     found = forecast(records, TARGET)
     assert found.predicted_s == pytest.approx(2 * 52 + 20)  # 4 x (12.5 + 0.5)
@@ -188,9 +185,7 @@ def test_the_prediction_lies_there_before_the_run_and_is_compared_after_it(exper
         "Predicted fit time of airbench_bigdl under exec_2x1 on 20,000 images: 104.0 s (104.0 to 104.0 s; proportional"
         in said
     )
-    assert (
-        "airbench_bigdl on 20,000 images: Predicted 104.0 s, measured 102.0 s: error +2.0%, outside" in said
-    )
+    assert "airbench_bigdl on 20,000 images: Predicted 104.0 s, measured 102.0 s: error +2.0%, outside" in said
     content = json.loads(next((folder / "exec_2x1").iterdir()).read_text())
     assert content["configuration"] == digest(20000) and content["run_ids"] == ["2026-11-20T12.00.00.000Z"]
 

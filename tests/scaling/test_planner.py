@@ -69,9 +69,7 @@ def test_a_plan_of_eight_cores():
 def test_a_refusal_for_lack_of_memory_says_its_rule():
     _, refused = plan_settings(Budget(4, "1g"))
     rules = {refusal.name: refusal.rule for refusal in refused}
-    assert rules["exec_4x1"] == (
-        "spark.executor.memory = 450m exceeds the budget of 1g in all, and 4 x 450m is more"
-    )
+    assert rules["exec_4x1"] == ("spark.executor.memory = 450m exceeds the budget of 1g in all, and 4 x 450m is more")
 
 
 @pytest.mark.parametrize("memory", ["449m", "lots"])
@@ -96,9 +94,7 @@ def test_where_memory_forbids_many_executors_the_criterion_still_holds():
 def records(settings=((1, 1), (2, 1), (2, 2), (4, 2)), host_cores=4, **changes):
     """Logistic regression by Amdahl's law with a share of 0.2, and the CNN once on more images."""
     found = {
-        f"exec_{m}x{c}/lr": make_record(
-            setting=(m, c), fit_s=[100 * (0.2 + 0.8 / m)], host_cores=host_cores, **changes
-        )
+        f"exec_{m}x{c}/lr": make_record(setting=(m, c), fit_s=[100 * (0.2 + 0.8 / m)], host_cores=host_cores, **changes)
         for m, c in settings
     }
     found["features"] = make_extraction_record()
@@ -149,9 +145,7 @@ def test_a_long_list_of_refusals_is_cut():
 
 def test_the_command_reads_budget_and_records(tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "PROJECT_PATH", tmp_path)
-    result = CliRunner().invoke(
-        cli.cli, ["plan", "--cores", "2", "--memory", "3g", "--memory-scope", "per_executor"]
-    )
+    result = CliRunner().invoke(cli.cli, ["plan", "--cores", "2", "--memory", "3g", "--memory-scope", "per_executor"])
     assert result.exit_code == 0, result.output
     assert "3 legal settings within 2 cores and 3g per executor" in result.output
     assert "exec_2x2" in result.output and "measure first" in result.output

@@ -72,10 +72,7 @@ def test_gustafson_finds_its_parameter_again():
 
 
 @settings(deadline=None, max_examples=60)
-@given(
-    st.integers(0, 2**32 - 1),
-    st.sampled_from([(1.0, 40, 3, 0.25), (0, 40, 0, 0), (5, 0, 0, 2), (9, 1, 0, 3)]),
-)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(1.0, 40, 3, 0.25), (0, 40, 0, 0), (5, 0, 0, 2), (9, 1, 0, 3)]))
 def test_estimates_agree_with_independent_computations(seed, true):
     """Bounded least squares by another algorithm, and by trying all active sets."""
     cores, sizes = np.array([(m, n) for m in CORES for n in (1, 2, 3)], dtype=float).T
@@ -107,9 +104,7 @@ def test_intervals_are_those_of_linear_least_squares():
 def test_the_interval_holds_the_truth_as_often_as_it_says():
     generator, inside = np.random.default_rng(7), 0
     for _ in range(400):
-        noisy = [
-            Point(m, SIZE, 100 * (0.3 + 0.7 / m) + generator.normal(0, 0.5)) for m in CORES for _ in range(2)
-        ]
+        noisy = [Point(m, SIZE, 100 * (0.3 + 0.7 / m) + generator.normal(0, 0.5)) for m in CORES for _ in range(2)]
         share = fit_amdahl(noisy, SIZE).parameters["s"]
         inside += share.low <= 0.3 <= share.high
     assert 0.92 <= inside / 400 <= 0.98
@@ -119,26 +114,14 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     ("fit", "measured", "words"),
     [
         (fit_ernest, [], "It needs three different numbers of cores .*; none was measured"),
-        (
-            fit_ernest,
-            points(ernest, (1, 2), (SIZE, 2 * SIZE)),
-            "measured were 1 and 2 cores and 10,000 and 20,000",
-        ),
+        (fit_ernest, points(ernest, (1, 2), (SIZE, 2 * SIZE)), "measured were 1 and 2 cores and 10,000 and 20,000"),
         (fit_ernest, points(ernest, (1, 2, 4)), "four different pairs"),
         (fit_ernest, [Point(m, m * SIZE, 9.0 + m) for m in CORES], "Its terms cannot be told apart"),
         (lambda p: fit_amdahl(p, SIZE), points(ernest, (4,)), "measured were 4 cores and 10,000 images"),
         (lambda p: fit_amdahl(p, SIZE), points(ernest, sizes=(7,)), "none was measured"),
         (lambda p: fit_usl(p, SIZE), points(ernest, (1, 2)), "It needs three different numbers of cores"),
-        (
-            lambda p: fit_usl(p, SIZE),
-            [Point(m, SIZE, m - 1.0) for m in (2, 3, 4)],
-            "time on one core at zero",
-        ),
-        (
-            fit_gustafson,
-            points(ernest),
-            "images grew as much as their cores; measured were 1, 2, 4, 8 and 16 cores",
-        ),
+        (lambda p: fit_usl(p, SIZE), [Point(m, SIZE, m - 1.0) for m in (2, 3, 4)], "time on one core at zero"),
+        (fit_gustafson, points(ernest), "images grew as much as their cores; measured were 1, 2, 4, 8 and 16 cores"),
         (fit_gustafson, [], "none was measured"),
     ],
 )
@@ -189,11 +172,7 @@ def test_points_of_another_size_are_named_by_the_laws_that_know_one():
 
 
 @settings(deadline=None, max_examples=100)
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 64), st.sampled_from([1000, 2000, 5000]), st.floats(1e-3, 1e5)), max_size=8
-    )
-)
+@given(st.lists(st.tuples(st.integers(1, 64), st.sampled_from([1000, 2000, 5000]), st.floats(1e-3, 1e5)), max_size=8))
 def test_whatever_was_measured_there_is_no_nan_and_no_exception(measured):
     found = [Point(*one) for one in measured]
     for fit in fit_scaling(found, 32, 1000):

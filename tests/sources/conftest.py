@@ -11,9 +11,7 @@ def make_tree(tmp_path):
             path = tmp_path / file
             path.parent.mkdir(parents=True, exist_ok=True)
             kind = {"jpg": "JPEG", "jpeg": "JPEG", "ppm": "PPM"}.get(path.suffix[1:].lower())
-            path.write_bytes(
-                encode_image(kind or path.suffix[1:].upper()) if path.suffix != ".txt" else b"text"
-            )
+            path.write_bytes(encode_image(kind or path.suffix[1:].upper()) if path.suffix != ".txt" else b"text")
         return str(tmp_path)
 
     return make

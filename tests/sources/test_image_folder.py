@@ -30,13 +30,7 @@ def test_lists_labels_and_reads(make_tree):
 
 @pytest.mark.parametrize(
     "train, test",
-    [
-        ("Train", "TEST"),
-        ("TRAINING", "Testing"),
-        ("train", "val"),
-        ("train", "Valid"),
-        ("train", "validation"),
-    ],
+    [("Train", "TEST"), ("TRAINING", "Testing"), ("train", "val"), ("train", "Valid"), ("train", "validation")],
 )
 def test_split_folders_have_many_names(make_tree, train, test):
     source = source_of(make_tree(f"{train}/a/1.png", f"{test}/a/2.png"))

@@ -32,8 +32,7 @@ def test_unknown_source():
 
 def test_unknown_option():
     with pytest.raises(
-        UserError,
-        match=r"Unknown option 'images'.*Known: image_size, seed, .*options of the source 'synthetic'",
+        UserError, match=r"Unknown option 'images'.*Known: image_size, seed, .*options of the source 'synthetic'"
     ):
         open_source("synthetic", options={"images": 3})
     with pytest.raises(UserError, match=r"Unknown option 'seed': the source 'cifar10' has none"):

@@ -60,9 +60,7 @@ def test_identity():
     source.check()
 
 
-@pytest.mark.parametrize(
-    "option, least", [("train_images", 10), ("test_images", 10), ("seed", 0), ("image_size", 8)]
-)
+@pytest.mark.parametrize("option, least", [("train_images", 10), ("test_images", 10), ("seed", 0), ("image_size", 8)])
 def test_numbers_out_of_range(option, least):
     with pytest.raises(UserError, match=rf"{option}.*is {least - 1}\. It has to be at least {least}"):
         open_source("synthetic", options={option: least - 1})

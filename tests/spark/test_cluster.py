@@ -56,9 +56,7 @@ print("report:", json.dumps(info.for_record() | {"where": found[0]}))
 
 
 def make_cluster(folder, *setting, **config):
-    return EmbeddedCluster(
-        ParallelismSetting(*setting), folder, find_java_home(), EmbeddedClusterConfig(**config)
-    )
+    return EmbeddedCluster(ParallelismSetting(*setting), folder, find_java_home(), EmbeddedClusterConfig(**config))
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +81,7 @@ def lost_runtime(tmp_path_factory):
     url = f"spark://127.0.0.1:{server.getsockname()[1]}"
     arguments = ["1", "1", "512m", url, "5", str(tmp_path_factory.mktemp("lost"))]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(
-        [sys.executable, "-c", RUNTIME, *arguments], cwd=PROJECT_PATH, **streams
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", RUNTIME, *arguments], cwd=PROJECT_PATH, **streams) as process:
         yield url, process
         process.kill()
     server.close()
@@ -191,9 +187,7 @@ def test_an_external_master_gives_executors_that_import_the_shipped_package(clus
         ((1, 1, "2g"), "0 of 1", "The setting exec_1x1 needs 1 free cores and 1 x 2g on the Workers."),
     ],
 )
-def test_executors_that_the_master_cannot_give_are_an_error(
-    cluster, run_python, tmp_path, asked, registered, needs
-):
+def test_executors_that_the_master_cannot_give_are_an_error(cluster, run_python, tmp_path, asked, registered, needs):
     output = run_python(RUNTIME, *asked, cluster.url, 0.5, tmp_path)
     refusal = rf"refused: {registered} executors registered within 0 s on {cluster.url}\."
     assert re.search(refusal, output), output
@@ -225,9 +219,7 @@ session.ship_package = end_and_ship
 @pytest.mark.parametrize("ships", [True, False])
 def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_python, tmp_path, ships):
     output = run_python(STOPPED.format(ships=ships) + RUNTIME, 1, 1, "512m", cluster.url, 60, tmp_path)
-    assert (
-        f"refused: No Spark session on {cluster.url}: Spark gave up, since no Master answered. " in output
-    ), output
+    assert f"refused: No Spark session on {cluster.url}: Spark gave up, since no Master answered. " in output, output
 
 
 RESTORED = (

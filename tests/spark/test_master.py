@@ -63,9 +63,7 @@ def test_a_master_that_stands_by_is_enough(master, nobody):
 
 def test_where_no_master_answers_the_message_says_what_to_try(nobody):
     started = time.monotonic()
-    with pytest.raises(
-        UserError, match=rf"No Master answers at {nobody}: .*refused\. Check that the Master runs"
-    ):
+    with pytest.raises(UserError, match=rf"No Master answers at {nobody}: .*refused\. Check that the Master runs"):
         reach_master(nobody)
     assert time.monotonic() - started < 5
 

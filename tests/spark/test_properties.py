@@ -10,9 +10,7 @@ DRIVER = {"spark.driver.host": "127.0.0.1"}
 
 def properties(setting=(8, 2, "1g"), given=None, **more):
     config = SparkConfig(properties=given or {})
-    return spark_properties(
-        ParallelismSetting(*setting), config, "name", Path("/logs/events"), DRIVER, **more
-    )
+    return spark_properties(ParallelismSetting(*setting), config, "name", Path("/logs/events"), DRIVER, **more)
 
 
 def test_a_setting_becomes_its_three_properties_and_the_number_of_partitions():

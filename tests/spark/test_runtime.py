@@ -5,12 +5,7 @@ from cifar_pipelines.common.configuration import load_configuration
 
 def test_the_shared_runtime_has_what_it_asked_for(spark):
     record = spark.info.for_record()
-    assert record["asked"] == {
-        "cores_max": 2,
-        "executor_cores": 1,
-        "executor_memory_mb": 1024,
-        "executors": 2,
-    }
+    assert record["asked"] == {"cores_max": 2, "executor_cores": 1, "executor_memory_mb": 1024, "executors": 2}
     assert record["effective"]["executors"] == record["effective"]["cores"] == 2
     assert record["effective"]["embedded"] and spark.info.start_up_s > 0
     assert spark.session.sparkContext.applicationId == record["application_id"]

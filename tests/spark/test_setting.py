@@ -50,9 +50,7 @@ def test_memory_sizes_are_read(text, mb):
 
 @pytest.mark.parametrize("text", ["", "2", 2, "g", "0g", "-1g", "1.5g", "2k", "2gg", "two g", None])
 def test_what_is_no_memory_size_is_refused(text):
-    with pytest.raises(
-        UserError, match=r"no memory size\. Write a whole number and a unit, such as 512m or 2g"
-    ):
+    with pytest.raises(UserError, match=r"no memory size\. Write a whole number and a unit, such as 512m or 2g"):
         parse_memory_mb(text)
 
 
@@ -68,17 +66,8 @@ def test_memory_sizes_are_written_in_gigabytes_where_they_are_whole():
 def test_a_setting_is_two_numbers_and_a_size():
     setting = ParallelismSetting(8, 2, "2g")
     assert (setting.name, setting.executors, setting.executor_memory_mb) == ("exec_8x2", 4, 2048)
-    assert setting.spark_conf() == {
-        "spark.cores.max": "8",
-        "spark.executor.cores": "2",
-        "spark.executor.memory": "2g",
-    }
-    assert setting.asked() == {
-        "cores_max": 8,
-        "executor_cores": 2,
-        "executor_memory_mb": 2048,
-        "executors": 4,
-    }
+    assert setting.spark_conf() == {"spark.cores.max": "8", "spark.executor.cores": "2", "spark.executor.memory": "2g"}
+    assert setting.asked() == {"cores_max": 8, "executor_cores": 2, "executor_memory_mb": 2048, "executors": 4}
 
 
 @given(SMALL, SMALL, st.integers(1, 12_000), BUDGETS)
@@ -123,9 +112,7 @@ def test_legal_shapes_are_all_multiples(cores):
 
 
 def test_cores_beyond_the_budget_are_refused_with_the_neighbour():
-    with pytest.raises(
-        UserError, match=r"exec_9x3: spark\.cores\.max = 9 exceeds the budget of 8 cores.* exec_8x2 "
-    ):
+    with pytest.raises(UserError, match=r"exec_9x3: spark\.cores\.max = 9 exceeds the budget of 8 cores.* exec_8x2 "):
         ParallelismSetting(9, 3, "1g")
 
 
@@ -158,9 +145,7 @@ def test_cores_that_are_not_divisible_are_refused_with_what_would_stay_unused():
 def test_cores_are_whole_numbers(value):
     with pytest.raises(UserError, match=r"cores_max \(spark\.cores\.max\) is .* whole number of at least 1"):
         ParallelismSetting(value, 1, "1g")
-    with pytest.raises(
-        UserError, match=r"executor_cores \(spark\.executor\.cores\) is .* whole number of at least 1"
-    ):
+    with pytest.raises(UserError, match=r"executor_cores \(spark\.executor\.cores\) is .* whole number of at least 1"):
         ParallelismSetting(2, value, "1g")
 
 
@@ -188,10 +173,7 @@ def test_the_scope_of_the_budget_decides_what_an_executor_may_have():
     [
         ({"cores": 0}, r"budget\.cores is 0, but must be a whole number of at least 1"),
         ({"memory": "much"}, r"'much' is no memory size"),
-        (
-            {"memory_scope": "each"},
-            r"budget\.memory_scope is 'each', but must be 'total' .* or 'per_executor'",
-        ),
+        ({"memory_scope": "each"}, r"budget\.memory_scope is 'each', but must be 'total' .* or 'per_executor'"),
     ],
 )
 def test_a_wrong_budget_is_refused(values, message):
@@ -202,19 +184,10 @@ def test_a_wrong_budget_is_refused(values, message):
 @pytest.mark.parametrize(
     ("parallelism", "message"),
     [
-        (
-            None,
-            r"^The parallelism setting in globals\.yml lacks cores_max, executor_cores, executor_memory\.",
-        ),
-        (
-            "exec_2x1",
-            r"'exec_2x1', but must be names and values: cores_max, executor_cores, executor_memory\.",
-        ),
+        (None, r"^The parallelism setting in globals\.yml lacks cores_max, executor_cores, executor_memory\."),
+        ("exec_2x1", r"'exec_2x1', but must be names and values: cores_max, executor_cores, executor_memory\."),
         ({"cores_max": 2}, r"lacks executor_cores, executor_memory\."),
-        (
-            {"cores_max": 2, "executor_cores": None, "executor_memory": "1g"},
-            r"'executor_cores' of .* is None",
-        ),
+        ({"cores_max": 2, "executor_cores": None, "executor_memory": "1g"}, r"'executor_cores' of .* is None"),
         ({"cores_max": 2, "executor_cores": 1, "executor_memory": "1g", "cores": 2}, r"'cores'.*'cores_max'"),
         ({"cores_max": 2, "executor_cores": 1, "executor_memory": "1g", "budget": {}}, r"option 'budget'\."),
     ],

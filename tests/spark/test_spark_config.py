@@ -18,10 +18,7 @@ def test_the_configuration_of_the_project_is_accepted():
     ("block", "message"),
     [
         ({"masters": "embedded"}, r"Unknown option 'masters'\. .*options of conf/base/spark\.yml"),
-        (
-            {"embedded": {"port": 1}},
-            r"Unknown option 'port'\. .*options of the block embedded of conf/base/spark\.yml",
-        ),
+        ({"embedded": {"port": 1}}, r"Unknown option 'port'\. .*options of the block embedded of conf/base/spark\.yml"),
         ({"master": "local[4]"}, r"spark_master is 'local\[4\]', but must be 'embedded' or .*ignores every"),
     ],
 )

@@ -191,11 +191,7 @@ def commit(project):
 
 LOGS_AND_REPORTS = {
     *(f"logs/{RUN}/run.log", f"logs/{RUN}/event_log/app-1", f"{EXECUTOR}/stderr"),
-    *(
-        "reports/comparison/report.md",
-        "reports/comparison/speedup.png",
-        "run_records/exec_2x1/a.json/v/a.json",
-    ),
+    *("reports/comparison/report.md", "reports/comparison/speedup.png", "run_records/exec_2x1/a.json/v/a.json"),
 }
 SUBMITTED = {f"logs/roll/2024-01-02T03.04.04.000Z/{name}" for name in ("submit.log", "submission.json")}
 
@@ -247,12 +243,7 @@ def test_a_name_under_which_nothing_ran_is_refused_with_the_nearest(project):
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        *(
-            ("src/a.py", True),
-            (".gitignore", True),
-            ("docs/images/plot.png", True),
-            ("src/datasets/a.py", True),
-        ),
+        *(("src/a.py", True), (".gitignore", True), ("docs/images/plot.png", True), ("src/datasets/a.py", True)),
         *(("data/01_raw/a.png", False), (".venv310/lib/a.py", False), ("src/x.egg-info/PKG", False)),
         *(("bundle.zip", False), ("weights.pth", False)),
     ],

@@ -30,9 +30,7 @@ def test_files_are_refused_by_name(name):
     assert find_secrets({name: b""}, {}) == [f"{name}: a file of this name holds secrets"]
 
 
-@pytest.mark.parametrize(
-    "name", [".env.example", "monkey.py", "src/keys.py", "id_rsa.md", "my_credentials.py"]
-)
+@pytest.mark.parametrize("name", [".env.example", "monkey.py", "src/keys.py", "id_rsa.md", "my_credentials.py"])
 def test_other_names_are_not(name):
     assert find_secrets({name: b""}, {}) == []
 
@@ -66,17 +64,8 @@ def test_contents_are_refused_by_file_and_line_but_not_quoted(line, what):
     "line",
     [
         *("token: null", f"{WORD}: short", "token: ${oc.env:HISTORY_TOKEN}", f"{WORD}: $PROXY_VALUE"),
-        *(
-            'token = "<your token here>"',
-            f"{WORD}: changeme123",
-            'secret = "xxxxxxxxxxxx"',
-            "max_tokens: 10000000",
-        ),
-        *(
-            '"spark.some.secret": "*********(redacted)"',
-            "tokens = tokenizer.split(sentence)",
-            "TOKEN=%(value)s",
-        ),
+        *('token = "<your token here>"', f"{WORD}: changeme123", 'secret = "xxxxxxxxxxxx"', "max_tokens: 10000000"),
+        *('"spark.some.secret": "*********(redacted)"', "tokens = tokenizer.split(sentence)", "TOKEN=%(value)s"),
         *(f"No {WORD} belongs into a file of this project.", "weights_path: data/01_raw/weights.pth"),
         '"delegation-token-renewer.thread-timeout":"60s000000"',
     ],
@@ -85,9 +74,7 @@ def test_placeholders_references_and_other_words_are_not_secrets(line):
     assert found(line) == []
 
 
-@pytest.mark.parametrize(
-    "line", ["token = create_token()", f"def f({WORD}: SecretText) -> None:", "token=given_token"]
-)
+@pytest.mark.parametrize("line", ["token = create_token()", f"def f({WORD}: SecretText) -> None:", "token=given_token"])
 def test_in_code_a_bare_word_is_a_name(line):
     assert found(line, "src/x.py") == []
     assert found(f'token = "{LITERAL}"', "src/x.py") != []
@@ -97,10 +84,7 @@ values = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), mi
 
 
 @given(
-    values,
-    st.binary(max_size=200),
-    st.binary(max_size=200),
-    st.sampled_from(["A_TOKEN", "secret_x", "DB_PASSWORD"]),
+    values, st.binary(max_size=200), st.binary(max_size=200), st.sampled_from(["A_TOKEN", "secret_x", "DB_PASSWORD"])
 )
 @example("0" * 8, b"\0\n", b"\xff", "A_TOKEN")
 def test_a_value_of_the_environment_is_found_wherever_it_stands(value, before, after, variable):
@@ -112,9 +96,7 @@ def test_a_value_of_the_environment_is_found_wherever_it_stands(value, before, a
 
 @given(st.text(max_size=7), st.binary(max_size=100))
 def test_short_values_and_other_variables_are_not_looked_for(value, content):
-    looked_for = find_secrets(
-        {"log": content + value.encode()}, {"A_TOKEN": value, "HOME": "/a/longer/value"}
-    )
+    looked_for = find_secrets({"log": content + value.encode()}, {"A_TOKEN": value, "HOME": "/a/longer/value"})
     assert not [finding for finding in looked_for if "environment variable" in finding]
 
 

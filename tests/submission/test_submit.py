@@ -78,9 +78,7 @@ def test_legal_names(name):
     check_run_name(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["", "-a", "a.b", "a/b", "ä", "a" * 65, "a\n", "017", "1e5", "null", "true", "1_000"]
-)
+@pytest.mark.parametrize("name", ["", "-a", "a.b", "a/b", "ä", "a" * 65, "a\n", "017", "1e5", "null", "true", "1_000"])
 def test_illegal_names_and_those_that_are_read_as_something_else(name):
     with pytest.raises(UserError, match="run name"):
         check_run_name(name)
@@ -107,9 +105,7 @@ def pretend(monkeypatch, code):
 
 
 @pytest.mark.parametrize(("status", "word"), [(0, "done"), (3, "failed")])
-def test_output_is_shown_and_kept_and_the_status_passed_on(
-    small_project, monkeypatch, submission, status, word
-):
+def test_output_is_shown_and_kept_and_the_status_passed_on(small_project, monkeypatch, submission, status, word):
     name = "roll_4711-2024-01-02T03.04.05.678Z-exec_2x1"
     code = f"print('application \\x1b[1mapp-20240102030405-0007\\x1b[0m, logs in logs/{name}.')\nraise SystemExit({status})"
     pretend(monkeypatch, code)
@@ -120,9 +116,7 @@ def test_output_is_shown_and_kept_and_the_status_passed_on(
     assert record.application_ids == ["app-20240102030405-0007"]
     assert record.spark_logs == [f"logs/{name}"]
     log = (small_project / record.log).read_bytes()
-    assert b"".join(shown) == log and log.startswith(
-        b"$ kedro run --pipelines ingestion,features --env exec_2x1"
-    )
+    assert b"".join(shown) == log and log.startswith(b"$ kedro run --pipelines ingestion,features --env exec_2x1")
     assert require_submissions(small_project, "roll_4711") == [record]
     assert record.log == f"logs/roll_4711/{record.time}/submit.log"
 
@@ -240,9 +234,7 @@ def imports_of(project, tmp_path):
         package.write(MARK.format(file=str(file)))
 
     def imports(worker):
-        lines = [
-            line.split() for line in file.read_text().splitlines() if line.startswith(str(worker.folder))
-        ]
+        lines = [line.split() for line in file.read_text().splitlines() if line.startswith(str(worker.folder))]
         return [imported for _, imported in lines]
 
     return imports

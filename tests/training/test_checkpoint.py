@@ -89,9 +89,7 @@ def test_a_new_attempt_forgets_what_the_last_one_said_of_itself(checkpoint):
     checkpoint.report(0, {"rank": 0})
     checkpoint.fail("The loss is nan.")
     assert checkpoint.failure() == "The loss is nan."
-    assert (
-        checkpoint.first_start("0-1") and not checkpoint.first_start("0-1") and checkpoint.first_start("1-1")
-    )
+    assert checkpoint.first_start("0-1") and not checkpoint.first_start("0-1") and checkpoint.first_start("1-1")
     checkpoint.begin(CONFIGURATION)
     assert checkpoint.failure() is None and checkpoint.reports() == [] and checkpoint.first_start("0-1")
     assert checkpoint.load()[1] == checkpoint.history() == HISTORY
@@ -161,10 +159,7 @@ def test_a_training_that_never_ended_an_epoch_is_cleared_away(leave, tmp_path):
 def test_a_training_that_fails_leaves_its_checkpoint_to_be_gone_on_with(unfinished, leave, tmp_path):
     if unfinished:
         leave(OLD)
-    with (
-        pytest.raises(ZeroDivisionError),
-        claimed(tmp_path, NEW, CONFIGURATION, resume=True) as checkpoint,
-    ):
+    with pytest.raises(ZeroDivisionError), claimed(tmp_path, NEW, CONFIGURATION, resume=True) as checkpoint:
         checkpoint.save(state(2.0, epoch=2), HISTORY * 2)
         raise ZeroDivisionError
     with claimed(tmp_path, NOW, CONFIGURATION, resume=True) as again:

@@ -39,9 +39,7 @@ def test_a_value_that_breaks_its_rule_is_refused(key, value, rule):
 
 @pytest.mark.parametrize(("key", "value", "kind"), OF_THE_WRONG_TYPE)
 def test_a_value_of_the_wrong_type_is_refused(key, value, kind):
-    with pytest.raises(
-        UserError, match=rf"'{key}' of the recipe is .*, which is not of the type {kind}\. Give"
-    ):
+    with pytest.raises(UserError, match=rf"'{key}' of the recipe is .*, which is not of the type {kind}\. Give"):
         make_recipe(**{key: value})
 
 
@@ -118,9 +116,7 @@ def test_a_network_without_biases_has_one_group():
 
 
 def test_the_learning_rate_is_set_relative_to_the_peak_of_each_group():
-    optimizer = create_optimizer(
-        nn.Linear(3, 2), make_recipe(learning_rate=0.5, bias_learning_rate_factor=4.0)
-    )
+    optimizer = create_optimizer(nn.Linear(3, 2), make_recipe(learning_rate=0.5, bias_learning_rate_factor=4.0))
     set_learning_rate(optimizer, 0.1)
     assert set_learning_rate(optimizer, 0.5) == 0.25
     assert [group["lr"] for group in optimizer.param_groups] == [0.25, 1.0]

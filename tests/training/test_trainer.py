@@ -34,9 +34,7 @@ def make_trainer(network, precision="fp32", **changes):
     recipe = make_recipe(**{"epochs": 4, "batch_size": 10, **changes})
     shard = dark_and_bright()
     steps = len(shard.images) // recipe.batch_size
-    return Trainer(
-        network, create_optimizer(network, recipe), recipe, shard, steps, recipe.batch_size, precision
-    )
+    return Trainer(network, create_optimizer(network, recipe), recipe, shard, steps, recipe.batch_size, precision)
 
 
 def train(trainer, epochs):
@@ -84,8 +82,7 @@ def test_sums_are_those_of_the_batches():
     assert sums["loss"] == pytest.approx(10 * sum(losses)) and sums["images"] == 40
     shard = trainer.shard
     assert (
-        sums["correct"]
-        == evaluate(trainer.network, trainer.weights(), shard.images, shard.labels, "fp32")["correct"]
+        sums["correct"] == evaluate(trainer.network, trainer.weights(), shard.images, shard.labels, "fp32")["correct"]
     )
 
 
@@ -119,21 +116,13 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step(poison):
     trainer.backward(trainer.forward(*next(batches)))
     with torch.no_grad():
         trainer.network[2].bias[0] = poison
-    with pytest.raises(
-        NotFiniteError, match=r"loss is (nan|inf) in epoch 2, step 2\. Lower .*learning_rate \(0\.1\)"
-    ):
+    with pytest.raises(NotFiniteError, match=r"loss is (nan|inf) in epoch 2, step 2\. Lower .*learning_rate \(0\.1\)"):
         trainer.forward(*next(batches))
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_training_goes_on_from_a_state_as_if_it_had_not_stopped(averaging):
-    changes = {
-        "averaging": averaging,
-        "flip": True,
-        "crop_padding": 1,
-        "cutout": 2,
-        "bias_learning_rate_factor": 8.0,
-    }
+    changes = {"averaging": averaging, "flip": True, "crop_padding": 1, "cutout": 2, "bias_learning_rate_factor": 8.0}
     whole = make_trainer(airbench(), **changes)
     whole.initialise()
     train(whole, 4)
@@ -149,9 +138,7 @@ def test_training_goes_on_from_a_state_as_if_it_had_not_stopped(averaging):
     assert equal(second.weights(), whole.weights())
     assert equal(second.network.state_dict(), whole.network.state_dict())
     assert second.learning_rate == whole.learning_rate
-    momenta = [
-        [s["momentum_buffer"] for s in t.optimizer.state_dict()["state"].values()] for t in (whole, second)
-    ]
+    momenta = [[s["momentum_buffer"] for s in t.optimizer.state_dict()["state"].values()] for t in (whole, second)]
     assert all(torch.equal(*pair) for pair in zip(*momenta, strict=True))
 
 

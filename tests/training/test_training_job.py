@@ -73,9 +73,7 @@ def test_a_worker_without_validation_images_gets_an_empty_share(files):
 
 
 def test_images_come_with_their_labels_in_the_order_of_rank(files):
-    images, labels = make_job(files, IMAGES, shape=NetworkShape(2, 60), validation_images=9).read_validation(
-        0, 1
-    )
+    images, labels = make_job(files, IMAGES, shape=NetworkShape(2, 60), validation_images=9).read_validation(0, 1)
     assert labels.tolist() == list(range(9))
     expected = np.stack([make_pixels("test", rank, rank, 2) for rank in range(9)])
     np.testing.assert_array_equal(images.permute(0, 2, 3, 1).numpy(), expected)

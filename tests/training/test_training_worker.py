@@ -5,26 +5,12 @@ import os
 import pytest
 import torch
 import torch.distributed as dist
-from tests.factories.training import (
-    begin_worker,
-    make_job,
-    run_epoch,
-    train_in_process,
-    train_to_the_end,
-    write_images,
-)
+from tests.factories.training import begin_worker, make_job, run_epoch, train_in_process, train_to_the_end, write_images
 
 from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.trainer import NotFiniteError, evaluate
 
-RECIPE = {
-    "epochs": 4,
-    "batch_size": 5,
-    "flip": True,
-    "crop_padding": 1,
-    "averaging": 0.5,
-    "learning_rate": 0.02,
-}
+RECIPE = {"epochs": 4, "batch_size": 5, "flip": True, "crop_padding": 1, "averaging": 0.5, "learning_rate": 0.02}
 ROW = {
     "epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate", "seconds",
     "validation_seconds", "images_per_s",
@@ -143,21 +129,12 @@ def test_a_loss_that_is_not_finite_ends_the_training_for_good(alone, make):
 @pytest.mark.timeout(150)
 def test_two_workers_train_the_network_that_one_would(alone, make, tmp_path):
     # One step takes all images, so that both see the same ones; three images are shares of two and one.
-    same = {
-        "batch_size": 3,
-        "epochs": 6,
-        "learning_rate": 0.1,
-        "flip": False,
-        "crop_padding": 0,
-        "averaging": 0.0,
-    }
+    same = {"batch_size": 3, "epochs": 6, "learning_rate": 0.1, "flip": False, "crop_padding": 0, "averaging": 0.0}
     few = {"files": write_images(tmp_path / "few", 3, 1, size=16), "images": 3, "validation_images": 1}
     # Batch normalisation sees a worker's images only: those weights are equal among workers, not to one worker's.
     jobs = [make("plain", same, **few), airbench(make, name="normalised")]
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=train_in_process, args=(rank, 2, tmp_path, jobs)) for rank in range(2)
-    ]
+    processes = [context.Process(target=train_in_process, args=(rank, 2, tmp_path, jobs)) for rank in range(2)]
     try:
         for process in processes:
             process.start()
@@ -181,8 +158,6 @@ def test_two_workers_train_the_network_that_one_would(alone, make, tmp_path):
     for name, value in one.trainer.network.named_parameters():
         torch.testing.assert_close(plain["parameters"][name], value.detach(), atol=1e-4, rtol=1e-3)
     for key in ("loss", "accuracy", "validation_loss", "learning_rate"):
-        assert [row[key] for row in plain["history"]] == pytest.approx(
-            [row[key] for row in one.history], rel=1e-3
-        )
+        assert [row[key] for row in plain["history"]] == pytest.approx([row[key] for row in one.history], rel=1e-3)
     reports = Checkpoint(jobs[0].checkpoint).reports()
     assert [(report["batch_size"], report["images"]) for report in reports] == [(2, 2), (1, 1)]

@@ -18,8 +18,6 @@ def gradient_boosted_trees(
         max_bins: Thresholds that are tried per feature, less one.
         step_size: Shrinkage of each tree.
     """
-    boosted = GBTClassifier(
-        maxIter=rounds, maxDepth=max_depth, maxBins=max_bins, stepSize=step_size, seed=task.seed
-    )
+    boosted = GBTClassifier(maxIter=rounds, maxDepth=max_depth, maxBins=max_bins, stepSize=step_size, seed=task.seed)
     # PARALLEL(driver threads): as many classes train at once as there are cores, each as jobs of its own.
     return OneVsRest(classifier=boosted, parallelism=task.cores)

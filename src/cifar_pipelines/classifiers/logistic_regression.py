@@ -18,6 +18,4 @@ def logistic_regression(
         elastic_net: 0 for an L2 penalty, 1 for L1.
     """
     # PARALLEL(executors): every task adds up loss and gradient of its partition; a tree of sums meets on the driver.
-    return LogisticRegression(
-        family="multinomial", maxIter=max_iter, regParam=reg_param, elasticNetParam=elastic_net
-    )
+    return LogisticRegression(family="multinomial", maxIter=max_iter, regParam=reg_param, elasticNetParam=elastic_net)

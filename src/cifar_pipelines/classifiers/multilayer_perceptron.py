@@ -8,9 +8,7 @@ from cifar_pipelines.classifiers import Task, register
 
 
 @register
-def multilayer_perceptron(
-    task: Task, *, hidden: int = 128, max_iter: int = 60, block_size: int = 128
-) -> Pipeline:
+def multilayer_perceptron(task: Task, *, hidden: int = 128, max_iter: int = 60, block_size: int = 128) -> Pipeline:
     """One hidden layer of sigmoids and a softmax, trained by L-BFGS on standardised features.
 
     Args:

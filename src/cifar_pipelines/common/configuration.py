@@ -47,9 +47,7 @@ def load_configuration(env: str | None = None, runtime_params: dict[str, Any] | 
     """
     from kedro.config import OmegaConfigLoader
 
-    return OmegaConfigLoader(
-        str(PROJECT_PATH / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS
-    )
+    return OmegaConfigLoader(str(PROJECT_PATH / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
 
 
 def selected_names(key: str, value: object, example: str) -> list[str]:

@@ -57,9 +57,7 @@ class FileRegistry(Generic[T]):
         self.require_known(name)
         importlib.import_module(f"{self.package}.{name}")
         if name not in self._things:
-            raise UserError(
-                f"{self._folder}/{name}.py must define its {self.kind} with the decorator @register."
-            )
+            raise UserError(f"{self._folder}/{name}.py must define its {self.kind} with the decorator @register.")
         return self._things[name]
 
     @property

@@ -15,11 +15,7 @@ LARGE_REMAINDER = 0.1
 
 
 def application_record(
-    log_file: Path,
-    run_id: str,
-    setting: str,
-    measured: Mapping[str, Measured],
-    notes: Iterable[str] = (),
+    log_file: Path, run_id: str, setting: str, measured: Mapping[str, Measured], notes: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Reads an event log and says where the time went.
 

@@ -23,9 +23,7 @@ class Component:
 COMPONENTS = {
     "start_up": Component("start-up", "#6B6B6B", "more models in one run, which pays it once"),
     "driver": Component(
-        "driver (no task runs)",
-        "#333333",
-        "fewer Spark jobs with more work each, because all cores wait meanwhile",
+        "driver (no task runs)", "#333333", "fewer Spark jobs with more work each, because all cores wait meanwhile"
     ),
     "scheduler_delay": Component("scheduler delay", "#CC79A7", "larger tasks or fewer jobs"),
     "deserialise": Component(
@@ -50,13 +48,9 @@ COMPONENTS = {
     "worker_stop": Component(
         "CNN: end of workers", "#AA4499", "fewer, longer trainings, which end their workers less often"
     ),
-    "jvm_compute": Component(
-        "JVM compute", "#0072B2", "more cores that are not shared, or fewer passes over the data"
-    ),
+    "jvm_compute": Component("JVM compute", "#0072B2", "more cores that are not shared, or fewer passes over the data"),
     "jvm_wait": Component(
-        "JVM waiting",
-        "#CC6677",
-        "cores that nothing else uses, because tasks waited for a core or for a disk",
+        "JVM waiting", "#CC6677", "cores that nothing else uses, because tasks waited for a core or for a disk"
     ),
     "gc": Component("garbage collection", "#000000", "more executor memory"),
     "shuffle_read": Component(
@@ -66,14 +60,8 @@ COMPONENTS = {
         "shuffle: writing", "#117733", "fewer partitions before a shuffle, or faster local disks"
     ),
     "result": Component("results", "#DDCC77", "smaller results, added up on the executors"),
-    "idle_few_tasks": Component(
-        "idle: fewer tasks than cores", "#D4D4D4", "as many partitions as there are cores"
-    ),
-    "idle_skew": Component(
-        "idle: longest task", "#A8A8A8", "more partitions, so that the longest task is shorter"
-    ),
+    "idle_few_tasks": Component("idle: fewer tasks than cores", "#D4D4D4", "as many partitions as there are cores"),
+    "idle_skew": Component("idle: longest task", "#A8A8A8", "more partitions, so that the longest task is shorter"),
     "failed": Component("failed tasks", "#AA0000", "the executors' logs, which say why tasks failed"),
-    "remainder": Component(
-        "remainder", "#FFFFFF", "a look at the timeline: neither Spark nor the workers counted it"
-    ),
+    "remainder": Component("remainder", "#FFFFFF", "a look at the timeline: neither Spark nor the workers counted it"),
 }

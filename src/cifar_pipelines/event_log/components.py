@@ -176,9 +176,7 @@ def _split(
             parts[name] += seconds * (counted.threads if counted else 1)
     weights = {task_id: counted.threads for task_id, counted in workers.items()}
     ends = {stage: job.ended or log.ended for job in jobs for stage in job.stages}
-    for name, seconds in free_core_time(
-        tasks, log.stage_tasks, ends, weights, cores, (start, started, end)
-    ).items():
+    for name, seconds in free_core_time(tasks, log.stage_tasks, ends, weights, cores, (start, started, end)).items():
         parts[name] += seconds
     parts[REMAINDER] = wall * cores - sum(parts.values())
     return Components(
@@ -223,10 +221,6 @@ def _memory(log: Application, stages: set[int]) -> list[dict[str, Any]]:
             before = peaks.get(executor, (0, 0))
             peaks[executor] = max(before[0], jvm), max(before[1], python)
     return [
-        {
-            "executor": executor,
-            "jvm_mb": round(jvm / 2**20, 1) or None,
-            "python_mb": round(python / 2**20, 1) or None,
-        }
+        {"executor": executor, "jvm_mb": round(jvm / 2**20, 1) or None, "python_mb": round(python / 2**20, 1) or None}
         for executor, (jvm, python) in sorted(peaks.items())
     ]

@@ -49,9 +49,7 @@ def free_core_time(
     return free
 
 
-def _events(
-    tasks: list[Task], stage_ends: Mapping[int, float], started: float
-) -> list[tuple[float, int, Any]]:
+def _events(tasks: list[Task], stage_ends: Mapping[int, float], started: float) -> list[tuple[float, int, Any]]:
     events: list[tuple[float, int, Any]] = [(started, _MOMENT, None)]
     for task in tasks:
         events.append((task.launch, _LAUNCH, task))

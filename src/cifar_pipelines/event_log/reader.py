@@ -206,9 +206,7 @@ class _Reader:
         if not log.finished:
             log.notes.append("The log holds no end of the application: it runs still, or was killed.")
         if not log.executors:
-            log.notes.append(
-                "The log names no executor (SparkListenerExecutorAdded), so its cores are unknown."
-            )
+            log.notes.append("The log names no executor (SparkListenerExecutorAdded), so its cores are unknown.")
         if log.bad_lines:
             log.notes.append(f"Lines that were cut, and were skipped: {log.bad_lines}.")
         if self._lacking:

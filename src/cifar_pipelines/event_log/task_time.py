@@ -57,9 +57,7 @@ def split_task(task: Task, python_stages: Iterable[int], workers: Workers | None
         return {}
     if not task.succeeded:
         return {"failed": held}
-    outer, delay = _fill(
-        held, {"deserialise": task.deserialise_s, "result": task.serialise_s, "run": task.run_s}
-    )
+    outer, delay = _fill(held, {"deserialise": task.deserialise_s, "result": task.serialise_s, "run": task.run_s})
     run = outer.pop("run")
     outer["scheduler_delay"] = delay
     if workers:

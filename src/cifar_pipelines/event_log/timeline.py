@@ -10,9 +10,7 @@ RESOLUTION = 500  # gaps below this fraction of the wall time are not kept
 _UNGROUPED = "loading, checking, saving"
 
 
-def timeline_of(
-    log: Application, owner: Mapping[int, str | None], threads: Mapping[int, int]
-) -> dict[str, Any]:
+def timeline_of(log: Application, owner: Mapping[int, str | None], threads: Mapping[int, int]) -> dict[str, Any]:
     """Lays tasks out on the cores of their executors.
 
     Spark does not say which core of an executor ran a task, so each takes the first that is free. Tasks of the same
@@ -28,9 +26,7 @@ def timeline_of(
         last second, place in `labels`], in seconds since the application started.
     """
     gap = max(log.ended - log.started, 0.0) / RESOLUTION
-    lanes: list[list[Any]] = [
-        [executor.id, core] for executor in log.executors for core in range(executor.cores)
-    ]
+    lanes: list[list[Any]] = [[executor.id, core] for executor in log.executors for core in range(executor.cores)]
     free_at = [0.0] * len(lanes)
     last: dict[int, list[float]] = {}
     labels: list[str] = []

@@ -109,8 +109,7 @@ class Experiment:
         parameters, master = loader["parameters"], loader["spark"]["master"]
         return {
             family.name: {
-                model: study_digest(parameters, family.name, model, master)
-                for model in family.models(parameters)
+                model: study_digest(parameters, family.name, model, master) for model in family.models(parameters)
             }
             for family in self.families
         }

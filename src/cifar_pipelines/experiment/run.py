@@ -15,14 +15,7 @@ from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.families import INGESTION, Family
 from cifar_pipelines.records.choice import Choice, best_setting
 from cifar_pipelines.records.shelf import RecordShelf
-from cifar_pipelines.scaling.forecast import (
-    Forecast,
-    Target,
-    comparable_records,
-    compared,
-    forecast,
-    store,
-)
+from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast, store
 
 
 def run_experiment(
@@ -132,8 +125,7 @@ def _predict(experiment: Experiment, target: Target, console: Console, shelf: Re
     what = f"fit time of {target.model} under {target.setting} on {target.train_size:,} images"
     if prediction is None:
         console.print(
-            f"No prediction of the {what}: no complete record of fewer or more images is there.",
-            soft_wrap=True,
+            f"No prediction of the {what}: no complete record of fewer or more images is there.", soft_wrap=True
         )
         return None
     store(prediction, target, PROJECT_PATH / place("fit_predictions"))
@@ -141,9 +133,7 @@ def _predict(experiment: Experiment, target: Target, console: Console, shelf: Re
     return prediction
 
 
-def _counts(
-    shelf: RecordShelf, expected: dict[str, dict[str, str]], settings: tuple[str, ...]
-) -> dict[str, int]:
+def _counts(shelf: RecordShelf, expected: dict[str, dict[str, str]], settings: tuple[str, ...]) -> dict[str, int]:
     """The most records that any model has already under each setting."""
     return {
         setting: max(

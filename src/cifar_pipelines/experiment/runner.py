@@ -84,9 +84,7 @@ class StepRunner:
             status = process.wait()
         seconds = time.monotonic() - started
         text = log.read_text(errors="replace")
-        outcome = Outcome(
-            step, "failed" if status else "done", seconds, log, _last_words(text) if status else ""
-        )
+        outcome = Outcome(step, "failed" if status else "done", seconds, log, _last_words(text) if status else "")
         self.outcomes.append(outcome)
         if show_output and not status:
             self.console.print(Text(text), soft_wrap=True)
@@ -95,9 +93,7 @@ class StepRunner:
         return outcome
 
     def _say(self, step: Step, words: str) -> None:
-        self.console.print(
-            f"{self._place(len(self.outcomes))} {_name(step)}: {words}", soft_wrap=True, markup=False
-        )
+        self.console.print(f"{self._place(len(self.outcomes))} {_name(step)}: {words}", soft_wrap=True, markup=False)
 
     def _place(self, number: int) -> str:
         return f"[{number}/{max(self.total, number)}]"
@@ -114,9 +110,7 @@ class StepRunner:
             text = f"{self._place(len(self.outcomes) + 1)} {_name(step)}, {now - started:.0f} s"
             if left := self._seconds_left(now - started):
                 text += f", about {left / 60:.0f} min left in all"
-            return Text(
-                f"{text}: {_last_words(log.read_text(errors='replace'))}", overflow="ellipsis", no_wrap=True
-            )
+            return Text(f"{text}: {_last_words(log.read_text(errors='replace'))}", overflow="ellipsis", no_wrap=True)
 
         with Live(get_renderable=line, console=self.console, refresh_per_second=2, transient=True):
             yield

@@ -75,10 +75,7 @@ register, names = _registry.register, _registry.names
 
 
 def create_extractor(
-    name: str,
-    weights_path: str | None = None,
-    input_size: int | None = None,
-    options: dict[str, Any] | None = None,
+    name: str, weights_path: str | None = None, input_size: int | None = None, options: dict[str, Any] | None = None
 ) -> Extractor:
     """Creates an extractor by name.
 

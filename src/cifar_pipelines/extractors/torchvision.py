@@ -28,17 +28,10 @@ class TorchvisionBackbone(Extractor):
     """
 
     def __init__(
-        self,
-        backbone: str,
-        weights_path: str | None = None,
-        input_size: int | None = None,
-        *,
-        mirror: bool = False,
+        self, backbone: str, weights_path: str | None = None, input_size: int | None = None, *, mirror: bool = False
     ) -> None:
         if not backbone:
-            raise UserError(
-                "The extractor torchvision needs a backbone. Write torchvision:mobilenet_v2, for example."
-            )
+            raise UserError("The extractor torchvision needs a backbone. Write torchvision:mobilenet_v2, for example.")
         self.backbone = backbone
         self.name = f"torchvision:{backbone}"
         self.weights_path = weights_path
@@ -93,9 +86,7 @@ class TorchvisionBackbone(Extractor):
 
         @torch.inference_mode()
         def features(images: torch.Tensor) -> np.ndarray:
-            batch = (
-                torch.addcmul(shift, images, scale).to(dtype).contiguous(memory_format=torch.channels_last)
-            )
+            batch = torch.addcmul(shift, images, scale).to(dtype).contiguous(memory_format=torch.channels_last)
             vectors = model(batch).flatten(1).float()
             if self.mirror:
                 vectors = (vectors + model(batch.flip(3)).flatten(1).float()) / 2

@@ -4,12 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import (
-    confusion_matrix,
-    log_loss,
-    precision_recall_fscore_support,
-    roc_auc_score,
-)
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, roc_auc_score
 
 from cifar_pipelines.judging.outcomes import pack_outcomes
 from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
@@ -54,9 +49,7 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
         },
     }
     for average in ("macro", "weighted"):
-        scores = precision_recall_fscore_support(
-            truth, predicted, labels=classes, average=average, zero_division=0
-        )
+        scores = precision_recall_fscore_support(truth, predicted, labels=classes, average=average, zero_division=0)
         for name, score in zip(("precision", "recall", "f1"), scores, strict=False):
             result[f"{name}_{average}"] = float(score)
     result["log_loss"] = float(log_loss(truth, probability, labels=classes))
@@ -75,9 +68,7 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
     return result
 
 
-def _per_class(
-    checked: CheckedPredictions, class_names: Sequence[str], areas: Sequence[float | None]
-) -> list[dict]:
+def _per_class(checked: CheckedPredictions, class_names: Sequence[str], areas: Sequence[float | None]) -> list[dict]:
     """Returns the scores of each class."""
     each = precision_recall_fscore_support(
         checked.label, checked.prediction, labels=np.arange(len(class_names)), average=None, zero_division=0

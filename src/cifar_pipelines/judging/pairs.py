@@ -86,8 +86,7 @@ def compare_pairs(ranking: pd.DataFrame) -> tuple[list[Pair], list[UntestedPair]
             counted.append((first, second, count_pairs(outcomes[first].right, outcomes[second].right)))
     p = [mcnemar_p(counts) for *_, counts in counted]
     tested = [
-        Pair(*pair, p=raw, p_holm=float(adjusted))
-        for pair, raw, adjusted in zip(counted, p, holm(p), strict=True)
+        Pair(*pair, p=raw, p_holm=float(adjusted)) for pair, raw, adjusted in zip(counted, p, holm(p), strict=True)
     ]
     return tested, untested
 
@@ -104,9 +103,7 @@ class _Outcomes:
 def _outcomes(row: pd.Series) -> _Outcomes:
     """Reads the outcomes of one model."""
     nothing, who = np.empty(0, dtype=bool), f"the run record of {row['label']}"
-    if not all(
-        isinstance(row[name], str) for name in ("outcomes", "outcome_images")
-    ):  # None, or NaN from CSV
+    if not all(isinstance(row[name], str) for name in ("outcomes", "outcome_images")):  # None, or NaN from CSV
         return _Outcomes("", nothing, f"{who} holds no outcomes by image, as older ones do; train it again")
     try:
         right = unpack_outcomes(row["outcomes"], int(row["test_images"]))

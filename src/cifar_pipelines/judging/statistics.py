@@ -246,14 +246,10 @@ def repeats(values: Sequence[float]) -> Repeats:
         wrong = measured[~np.isfinite(measured)][0]
         raise UserError(f"The measurement {wrong} is not a finite number. Measure again.")
     deviation = float(median_abs_deviation(measured)) if measured.size > 1 else math.nan
-    return Repeats(
-        measured.size, float(np.median(measured)), float(measured.min()), float(measured.max()), deviation
-    )
+    return Repeats(measured.size, float(np.median(measured)), float(measured.min()), float(measured.max()), deviation)
 
 
-def expected_calibration_error(
-    confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS
-) -> float:
+def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
     """Says how far the probability of the predicted class is from the share of right predictions.
 
     Top-label, equal-width bins, each with its upper edge: the mean over images of |accuracy - mean
@@ -281,9 +277,7 @@ def expected_calibration_error(
         raise UserError(f"The number of bins 0 must be at least 1. Give {CALIBRATION_BINS}.")
     wrong = ~((sure >= 0) & (sure <= 1 + 1e-9))
     if wrong.any():
-        raise UserError(
-            f"The confidence {sure[wrong][0]} must lie between 0 and 1. Turn scores into probabilities."
-        )
+        raise UserError(f"The confidence {sure[wrong][0]} must lie between 0 and 1. Turn scores into probabilities.")
     place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], sure)
     return float(np.abs(np.bincount(place, weights=right - sure)).sum() / len(sure))
 

@@ -41,9 +41,7 @@ class Airbench(nn.Module):
         self.whiten.weight.requires_grad = False
         nn.init.zeros_(self.whiten.bias)
         self.activation = nn.GELU()
-        self.groups = nn.Sequential(
-            *(ConvGroup(a, b) for a, b in zip((whitened, *widths), widths, strict=False))
-        )
+        self.groups = nn.Sequential(*(ConvGroup(a, b) for a, b in zip((whitened, *widths), widths, strict=False)))
         self.pool = nn.AdaptiveMaxPool2d(1)
         self.head = nn.Linear(widths[-1], classes, bias=False)
 

@@ -28,18 +28,13 @@ def list_predictions(predictions: pd.DataFrame, images_info: dict[str, Any]) -> 
 
 
 def draw_scores(
-    predictions: pd.DataFrame,
-    scores: dict[str, Any],
-    images_info: dict[str, Any],
-    model_report: ModelReport,
+    predictions: pd.DataFrame, scores: dict[str, Any], images_info: dict[str, Any], model_report: ModelReport
 ) -> tuple[Figure, Figure]:
     """Draws the confusion matrix and the ROC curves."""
     names = images_info["class_names"]
     return (
         of_model.plot_confusion_matrix(scores, names, f"{model_report.model}: confusion matrix"),
-        of_model.plot_roc_curves(
-            predictions, names, f"{model_report.model}: ROC curves, one class against the rest"
-        ),
+        of_model.plot_roc_curves(predictions, names, f"{model_report.model}: ROC curves, one class against the rest"),
     )
 
 
@@ -50,11 +45,7 @@ def draw_galleries(
     from pyspark.sql import functions as F  # noqa: N812
 
     chosen = {right: of_model.choose_gallery_ids(predictions, right, GALLERY_SIZE) for right in (True, False)}
-    rows = (
-        images.where(F.col("image_id").isin(chosen[True] + chosen[False]))
-        .select("image_id", "image")
-        .collect()
-    )
+    rows = images.where(F.col("image_id").isin(chosen[True] + chosen[False])).select("image_id", "image").collect()
     files = {row["image_id"]: bytes(row["image"]) for row in rows}
     right, wrong = (
         of_model.plot_gallery(
@@ -157,11 +148,7 @@ def family_pipeline(family: str, models: Sequence[Pipeline], shared: Sequence[No
     """
     everything = pipeline([*models, pipeline(shared, namespace=family, prefix_datasets_with_namespace=False)])
     last = node(
-        announce,
-        sorted(everything.outputs()),
-        f"{family}_run_records",
-        name="announce_run_records",
-        namespace=family,
+        announce, sorted(everything.outputs()), f"{family}_run_records", name="announce_run_records", namespace=family
     )
     return pipeline([everything, last], tags=family)
 

@@ -165,9 +165,7 @@ def plot_resources(summary: pd.DataFrame) -> Figure:
             ends = np.array([points["core_seconds"].min() / 1.5, points["core_seconds"].max() * 1.5])
             for share, style in ((1.0, "-"), (0.5, "--"), (0.25, ":")):
                 used.plot(ends, share * ends, style, color=GREY, linewidth=1, zorder=1)
-                used.annotate(
-                    f" {share:.0%}", (ends[1], share * ends[1]), fontsize=8, color=GREY, va="center"
-                )
+                used.annotate(f" {share:.0%}", (ends[1], share * ends[1]), fontsize=8, color=GREY, va="center")
             used.set_xscale("log")
             used.set_yscale("log")
             _plain_ticks(used, "both")
@@ -236,9 +234,7 @@ def _by_section(
     return figure
 
 
-def _point(
-    ax: Axes, x: float, y: float, row: pd.Series, colour: dict[str, str], shape: dict[str, str]
-) -> None:
+def _point(ax: Axes, x: float, y: float, row: pd.Series, colour: dict[str, str], shape: dict[str, str]) -> None:
     """Draws one model under one setting; an oversubscribed one is hollow, one put together has a star."""
     hue = colour[row["label"]]
     face = "none" if row["oversubscribed"] else hue
@@ -250,9 +246,7 @@ def _point(
         star(ax, x, y, edge)
 
 
-def _grouped_bars(
-    ax: Axes, rows: pd.DataFrame, heights: pd.Series, colour: dict[str, str], **style: Any
-) -> np.ndarray:
+def _grouped_bars(ax: Axes, rows: pd.DataFrame, heights: pd.Series, colour: dict[str, str], **style: Any) -> np.ndarray:
     """Draws one bar per row, grouped by model; returns the position of each bar, (n,) float."""
     rows = rows.reset_index(drop=True)
     positions = np.arange(len(rows)) + 0.8 * rows["label"].ne(rows["label"].shift()).cumsum()

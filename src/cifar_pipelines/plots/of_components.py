@@ -36,11 +36,7 @@ def plot_components(components: pd.DataFrame) -> Figure:
     if components.empty:
         return _message(title)
     parts = list(sections(components))
-    panels = [
-        (place, label, rows)
-        for place, part in enumerate(parts, 1)
-        for label, rows in part[1].groupby("label")
-    ]
+    panels = [(place, label, rows) for place, part in enumerate(parts, 1) for label, rows in part[1].groupby("label")]
     columns = min(COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
     figure, axes = new_figure(lines, columns, size=(3.4 * columns + 3.2, 3.2 * lines + 0.7), title=title)
@@ -59,10 +55,7 @@ def plot_components(components: pd.DataFrame) -> Figure:
 
 
 @comparison_plot(
-    "timeline",
-    "Cores over time, in the latest application",
-    section="components",
-    inputs=["comparison_timeline"],
+    "timeline", "Cores over time, in the latest application", section="components", inputs=["comparison_timeline"]
 )
 def plot_timeline(timeline: Mapping[str, Any]) -> Figure:
     """Draws which core ran what, and when.

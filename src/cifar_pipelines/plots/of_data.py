@@ -104,16 +104,10 @@ def plot_sample_sheet(samples: dict[str, list[bytes]], title: str) -> "Figure":
         for axes, encoded in zip(row, images, strict=False):
             image = Image.fromarray(decode(encoded))
             image.thumbnail((256, 256))  # a large photograph would only make the file large
-            axes.imshow(
-                np.asarray(image), interpolation="nearest" if max(image.size) <= 64 else "antialiased"
-            )
+            axes.imshow(np.asarray(image), interpolation="nearest" if max(image.size) <= 64 else "antialiased")
     left_out = len(samples) - len(shown)
     note = f" The first {MAX_ROWS} classes; {left_out} more were left out." if left_out > 0 else ""
     figure.text(
-        0.1 / width,
-        0.12 / height,
-        f"Source: images as stored, in their proportions.{note}",
-        fontsize=8,
-        color=MUTED,
+        0.1 / width, 0.12 / height, f"Source: images as stored, in their proportions.{note}", fontsize=8, color=MUTED
     )
     return figure

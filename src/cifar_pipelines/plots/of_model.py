@@ -62,9 +62,7 @@ def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: s
         for row, column in np.ndindex(counts.shape):
             if counts[row, column]:
                 colour = "white" if share[row, column] > 0.55 else "#222222"
-                ax.text(
-                    column, row, str(counts[row, column]), ha="center", va="center", fontsize=9, color=colour
-                )
+                ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=9, color=colour)
     label_axes(ax, x="predicted class", y="true class")
     bar = figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class")
     bar.outline.set_visible(False)
@@ -101,12 +99,7 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
     for rank, (area, name, false_rate, true_rate) in enumerate(named):
         style = LINE_STYLES[rank // len(PALETTE) % len(LINE_STYLES)]
         ax.plot(
-            false_rate,
-            true_rate,
-            style,
-            color=PALETTE[rank % len(PALETTE)],
-            linewidth=1.2,
-            label=f"{name}: {area:.3f}",
+            false_rate, true_rate, style, color=PALETTE[rank % len(PALETTE)], linewidth=1.2, label=f"{name}: {area:.3f}"
         )
     for _, _, *rates in [] if few else curves[3:-3]:
         ax.plot(*rates, color=LIGHT_GREY, linewidth=0.7, zorder=1)
@@ -124,9 +117,7 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
         y="true positive rate",
     )
     heading = "area under the curve" if few else "area under the curve\n(3 best and 3 worst classes)"
-    legend = ax.legend(
-        title=heading, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8.5, frameon=False
-    )
+    legend = ax.legend(title=heading, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8.5, frameon=False)
     legend.get_title().set_fontsize(9)
     return figure
 

@@ -63,10 +63,7 @@ def plot_learning_curves(history: pd.DataFrame, title: str) -> Figure:
 
 
 @comparison_plot(
-    "learning_curves",
-    "Learning curves",
-    section="learning",
-    inputs=["comparison_histories", "comparison_table"],
+    "learning_curves", "Learning curves", section="learning", inputs=["comparison_histories", "comparison_table"]
 )
 def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draws the validation curves of every network under every setting, by epoch and by time.
@@ -112,8 +109,7 @@ def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure
         _scale(line)
     handles = [Patch(color=colour[name], label=name) for name in sorted(histories["label"].unique())]
     handles += [
-        Line2D([], [], color="#333333", linestyle=style[name], marker=shape[name], label=name)
-        for name in settings
+        Line2D([], [], color="#333333", linestyle=style[name], marker=shape[name], label=name) for name in settings
     ]
     if histories["put_together"].any():
         handles.append(PUT_TOGETHER)
@@ -121,9 +117,7 @@ def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure
     return figure
 
 
-def _draw_validation(
-    axes: np.ndarray, history: pd.DataFrame, colour: str, style: str, **further: Any
-) -> None:
+def _draw_validation(axes: np.ndarray, history: pd.DataFrame, colour: str, style: str, **further: Any) -> None:
     """Draws the validation accuracy of one training by epoch and by time."""
     for ax, x in zip(axes, (history["epoch"], _elapsed(history)), strict=True):
         ax.plot(x, history["validation_accuracy"], style, color=colour, linewidth=1.4, **further)

@@ -57,9 +57,7 @@ def comparison_plot(
 def comparison_plots() -> list[ComparisonPlot]:
     """All plots of the comparison, in the order of modules and of functions in them."""
     package = sys.modules[__package__]
-    names = [
-        module.name for module in pkgutil.iter_modules(package.__path__) if module.name.startswith("of_")
-    ]
+    names = [module.name for module in pkgutil.iter_modules(package.__path__) if module.name.startswith("of_")]
     modules = [importlib.import_module(f"{__package__}.{name}") for name in names]
     return [
         function.comparison_plot

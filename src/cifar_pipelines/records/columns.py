@@ -32,9 +32,7 @@ class Column:
     value: Callable[[RunRecord], Any]
 
 
-def records_to_table(
-    records: Mapping[str, Callable[[], dict] | dict | RunRecord],
-) -> tuple[pd.DataFrame, list[str]]:
+def records_to_table(records: Mapping[str, Callable[[], dict] | dict | RunRecord]) -> tuple[pd.DataFrame, list[str]]:
     """Lays run records out as a table, one row each, and leaves out those that cannot be compared.
 
     Args:

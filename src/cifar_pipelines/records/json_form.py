@@ -36,8 +36,7 @@ def to_json(part: Any) -> dict[str, Any]:
     return {
         field.name: _plain(value)
         for field in fields(part)
-        if ((value := getattr(part, field.name)) is not None and value not in ((), {}, ""))
-        or not _is_optional(field)
+        if ((value := getattr(part, field.name)) is not None and value not in ((), {}, "")) or not _is_optional(field)
     }
 
 

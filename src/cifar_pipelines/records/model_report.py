@@ -37,9 +37,7 @@ class FitReport:
     resumed_after_epoch: int | None = None
 
     @classmethod
-    def of(
-        cls, timing: "Timing", timings: Timings, python_cpu_s: float | None = None, **further: Any
-    ) -> "FitReport":
+    def of(cls, timing: "Timing", timings: Timings, python_cpu_s: float | None = None, **further: Any) -> "FitReport":
         """Makes the report of work that was timed.
 
         Args:

@@ -113,9 +113,7 @@ class Parallelism:
     @property
     def executors(self) -> int:
         """Number of executors."""
-        return (self.effective and self.effective.executors) or (
-            self.asked.cores_max // self.asked.executor_cores
-        )
+        return (self.effective and self.effective.executors) or (self.asked.cores_max // self.asked.executor_cores)
 
 
 @dataclass(frozen=True)

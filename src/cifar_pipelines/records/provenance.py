@@ -119,9 +119,7 @@ def untyped(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _with_prediction(record: RunRecord, prediction: PredictionReport) -> RunRecord:
     return replace(
         record,
-        timings=replace(
-            record.timings, predict_s=prediction.predict_s, prepare_prediction_s=prediction.prepare_s
-        ),
+        timings=replace(record.timings, predict_s=prediction.predict_s, prepare_prediction_s=prediction.prepare_s),
         prediction=prediction.latency,
         probability_source=prediction.probability_source,
         model_size_bytes=prediction.model_size_bytes,

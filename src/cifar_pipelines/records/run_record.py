@@ -189,9 +189,7 @@ def _check(content: Any) -> None:
         ) from error
     history = content.get("history")
     if history is not None and not (isinstance(history, list) and all(map(_is_epoch, history))):
-        raise UserError(
-            f"The run record has a history that is no list of epochs with {', '.join(HISTORY)}. Run again."
-        )
+        raise UserError(f"The run record has a history that is no list of epochs with {', '.join(HISTORY)}. Run again.")
 
 
 def _get(block: Any, path: str) -> Any:

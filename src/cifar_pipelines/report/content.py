@@ -109,8 +109,7 @@ def make_content(
     numbered = number_records(records, comparison_table)
     summary = with_numbers(comparison_table, numbered)
     studies = [
-        _study(title, rows, summary, numbered, joined_components, reporting)
-        for title, rows in sections(summary)
+        _study(title, rows, summary, numbered, joined_components, reporting) for title, rows in sections(summary)
     ]
     figures: dict[str, tuple[Figure, ...]] = {}
     for plot, png in zip(comparison_plots(), plots, strict=bool(plots)):

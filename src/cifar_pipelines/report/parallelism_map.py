@@ -6,17 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cifar_pipelines.report.document.blocks import (
-    Document,
-    Section,
-    Span,
-    code,
-    emphasis,
-    say,
-    spans,
-    strong,
-    table,
-)
+from cifar_pipelines.report.document.blocks import Document, Section, Span, code, emphasis, say, spans, strong, table
 from cifar_pipelines.report.document.to_markdown import to_markdown
 
 PACKAGE = Path(__file__).parents[1]
@@ -54,9 +44,7 @@ def parallelism(package: Path = PACKAGE) -> Section:
         strong("executors"), " (tasks of one Spark job), or ", strong("driver threads"),
         " that submit several Spark jobs at once.",
     )  # fmt: skip
-    return Section(
-        "parallelism", "Where parallelism is used", (introduction, table(["place", "who", "what"], rows))
-    )
+    return Section("parallelism", "Where parallelism is used", (introduction, table(["place", "who", "what"], rows)))
 
 
 def parallelism_document(package: Path = PACKAGE) -> str:

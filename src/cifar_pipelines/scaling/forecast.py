@@ -155,13 +155,7 @@ def _by_ernest(records: Sequence[RunRecord], own: RunRecord, target: Target) -> 
         key = (record.parallelism.setting, record.parallelism.cores, record.data.train_size)
         groups.setdefault(key, []).append(record)
     points = [
-        Point(
-            cores,
-            size,
-            median(times := [median(record.timings.fit_s) for record in group]),
-            len(times),
-            setting,
-        )
+        Point(cores, size, median(times := [median(record.timings.fit_s) for record in group]), len(times), setting)
         for (setting, cores, size), group in groups.items()
     ]
     estimate = fit_ernest(points).predict(own.parallelism.cores, target.train_size)

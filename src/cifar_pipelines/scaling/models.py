@@ -105,10 +105,7 @@ def fit_amdahl(points: Sequence[Point], train_size: int) -> ScalingFit:
         serial, shared = fit.coefficients
         t1 = serial + shared
         half = fit.half_width([shared / t1**2, -serial / t1**2])
-        return {
-            "t1": Estimate.around(t1, fit.half_width([1, 1])),
-            "s": Estimate.around(serial / t1, half, most=1.0),
-        }
+        return {"t1": Estimate.around(t1, fit.half_width([1, 1])), "s": Estimate.around(serial / t1, half, most=1.0)}
 
     need = "two different numbers of cores with the same number of images"
     return _fitted(LinearModel("Amdahl", terms, parameters, 2, 2, need), points, train_size)
@@ -149,19 +146,12 @@ def _fitted(model: LinearModel, points: Sequence[Point], train_size: int | None 
         return replace(result, reason=_too_little(model, kept))
     values = model.parameters(found)
     if values is None:
-        return replace(
-            result, reason="It would put the time on one core at zero, so its ratios do not exist."
-        )
+        return replace(result, reason="It would put the time on one core at zero, so its ratios do not exist.")
 
     def predict(cores: int, images: int) -> Estimate | None:
         return model.predict(found, cores, images) if train_size in (None, images) else None
 
-    return replace(
-        result,
-        parameters=values,
-        errors=tuple(_leave_one_out(model, kept)),
-        predictor=predict,
-    )
+    return replace(result, parameters=values, errors=tuple(_leave_one_out(model, kept)), predictor=predict)
 
 
 def _too_little(model: LinearModel, points: Sequence[Point]) -> str:

@@ -66,9 +66,7 @@ class Expectation:
         return {fit.model: fit.predict(setting.cores_max, self.train_size) for fit in self.fits}
 
 
-def plan_settings(
-    budget: Budget, executor_memory: str | None = None
-) -> tuple[list[ParallelismSetting], list[Refusal]]:
+def plan_settings(budget: Budget, executor_memory: str | None = None) -> tuple[list[ParallelismSetting], list[Refusal]]:
     """Lists all legal settings of a budget, and what is refused.
 
     Args:
@@ -130,9 +128,7 @@ def most_informative(settings: Sequence[ParallelismSetting], host_cores: int) ->
     return [first, second, third] if _determinant(first, second, third) > 0 else [first, second]
 
 
-def expectations(
-    run_records: Mapping[str, Callable[[], dict[str, Any]] | dict[str, Any]],
-) -> Iterator[Expectation]:
+def expectations(run_records: Mapping[str, Callable[[], dict[str, Any]] | dict[str, Any]]) -> Iterator[Expectation]:
     """Fits the models of scaling to the latest study on the embedded cluster.
 
     Of each model the number of images counts that was measured with the most different numbers of cores.
@@ -186,7 +182,5 @@ def _memory_mb(budget: Budget, executors: int, most_mb: int | None) -> int:
 
 def _determinant(*settings: ParallelismSetting) -> float:
     """Size of the determinant of three rows (1, log cores, log cores per executor)."""
-    (x0, y0), (x1, y1), (x2, y2) = (
-        (log(setting.cores_max), log(setting.executor_cores)) for setting in settings
-    )
+    (x0, y0), (x1, y1), (x2, y2) = ((log(setting.cores_max), log(setting.executor_cores)) for setting in settings)
     return abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))

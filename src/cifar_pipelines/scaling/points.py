@@ -34,9 +34,7 @@ def scaling_fits(summary: pd.DataFrame, rows: pd.DataFrame) -> Iterator[tuple[st
         fits = fit_scaling(points_of(same[~parts]), host_cores, int(newest["train_size"]))
         if parts.any():
             names = ", ".join(sorted(set(same.loc[parts, "setting"])))
-            resumed = (
-                f"{names}: the time is put together from parts, because a training was resumed or restarted"
-            )
+            resumed = f"{names}: the time is put together from parts, because a training was resumed or restarted"
             fits = [replace(fit, left_out=(*fit.left_out, resumed)) for fit in fits]
         yield label, fits
 

@@ -86,9 +86,7 @@ class ImageSource(ABC):
 def checked_split(split: str) -> str:
     """Returns the split, or raises UserError if it is not one of `SPLITS`."""
     if split not in SPLITS:
-        raise UserError(
-            f"Unknown split {split!r}. A source has the splits 'train' and 'test'; ask for one of them."
-        )
+        raise UserError(f"Unknown split {split!r}. A source has the splits 'train' and 'test'; ask for one of them.")
     return split
 
 

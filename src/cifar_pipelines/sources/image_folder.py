@@ -150,9 +150,7 @@ def _classes(split_folder: Path) -> dict[str, list[Path]]:
     if not folders:
         lying = len(_images(split_folder))
         seen = f"{lying:,} images lie directly in it" if lying else "it is empty"
-        raise UserError(
-            f"{split_folder} has no class: {seen}. {LAYOUT}; move the images into one folder per class."
-        )
+        raise UserError(f"{split_folder} has no class: {seen}. {LAYOUT}; move the images into one folder per class.")
     numbers = all(name.isascii() and name.isdigit() for name in folders)
     classes = {
         name: _images(folders[name])

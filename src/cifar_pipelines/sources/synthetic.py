@@ -81,9 +81,7 @@ def _colour(value: float, hue: float, saturation: float) -> Array:
     return (value + saturation * np.cos(2 * np.pi * (hue - np.arange(3) / 3))).astype(np.float32)
 
 
-def _placed(
-    dx: Array, dy: Array, radius: float, squeeze: float, random: np.random.Generator
-) -> tuple[Array, Array]:
+def _placed(dx: Array, dy: Array, radius: float, squeeze: float, random: np.random.Generator) -> tuple[Array, Array]:
     """Coordinates of a randomly turned shape, from the distances to its centre."""
     angle = random.uniform(0, 2 * np.pi)
     cos, sin = np.float32(np.cos(angle) / radius), np.float32(np.sin(angle) / radius)
@@ -137,9 +135,7 @@ def draw(label: int, size: int, random: np.random.Generator) -> Array:
     if random.random() < OCCLUDED:  # a bar across the shape
         u, v = placed(centre + random.normal(0, 0.5 * radius, 2), 1)
         colour = _colour(random.uniform(0.1, 0.9), random.uniform(), random.uniform(0, 0.2))
-        image += _coverage(_box(u, v, random.uniform(0.3, 1), random.uniform(0.06, 0.2)), pixels) * (
-            colour - image
-        )
+        image += _coverage(_box(u, v, random.uniform(0.3, 1), random.uniform(0.06, 0.2)), pixels) * (colour - image)
 
     image += random.standard_normal(image.shape, np.float32) * np.float32(random.uniform(*NOISE))
     return (np.clip(image, 0, 1) * 255).astype(np.uint8)
@@ -205,9 +201,7 @@ class SyntheticSource(ImageSource):
         """Draws images and encodes them as PNG; see `ImageSource.read`."""
         for image_id in image_ids:
             split, number = image_id.split("/")
-            random = np.random.default_rng(
-                np.random.SeedSequence([self.seed, SPLITS.index(split), int(number)])
-            )
+            random = np.random.default_rng(np.random.SeedSequence([self.seed, SPLITS.index(split), int(number)]))
             image = draw(self._labels[int(number) % len(CLASS_NAMES)], self.image_size, random)
             yield image_id, encode_png(image)
 

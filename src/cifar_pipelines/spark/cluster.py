@@ -66,11 +66,7 @@ class EmbeddedCluster:
     """
 
     def __init__(
-        self,
-        setting: ParallelismSetting,
-        log_dir: Path,
-        java_home: Path,
-        config: EmbeddedClusterConfig | None = None,
+        self, setting: ParallelismSetting, log_dir: Path, java_home: Path, config: EmbeddedClusterConfig | None = None
     ) -> None:
         self.setting = setting
         self.log_dir = Path(log_dir)

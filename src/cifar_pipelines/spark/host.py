@@ -36,11 +36,7 @@ class HostMeter:
         wall, busy = (now - then for now, then in zip(_host_seconds(), self._start, strict=True))
         own = sum(seconds - self._baseline.get(process, 0.0) for process, seconds in self._spent.items())
         share = (busy - own) / max(wall * host_cores(), 1e-9)
-        return {
-            "before": self._before,
-            "after": load_average(),
-            "other_cpu_share": round(min(max(share, 0.0), 1.0), 3),
-        }
+        return {"before": self._before, "after": load_average(), "other_cpu_share": round(min(max(share, 0.0), 1.0), 3)}
 
     def _sample(self) -> dict[tuple[int, float], float]:
         """Notes the CPU seconds of this process and its descendants, by pid and start."""

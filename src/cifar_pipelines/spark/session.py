@@ -118,9 +118,7 @@ class SparkRuntime:
         cluster = EmbeddedCluster(self.setting, self.log_dir, java_home, self.config.embedded)
         return self._stack.enter_context(cluster)
 
-    def _describe(
-        self, executors: tuple[dict[str, Any], ...], embedded: bool, start_up_s: float
-    ) -> ClusterInfo:
+    def _describe(self, executors: tuple[dict[str, Any], ...], embedded: bool, start_up_s: float) -> ClusterInfo:
         context = self.session.sparkContext
         effective = dict(context.getConf().getAll())
         return ClusterInfo(
@@ -246,11 +244,7 @@ def registered_executors(session: "SparkSession") -> tuple[dict[str, Any], ...]:
         executor = listed.apply(i)
         if executor.id() != "driver" and executor.totalCores() > 0:
             live.append(
-                {
-                    "id": executor.id(),
-                    "host": executor.hostPort().rsplit(":", 1)[0],
-                    "cores": executor.totalCores(),
-                }
+                {"id": executor.id(), "host": executor.hostPort().rsplit(":", 1)[0], "cores": executor.totalCores()}
             )
     return tuple(sorted(live, key=lambda executor: int(executor["id"])))
 
@@ -265,9 +259,7 @@ def active_session() -> "SparkSession":
 
     session = SparkSession.getActiveSession()
     if session is None:
-        raise RuntimeError(
-            "No Spark session runs. Tag the node with 'spark', so that a session starts with the run."
-        )
+        raise RuntimeError("No Spark session runs. Tag the node with 'spark', so that a session starts with the run.")
     return session
 
 

@@ -184,9 +184,7 @@ def setting_of(loader: Any) -> ParallelismSetting:
     Raises:
         UserError: If it is illegal.
     """
-    return ParallelismSetting.from_config(
-        loader["globals"].get("parallelism"), loader["globals"].get("budget")
-    )
+    return ParallelismSetting.from_config(loader["globals"].get("parallelism"), loader["globals"].get("budget"))
 
 
 def broken_rule(cores_max: int, executor_cores: int, executor_memory: str, budget: Budget) -> str | None:

@@ -46,9 +46,7 @@ class StallWatch:
         """Whether there is a job under way, but no task of it."""
         tracker = self._context.statusTracker()
         stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
-        return bool(tracker.getActiveJobsIds()) and not any(
-            stage and stage.numActiveTasks for stage in stages
-        )
+        return bool(tracker.getActiveJobsIds()) and not any(stage and stage.numActiveTasks for stage in stages)
 
     def _give_up(self) -> None:
         self.reason = (

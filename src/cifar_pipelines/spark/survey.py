@@ -101,11 +101,7 @@ def _try(member: type, tables: dict[str, Any]) -> dict[str, str]:
     model, reason = attempt("two classes")
     many, _ = attempt("three classes")
     signed, refusal = attempt("negative features")
-    scored = (
-        (many or model).transform(tables["three classes" if many else "two classes"])
-        if many or model
-        else None
-    )
+    scored = (many or model).transform(tables["three classes" if many else "two classes"]) if many or model else None
     kinds = _choices(member, "modelType")
     allowing = [kind for kind in kinds if signed is None and attempt("negative features", modelType=kind)[0]]
     if signed is not None:

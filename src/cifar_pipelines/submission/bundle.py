@@ -20,10 +20,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same contents make the same zip
 
 
 def write_bundle(
-    sources: Mapping[str, Source],
-    facts: Mapping[str, Any],
-    output: Path,
-    environment: Mapping[str, str] = os.environ,
+    sources: Mapping[str, Source], facts: Mapping[str, Any], output: Path, environment: Mapping[str, str] = os.environ
 ) -> int:
     """Writes a bundle, whole or not at all.
 

@@ -73,9 +73,7 @@ def collect(project: Path, run_name: str) -> Contents:
     folder, reporting = project / place("run_records"), project / place("reporting_folder")
     records = _run_records(folder, {run.name for run in runs})
     contents.sources |= {f"run_records/{name}.json": json_file(folder, name) for name in records}
-    contents.sources |= {
-        f"reports/{file.relative_to(reporting).as_posix()}": file for file in _reports(reporting)
-    }
+    contents.sources |= {f"reports/{file.relative_to(reporting).as_posix()}": file for file in _reports(reporting)}
     revisions = [(record.started, record.git_revision) for record in submitted]
     revisions += [(record.created, record.git_revision) for record in records.values()]
     for _, revision in sorted((pair for pair in revisions if pair[1]), key=lambda pair: pair[0]):
@@ -103,11 +101,7 @@ def _run_names(project: Path) -> Iterator[str]:
 
 def _log_files(folder: Path) -> Iterator[Path]:
     for file in folder.rglob("*"):
-        text = (
-            file.suffix in LOG_SUFFIXES
-            or file.name in LOG_NAMES
-            or "event_log" in file.relative_to(folder).parts
-        )
+        text = file.suffix in LOG_SUFFIXES or file.name in LOG_NAMES or "event_log" in file.relative_to(folder).parts
         if text and file.is_file() and not file.is_symlink() and not file.name.startswith("."):
             yield file
 
@@ -115,11 +109,7 @@ def _log_files(folder: Path) -> Iterator[Path]:
 def _run_records(folder: Path, runs: set[str]) -> dict[str, RunRecord]:
     """The run records whose log folder is one of these, by name."""
     records, _ = read_records(RecordShelf(folder).loaders())
-    return {
-        name: record
-        for name, record in records.items()
-        if Path(record.parallelism.log_dir or "").name in runs
-    }
+    return {name: record for name, record in records.items() if Path(record.parallelism.log_dir or "").name in runs}
 
 
 def _reports(reporting: Path) -> Iterator[Path]:
@@ -141,9 +131,7 @@ def _add_code(contents: Contents, project: Path, revision: str | None) -> None:
         elif changes:
             files = _tracked_files(project)
             # Outside of the tree of the code, so that it cannot hide a file.
-            contents.sources[f"{folder}.diff"] = git(
-                project, "diff", "--binary", "--relative", commit, "--", "."
-            )
+            contents.sources[f"{folder}.diff"] = git(project, "diff", "--binary", "--relative", commit, "--", ".")
             note = (
                 f"there were changes that no commit holds: these are the tracked files as they are now, with their diff to "
                 f"{commit[:12]}; the diff of the moment of the submission is changes.diff beside its log"

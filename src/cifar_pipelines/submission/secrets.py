@@ -29,9 +29,7 @@ _KEY = r"(?i:(token|passw(?:or)?d|passphrase|api[_.-]?key|secret[\w.-]{0,40}))(?
 _VALUE = r"([^\s\"'\\,;&(){}\[\]<>]{8,})"
 _QUOTED = re.compile(rf"{_KEY}\s*[:=]{{1,2}}\s*[bfru]{{0,2}}\\?[\"']([^\"'\\]{{8,}})\\?[\"']")
 _BARE = (re.compile(rf"{_KEY}={_VALUE}(?=[\s,;&]|$)"), re.compile(rf"{_KEY}\s*[:=]\s+{_VALUE}\s*(?:#.*)?$"))
-_PLACEHOLDER = re.compile(
-    r"(?i)[*<$%{!].*|(.)\1*|.*(?:placeholder|example|change.?me|redacted|your[_ -]|\.\.\.).*|\W+"
-)
+_PLACEHOLDER = re.compile(r"(?i)[*<$%{!].*|(.)\1*|.*(?:placeholder|example|change.?me|redacted|your[_ -]|\.\.\.).*|\W+")
 
 
 def open_source(source: Source) -> BinaryIO:

@@ -12,11 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cifar_pipelines.common import whole_files
-from cifar_pipelines.common.configuration import (
-    PROJECT_PATH,
-    checked_configuration,
-    parse_params,
-)
+from cifar_pipelines.common.configuration import PROJECT_PATH, checked_configuration, parse_params
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.git import git
 from cifar_pipelines.common.processes import guarded_kedro
@@ -64,9 +60,7 @@ class Submission:
         given = parse_params(self.params_text)
         for key, option in (("spark_master", "--master"), ("run_name", "--run-name")):
             if key in given:
-                raise UserError(
-                    f"--params holds {key}, which {option} gives already. Leave it out of --params."
-                )
+                raise UserError(f"--params holds {key}, which {option} gives already. Leave it out of --params.")
         loader = checked_configuration(self.environment, given)
         setting = setting_of(loader)
         for family in families_of(self.pipelines or families()):
@@ -102,9 +96,7 @@ def check_run_name(name: str) -> None:
             "of them, such as roll_4711."
         )
     if str(read := OmegaConf.from_dotlist([f"run_name={name}"])["run_name"]) != name:
-        raise UserError(
-            f"The run name {name!r} would be read as {read!r}. Put a word before it, such as roll_{name}."
-        )
+        raise UserError(f"The run name {name!r} would be read as {read!r}. Put a word before it, such as roll_{name}.")
 
 
 def _check_pipelines(names: tuple[str, ...]) -> None:
@@ -127,10 +119,7 @@ def run_submission(submission: Submission, show: Callable[[bytes], object]) -> S
     record = _begin(submission)
     log = PROJECT_PATH / record.log
     try:
-        with (
-            log.open("ab") as target,
-            guarded_kedro(submission.arguments(), PROJECT_PATH, target) as process,
-        ):
+        with log.open("ab") as target, guarded_kedro(submission.arguments(), PROJECT_PATH, target) as process:
             record.exit_status = _follow(process, log, show)
         record.status = "failed" if record.exit_status else "done"
     except KeyboardInterrupt:

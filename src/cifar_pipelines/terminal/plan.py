@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 LISTED = 40
 
 
-def plan_report(
-    budget: Budget, executor_memory: str | None, host_cores: int, expected: Sequence[Expectation]
-) -> Group:
+def plan_report(budget: Budget, executor_memory: str | None, host_cores: int, expected: Sequence[Expectation]) -> Group:
     """Lays out the plan.
 
     Args:
@@ -46,9 +44,7 @@ def plan_report(
     chosen = most_informative(legal, host_cores)
     parts: list[RenderableType] = [_settings_table(budget, legal, chosen, host_cores), _first(chosen)]
     if not expected:
-        parts.append(
-            Text("\nExpected fit times: measure first; no study on the embedded cluster is recorded.")
-        )
+        parts.append(Text("\nExpected fit times: measure first; no study on the embedded cluster is recorded."))
     for expectation in expected:
         parts += _expected(expectation, legal, host_cores)
     if refused:
@@ -93,9 +89,7 @@ def _expected(
         yield Text(f"\nExpected fit time of {title}: measure first.")
     else:
         names = [name for name in FOR_FIXED_IMAGES if name not in expectation.reasons]
-        table = Table(
-            "setting", *names, "note", title=escape(f"Expected fit time of {title} [s], 95 % interval")
-        )
+        table = Table("setting", *names, "note", title=escape(f"Expected fit time of {title} [s], 95 % interval"))
         for setting in legal:
             times = expectation.of(setting)
             note = _note(setting, expectation, host_cores)

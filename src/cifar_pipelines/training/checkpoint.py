@@ -100,10 +100,7 @@ class Checkpoint:
         Raises:
             UserError: Naming every key that differs, with both values.
         """
-        theirs, ours = (
-            flatten(self._read(_CONFIGURATION) or {}),
-            flatten(json.loads(json.dumps(configuration))),
-        )
+        theirs, ours = (flatten(self._read(_CONFIGURATION) or {}), flatten(json.loads(json.dumps(configuration))))
         different = [
             f"{key} (checkpoint: {theirs.get(key, 'absent')}; now: {ours.get(key, 'absent')})"
             for key in sorted(theirs.keys() | ours.keys())
@@ -147,9 +144,7 @@ def claimed(root: Path, run_id: str, configuration: Mapping[str, Any], resume: b
         shutil.rmtree(checkpoint.folder)
 
 
-def _claim(
-    root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool
-) -> tuple[Checkpoint, "FileLock"]:
+def _claim(root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool) -> tuple[Checkpoint, "FileLock"]:
     """Finds or makes the checkpoint and takes its lock; one run at a time does so."""
     from filelock import FileLock, Timeout
 

@@ -71,9 +71,7 @@ class TrainingJob:
 
         from cifar_pipelines.training.shard import Shard
 
-        ranks = np.sort(
-            np.concatenate([batch.column("rank").to_numpy() for batch in self._scan("train", ["rank"])])
-        )
+        ranks = np.sort(np.concatenate([batch.column("rank").to_numpy() for batch in self._scan("train", ["rank"])]))
         # Shuffled first: in a stratified subset classes take turns, and every second image is of every second class.
         position = np.random.default_rng(self.seed).permutation(len(ranks))
         mine = ranks[position % self.recipe.batch_size % workers == rank]

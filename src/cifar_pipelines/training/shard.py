@@ -35,9 +35,7 @@ class Shard:
     labels: Tensor
     seed: int
 
-    def batches(
-        self, epoch: int, steps: int, batch_size: int, recipe: Recipe
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, steps: int, batch_size: int, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the augmented batches of one epoch; they depend on the seed and the epoch alone.
 
         Args:

@@ -158,11 +158,7 @@ def autocast(precision: str) -> Any:
 
 @torch.inference_mode()
 def predict_logits(
-    network: Callable[[Tensor], Tensor],
-    images: Tensor,
-    precision: str,
-    flip: bool,
-    batch_size: int = EVALUATION_BATCH,
+    network: Callable[[Tensor], Tensor], images: Tensor, precision: str, flip: bool, batch_size: int = EVALUATION_BATCH
 ) -> Tensor:
     """Predicts images.
 

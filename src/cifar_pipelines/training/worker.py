@@ -25,12 +25,7 @@ class TrainingWorker:
     """
 
     def __init__(
-        self,
-        job: TrainingJob,
-        network: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        model: nn.Module,
-        started: float,
+        self, job: TrainingJob, network: nn.Module, optimizer: torch.optim.Optimizer, model: nn.Module, started: float
     ) -> None:
         self.job = job
         self.rank, self.workers = dist.get_rank(), dist.get_world_size()

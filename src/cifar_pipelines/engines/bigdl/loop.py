@@ -27,9 +27,7 @@ def create_network(config: dict[str, Any]) -> nn.Module:
     from pyspark import TaskContext
 
     context, job = TaskContext.get(), config["job"]
-    if context is not None and not Checkpoint(job.checkpoint).first_start(
-        f"{job.attempt}-{context.partitionId()}"
-    ):
+    if context is not None and not Checkpoint(job.checkpoint).first_start(f"{job.attempt}-{context.partitionId()}"):
         raise RuntimeError("A worker of Orca was lost. The training starts again from its checkpoint.")
     return job.build_network()
 

@@ -25,12 +25,7 @@ from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
 from cifar_pipelines.training.job import TrainingJob
-from cifar_pipelines.training.prediction import (
-    PredictionJob,
-    network_of,
-    predict_batches,
-    time_prediction,
-)
+from cifar_pipelines.training.prediction import PredictionJob, network_of, predict_batches, time_prediction
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
 logger = logging.getLogger(__name__)
@@ -126,12 +121,7 @@ def train_cnn(
 
 
 def _job(
-    images: DataFrame,
-    images_info: dict[str, Any],
-    cnn: CnnSpec,
-    cores: int,
-    seed: int,
-    checkpoint: Checkpoint,
+    images: DataFrame, images_info: dict[str, Any], cnn: CnnSpec, cores: int, seed: int, checkpoint: Checkpoint
 ) -> TrainingJob:
     """The training, as plain data that travels to the workers."""
     return TrainingJob(
@@ -219,11 +209,7 @@ def _settled_precision(session: SparkSession, precision: str, cores: int) -> str
 
 
 def predict_cnn(
-    network: SavedNetwork,
-    images: DataFrame,
-    images_info: dict[str, Any],
-    cnn: CnnSpec,
-    run_context: RunContext,
+    network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], cnn: CnnSpec, run_context: RunContext
 ) -> tuple[pd.DataFrame, PredictionReport]:
     """Predicts the test images on the executors with the network as it was loaded back.
 

@@ -61,11 +61,6 @@ def _template(network: str, engine: str) -> list[Node]:
             tags="spark",
         ),
         node(nodes.plot_history, ["history", "cnn"], "learning_curves_plot", name="plot_history"),
-        node(
-            nodes.describe_cnn,
-            ["cnn", "fit_report", "predict_report"],
-            "model_report",
-            name="describe",
-        ),
+        node(nodes.describe_cnn, ["cnn", "fit_report", "predict_report"], "model_report", name="describe"),
         *judging_nodes(),
     ]

@@ -92,9 +92,7 @@ def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
             f"({spec.image_size} pixels), which are reflected at their border."
         )
     # The number of classes is known only with the images; no rule of a network depends on it.
-    return replace(
-        spec, options=checked_network(network, NetworkShape(spec.image_size, classes=2), spec.options)
-    )
+    return replace(spec, options=checked_network(network, NetworkShape(spec.image_size, classes=2), spec.options))
 
 
 def check_sizes(spec: CnnSpec, train_images: int, workers: int) -> None:

@@ -27,22 +27,12 @@ def create_pipeline(**_: object) -> Pipeline:
         [
             node(nodes.compare_runs, ["run_records", *announced], summary, name="compare_runs"),
             node(
-                check_forecasts,
-                ["fit_forecasts", "comparison_records"],
-                "comparison_forecasts",
-                name="check_forecasts",
+                check_forecasts, ["fit_forecasts", "comparison_records"], "comparison_forecasts", name="check_forecasts"
             ),
-            node(
-                join_applications,
-                ["applications", "comparison_table"],
-                where_time_went,
-                name="join_applications",
-            ),
+            node(join_applications, ["applications", "comparison_table"], where_time_went, name="join_applications"),
             *(node(plot.draw, list(plot.inputs), plot.dataset, name=plot.draw.__name__) for plot in plots),
             node(make_content, content, "comparison_content", name="make_report_content"),
-            node(
-                nodes.write_report, "comparison_content", "comparison_report", name="write_comparison_report"
-            ),
+            node(nodes.write_report, "comparison_content", "comparison_report", name="write_comparison_report"),
             node(nodes.write_files, "comparison_content", files, name="write_comparison_files"),
         ],
         namespace="comparison",

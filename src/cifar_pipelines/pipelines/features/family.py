@@ -24,10 +24,5 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
 
 
 FAMILY = Family(
-    "features",
-    "extractions of features",
-    selected_extractors,
-    depends_on,
-    check,
-    former_names=("feature_extraction",),
+    "features", "extractions of features", selected_extractors, depends_on, check, former_names=("feature_extraction",)
 )

@@ -99,11 +99,7 @@ def extract_features(
     from cifar_pipelines.spark.timing import measured_work, timed
 
     session, cores = active_session(), run_context.cluster.cores
-    cached = (
-        images.select("image_id", "label", "split", "image")
-        .repartition(cores * spec.tasks_per_core)
-        .persist()
-    )
+    cached = images.select("image_id", "label", "split", "image").repartition(cores * spec.tasks_per_core).persist()
     job = _job(session, extractor, extractor_state, spec)
     with measured_work(session, "Reading images") as reading:
         total = cached.count()
@@ -127,9 +123,7 @@ def extract_features(
         rows, work.wall_s, rows / work.wall_s, cores, job.precision,
     )  # fmt: skip
     timings = Timings(
-        read_s=round(reading.wall_s, 3),
-        worker_start_up_s=round(starting.wall_s, 3),
-        extract_s=timing.seconds,
+        read_s=round(reading.wall_s, 3), worker_start_up_s=round(starting.wall_s, 3), extract_s=timing.seconds
     )
     report = _report(spec, extractor, FitReport.of(timing, timings, python_cpu.value, workers=workers))
     return table, info, make_record(report, images_info, parameters, run_context, info).to_json()
@@ -159,9 +153,7 @@ def _job(
     )
 
 
-def _describe(
-    spec: FeaturesSpec, job: ExtractionJob, table: DataFrame, images_info: dict[str, Any]
-) -> dict[str, Any]:
+def _describe(spec: FeaturesSpec, job: ExtractionJob, table: DataFrame, images_info: dict[str, Any]) -> dict[str, Any]:
     """What identifies the features."""
     return {
         **job.extractor.describe(),

@@ -28,12 +28,7 @@ def create_pipeline(**_: object) -> Pipeline:
                 name="extract_features",
                 tags="spark",
             ),
-            node(
-                announce,
-                "feature_extraction_run_record",
-                "features_run_records",
-                name="announce_run_records",
-            ),
+            node(announce, "feature_extraction_run_record", "features_run_records", name="announce_run_records"),
         ],
         namespace="features",
         prefix_datasets_with_namespace=False,

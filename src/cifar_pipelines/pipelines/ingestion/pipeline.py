@@ -10,9 +10,7 @@ def create_pipeline(**_: object) -> Pipeline:
     return pipeline(
         [
             node(nodes.index_source, "image_source", "image_index", name="index_source"),
-            node(
-                nodes.select_images, ["image_index", "params:subset"], "image_manifest", name="select_images"
-            ),
+            node(nodes.select_images, ["image_index", "params:subset"], "image_manifest", name="select_images"),
             node(nodes.count_classes, "image_index", "source_classes", name="count_source_classes"),
             node(nodes.count_classes, "image_manifest", "subset_classes", name="count_subset_classes"),
             node(

@@ -36,10 +36,7 @@ def select_subset(index: pd.DataFrame, size: int, seed: int, what: str) -> pd.Da
     labels = np.sort(index["label"].unique())
     turn = dict(zip(labels, random.permutation(len(labels)), strict=True))
     order = pd.DataFrame(
-        {
-            "priority": (images.cumcount() + 0.5) / images["label"].transform("size"),
-            "turn": shuffled["label"].map(turn),
-        }
+        {"priority": (images.cumcount() + 0.5) / images["label"].transform("size"), "turn": shuffled["label"].map(turn)}
     ).sort_values(["priority", "turn"])
     ranked = shuffled.loc[order.index].reset_index(drop=True)
     ranked["rank"] = np.arange(len(ranked), dtype=np.int64)

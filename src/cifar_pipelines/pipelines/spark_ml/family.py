@@ -30,10 +30,7 @@ def selected_classifiers(parameters: Parameters) -> list[str]:
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
     """The features, the hyperparameters and the number of repeats."""
     block = parameters["spark_ml"]
-    return {
-        "features": parameters["features"],
-        "model": [block["repeats"], block["classifiers"][model]["params"]],
-    }
+    return {"features": parameters["features"], "model": [block["repeats"], block["classifiers"][model]["params"]]}
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
@@ -46,10 +43,5 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
 
 
 FAMILY = Family(
-    "spark_ml",
-    "models of Spark ML",
-    selected_classifiers,
-    depends_on,
-    check,
-    needs=("ingestion", "features"),
+    "spark_ml", "models of Spark ML", selected_classifiers, depends_on, check, needs=("ingestion", "features")
 )

@@ -94,9 +94,7 @@ def cache_tables(
             # PARALLEL(executors): one cached partition per core, so that every core works on each pass.
             table = (
                 features.where(F.col("split") == split)
-                .select(
-                    "image_id", F.col("label").cast("double"), array_to_vector("features").alias("features")
-                )
+                .select("image_id", F.col("label").cast("double"), array_to_vector("features").alias("features"))
                 .repartition(run_context.cluster.cores)
                 .persist()
             )
@@ -210,10 +208,7 @@ def _transform(model: Model, table: DataFrame) -> DataFrame:
 
 
 def describe_model(
-    classifier: ConfiguredClassifier,
-    reading_s: float,
-    fit_report: FitReport,
-    predict_report: PredictionReport,
+    classifier: ConfiguredClassifier, reading_s: float, fit_report: FitReport, predict_report: PredictionReport
 ) -> ModelReport:
     """Gathers what the run record says of this model."""
     import pyspark

@@ -52,10 +52,7 @@ def _template(name: str) -> list[Node]:
         node(configure, ["params:classifier", "params:repeats"], "classifier", name="configure"),
         node(
             nodes.train,
-            [
-                *("train_table", "classifier", "features_info", "images_info"),
-                *("params:seed", "run_context"),
-            ],
+            [*("train_table", "classifier", "features_info", "images_info"), *("params:seed", "run_context")],
             ["spark_model", "fit_report"],
             name="train",
             tags="spark",

@@ -19,11 +19,7 @@ def tell_every_study(content: Content) -> Document:
             ),
         )
     studies = [
-        Section(
-            "study",
-            study.title,
-            (identity(study.rows), verdict_section(study.verdict), *study.sections.values()),
-        )
+        Section("study", study.title, (identity(study.rows), verdict_section(study.verdict), *study.sections.values()))
         for study in content.studies
     ]
     plots = Section("plots", "Plots", tuple(figure for part in content.figures.values() for figure in part))

@@ -185,8 +185,7 @@ def printable(text: str) -> str:
     """Replaces what no document can hold: control characters and halves of surrogate pairs."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(
-        "\ufffd" if unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t" else sign
-        for sign in text
+        "\ufffd" if unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t" else sign for sign in text
     )
 
 

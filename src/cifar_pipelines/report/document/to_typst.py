@@ -157,9 +157,7 @@ def _columns(table: Table, size: float) -> str:
     words = [max(len(word) for one in column for word in _WORDS.split(breakable(one))) for column in texts]
     # The square root lets a long text wrap into a block instead of taking the width of all others.
     # Two letters more, because a cell has margins.
-    weights = [
-        max(word, min(length, 4 * sqrt(length))) + 2 for word, length in zip(words, lengths, strict=True)
-    ]
+    weights = [max(word, min(length, 4 * sqrt(length))) + 2 for word, length in zip(words, lengths, strict=True)]
     return f"({', '.join(f'{weight:.1f}fr' for weight in weights)},)"
 
 

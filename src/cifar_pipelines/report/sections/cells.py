@@ -21,9 +21,7 @@ def table_of(rows: pd.DataFrame, columns: Columns) -> Table:
         columns: For each heading, what to write of a row: a column, such as "cores", a column with a format, such as
             "time_s:.3g", or a function of the row. A missing value becomes a dash.
     """
-    return table(
-        list(columns), ([cell_of(row, cell) for cell in columns.values()] for _, row in rows.iterrows())
-    )
+    return table(list(columns), ([cell_of(row, cell) for cell in columns.values()] for _, row in rows.iterrows()))
 
 
 def cell_of(row: pd.Series, cell: Cell) -> object:
@@ -39,9 +37,7 @@ def pair(first: Cell, second: Cell, between: str = " / ") -> Callable[[pd.Series
 
     def write(row: pd.Series) -> str | None:
         both = cell_of(row, first), cell_of(row, second)
-        return (
-            None if both == (None, None) else between.join("–" if one is None else str(one) for one in both)
-        )
+        return None if both == (None, None) else between.join("–" if one is None else str(one) for one in both)
 
     return write
 
@@ -73,10 +69,7 @@ def reference(numbers: Iterable[int]) -> Spans:
     ordered = sorted(set(numbers))
     if not ordered:
         return (Span("–"),)
-    runs = [
-        [number for _, number in group]
-        for _, group in groupby(enumerate(ordered), lambda pair: pair[1] - pair[0])
-    ]
+    runs = [[number for _, number in group] for _, group in groupby(enumerate(ordered), lambda pair: pair[1] - pair[0])]
     spans: list[Span] = []
     for run in runs:
         spans += [Span(", " if spans else "["), _link(run[0])]

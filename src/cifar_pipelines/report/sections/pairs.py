@@ -6,16 +6,7 @@ import pandas as pd
 
 from cifar_pipelines.judging.pairs import MOST_MODELS, Pair, UntestedPair, compare_pairs
 from cifar_pipelines.judging.statistics import ALPHA, POWER
-from cifar_pipelines.report.document.blocks import (
-    Blocks,
-    Section,
-    Spans,
-    bullets,
-    emphasis,
-    say,
-    spans,
-    table,
-)
+from cifar_pipelines.report.document.blocks import Blocks, Section, Spans, bullets, emphasis, say, spans, table
 from cifar_pipelines.report.sections.ranking import fastest_of_each_model
 
 NO_INTERVAL = spans(
@@ -75,9 +66,7 @@ def _not_tested(untested: Sequence[UntestedPair]) -> Blocks:
     by_reason: dict[str, list[str]] = {}
     for pair in untested:
         by_reason.setdefault(pair.reason, []).append(f"{pair.first} and {pair.second}")
-    return say("Not tested:"), bullets(
-        f"{'; '.join(names)}: {reason}." for reason, names in by_reason.items()
-    )
+    return say("Not tested:"), bullets(f"{'; '.join(names)}: {reason}." for reason, names in by_reason.items())
 
 
 def _difference(pair: Pair) -> str:

@@ -88,10 +88,7 @@ def _by_pairs(others: pd.DataFrame, pairs: dict[str, Pair], alone: bool) -> list
 
 def _with_p(rows: pd.DataFrame, pairs: dict[str, Pair]) -> list[str]:
     """Names models with their accuracy and the p of their test against the most accurate one."""
-    return [
-        f"{row['label']}, {interval(row)}, {p_value(pairs[row['label']].p_holm)}"
-        for _, row in rows.iterrows()
-    ]
+    return [f"{row['label']}, {interval(row)}, {p_value(pairs[row['label']].p_holm)}" for _, row in rows.iterrows()]
 
 
 def _by_intervals(best: pd.Series, others: pd.DataFrame, reasons: dict[str, str]) -> list[str]:
@@ -99,9 +96,7 @@ def _by_intervals(best: pd.Series, others: pd.DataFrame, reasons: dict[str, str]
     beyond = f"only the {MOST_MODELS} most accurate models are tested"
     why = dict.fromkeys(reasons.get(label, beyond) for label in others["label"])
     count = "1 model" if len(others) == 1 else f"{len(others)} models"
-    text = [
-        f"Intervals decide about {count}, because a paired test with it is not possible: {'; '.join(why)}."
-    ]
+    text = [f"Intervals decide about {count}, because a paired test with it is not possible: {'; '.join(why)}."]
     tied = others[others["accuracy_high"] >= best["accuracy_low"]]
     named = [f"{row['label']}, {interval(row)}" for _, row in (others if tied.empty else tied).iterrows()]
     if tied.empty:

@@ -4,16 +4,7 @@ from math import isclose, sqrt
 
 import pandas as pd
 
-from cifar_pipelines.report.document.blocks import (
-    Section,
-    Words,
-    bullets,
-    emphasis,
-    say,
-    spans,
-    strong,
-    table,
-)
+from cifar_pipelines.report.document.blocks import Section, Words, bullets, emphasis, say, spans, strong, table
 from cifar_pipelines.report.sections.cells import behind
 from cifar_pipelines.scaling.fit import ScalingFit
 from cifar_pipelines.scaling.nonnegative import Estimate
@@ -105,11 +96,7 @@ def _ernest(fit: ScalingFit) -> str:
     total = fit.predict(largest.cores, largest.train_size).value
     times = {m: fit.predict(m, largest.train_size).value for m in range(1, MOST_CORES + 1)}
     best = min(times, key=times.get)
-    fastest = (
-        "more cores always help"
-        if best == MOST_CORES
-        else f"about {best:,} core{'s' * (best > 1)} are fastest"
-    )
+    fastest = "more cores always help" if best == MOST_CORES else f"about {best:,} core{'s' * (best > 1)} are fastest"
     if isclose(times[1], times[MOST_CORES], rel_tol=1e-9) and isclose(times[1], times[best], rel_tol=1e-9):
         fastest = "the number of cores does not matter"
     return (
@@ -129,21 +116,14 @@ def _gustafson(fit: ScalingFit) -> str:
     )
 
 
-_SENTENCES = {
-    "Ernest": _ernest,
-    "Amdahl": _amdahl,
-    "Universal Scalability Law": _usl,
-    "Gustafson": _gustafson,
-}
+_SENTENCES = {"Ernest": _ernest, "Amdahl": _amdahl, "Universal Scalability Law": _usl, "Gustafson": _gustafson}
 
 
 def _line(label: str, fit: ScalingFit) -> list[str | None]:
     """One line of the table, without the records."""
     error = "unknown: no time can be predicted from the others"
     if fit.errors:
-        error = (
-            f"{fit.median_error:.1%} / {fit.worst_error:.1%} ({len(fit.errors)} of {len(fit.points)} times)"
-        )
+        error = f"{fit.median_error:.1%} / {fit.worst_error:.1%} ({len(fit.errors)} of {len(fit.points)} times)"
     return [label, fit.model, "; ".join(_parameter(*item) for item in fit.parameters.items()) or None, error]
 
 

@@ -78,9 +78,7 @@ def _read(applications: Mapping[str, Callable[[], dict]]) -> tuple[list[dict], l
             read.append(content)
         except Exception as error:  # a truncated or foreign file can fail in any way
             cause = error.__cause__ or error
-            left_out.append(
-                f"Application {name!r} is left out: it cannot be read ({type(cause).__name__}: {cause})."
-            )
+            left_out.append(f"Application {name!r} is left out: it cannot be read ({type(cause).__name__}: {cause}).")
     return sorted(read, key=lambda content: str(content["run_id"])), left_out
 
 

@@ -55,9 +55,7 @@ def verdict(rows: pd.DataFrame) -> tuple[Topic, ...]:
 def verdict_section(topics: Iterable[Topic], keys: Container[str] | None = None) -> Section:
     """Lists conclusions, as a section: all of them, or those with some keys, and then without a title."""
     items = bullets(
-        spans(strong(f"{topic.title}."), f" {topic.text}")
-        for topic in topics
-        if keys is None or topic.key in keys
+        spans(strong(f"{topic.title}."), f" {topic.text}") for topic in topics if keys is None or topic.key in keys
     )
     return Section("verdict", "Verdict" if keys is None else "", (items,) if items.items else ())
 
@@ -156,9 +154,7 @@ def _against_the_others(ranking: pd.DataFrame) -> str:
     if following is not None:
         more = following["time_s"] - best["time_s"]
         after = "The next that differs" if text else "The next"
-        text.append(
-            f"{after}, {_named(following)}, needs {_seconds(more)} ({more / best['time_s']:.0%}) more."
-        )
+        text.append(f"{after}, {_named(following)}, needs {_seconds(more)} ({more / best['time_s']:.0%}) more.")
     return " ".join(text)
 
 

@@ -64,10 +64,7 @@ def _in_short(study: Study) -> Section:
 def versions(content: Content) -> Section:
     """Versions, host and code."""
     newest, written = content.study.newest, content.study.sections["versions"].blocks
-    facts = (
-        say(f"The newest run of this study, {newest['run_id']}:"),
-        table(["", ""], run_facts(newest).items()),
-    )
+    facts = (say(f"The newest run of this study, {newest['run_id']}:"), table(["", ""], run_facts(newest).items()))
     return Section("versions", "Versions, host and code", (*written, *facts))
 
 

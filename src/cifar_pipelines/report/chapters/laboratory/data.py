@@ -68,9 +68,7 @@ def features(content: Content) -> Blocks:
     study = content.study
     rows = study.rows[study.rows["family"] == FEATURES]
     if rows.empty:
-        return (
-            missing("No feature extraction is among the run records of this study.", run(study, "features")),
-        )
+        return (missing("No feature extraction is among the run records of this study.", run(study, "features")),)
     return (
         say("Every core of the executors runs one Python worker, which extracts its share of the images."),
         table_of(study.latest(FEATURES), EXTRACTORS),

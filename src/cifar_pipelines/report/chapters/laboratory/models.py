@@ -9,17 +9,7 @@ from cifar_pipelines.families import words_for
 from cifar_pipelines.records.choice import Choice
 from cifar_pipelines.report.chapters.laboratory.data import run
 from cifar_pipelines.report.content import SURVEYED, Content
-from cifar_pipelines.report.document.blocks import (
-    Block,
-    Blocks,
-    Section,
-    bullets,
-    missing,
-    say,
-    spans,
-    strong,
-    table,
-)
+from cifar_pipelines.report.document.blocks import Block, Blocks, Section, bullets, missing, say, spans, strong, table
 from cifar_pipelines.report.figures import run_figure
 from cifar_pipelines.report.sections.cells import Columns, behind, scaled, table_of
 from cifar_pipelines.report.sections.growth import growth_key
@@ -59,9 +49,7 @@ def selected_classifiers(content: Content) -> Blocks:
 def _reasons_and_parameters(latest: pd.DataFrame) -> Blocks:
     """Why each model was chosen, and its parameters, by its newest record."""
     reasons = bullets(
-        spans(
-            strong(f"{record['label']}. "), f"{_reason(record, 'The reason is not stated.')} ", behind(record)
-        )
+        spans(strong(f"{record['label']}. "), f"{_reason(record, 'The reason is not stated.')} ", behind(record))
         for _, record in latest.iterrows()
     )
     return (reasons, table_of(latest, MODELS))
@@ -185,8 +173,7 @@ def _params(params: object) -> str | None:
     if not isinstance(params, Mapping):
         return None if params is None else str(params)
     return ", ".join(
-        f"{name} {json.dumps(value) if isinstance(value, dict | list) else value}"
-        for name, value in params.items()
+        f"{name} {json.dumps(value) if isinstance(value, dict | list) else value}" for name, value in params.items()
     )
 
 

@@ -29,8 +29,6 @@ QUESTIONS: tuple[tuple[str, str, Answer], ...] = (
 
 def answer_questions(content: Content) -> Document:
     """Makes the report."""
-    answers = tuple(
-        Section(name, f"{name}. {question}", answer(content)) for name, question, answer in QUESTIONS
-    )
+    answers = tuple(Section(name, f"{name}. {question}", answer(content)) for name, question, answer in QUESTIONS)
     blocks = answers + appendix.end_of(content, answers)
     return Document(TITLE, f"{content.records['created'].max():%Y-%m-%d}", blocks, appendix.about(content))
