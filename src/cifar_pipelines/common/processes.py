@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from cifar_pipelines.common import guardian
@@ -51,19 +52,22 @@ def end_guarded(*guardians: subprocess.Popen) -> None:
 
 
 @contextmanager
-def guarded_kedro(arguments: Sequence[str], project: Path, log: IO[bytes]) -> Iterator[subprocess.Popen]:
+def guarded_kedro(
+    arguments: Sequence[str], project: Path, log: IO[bytes], environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen]:
     """Runs a kedro command as a guarded process, which ends with the block.
 
     Args:
         arguments: Arguments of the kedro command.
         project: Folder of the project, in which the command runs.
         log: Gets what the command prints.
+        environment: Further environment variables.
 
     Yields:
         The guardian; its exit status is the command's.
     """
     command = [sys.executable, "-m", "kedro", *arguments]
-    process = start_guarded(command, log, {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"}, project)
+    process = start_guarded(command, log, {"COLUMNS": "200", "PYTHONUNBUFFERED": "1", **environment}, project)
     try:
         yield process
     finally:
