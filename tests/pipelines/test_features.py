@@ -148,6 +148,6 @@ def test_the_extractor_is_checked_before_anything_starts():
 
 def test_the_pipeline_checks_the_extractor_without_spark():
     first, *others = create_pipeline().nodes
-    assert first.name == "check_extractor" and "spark" not in first.tags
+    assert first.name == "features.check_extractor" and "spark" not in first.tags
     assert all("spark" in node.tags for node in others)
     assert {"features", "features_info", "feature_extraction_run_record"} <= create_pipeline().all_outputs()
