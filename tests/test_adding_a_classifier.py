@@ -34,7 +34,7 @@ def test_the_classifier_of_the_guide_gets_a_pipeline_of_its_own(added):
     parameters["spark_ml"]["selected"] = name
     configuration.set_run_parameters(parameters)
     names = {node.name for node in create_pipeline().nodes}
-    assert {f"{name}.train", f"{name}.predict", f"{name}.evaluate", f"{name}.write_run_record"} <= names
+    assert {f"spark_ml.{name}.{step}" for step in ("train", "predict", "evaluate", "write_run_record")} <= names
 
 
 def test_the_classifier_of_the_guide_learns(added, spark):

@@ -37,7 +37,7 @@ def added(tmp_path, monkeypatch):
 def test_the_network_of_the_guide_gets_a_pipeline_by_both_engines(added):
     name, parameters = added
     nodes = {node.name for node in create_pipeline().nodes}
-    assert {f"{name}_bigdl.train", f"{name}_torch_distributor.train"} <= nodes
+    assert {f"bigdl_cnn.{name}_bigdl.train", f"bigdl_cnn.{name}_torch_distributor.train"} <= nodes
     assert specify_cnn(name, "bigdl", parameters["bigdl_cnn"]).options == {"hidden": 256}
 
 

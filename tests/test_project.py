@@ -58,7 +58,7 @@ def test_the_default_pipeline_starts_from_the_source_alone(registered):
 def test_the_comparison_comes_after_every_run_record(registered):
     order = [node.name for node in registered["__default__"].nodes]
     records = [name for name in order if name.endswith("write_run_record")]
-    assert records and max(map(order.index, records)) < order.index("compare_runs")
+    assert records and max(map(order.index, records)) < order.index("comparison.compare_runs")
 
 
 def test_listing_pipelines_imports_no_heavy_library():
@@ -89,4 +89,4 @@ def test_nodes_that_touch_spark_carry_its_tag_and_no_others(registered):
     nodes = registered["__default__"].nodes
     tagged = {node.name for node in nodes if SPARK_TAG in node.tags}
     assert tagged == {node.name for node in nodes if touches_spark(node)}
-    assert "write_images" in tagged and "index_source" not in tagged
+    assert "ingestion.write_images" in tagged and "ingestion.index_source" not in tagged

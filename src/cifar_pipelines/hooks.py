@@ -3,21 +3,24 @@
 import atexit
 import logging
 import os
-import re
 import time
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.validation.exceptions import ParameterValidationError
+from kedro.framework.project import pipelines
+from kedro.validation import TypeExtractor
 
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.json_folder import json_file
+from cifar_pipelines.common.options import build
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.preflight import check_inputs_exist
 from cifar_pipelines.spark.run_context import RunContext
+from cifar_pipelines.spark.run_file import write_run_file
 
 if TYPE_CHECKING:
     from cifar_pipelines.records.run_record import RunRecord
@@ -39,10 +42,10 @@ class ConfigurationHooks:
         configuration.check_environment(loader.env)
         configuration.check_runtime_params(loader.runtime_params or {}, loader)
         configuration.set_run_parameters(loader["parameters"])
-        try:
-            _ = context.params  # Kedro builds the typed parameters here
-        except ParameterValidationError as error:
-            raise UserError(re.sub(r"Failed to instantiate \w+ for parameter '[^']*': ", "", str(error))) from None
+        # Kedro builds the typed parameters as well, but wraps what is wrong with them into sentences of its own.
+        for name, kind in TypeExtractor(dict(pipelines)).extract_types_from_pipelines().items():
+            if is_dataclass(kind):
+                build(kind, loader["parameters"][name], f"the block {name} of the parameters")
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -117,7 +120,9 @@ class SparkHooks:
         if SPARK_TAG not in node.tags:
             return
         if self._context.cluster is None:
-            self._context.cluster = self._runtime.start()
+            cluster = self._context.cluster = self._runtime.start()
+            run_name = self._runtime.config.run_name
+            write_run_file(self._runtime.log_dir, self._context.run_id, run_name, cluster.application_id)
         self._runtime.session.sparkContext.setJobDescription(node.name)
 
     @hook_impl

@@ -187,7 +187,7 @@ def test_every_environment_loads_and_its_catalog_can_be_built(environment):
 
 def test_results_of_different_settings_lie_apart_and_shared_tables_together():
     catalogs = {env: load_configuration(env)["catalog"] for env in ("exec_2x1", "exec_8x2")}
-    for name in ("{model}.spark_model", "{model}.metrics", "{model}_run_record"):
+    for name in ("{family}.{model}.spark_model", "{family}.{model}.metrics", "{model}_run_record"):
         places = {env: catalog[name]["filepath"] for env, catalog in catalogs.items()}
         assert all(env in place for env, place in places.items()), name
     for name in ("images", "features", "extractor_state"):

@@ -27,7 +27,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
     assert dataset.load()["a"]() == 1
 
 
-@pytest.mark.parametrize("name", ["run_records", "applications", "fit_predictions", "experiments"])
+@pytest.mark.parametrize("name", ["run_records", "applications", "fit_forecasts", "experiments"])
 def test_places_are_those_of_the_catalog(name):
     assert place(name).as_posix() == load_configuration()["catalog"][name]["path"]
     assert not place(name).is_absolute()

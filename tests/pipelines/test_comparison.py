@@ -20,6 +20,7 @@ from tests.factories.records import (
 from tests.factories.report import loaders
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.families import family_names
 from cifar_pipelines.pipelines.comparison import create_pipeline
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.registry import comparison_plots
@@ -127,14 +128,14 @@ def test_folders_of_records_may_share_names():
 
 
 def test_every_node_is_named_and_needs_no_spark():
-    assert {node.name for node in create_pipeline().nodes} == {
+    assert {node.name.removeprefix("comparison.") for node in create_pipeline().nodes} == {
         *("compare_runs", "plot_accuracy_time", "plot_time_by_setting", "plot_speedup", "plot_resources"),
         *("plot_all_histories", "check_forecasts", "join_applications", "plot_components", "plot_timeline"),
         *("make_report_content", "write_comparison_report", "write_comparison_files"),
     }
-    later = create_pipeline(run_records=("spark_ml_records", "bigdl_cnn_records"))
-    assert later.inputs() == {
-        *("fit_forecasts", "applications", "spark_ml_records", "bigdl_cnn_records", "reporting_folder")
+    announced = {f"{name}_run_records" for name in family_names()}
+    assert create_pipeline().inputs() == announced | {
+        *("fit_forecasts", "applications", "run_records", "reporting_folder")
     }
 
 

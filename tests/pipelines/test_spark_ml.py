@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from cifar_pipelines.common.configuration import load_configuration, set_run_parameters
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.judging.predictions import check_predictions
-from cifar_pipelines.pipelines.judging import announce_records
+from cifar_pipelines.pipelines.judging import announce
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
 from cifar_pipelines.records.columns import records_to_table
@@ -169,9 +169,11 @@ def test_every_chosen_classifier_gets_its_nodes_and_its_record():
     names = {node.name for node in pipeline.nodes}
     steps = {"configure", "train", "predict", "describe", "evaluate", "list_predictions", "draw_scores"}
     steps |= {"draw_galleries", "write_run_record"}
-    copies = {f"{model}.{step}" for model in ("linear_svm", "decision_tree") for step in steps}
-    assert names == copies | {"cache_tables", "announce_spark_ml_records", "survey_classifiers"}
-    assert {"spark_ml_run_records", "linear_svm.metrics", "decision_tree_run_record"} <= pipeline.all_outputs()
+    copies = {f"spark_ml.{model}.{step}" for model in ("linear_svm", "decision_tree") for step in steps}
+    shared = {"cache_tables", "announce_run_records", "survey_classifiers"}
+    assert names == copies | {f"spark_ml.{step}" for step in shared}
+    assert {"spark_ml.linear_svm.metrics", "decision_tree_run_record"} <= pipeline.all_outputs()
+    assert pipeline.outputs() == {"spark_ml_run_records"}
     assert pipeline.inputs() == {
         *("features", "features_info", "images", "images_info", "run_context", "kept_classifier_survey"),
         *("parameters", "params:features.options", "params:subset.seed", "params:spark_ml.repeats"),
@@ -181,12 +183,12 @@ def test_every_chosen_classifier_gets_its_nodes_and_its_record():
 
 def test_classifiers_come_from_the_configuration_when_none_are_given():
     set_run_parameters({"spark_ml": {"selected": "linear_svm", "classifiers": {"linear_svm": BLOCK}}})
-    assert {node.namespace for node in create_pipeline().nodes} == {None, "linear_svm"}
+    assert {node.namespace for node in create_pipeline().nodes} == {"spark_ml", "spark_ml.linear_svm"}
 
 
 def test_what_spark_ml_offers_is_listed_after_the_fits_and_once(spark, tmp_path):
     pipeline = create_pipeline(["linear_svm", "decision_tree"])
-    (listing,) = [node for node in pipeline.nodes if node.name == "survey_classifiers"]
+    (listing,) = [node for node in pipeline.nodes if node.name == "spark_ml.survey_classifiers"]
     assert {"linear_svm_run_record", "decision_tree_run_record"} < set(listing.inputs)
     file = tmp_path / "survey.json"
     made = nodes.survey_classifiers(file, {}, {})
@@ -200,7 +202,10 @@ def test_what_spark_ml_offers_is_listed_after_the_fits_and_once(spark, tmp_path)
     assert nodes.survey_classifiers(file, {})["classifiers"] == ["kept"]
 
 
-def test_the_announcement_waits_for_all_records_and_adds_none():
-    announce = next(node for node in create_pipeline(CHOSEN).nodes if node.name == "announce_spark_ml_records")
-    assert announce.inputs == [f"{name}_run_record" for name in CHOSEN]
-    assert announce_records({"a": 1}, {"b": 2}) == {}
+def test_the_announcement_waits_for_all_that_the_models_leave_and_adds_nothing():
+    pipeline = create_pipeline(CHOSEN)
+    (last,) = [node for node in pipeline.nodes if node.name == "spark_ml.announce_run_records"]
+    left = {f"spark_ml.{name}.{plot}" for name in CHOSEN for plot in ("roc_plot", "wrong_gallery")}
+    assert left | {"classifier_survey"} <= set(last.inputs)
+    assert pipeline.nodes[-1] == last  # the survey comes after all run records
+    assert announce({"a": 1}, {"b": 2}) == {}

@@ -158,7 +158,7 @@ def experiment(tmp_path, monkeypatch):
     def fake_run(self, step, show_output=False):
         size = 20000 if "train_size=20000" in step.params else 10000
         if "bigdl_cnn" in step.pipelines:
-            seen.append((size, [file.name for file in (tmp_path / place("fit_predictions")).rglob("*.json")]))
+            seen.append((size, [file.name for file in (tmp_path / place("fit_forecasts")).rglob("*.json")]))
             cores = int(step.setting[5])
             record = make_cnn((cores, 1), size, 500.0 * cores, created=f"2026-11-20T1{len(seen)}:00:00+00:00")
             shelve(records, record, digest(size), f"v{len(seen)}")
@@ -173,7 +173,7 @@ def experiment(tmp_path, monkeypatch):
     def go(again=False):
         console = Console(file=io.StringIO(), width=400)
         run.run_experiment(EXPERIMENT, 20000, again, console)
-        return seen, " ".join(console.file.getvalue().split()), tmp_path / place("fit_predictions")
+        return seen, " ".join(console.file.getvalue().split()), tmp_path / place("fit_forecasts")
 
     return go
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.factories.records import make_record
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark.run_file import write_run_file
 from cifar_pipelines.submission.bundle import MANIFEST, check_bundle, write_bundle
 from cifar_pipelines.submission.contents import collect, is_code
 from cifar_pipelines.submission.records import SubmissionRecord
@@ -236,6 +237,7 @@ def test_a_commit_that_git_has_lost_is_said(project, commit):
 
 
 def test_a_name_under_which_nothing_ran_is_refused_with_the_nearest(project):
+    write_run_file(project / "logs" / RUN, "2024", "roll", "app-1")
     with pytest.raises(UserError, match=r"Unknown run name 'rol'\. Did you mean 'roll'"):
         collect(project, "rol")
 

@@ -18,6 +18,7 @@ from tests.factories.runtime import SMALL
 from cifar_pipelines.common import guardian
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.java import find_java_home
+from cifar_pipelines.spark.run_file import write_run_file
 from cifar_pipelines.submission import submit as room
 from cifar_pipelines.submission.records import SubmissionRecord, require_submissions
 from cifar_pipelines.submission.submit import Submission, check_run_name, run_submission
@@ -95,11 +96,11 @@ def pretend(monkeypatch, code):
     """Lets Python code stand for the kedro command."""
     original = room.guarded_kedro
 
-    def guarded(arguments, project, log):
+    def guarded(arguments, project, log, environment):
         script = project / "kedro.py"
         script.write_text(code)
-        monkeypatch.setenv("PYTHONPATH", str(project))
-        return original(arguments, project, log)
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(project), *filter(None, sys.path)]))
+        return original(arguments, project, log, environment)
 
     monkeypatch.setattr(room, "guarded_kedro", guarded)
 
@@ -107,9 +108,10 @@ def pretend(monkeypatch, code):
 @pytest.mark.parametrize(("status", "word"), [(0, "done"), (3, "failed")])
 def test_output_is_shown_and_kept_and_the_status_passed_on(small_project, monkeypatch, submission, status, word):
     name = "roll_4711-2024-01-02T03.04.05.678Z-exec_2x1"
-    code = f"print('application \\x1b[1mapp-20240102030405-0007\\x1b[0m, logs in logs/{name}.')\nraise SystemExit({status})"
-    pretend(monkeypatch, code)
-    (small_project / "logs" / name).mkdir(parents=True)
+    run = f"Path('logs/{name}'), '2024', 'roll_4711', 'app-20240102030405-0007'"
+    code = f"from pathlib import Path\nfrom cifar_pipelines.spark.run_file import write_run_file\nwrite_run_file({run})"
+    pretend(monkeypatch, f"{code}\nprint('said')\nraise SystemExit({status})")
+    write_run_file(small_project / "logs" / "roll_4711-of-another", "2023", "roll_4711", "app-of-another")
     shown = []
     record = run_submission(submission, shown.append)
     assert (record.status, record.exit_status) == (word, status)

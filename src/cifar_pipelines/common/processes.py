@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from cifar_pipelines.common import guardian
@@ -51,10 +52,12 @@ def end_guarded(*guardians: subprocess.Popen) -> None:
 
 
 @contextmanager
-def guarded_kedro(arguments: Sequence[str], project: Path, log: IO[bytes]) -> Iterator[subprocess.Popen]:
+def guarded_kedro(
+    arguments: Sequence[str], project: Path, log: IO[bytes], environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen]:
     """Runs a kedro command in the folder of the project as `start_guarded` does; it ends with the block."""
     command = [sys.executable, "-m", "kedro", *arguments]
-    process = start_guarded(command, log, {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"}, project)
+    process = start_guarded(command, log, {"COLUMNS": "200", "PYTHONUNBUFFERED": "1", **environment}, project)
     try:
         yield process
     finally:

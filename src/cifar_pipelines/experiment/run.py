@@ -128,7 +128,7 @@ def _predict(experiment: Experiment, target: Target, console: Console, shelf: Re
             f"No prediction of the {what}: no complete record of fewer or more images is there.", soft_wrap=True
         )
         return None
-    store(prediction, target, PROJECT_PATH / place("fit_predictions"))
+    store(prediction, target, PROJECT_PATH / place("fit_forecasts"))
     console.print(f"Predicted {what}: {prediction}.", soft_wrap=True)
     return prediction
 

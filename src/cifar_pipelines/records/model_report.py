@@ -67,18 +67,18 @@ class PredictionReport:
     Attributes:
         predict_s: Seconds of every repeat.
         probability_source: Where probabilities come from.
-        model_size_bytes: Size of the saved model.
+        model_size_bytes: Size of the saved model; None for one that is not saved.
         parameter_count: Learned numbers of the model; None if unknown.
-        model_path: Where the model was saved.
+        model_path: Where the model was saved; None for one that is not.
         prepare_s: Seconds of caching images and starting workers before; None where nothing had to be prepared.
         latency: Milliseconds per image of a network.
     """
 
     predict_s: tuple[float, ...]
     probability_source: str
-    model_size_bytes: int
-    parameter_count: int | None
-    model_path: str
+    model_size_bytes: int | None = None
+    parameter_count: int | None = None
+    model_path: str | None = None
     prepare_s: float | None = None
     latency: dict[str, float] = field(default_factory=dict)
 

@@ -124,7 +124,7 @@ def _with_prediction(record: RunRecord, prediction: PredictionReport) -> RunReco
         probability_source=prediction.probability_source,
         model_size_bytes=prediction.model_size_bytes,
         parameter_count=prediction.parameter_count,
-        artifacts={"model": prediction.model_path},
+        artifacts={"model": prediction.model_path} if prediction.model_path else {},
     )
 
 

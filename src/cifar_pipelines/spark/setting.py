@@ -12,8 +12,6 @@ from typing import Any
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build, whole
 
-# A setting's name, `exec_<M>x<C>`, within a longer text.
-NAME_PATTERN = r"exec_\d+x\d+"
 # Spark refuses an executor heap below 1.5 times the 300 MiB that it reserves for itself.
 MINIMUM_EXECUTOR_MEMORY_MB = 450
 

@@ -1,10 +1,10 @@
 """The contents of the bundle of a run name: logs, reports, run records, code."""
 
 import io
-import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path, PurePosixPath
 
 from cifar_pipelines.common.errors import unknown_name
@@ -13,7 +13,7 @@ from cifar_pipelines.common.json_folder import json_file
 from cifar_pipelines.common.places import place
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf, read_records
-from cifar_pipelines.spark.setting import NAME_PATTERN
+from cifar_pipelines.spark.run_file import read_run_files
 from cifar_pipelines.submission.records import LOGS, submissions, submitted_names
 from cifar_pipelines.submission.secrets import Source
 
@@ -26,7 +26,6 @@ CODE_FOLDERS = ("src", "conf", "docs", "tests")
 # Never part of the code: data, environments, what Python and tools leave behind, local configuration.
 NO_CODE = ("data", ".venv*", "venv", "__pycache__", "*.egg-info", ".git", "shared", "logs")
 NO_CODE_SUFFIXES = (".pyc", ".zip", ".tar", ".gz", ".log", ".pt", ".pth", ".parquet", ".npy", ".pkl")
-_RUN = rf"-\d{{4}}-\d\d-\d\dT[\d.]+Z-{NAME_PATTERN}"
 
 
 @dataclass
@@ -65,7 +64,8 @@ def collect(project: Path, run_name: str) -> Contents:
     """
     submitted, runs = submissions(project, run_name), run_folders(project, run_name)
     if not submitted and not runs:
-        known = {*submitted_names(project), *_run_names(project)}
+        named = {run["run_name"] for _, run in read_run_files(project / LOGS)} - {None}
+        known = submitted_names(project) | named
         raise unknown_name("run name", run_name, known, "`kedro submit --run-name` gives a run its name.")
     contents = Contents(run_name)
     for folder in (project / LOGS / run_name, *runs):
@@ -89,14 +89,7 @@ def collect(project: Path, run_name: str) -> Contents:
 
 def run_folders(project: Path, run_name: str) -> list[Path]:
     """The log folders of the runs of a name, submitted or not, oldest first."""
-    pattern = re.compile(re.escape(run_name) + _RUN)
-    return [folder for folder in sorted((project / LOGS).glob("*")) if pattern.fullmatch(folder.name)]
-
-
-def _run_names(project: Path) -> Iterator[str]:
-    for folder in (project / LOGS).glob("*"):
-        if match := re.fullmatch(rf"(.+){_RUN}", folder.name):
-            yield match[1]
+    return sorted((project / LOGS).glob(f"{escape(run_name)}-[0-9]???-??-??T*Z-exec_*"))
 
 
 def _log_files(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -58,6 +57,11 @@ class SubmissionRecord:
     spark_logs: list[str] | None = None
 
     @property
+    def name(self) -> str:
+        """What tells it from all other submissions."""
+        return f"{self.run_name}/{self.time}"
+
+    @property
     def state(self) -> str:
         """The status in words; a submission whose process is gone without a word is not running."""
         if self.status == "failed":
@@ -100,7 +104,7 @@ def require_submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
     )
 
 
-def submitted_names(project: Path) -> Iterable[str]:
+def submitted_names(project: Path) -> set[str]:
     """The names under which something was submitted."""
     return {file.parents[1].name for file in (project / LOGS).glob(f"*/*/{RECORD}")}
 

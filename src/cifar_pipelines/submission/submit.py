@@ -19,7 +19,8 @@ from cifar_pipelines.common.processes import guarded_kedro
 from cifar_pipelines.families import PIPELINES, families, families_of
 from cifar_pipelines.records.provenance import git_revision
 from cifar_pipelines.spark.master import reach_master
-from cifar_pipelines.spark.setting import NAME_PATTERN, setting_of
+from cifar_pipelines.spark.run_file import SUBMISSION, read_run_files
+from cifar_pipelines.spark.setting import setting_of
 from cifar_pipelines.submission.records import LOGS, SubmissionRecord
 
 LOG = "submit.log"
@@ -27,8 +28,6 @@ CHANGES = "changes.diff"
 POLL_S = 0.1
 INTERRUPTED = 130
 _LEGAL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
-_APPLICATION = re.compile(r"\bapp-\d{14}-\d{4,}\b")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -119,16 +118,17 @@ def run_submission(submission: Submission, show: Callable[[bytes], object]) -> S
     record = _begin(submission)
     log = PROJECT_PATH / record.log
     try:
-        with log.open("ab") as target, guarded_kedro(submission.arguments(), PROJECT_PATH, target) as process:
+        own = {SUBMISSION: record.name}
+        with log.open("ab") as target, guarded_kedro(submission.arguments(), PROJECT_PATH, target, own) as process:
             record.exit_status = _follow(process, log, show)
         record.status = "failed" if record.exit_status else "done"
     except KeyboardInterrupt:
         record.status, record.exit_status = "interrupted", INTERRUPTED
     finally:
         record.ended = _now().isoformat(timespec="seconds")
-        text = _COLOUR.sub("", log.read_text(errors="replace"))
-        record.application_ids = list(dict.fromkeys(_APPLICATION.findall(text)))
-        record.spark_logs = _spark_logs(text, submission.run_name)
+        runs = [run for run in read_run_files(PROJECT_PATH / LOGS) if run[1]["submission"] == record.name]
+        record.application_ids = [run["application_id"] for _, run in runs]
+        record.spark_logs = [folder.relative_to(PROJECT_PATH).as_posix() for folder, _ in runs]
         record.write(PROJECT_PATH)
     return record
 
@@ -175,13 +175,6 @@ def _follow(process: subprocess.Popen, log: Path, show: Callable[[bytes], object
             if status is not None:
                 return status
             time.sleep(POLL_S)
-
-
-def _spark_logs(text: str, run_name: str) -> list[str]:
-    """The log folders that the output of a run names."""
-    name = rf"{re.escape(run_name)}-\d{{4}}-\d\d-\d\dT[\d.]+Z-{NAME_PATTERN}"
-    folders = dict.fromkeys(f"{LOGS}/{match}" for match in re.findall(rf"\b{name}\b", text))
-    return [folder for folder in folders if (PROJECT_PATH / folder).is_dir()]
 
 
 def _now() -> datetime:
