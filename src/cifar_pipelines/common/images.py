@@ -78,11 +78,7 @@ def load_batch(encoded: Sequence[bytes], size: int) -> "torch.Tensor":
 
 
 def resize(images: Sequence["np.ndarray"], size: int) -> "torch.Tensor":
-    """Resizes images of any sizes to squares, bilinearly, as uint8.
-
-    Args:
-        images: RGB images, uint8, each of shape (height, width, 3).
-        size: Height and width in pixels of the result.
+    """Resizes RGB images, uint8 (height, width, 3) of any sizes, to squares of `size` pixels, bilinearly.
 
     Returns:
         uint8 tensor of shape (n, 3, size, size), in `channels_last` memory format.

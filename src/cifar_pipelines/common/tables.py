@@ -59,7 +59,7 @@ def image_table_fingerprint(images: "DataFrame") -> str:
     """Identifies the content of an image table, whatever its partitions and order.
 
     Returns:
-        The XOR of the rows' 64-bit hashes (of `image_id`, `label` and `image`) in hexadecimal, a dash, and their number.
+        The XOR of the rows' 64-bit hashes, of `image_id`, `label` and `image`, in hexadecimal; a dash; their number.
     """
     from pyspark.sql import functions as F  # noqa: N812
 

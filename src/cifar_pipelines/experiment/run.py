@@ -33,9 +33,11 @@ class _Runs:
         self.before = {setting: self._most(setting) for setting in experiment.settings} if again else {}
 
     def matching(self, setting: str, family: str, model: str) -> list[RunRecord]:
+        """The records of a model with exactly the configuration of the experiment."""
         return self.shelf.matching(setting, family, model, self.expected[family][model])
 
     def _most(self, setting: str) -> int:
+        """The most records that any model has under a setting."""
         models = ((family, model) for family, digests in self.expected.items() for model in digests)
         return max((len(self.matching(setting, *model)) for model in models), default=0)
 

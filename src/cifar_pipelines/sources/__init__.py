@@ -110,5 +110,5 @@ def open_source(name: str, path: str | None = None, options: Mapping[str, Any] |
 
 
 def needed_parameters(name: str) -> dict[str, str]:
-    """What a command has to give beside the name of a source; one that is unknown, as in an old record, needs nothing."""
+    """What a command has to give beside the name of a source; nothing for an unknown one, as in an old record."""
     return dict(find(name).needs) if name in names() else {}

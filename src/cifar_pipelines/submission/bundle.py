@@ -53,7 +53,7 @@ def write_bundle(
 
 
 def check_bundle(bundle: Path) -> dict[str, Any]:
-    """Verifies that a bundle holds exactly the files of its manifest, with sizes and checksums, and returns the manifest.
+    """Verifies that a bundle holds exactly the files of its manifest, by size and checksum; returns the manifest.
 
     Raises:
         UserError: With every file that is wrong, or if it is no bundle.

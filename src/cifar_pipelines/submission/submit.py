@@ -97,7 +97,7 @@ def check_run_name(name: str) -> None:
 
 
 def run_submission(submission: Submission, show: Callable[[bytes], object]) -> SubmissionRecord:
-    """Runs a submission that was checked, and shows what it prints; what became of it is also written beside the log."""
+    """Runs a checked submission and shows what it prints; what became of it is also written beside the log."""
     record = _begin(submission)
     log = PROJECT_PATH / record.log
     try:
