@@ -21,7 +21,7 @@ _FAILURE = "failure.json"
 
 
 class Checkpoint:
-    """A folder on storage that the driver and all workers see; the worker of rank 0 writes it. It may be missing yet."""
+    """A folder on storage that the driver and all workers see; rank 0 writes it. It need not exist yet."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
