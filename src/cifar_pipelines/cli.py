@@ -51,11 +51,8 @@ def suited_settings() -> tuple[str, ...]:
     """Names of three legal settings that suit this host."""
     from cifar_pipelines.spark.setting import host_cores, suited_shapes
 
-    legal = {
-        (setting.cores_max, setting.executor_cores): setting.name
-        for _, setting in _settings()
-        if not isinstance(setting, UserError)
-    }
+    legal = [setting for _, setting in _settings() if not isinstance(setting, UserError)]
+    legal = {(setting.cores_max, setting.executor_cores): setting.name for setting in legal}
     return tuple(legal[shape] for shape in suited_shapes(host_cores(), list(legal)))
 
 
@@ -64,16 +61,12 @@ def _settings() -> Iterator[tuple[str, Any]]:
     from cifar_pipelines.common.configuration import load_configuration
     from cifar_pipelines.spark.setting import setting_of
 
-    for name in _environments():
+    folders = (path.name for path in (PROJECT_PATH / "conf").glob("exec_*"))
+    for name in sorted(folders, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]):
         try:
             yield name, setting_of(load_configuration(env=name))
         except UserError as error:
             yield name, error
-
-
-def _environments() -> list[str]:
-    folders = (path.name for path in (PROJECT_PATH / "conf").glob("exec_*"))
-    return sorted(folders, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
 
 
 @cli.command()
@@ -128,8 +121,7 @@ def experiment(
     outcomes, _ = run_experiment(plan, grow_to or None, again, Console())
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
-        words = f"{len(failed)} of {len(outcomes)} steps failed; the same command tries only them again."
-        click.echo(words, err=True)
+        click.echo(f"{len(failed)} of {len(outcomes)} steps failed; the same command tries only them again.", err=True)
         raise SystemExit(1)
 
 
@@ -180,14 +172,14 @@ def classifiers(refresh: bool) -> None:
     survey = load_or_make_survey(loader, refresh)
     table = Table(title=f"Spark ML {survey['pyspark']}")
     table.add_column("classifier", no_wrap=True)
-    for column in ("multiclass", "probabilities", "features"):
+    columns = ("multiclass", "probabilities", "features")
+    for column in columns:
         table.add_column(column)
     for row in survey["classifiers"]:
-        table.add_row(row["name"], row["multiclass"], row["probabilities"], row["features"])
-    console = Console()
-    console.print(table)
+        table.add_row(row["name"], *(row[column] for column in columns))
+    Console().print(table)
     selected = ", ".join(selected_classifiers(loader["parameters"]))
-    console.print(f"Selected in conf/base/parameters_spark_ml.yml: {selected}.")
+    Console().print(f"Selected in conf/base/parameters_spark_ml.yml: {selected}.")
 
 
 @cli.command()

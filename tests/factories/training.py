@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from cifar_pipelines.common.images import encode_png
+from cifar_pipelines.common.options import build
 from cifar_pipelines.common.tables import IMAGES
 from cifar_pipelines.networks import NetworkShape
 from cifar_pipelines.training.job import TrainingJob
@@ -37,7 +38,7 @@ RECIPE = {
 
 
 def make_recipe(**changes) -> Recipe:
-    return Recipe.from_config(RECIPE | changes)
+    return build(Recipe, RECIPE | changes, "the recipe")
 
 
 def make_pixels(split, rank, label, size):

@@ -42,12 +42,12 @@ def test_a_state_is_loaded_as_it_was_saved(checkpoint):
     loaded, history = checkpoint.load()
     assert torch.equal(loaded["network"]["weight"], state(3.0)["network"]["weight"])
     assert (loaded["epoch"], loaded["average"], history) == (1, None, HISTORY)
-    assert checkpoint.history() == HISTORY and checkpoint.holds_state and checkpoint.size_bytes > 0
+    assert checkpoint.history() == HISTORY and checkpoint.holds_state
 
 
 def test_before_the_first_epoch_there_is_nothing(checkpoint):
     assert checkpoint.load() is None and checkpoint.history() == [] and not checkpoint.holds_state
-    assert checkpoint.size_bytes == 0 and checkpoint.failure() is None and checkpoint.reports() == []
+    assert checkpoint.failure() is None and checkpoint.reports() == []
 
 
 def test_a_save_that_was_killed_leaves_the_state_before(checkpoint, monkeypatch):

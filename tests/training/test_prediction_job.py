@@ -94,5 +94,5 @@ def test_a_process_loads_the_network_once_per_job():
 
 def test_prediction_is_timed_for_one_image_and_for_many():
     timed = time_prediction(make_job())
-    assert timed.keys() == {"batch_1_ms", f"batch_{PREDICTION_BATCH}_ms", "threads"}
+    assert timed.keys() == {"batch_1_ms", f"batch_{PREDICTION_BATCH}_ms", "batch", "threads"}
     assert all(value > 0 for value in timed.values()) and timed["threads"] == 1

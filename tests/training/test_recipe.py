@@ -1,4 +1,5 @@
 import math
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from torch import nn
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import build
 from cifar_pipelines.training.recipe import Recipe, Schedule, create_optimizer, set_learning_rate
 
 NAN, INF = math.nan, math.inf
@@ -51,27 +53,27 @@ def test_numbers_at_their_limits_are_taken():
 def test_missing_keys_are_all_named():
     block = {key: value for key, value in RECIPE.items() if key not in ("momentum", "flip")}
     with pytest.raises(UserError, match=r"The recipe lacks momentum, flip\. Add"):
-        Recipe.from_config(block)
+        build(Recipe, block, "the recipe")
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_name():
     with pytest.raises(UserError, match=r"Unknown option 'epoch'\. Did you mean 'epochs'\?"):
-        Recipe.from_config(RECIPE | {"epoch": 3})
+        build(Recipe, RECIPE | {"epoch": 3}, "the recipe")
 
 
 @pytest.mark.parametrize("block", [[], "fast", 3])
 def test_a_recipe_that_is_no_mapping_is_refused(block):
     with pytest.raises(UserError, match="must be names and values: epochs, batch_size, learning_rate"):
-        Recipe.from_config(block)
+        build(Recipe, block, "the recipe")
 
 
 def test_a_recipe_is_the_same_after_its_way_through_a_dictionary():
-    assert Recipe.from_config(make_recipe(cutout=3).as_dict()) == make_recipe(cutout=3)
+    assert build(Recipe, asdict(make_recipe(cutout=3)), "the recipe") == make_recipe(cutout=3)
 
 
 def test_the_recipes_of_the_configuration_are_legal():
     for model in load_configuration()["parameters"]["bigdl_cnn"]["models"].values():
-        assert Recipe.from_config(model["recipe"]).epochs >= 1
+        assert build(Recipe, model["recipe"], "the recipe").epochs >= 1
 
 
 @given(steps=st.integers(2, 3000), warm_up=shares, final=shares)

@@ -136,5 +136,5 @@ def test_a_folder_is_given_as_an_absolute_path_and_never_saved(tmp_path, monkeyp
     dataset = FolderDataset(path="data/checkpoints")
     assert dataset.load() == tmp_path.resolve() / "data" / "checkpoints"
     assert "data/checkpoints" in str(dataset)
-    with pytest.raises(DatasetError, match="managed by the node that reads it"):
+    with pytest.raises(DatasetError, match="managed by the node that reads the path"):
         dataset.save("anything")

@@ -207,10 +207,11 @@ def test_flip_at_test_averages_the_logits_of_both_sides():
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_predictions_do_not_depend_on_the_batch_size(precision):
+def test_predictions_do_not_depend_on_the_batch_size(precision, monkeypatch):
     network, images = airbench().eval(), dark_and_bright(7).images
     together = predict_logits(network, images, precision, flip=True)
-    apart = predict_logits(network, images, precision, flip=True, batch_size=3)
+    monkeypatch.setattr("cifar_pipelines.training.trainer.EVALUATION_BATCH", 3)
+    apart = predict_logits(network, images, precision, flip=True)
     assert together.dtype == torch.float32 and together.shape == (7, 2)
     torch.testing.assert_close(apart, together, atol=1e-5 if precision == "fp32" else 0.02, rtol=0)
 

@@ -31,30 +31,16 @@ class Task:
 Factory = Callable[..., "Estimator"]
 _registry = FileRegistry[Factory](__name__, "classifier")
 names, require_known, find = _registry.names, _registry.require_known, _registry.find
-
-
-def register(factory: Factory) -> Factory:
-    """Makes a function known as the classifier of its file.
-
-    The function takes a `Task` and, keyword-only and with defaults, its hyperparameters; it returns a
-    Spark ML estimator with the columns `features`, `label` and `prediction`.
-    """
-    return _registry.register(factory)
+# A decorator for a function that takes a `Task` and, keyword-only and with defaults, its hyperparameters, and returns a
+# Spark ML estimator with the columns `features`, `label` and `prediction`.
+register = _registry.register
 
 
 def check_hyperparameters(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks hyperparameters against the factory's arguments.
-
-    Raises:
-        UserError: If the classifier or a hyperparameter is unknown, or a value has the wrong type.
-    """
+    """Checks hyperparameters against the factory's arguments, as `checked_options` does."""
     return checked_options(find(name), params, f"the classifier {name!r}")
 
 
 def create_estimator(name: str, task: Task, params: Mapping[str, Any]) -> "Estimator":
-    """Creates a classifier; needs a running Spark session.
-
-    Raises:
-        UserError: If the classifier or a hyperparameter is unknown, or a value has the wrong type.
-    """
+    """Creates a classifier once its hyperparameters are checked; needs a running Spark session."""
     return find(name)(task, **check_hyperparameters(name, params))

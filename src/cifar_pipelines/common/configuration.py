@@ -39,27 +39,17 @@ def run_parameters() -> dict[str, Any]:
 
 
 def load_configuration(env: str | None = None, runtime_params: dict[str, Any] | None = None) -> Any:
-    """A Kedro configuration loader over `conf/`, as a run would have it.
-
-    Args:
-        env: The environment; None takes Kedro's default.
-        runtime_params: Values from the command line.
-    """
+    """A Kedro configuration loader over `conf/`, as a run would have it; no environment means Kedro's default."""
     from kedro.config import OmegaConfigLoader
 
     return OmegaConfigLoader(str(PROJECT_PATH / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
 
 
 def selected_names(key: str, value: object, example: str) -> list[str]:
-    """A list of names, or names joined by "+" as on the command line.
-
-    Args:
-        key: The parameter that holds them; for messages.
-        value: What it holds.
-        example: A legal value; for messages.
+    """The names that the parameter `key` holds: a list, or names joined by "+" as on the command line.
 
     Raises:
-        UserError: If there is no name, or one is there twice.
+        UserError: If there is no name, or one is there twice; it shows the `example`.
     """
     names = value.split("+") if isinstance(value, str) else list(value or [])
     if not names or len(set(names)) < len(names):
@@ -68,11 +58,7 @@ def selected_names(key: str, value: object, example: str) -> list[str]:
 
 
 def check_environment(env: str | None) -> None:
-    """Refuses an environment that has no folder.
-
-    Raises:
-        UserError: With the nearest environments.
-    """
+    """Raises a `UserError` with the nearest environments if this one has no folder."""
     known = [path.name for path in (PROJECT_PATH / "conf").iterdir() if path.is_dir()]
     if env is not None and env not in known:
         remedy = "`kedro settings` lists them; a new one is a folder in conf/ with a globals.yml."
@@ -80,14 +66,7 @@ def check_environment(env: str | None) -> None:
 
 
 def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> Any:
-    """Loads the configuration of a run that is still to come, once environment and parameters are checked.
-
-    Args:
-        env: The environment; None takes Kedro's default.
-        runtime_params: Nested names and values from the command line.
-
-    Returns:
-        The configuration loader.
+    """As `load_configuration`, for a run that is still to come, once environment and parameters are checked.
 
     Raises:
         UserError: If the environment or a parameter is unknown.
@@ -99,22 +78,18 @@ def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> An
 
 
 def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None:
-    """Refuses names given with `--params` that nothing reads.
-
-    Args:
-        runtime_params: Nested names and values from the command line.
-        loader: The configuration loader of the run.
+    """Refuses nested names from `--params` that nothing reads in the configuration of the run.
 
     Raises:
         UserError: For the first unknown name, with the nearest known ones.
     """
     shortcuts = {key for key in loader["globals"] if key not in ("parallelism", "budget")}
-    known = shortcuts | set(_paths(load_configuration(loader.env)["parameters"]))
-    for path in _leaves(runtime_params):
-        if path not in known and not any(fnmatchcase(path, f"{block}.*") for block in OPEN_BLOCKS):
-            raise unknown_name(
-                "parameter", path, known, "See conf/base/globals.yml and parameters_*.yml for all of them."
-            )
+    known = shortcuts | {path for path, _ in _paths(load_configuration(loader.env)["parameters"])}
+    for path, value in _paths(runtime_params):
+        leaf = not (isinstance(value, Mapping) and value)
+        if leaf and path not in known and not any(fnmatchcase(path, f"{block}.*") for block in OPEN_BLOCKS):
+            remedy = "See conf/base/globals.yml and parameters_*.yml for all of them."
+            raise unknown_name("parameter", path, known, remedy)
 
 
 def parse_params(text: str) -> dict[str, Any]:
@@ -136,16 +111,9 @@ def split_params(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _paths(block: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _paths(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The names at all levels, joined by dots, each with its value."""
     for key, value in block.items():
-        yield f"{prefix}{key}"
+        yield f"{prefix}{key}", value
         if isinstance(value, Mapping):
             yield from _paths(value, f"{prefix}{key}.")
-
-
-def _leaves(block: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in block.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}"

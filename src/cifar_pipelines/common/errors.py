@@ -21,16 +21,13 @@ class UserError(click.ClickException, ValueError):
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str], remedy: str = "") -> UserError:
-    """Builds the error for a name that is not registered.
+    """The error to raise for a name that is not registered, with the nearest known names first.
 
     Args:
         kind: What the name should have named, such as "extractor".
         name: The name that was given.
         known: The names that exist.
         remedy: A sentence that says how to add a new one; may be empty.
-
-    Returns:
-        The error to raise, with the nearest known names first.
     """
     known = sorted(known)
     nearest = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)

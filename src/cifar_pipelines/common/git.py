@@ -9,18 +9,7 @@ class GitError(Exception):
 
 
 def git(folder: Path, *arguments: str) -> bytes:
-    """Runs a git command.
-
-    Args:
-        folder: Where it runs.
-        arguments: The command and its arguments.
-
-    Returns:
-        What it printed.
-
-    Raises:
-        GitError: If it fails.
-    """
+    """Runs a git command in a folder and returns what it printed; raises `GitError` if it fails."""
     try:
         return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:

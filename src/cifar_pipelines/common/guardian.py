@@ -27,11 +27,7 @@ def _end_group(child: subprocess.Popen) -> None:
 def main() -> None:
     """Runs `sys.argv[1:]` until it ends or standard input closes."""
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-
-    def leave_when_child_ends() -> None:
-        os._exit(child.wait() & 0xFF)
-
-    threading.Thread(target=leave_when_child_ends, daemon=True).start()
+    threading.Thread(target=lambda: os._exit(child.wait() & 0xFF), daemon=True).start()
     while os.read(0, 1024):
         pass
     _end_group(child)

@@ -11,13 +11,7 @@ if TYPE_CHECKING:
 
 
 class ImageCheck(NamedTuple):
-    """What decoding an image found.
-
-    Attributes:
-        height: Height in pixels; None if it cannot be decoded.
-        width: Width in pixels; None if it cannot be decoded.
-        error: Why it cannot be decoded; None if it can.
-    """
+    """What decoding an image found: height and width in pixels, or why it cannot be decoded."""
 
     height: int | None
     width: int | None
@@ -25,13 +19,7 @@ class ImageCheck(NamedTuple):
 
 
 def decode(encoded: bytes) -> "np.ndarray":
-    """Decodes an image file.
-
-    Args:
-        encoded: The bytes of an image file, colour or gray; of several frames the first counts.
-
-    Returns:
-        RGB pixels, uint8, of shape (height, width, 3).
+    """Decodes an image file, colour or gray, to RGB pixels, uint8 (height, width, 3); of several frames the first.
 
     Raises:
         OSError: If the bytes are no image or end too early.
@@ -85,27 +73,12 @@ def _png(image: "Image.Image") -> bytes:
 
 
 def load_batch(encoded: Sequence[bytes], size: int) -> "torch.Tensor":
-    """Decodes image files and resizes them to squares, as the networks see them.
-
-    Args:
-        encoded: Image files.
-        size: Height and width in pixels of the result.
-
-    Returns:
-        uint8 tensor of shape (n, 3, size, size), in `channels_last` memory format.
-
-    Raises:
-        OSError: If one of them cannot be decoded.
-    """
+    """Decodes image files and resizes them to squares, as the networks see them; see `decode` and `resize`."""
     return resize([decode(image) for image in encoded], size)
 
 
 def resize(images: Sequence["np.ndarray"], size: int) -> "torch.Tensor":
-    """Resizes images of any sizes to squares, bilinearly, as uint8.
-
-    Args:
-        images: RGB images, uint8, each of shape (height, width, 3).
-        size: Height and width in pixels of the result.
+    """Resizes RGB images, uint8 (height, width, 3) of any sizes, to squares of `size` pixels, bilinearly.
 
     Returns:
         uint8 tensor of shape (n, 3, size, size), in `channels_last` memory format.

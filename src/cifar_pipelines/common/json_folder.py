@@ -9,17 +9,14 @@ from typing import Any
 
 def json_loaders(folder: Path) -> dict[str, Callable[[], Any]]:
     """Functions that load a file, by name, in the order of the names; none where there is no folder."""
-    files = {_name(folder, file): file for file in folder.rglob("*.json") if file.is_file()}
-    return {name: partial(_load, file) for name, file in sorted(files.items())}
+    files = (file for file in folder.rglob("*.json") if file.is_file())
+    named = {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+    return {name: partial(_load, file) for name, file in sorted(named.items())}
 
 
 def json_file(folder: Path, name: str) -> Path:
     """The file of a name."""
     return folder / f"{name}.json"
-
-
-def _name(folder: Path, file: Path) -> str:
-    return file.relative_to(folder).with_suffix("").as_posix()
 
 
 def _load(file: Path) -> Any:

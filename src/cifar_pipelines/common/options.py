@@ -12,26 +12,13 @@ from cifar_pipelines.common.errors import UserError, unknown_name
 T = TypeVar("T")
 
 _IN_WORDS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    dict: "names and values",
-    type(None): "null",
-}
+    int: "a whole number", float: "a number", bool: "true or false",
+    str: "text", dict: "names and values", type(None): "null",
+}  # fmt: skip
 
 
 def build(target: Callable[..., T], block: object, what: str, **given: Any) -> T:
-    """Calls a dataclass or function with a block of the configuration, once that is checked.
-
-    Args:
-        target: The dataclass or function.
-        block: Names and values, as they stand in the configuration.
-        what: What the block describes, such as "the recipe"; appears in messages.
-        given: Arguments that do not come from the block.
-
-    Returns:
-        What `target` returns.
+    """Calls a dataclass or function with a block of the configuration, once that is checked, and other arguments.
 
     Raises:
         UserError: As `checked_options` does, or if a value breaks a rule of `target`.
@@ -45,7 +32,7 @@ def checked_options(target: Callable, block: object, what: str, given: Container
     Args:
         target: A dataclass, whose fields are the legal names, or a function or class, whose keyword-only arguments are.
         block: Names and values; None is an empty block.
-        what: What the block describes; appears in messages.
+        what: What the block describes, such as "the recipe"; appears in messages.
         given: Names that do not come from the block.
 
     Returns:
@@ -76,11 +63,7 @@ def checked_options(target: Callable, block: object, what: str, given: Container
 
 
 def whole(name: str, value: object, least: int) -> None:
-    """Refuses a value that is no whole number, or a smaller one.
-
-    Raises:
-        UserError: With the rule.
-    """
+    """Raises a `UserError` for a value that is no whole number, or a smaller one."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"{name} is {value!r}, but must be a whole number of at least {least}.")
 

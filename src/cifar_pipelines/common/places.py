@@ -8,12 +8,7 @@ from cifar_pipelines.common.configuration import load_configuration
 
 
 def place(name: str, env: str | None = None) -> Path:
-    """The path of an entry of the catalog, relative to the folder of the project.
-
-    Args:
-        name: Name of the entry.
-        env: The environment; None takes Kedro's default.
-    """
+    """The path of an entry of the catalog, relative to the folder of the project."""
     entry = _catalog(env)[name]
     return Path(entry.get("filepath") or entry["path"])
 

@@ -55,17 +55,7 @@ def end_guarded(*guardians: subprocess.Popen) -> None:
 def guarded_kedro(
     arguments: Sequence[str], project: Path, log: IO[bytes], environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[subprocess.Popen]:
-    """Runs a kedro command as a guarded process, which ends with the block.
-
-    Args:
-        arguments: Arguments of the kedro command.
-        project: Folder of the project, in which the command runs.
-        log: Gets what the command prints.
-        environment: Further environment variables.
-
-    Yields:
-        The guardian; its exit status is the command's.
-    """
+    """Runs a kedro command in the folder of the project as `start_guarded` does; it ends with the block."""
     command = [sys.executable, "-m", "kedro", *arguments]
     process = start_guarded(command, log, {"COLUMNS": "200", "PYTHONUNBUFFERED": "1", **environment}, project)
     try:

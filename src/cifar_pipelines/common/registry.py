@@ -24,15 +24,7 @@ class FileRegistry(Generic[T]):
         self._things: dict[str, T] = {}
 
     def register(self, thing: Any, value: T | None = None) -> Any:
-        """Registers what a file defines, under the name of the file; usable as a decorator.
-
-        Args:
-            thing: The class or function.
-            value: What is registered for it; None for the class or function itself.
-
-        Returns:
-            The class or function.
-        """
+        """Registers a class or function, or a value for it, under the name of its file; usable as a decorator."""
         self._things[thing.__module__.rpartition(".")[2]] = thing if value is None else value
         return thing
 
@@ -46,10 +38,7 @@ class FileRegistry(Generic[T]):
             raise unknown_name(self.kind, name, self.names(), f"A new one is one file in {self._folder}/.")
 
     def find(self, name: str) -> T:
-        """Imports a file.
-
-        Returns:
-            What it registered.
+        """Imports a file and returns what it registered.
 
         Raises:
             UserError: If there is no such file, or it registers nothing.

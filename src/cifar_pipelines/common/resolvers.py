@@ -40,10 +40,4 @@ def options_suffix(options: Mapping[str, Any] | None) -> str:
     return "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-RESOLVERS = {
-    "given": given,
-    "slug": slug,
-    "path_suffix": path_suffix,
-    "size_suffix": size_suffix,
-    "options_suffix": options_suffix,
-}
+RESOLVERS = {resolver.__name__: resolver for resolver in (given, slug, path_suffix, size_suffix, options_suffix)}

@@ -8,11 +8,7 @@ if TYPE_CHECKING:
 
 
 class TableSchema:
-    """Names and types of a table's columns.
-
-    Args:
-        columns: Types by name, as Spark writes them.
-    """
+    """Names and types of a table's columns, as Spark writes them."""
 
     def __init__(self, **columns: str) -> None:
         self.columns = columns
@@ -41,11 +37,7 @@ class TableSchema:
         return TableSchema(**self.columns, **columns)
 
     def batch(self, *columns: Any) -> "pa.RecordBatch":
-        """Makes a batch of rows.
-
-        Args:
-            columns: The values of every column, in order: Arrow arrays, which are cast, or sequences.
-        """
+        """Makes a batch of rows from the values of every column: Arrow arrays, which are cast, or sequences."""
         import pyarrow as pa
 
         schema = self.arrow
@@ -66,11 +58,8 @@ PREDICTIONS = TableSchema(image_id="string", label="int", prediction="int", prob
 def image_table_fingerprint(images: "DataFrame") -> str:
     """Identifies the content of an image table, whatever its partitions and order.
 
-    Args:
-        images: Columns `image_id`, `label` and `image`.
-
     Returns:
-        The XOR of the rows' 64-bit hashes in hexadecimal, a dash, and the number of rows.
+        The XOR of the rows' 64-bit hashes, of `image_id`, `label` and `image`, in hexadecimal; a dash; their number.
     """
     from pyspark.sql import functions as F  # noqa: N812
 

@@ -13,12 +13,7 @@ from typing import Any
 def writing(target: Path) -> Iterator[Path]:
     """Gives a path to write to; what lies there gets its name when the block ends well, and is removed when it fails.
 
-    Args:
-        target: The file or folder to be. A file that is there already is replaced; a folder is not. Folders above it are
-            made.
-
-    Yields:
-        A path beside it, at which nothing is.
+    A file that has the name already is replaced; a folder is not. Folders above it are made.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     # With the id of the process, so that two that write the same file do not write into each other's.

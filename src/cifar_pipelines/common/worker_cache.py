@@ -11,9 +11,7 @@ _built: dict[str, Any] = {}
 def built_once(job: str, build: Callable[[], T]) -> T:
     """Builds something at the first call for a job in this process, and returns the same at every further one.
 
-    Args:
-        job: Names the job. What an earlier job built is let go: a worker that is reused has no further use for it.
-        build: Builds it.
+    What an earlier job built is let go: a worker that is reused has no further use for it.
     """
     if job not in _built:
         _built.clear()

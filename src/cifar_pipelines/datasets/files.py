@@ -13,14 +13,7 @@ class BytesDataset(AbstractDataset[bytes, bytes]):
     """A file of bytes, such as a PDF."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describes where the file lies.
-
-        Args:
-            filepath: The file.
-            metadata: Ignored by Kedro.
-        """
-        self._path = Path(filepath)
-        self.metadata = metadata
+        self._path, self.metadata = Path(filepath), metadata
 
     def load(self) -> bytes:
         """Returns the content of the file."""

@@ -10,14 +10,7 @@ class FolderDataset(AbstractDataset[Any, Path]):
     """A path, such as that of the folder of checkpoints."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describes the path; creates nothing.
-
-        Args:
-            path: The folder or file.
-            metadata: Ignored by Kedro.
-        """
-        self._path = Path(path)
-        self.metadata = metadata
+        self._path, self.metadata = Path(path), metadata
 
     def load(self) -> Path:
         """Returns the absolute path; nothing need be there."""
@@ -25,9 +18,8 @@ class FolderDataset(AbstractDataset[Any, Path]):
 
     def save(self, data: Any) -> NoReturn:
         """Refuses to save."""
-        raise DatasetError(
-            "What lies there is managed by the node that reads the path. Remove it from the node's outputs."
-        )
+        remedy = "Remove it from the node's outputs."
+        raise DatasetError(f"What lies there is managed by the node that reads the path. {remedy}")
 
     def _exists(self) -> bool:
         """Says that it is there, since the path is all that is loaded."""

@@ -13,7 +13,7 @@ class ImageSourceError(UserError, DatasetError):
 
 
 class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
-    """Loads an `ImageSource`; it is read-only.
+    """Loads an `ImageSource` by the arguments of `open_source`; it is read-only.
 
     In a catalog:
 
@@ -33,14 +33,6 @@ class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
         options: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Constructs the dataset; opens no file.
-
-        Args:
-            name: A name of `cifar_pipelines.sources.names()`.
-            path: Where the images lie; None for the source's default.
-            options: The source's own settings.
-            metadata: Kept for plugins; Kedro ignores it.
-        """
         self._name, self._path, self._options = name, path, options or {}
         self.metadata = metadata
 

@@ -17,14 +17,7 @@ class RunRecordsDataset(AbstractDataset[Mapping[str, Any], dict[str, Callable[[]
     """
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describes the folder; creates nothing.
-
-        Args:
-            path: The folder.
-            metadata: Ignored by Kedro.
-        """
-        self._path = Path(path)
-        self.metadata = metadata
+        self._path, self.metadata = Path(path), metadata
 
     def load(self) -> dict[str, Callable[[], Any]]:
         """Returns a function that loads a file, by its path below the folder without the ending."""

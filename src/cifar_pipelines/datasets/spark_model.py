@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model as it was loaded back.
-
-    Attributes:
-        model: The fitted model.
-        path: The folder it was loaded from.
-        size_bytes: Size of that folder.
-    """
+    """A fitted model as it was loaded back, with the path and size of its folder."""
 
     model: "Model"
     path: str
@@ -40,13 +34,6 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
     def __init__(
         self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Describes where the model lies.
-
-        Args:
-            filepath: Folder of the model, or of its versions.
-            version: Kedro's version.
-            metadata: Ignored by Kedro.
-        """
         self.metadata = metadata
         super().__init__(PurePosixPath(Path(filepath).resolve()), version, exists_function=_is_whole)
 

@@ -14,13 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SavedNetwork:
-    """A network as it was loaded back.
-
-    Attributes:
-        network: The trained network.
-        path: The file it was loaded from.
-        size_bytes: Size of that file.
-    """
+    """A trained network as it was loaded back, with the path and size of its file."""
 
     network: "TrainedNetwork"
     path: str
@@ -33,13 +27,6 @@ class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork", SavedNetw
     def __init__(
         self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Describes where the file lies.
-
-        Args:
-            filepath: The file, or the folder of its versions.
-            version: Kedro's version.
-            metadata: Ignored by Kedro.
-        """
         self.metadata = metadata
         super().__init__(PurePosixPath(filepath), version)
 

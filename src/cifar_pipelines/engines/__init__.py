@@ -40,9 +40,5 @@ register, engine_names = _registry.register, _registry.names
 
 
 def create_engine(name: str) -> Engine:
-    """Creates an engine.
-
-    Raises:
-        UserError: If the name is unknown.
-    """
+    """Creates an engine by name; raises a `UserError` if it is unknown."""
     return _registry.find(name)()

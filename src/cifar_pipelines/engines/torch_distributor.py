@@ -31,12 +31,7 @@ class TorchDistributorEngine(Engine):
 
 
 def train_worker(job: TrainingJob, threads: int) -> None:
-    """What every process of torchrun does.
-
-    Args:
-        job: The training.
-        threads: Threads of this worker.
-    """
+    """What every process of torchrun does, with this many threads."""
     started = time.perf_counter()
     import torch
     import torch.distributed as dist

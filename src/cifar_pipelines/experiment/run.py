@@ -14,8 +14,49 @@ from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.families import INGESTION, Family
 from cifar_pipelines.records.choice import Choice, best_setting
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast, store
+
+
+class _Runs:
+    """The runs of an experiment, with the records that are there of them.
+
+    Attributes:
+        expected: The digest of every model, by family and model.
+        before: Where everything is measured anew, the most records that any model had under each setting; else nothing.
+    """
+
+    def __init__(self, experiment: Experiment, runner: StepRunner, shelf: RecordShelf, again: bool) -> None:
+        self.experiment, self.runner, self.shelf, self.again = experiment, runner, shelf, again
+        self.expected = experiment.expected()
+        self.before = {setting: self._most(setting) for setting in experiment.settings} if again else {}
+
+    def matching(self, setting: str, family: str, model: str) -> list[RunRecord]:
+        """The records of a model with exactly the configuration of the experiment."""
+        return self.shelf.matching(setting, family, model, self.expected[family][model])
+
+    def _most(self, setting: str) -> int:
+        """The most records that any model has under a setting."""
+        models = ((family, model) for family, digests in self.expected.items() for model in digests)
+        return max((len(self.matching(setting, *model)) for model in models), default=0)
+
+    def images_are_there(self, setting: str) -> bool:
+        return not self.again and _images_exist(setting, self.experiment.params)
+
+    def do(self, step: Step, first: tuple[str, ...] = ()) -> None:
+        """Runs the part of a step that is not recorded yet, after the pipelines that have to come first."""
+        if step.pipelines == (INGESTION,):
+            if self.images_are_there(step.setting):
+                self.runner.skip(step, "the images are there")
+            else:
+                self.runner.run(step)
+            return
+        wanted = step.repeat + self.before.get(step.setting, 0)
+        if missing := self.shelf.missing(step.setting, self.expected, step.pipelines, wanted):
+            self.runner.run(replace(step, pipelines=(*first, *missing)))
+        else:
+            self.runner.skip(step, "recorded already")
 
 
 def run_experiment(
@@ -38,23 +79,20 @@ def run_experiment(
     growing = next((family for family in experiment.families if family.only), None) if grow_to else None
     total = len(steps) + (growing is not None) + 1
     runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / f"experiment-{name}", console, total)
-    expected = experiment.expected()
-    before = _counts(shelf, expected, experiment.settings) if again else {}
+    runs = _Runs(experiment, runner, shelf, again)
     for step in steps:
-        _do(step, runner, shelf, expected, experiment.params, before)
+        runs.do(step)
     choice = None
     if growing is not None:
-        model, digest = next(iter(expected[growing.name].items()))
-        choice = best_setting(
-            {setting: shelf.matching(setting, growing.name, model, digest) for setting in experiment.settings}
-        )
+        model = next(iter(runs.expected[growing.name]))
+        choice = best_setting({setting: runs.matching(setting, growing.name, model) for setting in experiment.settings})
         if choice is None:
             console.print(
                 f"No best setting: {model} was measured under none of them, so it is not trained on more images."
             )
         else:
             console.print(f"Best setting for {model}: {choice.reason}", soft_wrap=True)
-            _grow(experiment, growing, model, choice.best.setting, grow_to, runner, shelf, again)
+            _grow(runs, growing, model, choice.best.setting, grow_to)
     summary = PROJECT_PATH / place("experiments") / f"{name}.json"
     _write_summary(summary, experiment, runner.outcomes, choice, grow_to)  # the comparison shows the choice
     runner.run(Step(experiment.settings[0], ("comparison",), "", "all that was recorded"), show_output=True)
@@ -62,90 +100,35 @@ def run_experiment(
     return runner.outcomes, choice
 
 
-def _do(
-    step: Step,
-    runner: StepRunner,
-    shelf: RecordShelf,
-    expected: dict[str, dict[str, str]],
-    params: dict[str, Any],
-    before: dict[str, int],
-    first: tuple[str, ...] = (),
-) -> None:
-    """Runs the part of a step that is not recorded yet, after the pipelines that have to come first."""
-    if step.pipelines == (INGESTION,):
-        if not before and _images_exist(step.setting, params):
-            runner.skip(step, "the images are there")
-        else:
-            runner.run(step)
-        return
-    wanted = step.repeat + before.get(step.setting, 0)
-    missing = shelf.missing(step.setting, expected, step.pipelines, wanted)
-    if not missing:
-        runner.skip(step, "recorded already")
-        return
-    runner.run(replace(step, pipelines=(*first, *missing)))
-
-
-def _grow(
-    experiment: Experiment,
-    family: Family,
-    model: str,
-    setting: str,
-    train_size: int,
-    runner: StepRunner,
-    shelf: RecordShelf,
-    again: bool,
-) -> None:
+def _grow(runs: _Runs, family: Family, model: str, setting: str, train_size: int) -> None:
     """Trains one model on more images, with exactly the best setting, after its fit time was predicted."""
+    experiment, console = runs.experiment, runs.runner.console
     parameters = load_configuration(setting, experiment.params)["parameters"]
     text = with_params(experiment.params_text, {"train_size": train_size} | family.only(parameters, model))
-    larger = Experiment((setting,), (family.name,), 1, text)
-    expected = larger.expected()
-    before = _counts(shelf, expected, (setting,)) if again else {}
-    digest = expected[family.name][model]
-    target = Target(setting, family.name, model, train_size, digest)
-    recorded = len(shelf.matching(setting, family.name, model, digest))
-    prediction = _predict(experiment, target, runner.console, shelf) if again or not recorded else None
-    step = Step(setting, (family.name,), text, f"{train_size:,} images", 1)
-    images_are_there = _images_exist(setting, larger.params) and not again
+    larger = _Runs(Experiment((setting,), (family.name,), 1, text), runs.runner, runs.shelf, runs.again)
+    target = Target(setting, family.name, model, train_size, larger.expected[family.name][model])
+    recorded = len(larger.matching(setting, family.name, model))
+    prediction = _predict(experiment, target, console, runs.shelf) if runs.again or not recorded else None
+    images_are_there = larger.images_are_there(setting)
     first = tuple(name for name in family.needs if not (name == INGESTION and images_are_there))
-    _do(step, runner, shelf, expected, larger.params, before, first)
+    larger.do(Step(setting, (family.name,), text, f"{train_size:,} images", 1), first)
     if prediction is not None:
-        for record in shelf.matching(setting, family.name, model, digest)[recorded:]:
-            measured_s = record.timings.fit_s[0]
-            runner.console.print(
-                f"{model} on {train_size:,} images: {compared(prediction, measured_s)}", soft_wrap=True
-            )
+        for record in larger.matching(setting, family.name, model)[recorded:]:
+            fitted = compared(prediction, record.timings.fit_s[0])
+            console.print(f"{model} on {train_size:,} images: {fitted}", soft_wrap=True)
 
 
 def _predict(experiment: Experiment, target: Target, console: Console, shelf: RecordShelf) -> Forecast | None:
     """Predicts the fit time of a run that is still to come, stores the prediction and prints it."""
-    records = comparable_records(shelf, experiment.settings, experiment.params, target)
-    prediction = forecast(records, target)
+    prediction = forecast(comparable_records(shelf, experiment.settings, experiment.params, target), target)
     what = f"fit time of {target.model} under {target.setting} on {target.train_size:,} images"
     if prediction is None:
-        console.print(
-            f"No prediction of the {what}: no complete record of fewer or more images is there.", soft_wrap=True
-        )
-        return None
-    store(prediction, target, PROJECT_PATH / place("fit_forecasts"))
-    console.print(f"Predicted {what}: {prediction}.", soft_wrap=True)
+        said = f"No prediction of the {what}: no complete record of fewer or more images is there."
+    else:
+        store(prediction, target, PROJECT_PATH / place("fit_forecasts"))
+        said = f"Predicted {what}: {prediction}."
+    console.print(said, soft_wrap=True)
     return prediction
-
-
-def _counts(shelf: RecordShelf, expected: dict[str, dict[str, str]], settings: tuple[str, ...]) -> dict[str, int]:
-    """The most records that any model has already under each setting."""
-    return {
-        setting: max(
-            (
-                len(shelf.matching(setting, pipeline, model, digest))
-                for pipeline, models in expected.items()
-                for model, digest in models.items()
-            ),
-            default=0,
-        )
-        for setting in settings
-    }
 
 
 def _images_exist(setting: str, params: dict[str, Any]) -> bool:

@@ -53,12 +53,9 @@ class StepRunner:
     """
 
     def __init__(self, project: Path, log_dir: Path, console: Console, total: int) -> None:
-        self.project = project
-        self.log_dir = log_dir
-        self.console = console
-        self.total = total
+        self.project, self.log_dir = project, log_dir
+        self.console, self.total = console, total
         self.outcomes: list[Outcome] = []
-        self._started = time.monotonic()
 
     def skip(self, step: Step, why: str) -> None:
         """Notes a step that need not run."""
@@ -66,12 +63,7 @@ class StepRunner:
         self._say(step, f"skipped: {why}")
 
     def run(self, step: Step, show_output: bool = False) -> Outcome:
-        """Runs a step to its end; a failure is kept, not raised.
-
-        Args:
-            step: The step.
-            show_output: Whether to print what the step prints, once it has ended.
-        """
+        """Runs a step to its end; a failure is kept, not raised. What it printed can be shown once it has ended."""
         number = len(self.outcomes) + 1
         self.log_dir.mkdir(parents=True, exist_ok=True)
         log = self.log_dir / f"{number:02d}-{step.setting}-{'-'.join(step.pipelines)}.log"

@@ -54,11 +54,7 @@ class Extractor(ABC):
 
     @abstractmethod
     def build(self, state: State, precision: str) -> FeatureFunction:
-        """Builds the feature function; runs once per Python worker.
-
-        Args:
-            state: What `prepare` returned.
-            precision: "fp32" or "bf16".
+        """Builds the feature function, in "fp32" or "bf16", from what `prepare` returned; runs once per Python worker.
 
         Returns:
             A function from uint8 images of shape (n, 3, input_size, input_size) to float32 features of
@@ -77,16 +73,13 @@ register, names = _registry.register, _registry.names
 def create_extractor(
     name: str, weights_path: str | None = None, input_size: int | None = None, options: dict[str, Any] | None = None
 ) -> Extractor:
-    """Creates an extractor by name.
+    """Creates an extractor by name; it is not checked yet.
 
     Args:
         name: A name of `names()`, with its variant where it has some, such as "torchvision:mobilenet_v2".
         weights_path: A file with weights; None takes the extractor's own.
         input_size: Height and width in pixels; None takes the extractor's own default.
         options: The extractor's own settings, which are the keyword-only arguments of its class.
-
-    Returns:
-        The extractor, not checked yet.
 
     Raises:
         UserError: If the name or an option is unknown.

@@ -22,8 +22,6 @@ class KMeansPatches(Extractor):
     """Triangle activations of whitened patches, pooled over quadrants: 4 x `centroids` features.
 
     Args:
-        variant: Must be empty.
-        weights_path: Must be None, since the dictionary is learned.
         input_size: Height and width in pixels to which images are resized; None for 32.
         centroids: Size of the dictionary.
         patch_size: Height and width of a patch in pixels.
@@ -46,15 +44,12 @@ class KMeansPatches(Extractor):
         mirror: bool = True,
     ) -> None:
         if variant:
-            raise UserError(
-                f"kmeans_patches has no variants, such as {variant!r}. Leave out the colon and what follows it."
-            )
+            remedy = "Leave out the colon and what follows it."
+            raise UserError(f"kmeans_patches has no variants, such as {variant!r}. {remedy}")
         if weights_path is not None:
             raise UserError("kmeans_patches learns its dictionary and takes no weights_path; leave it out.")
         self.name = "kmeans_patches"
-        self.centroids = centroids
-        self.patch_size = patch_size
-        self.patches = patches
+        self.centroids, self.patch_size, self.patches = centroids, patch_size, patches
         self.mirror = mirror
         self.input_size = input_size or 32
 

@@ -57,11 +57,7 @@ class TorchvisionBackbone(Extractor):
             ) from error
 
     def prepare(self, images: Sequence[bytes], seed: int) -> State:
-        """Loads the weights.
-
-        Returns:
-            `weights`: the state dict as `torch.save` writes it.
-        """
+        """Loads the weights; under `weights` is the state dict as `torch.save` writes it."""
         import torch
 
         weights, _ = self._state_dict()

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """What a network is made for.
-
-    Attributes:
-        size: Height and width of the images in pixels.
-        classes: Number of classes.
-    """
+    """What a network is made for: height and width of the images in pixels, and the number of classes."""
 
     size: int
     classes: int
@@ -31,13 +26,7 @@ class NetworkShape:
 
 @dataclass(frozen=True)
 class RegisteredNetwork:
-    """A network by name, with the image sizes it can take.
-
-    Attributes:
-        build: Returns the module.
-        smallest: Smallest height and width in pixels.
-        largest: Largest height and width in pixels.
-    """
+    """The function that builds a network, with the smallest and largest height and width in pixels it can take."""
 
     build: Callable[..., "nn.Module"]
     smallest: int
@@ -58,10 +47,7 @@ def register(*, smallest: int, largest: int) -> Callable[[Callable], Callable]:
 
 
 def checked_network(name: str, shape: NetworkShape, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Checks name, image size and options of a network.
-
-    Returns:
-        The options.
+    """Checks name, image size and options of a network, and returns the options.
 
     Raises:
         UserError: The name or an option is unknown, or the images are too small or too large.
@@ -80,12 +66,7 @@ def checked_network(name: str, shape: NetworkShape, options: Mapping[str, Any] |
 
 
 def build_network(name: str, shape: NetworkShape, options: Mapping[str, Any] | None = None) -> "nn.Module":
-    """Builds a network with fresh weights.
-
-    Args:
-        name: A name of `names()`.
-        shape: Image size and number of classes.
-        options: The network's own options.
+    """Builds a network, checked, with fresh weights.
 
     Returns:
         A module that maps normalised images (n, 3, size, size) to logits (n, classes).

@@ -46,11 +46,7 @@ class Airbench(nn.Module):
         self.head = nn.Linear(widths[-1], classes, bias=False)
 
     def initialise(self, images: Tensor) -> None:
-        """Sets the first layer to the whitening of the images' patches.
-
-        Args:
-            images: Normalised training images, float32, of shape (n, 3, size, size).
-        """
+        """Sets the first layer to the whitening of patches of normalised images, float32 (n, 3, size, size)."""
         k = WHITENING_KERNEL
         patches = images.unfold(2, k, 1).unfold(3, k, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 3 * k * k)
         variances, directions = torch.linalg.eigh(patches.double().T @ patches.double() / len(patches))

@@ -37,10 +37,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def index(self, split: str) -> pd.DataFrame:
-        """Lists the images of one split without decoding any of them.
-
-        Args:
-            split: "train" or "test".
+        """Lists the images of one split, "train" or "test", without decoding any of them.
 
         Returns:
             One row per image with the columns `image_id` (str, unique over both splits) and `label`
@@ -52,10 +49,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Reads images; runs on the executors.
-
-        Args:
-            image_ids: Values of the column `image_id`, of either split.
+        """Reads images of either split; runs on the executors.
 
         Yields:
             Each id with its image as the bytes of a PNG or JPEG file, in the order asked for.
@@ -76,11 +70,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Finds mistakes early.
-
-        Raises:
-            UserError: If the data are missing, damaged, or laid out in a way that cannot be read.
-        """
+        """Raises a `UserError` if the data are missing, damaged, or laid out in a way that cannot be read."""
 
 
 def checked_split(split: str) -> str:
@@ -103,15 +93,12 @@ register, names, find = _registry.register, _registry.names, _registry.find
 
 
 def open_source(name: str, path: str | None = None, options: Mapping[str, Any] | None = None) -> ImageSource:
-    """Constructs a source by name; opens no file.
+    """Constructs a source by name; opens no file and checks none.
 
     Args:
         name: A name of `names()`.
         path: Where the images lie; None for the source's default. A source without files ignores it.
         options: The source's own settings, which are the keyword-only arguments of its class.
-
-    Returns:
-        The source, not yet checked.
 
     Raises:
         UserError: If the name or an option is unknown, or an option has the wrong type or value.
@@ -123,9 +110,5 @@ def open_source(name: str, path: str | None = None, options: Mapping[str, Any] |
 
 
 def needed_parameters(name: str) -> dict[str, str]:
-    """What a command has to give beside the name of a source, as parameters with placeholders.
-
-    Args:
-        name: Name of a source; one that this project does not know, as in an old run record, needs nothing.
-    """
+    """What a command has to give beside the name of a source; nothing for an unknown one, as in an old record."""
     return dict(find(name).needs) if name in names() else {}

@@ -21,18 +21,15 @@ ARCHIVE = "cifar-10-python.tar.gz"
 
 @register
 class Cifar10Source(ImageSource):
-    """The 60,000 images of CIFAR-10, 32x32 RGB, with ids such as `train/00042`."""
+    """The 60,000 images of CIFAR-10, 32x32 RGB, with ids such as `train/00042`.
+
+    The path is the folder that holds the archive or the unpacked batches, or will hold them after the first use.
+    """
 
     name = "cifar10"
     class_names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
     def __init__(self, path: str | None = None) -> None:
-        """Constructs the source.
-
-        Args:
-            path: The folder that holds the archive or the unpacked batches, or will hold them after the
-                first use.
-        """
         # Absolute, because an executor's working directory is not the driver's.
         self.path = Path(path or DEFAULT_PATH).absolute()
 

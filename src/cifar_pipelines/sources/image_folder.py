@@ -22,18 +22,13 @@ LAYOUT = "The layout is train/<class>/<image> and test/<class>/<image>"
 class ImageFolderSource(ImageSource):
     """Images of any size, in colour or gray, that lie in one folder per split and class.
 
-    An image's id is its path below the root, such as `train/airplane/0001.jpg`.
+    An image's id is its path below the folder of the splits, such as `train/airplane/0001.jpg`.
     """
 
     name = "image_folder"
     needs: ClassVar = {"source_path": "<folder>"}
 
     def __init__(self, path: str | None = None) -> None:
-        """Constructs the source.
-
-        Args:
-            path: The folder that holds the folders of the splits.
-        """
         # Absolute, because an executor's working directory is not the driver's.
         self.path = Path(path).absolute() if path else None
 
@@ -54,11 +49,7 @@ class ImageFolderSource(ImageSource):
         """Lists the images of one split; see `ImageSource.index`."""
         folders = self._tree[checked_split(split)]
         label_of = {name: label for label, name in enumerate(self.class_names)}
-        rows = [
-            (file.relative_to(self.path).as_posix(), label_of[name])
-            for name, files in folders.items()
-            for file in files
-        ]
+        rows = [(self._id(file), label_of[name]) for name, files in folders.items() for file in files]
         return pd.DataFrame(rows, columns=["image_id", "label"]).astype({"label": "int64"})
 
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -71,7 +62,7 @@ class ImageFolderSource(ImageSource):
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all images' paths and sizes in bytes."""
         files = (file for split in SPLITS for files in self._tree[split].values() for file in files)
-        entries = sorted((file.relative_to(self.path).as_posix(), file.stat().st_size) for file in files)
+        entries = sorted((self._id(file), file.stat().st_size) for file in files)
         return sha256_of((self.name, *(f"{path} {size}" for path, size in entries)))
 
     def describe(self) -> dict[str, Any]:
@@ -87,30 +78,24 @@ class ImageFolderSource(ImageSource):
         }
 
     def check(self) -> None:
-        """Lists the tree anew.
-
-        Raises:
-            UserError: If the path is missing, or the tree is not laid out as it has to be.
-        """
+        """Lists the tree anew; see `ImageSource.check`."""
         self.__dict__.pop("_tree", None)
         _ = self._tree
+
+    def _id(self, file: Path) -> str:
+        return file.relative_to(self.path).as_posix()
 
     @cached_property
     def _tree(self) -> dict[str, dict[str, list[Path]]]:
         """The sorted files of each class of each split."""
         if self.path is None:
-            raise UserError(
-                "The source 'image_folder' needs a path, and none was given. "
-                f"Add --params source_path=<folder>. {LAYOUT}."
-            )
-        if not self.path.is_dir():
-            raise UserError(
-                f"The source's path {self.path} is not a folder that exists. "
-                f"Correct --params source_path=<folder>. {LAYOUT}."
-            )
+            wrong, remedy = "The source 'image_folder' needs a path, and none was given.", "Add"
+        else:
+            wrong, remedy = f"The source's path {self.path} is not a folder that exists.", "Correct"
+        if not self.exists():
+            raise UserError(f"{wrong} {remedy} --params source_path=<folder>. {LAYOUT}.")
         tree = {split: _classes(self._split_folder(split)) for split in SPLITS}
-        unknown = [name for name in tree["test"] if name not in tree["train"]]
-        if unknown:
+        if unknown := [name for name in tree["test"] if name not in tree["train"]]:
             raise UserError(
                 f"The test split of {self.path} has the class {unknown[0]!r}, which the training split "
                 "lacks. Only a class that was trained on can be recognised: add training images of it, or "
@@ -125,10 +110,8 @@ class ImageFolderSource(ImageSource):
             if name in folders:
                 return folders[name]
         names = ", ".join(sorted(folder.name for folder in folders.values())[:10]) or "no folder"
-        raise UserError(
-            f"{self.path} has no folder for the {split} split. It has to be called "
-            f"{' or '.join(SPLIT_FOLDERS[split])}; found: {names}. {LAYOUT}."
-        )
+        rule = f"It has to be called {' or '.join(SPLIT_FOLDERS[split])}"
+        raise UserError(f"{self.path} has no folder for the {split} split. {rule}; found: {names}. {LAYOUT}.")
 
 
 def _folders(path: Path) -> list[Path]:
@@ -137,11 +120,8 @@ def _folders(path: Path) -> list[Path]:
 
 def _images(path: Path) -> list[Path]:
     """Returns the images directly in a folder, sorted by name."""
-    return sorted(
-        entry
-        for entry in path.iterdir()
-        if entry.suffix.lower() in EXTENSIONS and not entry.name.startswith(".") and entry.is_file()
-    )
+    entries = (entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
+    return sorted(entry for entry in entries if entry.suffix.lower() in EXTENSIONS)
 
 
 def _classes(split_folder: Path) -> dict[str, list[Path]]:
@@ -152,10 +132,8 @@ def _classes(split_folder: Path) -> dict[str, list[Path]]:
         seen = f"{lying:,} images lie directly in it" if lying else "it is empty"
         raise UserError(f"{split_folder} has no class: {seen}. {LAYOUT}; move the images into one folder per class.")
     numbers = all(name.isascii() and name.isdigit() for name in folders)
-    classes = {
-        name: _images(folders[name])
-        for name in sorted(folders, key=(lambda name: (int(name), name)) if numbers else None)
-    }
+    ordered = sorted(folders, key=(lambda name: (int(name), name)) if numbers else None)
+    classes = {name: _images(folders[name]) for name in ordered}
     for name, images in classes.items():
         if not images:
             raise UserError(

@@ -89,16 +89,7 @@ def _placed(dx: Array, dy: Array, radius: float, squeeze: float, random: np.rand
 
 
 def draw(label: int, size: int, random: np.random.Generator) -> Array:
-    """Draws one image.
-
-    Args:
-        label: The class, a position in `SHAPES`.
-        size: Height and width in pixels.
-        random: Decides everything else.
-
-    Returns:
-        RGB, (size, size, 3) uint8.
-    """
+    """Draws one image of a class, a position in `SHAPES`: RGB, (size, size, 3) uint8; `random` decides the rest."""
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     x, y = axis[None, :], axis[:, None]
     pixels = size / 2
@@ -174,13 +165,12 @@ class SyntheticSource(ImageSource):
         Raises:
             UserError: If a number is out of its range.
         """
-        ranges = {
-            "train_images": (train_images, len(CLASS_NAMES)),
-            "test_images": (test_images, len(CLASS_NAMES)),
-            "seed": (seed, 0),
-            "image_size": (image_size, 8),
-        }
-        for option, (value, least) in ranges.items():
+        classes = len(CLASS_NAMES)
+        ranges = (
+            ("train_images", train_images, classes), ("test_images", test_images, classes),
+            ("seed", seed, 0), ("image_size", image_size, 8),
+        )  # fmt: skip
+        for option, value, least in ranges:
             if value < least:
                 raise UserError(
                     f"The option {option!r} of the source 'synthetic' is {value:,}. It has to be at least "

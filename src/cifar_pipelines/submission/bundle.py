@@ -53,10 +53,7 @@ def write_bundle(
 
 
 def check_bundle(bundle: Path) -> dict[str, Any]:
-    """Verifies that a bundle holds exactly the files of its manifest, with their sizes and checksums.
-
-    Returns:
-        The manifest.
+    """Verifies that a bundle holds exactly the files of its manifest, by size and checksum; returns the manifest.
 
     Raises:
         UserError: With every file that is wrong, or if it is no bundle.
@@ -86,18 +83,14 @@ def _wrong(archive: zipfile.ZipFile, files: Mapping[str, Mapping[str, Any]]) -> 
             yield f"{name}: {'there more than once' if held[name] else 'missing'}"
         else:
             try:
-                with archive.open(name) as source:
-                    measured = _measure(source.read())
+                content = archive.read(name)
+                measured = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
             except Exception:  # a damaged zip raises errors of a dozen kinds
                 measured = None
             if measured != dict(files[name]):
                 yield f"{name}: its contents have changed"
     if held[MANIFEST] != 1:
         yield f"{MANIFEST}: there more than once"
-
-
-def _measure(content: bytes) -> dict[str, Any]:
-    return {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
 
 
 def _add(target: zipfile.ZipFile, name: str, source: Source) -> dict[str, Any]:

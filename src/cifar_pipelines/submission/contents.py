@@ -30,38 +30,23 @@ NO_CODE_SUFFIXES = (".pyc", ".zip", ".tar", ".gz", ".log", ".pt", ".pth", ".parq
 
 @dataclass
 class Contents:
-    """What goes into a bundle.
-
-    Attributes:
-        run_name: The run name.
-        sources: Files by their name in the bundle.
-        git_revisions: The code that ran, oldest first; none where there was no git.
-        notes: What the reader has to know about the code.
-    """
+    """What goes into a bundle."""
 
     run_name: str
-    sources: dict[str, Source] = field(default_factory=dict)
-    git_revisions: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)  # by their name in the bundle
+    git_revisions: list[str] = field(default_factory=list)  # the code that ran, oldest first; none without git
+    notes: list[str] = field(default_factory=list)  # what the reader has to know about the code
 
     @property
     def facts(self) -> dict[str, object]:
         """What the manifest says beside the files."""
-        newest = self.git_revisions[-1] if self.git_revisions else None
-        return {
-            "run_name": self.run_name,
-            "git_revision": newest,
-            "git_revisions": self.git_revisions,
-            "notes": self.notes,
-        }
+        revisions = self.git_revisions
+        newest = {"git_revision": revisions[-1] if revisions else None}
+        return {"run_name": self.run_name, **newest, "git_revisions": revisions, "notes": self.notes}
 
 
 def collect(project: Path, run_name: str) -> Contents:
-    """Collects all that belongs to a run name.
-
-    Raises:
-        UserError: If nothing ran under that name.
-    """
+    """Collects all that belongs to a run name; raises a `UserError` if nothing ran under it."""
     submitted, runs = submissions(project, run_name), run_folders(project, run_name)
     if not submitted and not runs:
         named = {run["run_name"] for _, run in read_run_files(project / LOGS)} - {None}
@@ -145,11 +130,8 @@ def _local_files(project: Path) -> list[str]:
 
 def _archive(project: Path, commit: str) -> dict[str, Source]:
     with tarfile.open(fileobj=io.BytesIO(git(project, "archive", "--format=tar", commit))) as archive:
-        return {
-            member.name: archive.extractfile(member).read()
-            for member in archive.getmembers()
-            if member.isfile() and is_code(member.name)
-        }
+        members = (member for member in archive.getmembers() if member.isfile() and is_code(member.name))
+        return {member.name: archive.extractfile(member).read() for member in members}
 
 
 def _tracked_files(project: Path) -> dict[str, Source]:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.errors import unknown_name
 
@@ -66,7 +68,7 @@ class SubmissionRecord:
         """The status in words; a submission whose process is gone without a word is not running."""
         if self.status == "failed":
             return f"failed ({self.exit_status})"
-        if self.status == RUNNING and self.host == socket.gethostname() and not _alive(self.pid):
+        if self.status == RUNNING and self.host == socket.gethostname() and not psutil.pid_exists(self.pid):
             return "ended without a word"
         return self.status
 
@@ -92,24 +94,13 @@ def submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
 
 
 def require_submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
-    """All submissions of a name, oldest first.
-
-    Raises:
-        UserError: If there is none, with the nearest names.
-    """
+    """All submissions of a name, oldest first; raises a `UserError` with the nearest names if there is none."""
     if records := submissions(project, run_name):
         return records
-    raise unknown_name(
-        "run name", run_name, submitted_names(project), "A name gets its log with `kedro submit --run-name`."
-    )
+    remedy = "A name gets its log with `kedro submit --run-name`."
+    raise unknown_name("run name", run_name, submitted_names(project), remedy)
 
 
 def submitted_names(project: Path) -> set[str]:
     """The names under which something was submitted."""
     return {file.parents[1].name for file in (project / LOGS).glob(f"*/*/{RECORD}")}
-
-
-def _alive(pid: int) -> bool:
-    import psutil
-
-    return psutil.pid_exists(pid)

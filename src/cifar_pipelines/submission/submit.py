@@ -55,7 +55,9 @@ class Submission:
             UserError: For the first mistake.
         """
         check_run_name(self.run_name)
-        _check_pipelines(self.pipelines)
+        known = {path.parent.name for path in PIPELINES.glob("*/__init__.py")}
+        if unknown := [name for name in self.pipelines if name not in known]:
+            raise unknown_name("pipeline", unknown[0], known, "Several are joined by commas.")
         given = parse_params(self.params_text)
         for key, option in (("spark_master", "--master"), ("run_name", "--run-name")):
             if key in given:
@@ -82,11 +84,7 @@ class Submission:
 
 
 def check_run_name(name: str) -> None:
-    """Refuses a name that cannot lead the name of a folder, or that is read as something else.
-
-    Raises:
-        UserError: With the rule.
-    """
+    """Raises a `UserError` for a name that cannot lead the name of a folder, or that is read as something else."""
     from omegaconf import OmegaConf
 
     if not _LEGAL_NAME.fullmatch(name):
@@ -98,23 +96,8 @@ def check_run_name(name: str) -> None:
         raise UserError(f"The run name {name!r} would be read as {read!r}. Put a word before it, such as roll_{name}.")
 
 
-def _check_pipelines(names: tuple[str, ...]) -> None:
-    known = {path.parent.name for path in PIPELINES.glob("*/__init__.py")}
-    for name in names:
-        if name not in known:
-            raise unknown_name("pipeline", name, known, "Several are joined by commas.")
-
-
 def run_submission(submission: Submission, show: Callable[[bytes], object]) -> SubmissionRecord:
-    """Runs a submission to its end.
-
-    Args:
-        submission: What to run; checked.
-        show: Gets what the run prints, as it prints it.
-
-    Returns:
-        What became of it; also written beside the log.
-    """
+    """Runs a checked submission and shows what it prints; what became of it is also written beside the log."""
     record = _begin(submission)
     log = PROJECT_PATH / record.log
     try:

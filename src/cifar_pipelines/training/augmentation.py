@@ -6,15 +6,10 @@ from torch.nn.functional import pad
 
 
 def shift(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
-    """Shifts every image by up to `padding` pixels in both directions, reflected at the border.
-
-    Args:
-        images: Tensor of shape (n, 3, size, size).
-        padding: Largest shift in pixels; 0 returns the images as they are.
-        generator: Draws the shifts.
+    """Shifts every image (n, 3, size, size) by up to `padding` pixels in both directions, reflected at the border.
 
     Returns:
-        Tensor of the same shape, dtype and memory format.
+        Tensor of the same shape, dtype and memory format; for no padding the images as they are.
     """
     if not padding:
         return images
@@ -32,12 +27,7 @@ def shift(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
 
 
 def mirror(images: Tensor, chosen: Tensor) -> Tensor:
-    """Mirrors the chosen images left to right.
-
-    Args:
-        images: Tensor of shape (n, 3, size, size).
-        chosen: bool of shape (n,).
-    """
+    """Mirrors the chosen images left to right: those of (n, 3, size, size) for which a bool tensor (n,) is true."""
     return torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images)
 
 

@@ -21,11 +21,7 @@ _FAILURE = "failure.json"
 
 
 class Checkpoint:
-    """A folder on storage that the driver and all workers see; the worker of rank 0 writes it.
-
-    Args:
-        folder: The folder; it need not exist.
-    """
+    """A folder on storage that the driver and all workers see; rank 0 writes it. It need not exist yet."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -46,11 +42,6 @@ class Checkpoint:
             return None
         loaded = torch.load(self.folder / _STATE, weights_only=True)
         return loaded["state"], loaded["history"]
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the last state; 0 where there is none."""
-        return (self.folder / _STATE).stat().st_size if self.holds_state else 0
 
     @property
     def holds_state(self) -> bool:
@@ -95,12 +86,8 @@ class Checkpoint:
         self._write(_CONFIGURATION, configuration)
 
     def require_same(self, configuration: Mapping[str, Any]) -> None:
-        """Raises if the checkpoint was made with another configuration.
-
-        Raises:
-            UserError: Naming every key that differs, with both values.
-        """
-        theirs, ours = (flatten(self._read(_CONFIGURATION) or {}), flatten(json.loads(json.dumps(configuration))))
+        """Raises a `UserError` with every key that differs if the checkpoint was made with another configuration."""
+        theirs, ours = flatten(self._read(_CONFIGURATION) or {}), flatten(json.loads(json.dumps(configuration)))
         different = [
             f"{key} (checkpoint: {theirs.get(key, 'absent')}; now: {ours.get(key, 'absent')})"
             for key in sorted(theirs.keys() | ours.keys())

@@ -1,5 +1,6 @@
 """Prediction on the executors with a trained network, and how long one image takes."""
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,22 +62,13 @@ def network_of(broadcast: Any) -> "nn.Module":
 
 
 def predict_batches(batches: Iterator["pa.RecordBatch"], job: PredictionJob) -> Iterator["pa.RecordBatch"]:
-    """Predicts record batches.
-
-    Args:
-        batches: Columns `image_id`, `label` and `image`.
-        job: The job.
-
-    Yields:
-        Columns of `PREDICTIONS`.
-    """
+    """Predicts record batches with the columns `image_id`, `label` and `image`; yields the columns of `PREDICTIONS`."""
     for batch in batches:
         if not batch.num_rows:
             continue
         probability = job.probabilities(load_batch(batch.column("image").to_pylist(), job.size))
-        yield PREDICTIONS.batch(
-            batch.column("image_id"), batch.column("label"), probability.argmax(1), list(probability)
-        )
+        known = (batch.column("image_id"), batch.column("label"))
+        yield PREDICTIONS.batch(*known, probability.argmax(1), list(probability))
 
 
 def time_prediction(job: PredictionJob) -> dict[str, float]:
@@ -85,8 +77,6 @@ def time_prediction(job: PredictionJob) -> dict[str, float]:
     Returns:
         Milliseconds per image: `batch_1_ms`, the median of 50 single images, and `batch_<n>_ms` for n = `batch`.
     """
-    import statistics
-
     import torch
 
     images = torch.randint(0, 256, (PREDICTION_BATCH, 3, job.size, job.size), dtype=torch.uint8)

@@ -1,27 +1,25 @@
 """The recipe of a training: its numbers, its learning rate by step, its optimizer."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from torch import nn, optim
 
+START = 0.2  # learning rate of the first step over the peak
 
+_SHARES = ("momentum", "label_smoothing", "warm_up", "final_learning_rate", "averaging")
 # What numbers must be, besides being numbers; a comparison with NaN never holds.
 _RULES: tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...] = (
     ("a positive number", lambda value: 0 < value < inf, ("learning_rate", "bias_learning_rate_factor")),
     ("a number of at least 0", lambda value: 0 <= value < inf, ("weight_decay",)),
-    (
-        "a number from 0 to below 1",
-        lambda value: 0 <= value < 1,
-        ("momentum", "label_smoothing", "warm_up", "final_learning_rate", "averaging"),
-    ),
+    ("a number from 0 to below 1", lambda value: 0 <= value < 1, _SHARES),
     (f"one of {', '.join(PRECISIONS)}", lambda value: value in PRECISIONS, ("precision",)),
 )
 
@@ -73,64 +71,34 @@ class Recipe:
                 if not holds(value := getattr(self, name)):
                     raise UserError(f"The recipe's {name} is {value!r}, but must be {rule}.")
 
-    @classmethod
-    def from_config(cls, block: object) -> "Recipe":
-        """Builds a recipe from its block of YAML.
-
-        Raises:
-            UserError: If a key is unknown or missing, or a value breaks its rule.
-        """
-        return build(cls, block, "the recipe")
-
-    def as_dict(self) -> dict[str, Any]:
-        """The recipe as names and values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of every step: a linear rise, then a linear fall.
-
-    Attributes:
-        recipe: The recipe.
-        steps: Steps in all.
-    """
+    """The learning rate of every step: a linear rise, then a linear fall, over all `steps` of a training."""
 
     recipe: Recipe
     steps: int
-    start: float = field(default=0.2)
 
     def __call__(self, step: int) -> float:
         """Learning rate of a step, counted from 0, over the peak."""
         peak = self.recipe.warm_up * self.steps
         if step < peak:
-            return self.start + (1 - self.start) * step / peak
+            return START + (1 - START) * step / peak
         fall = (step - peak) / max(self.steps - 1 - peak, 1)
         return 1 + (self.recipe.final_learning_rate - 1) * fall
 
 
 def create_optimizer(network: "nn.Module", recipe: Recipe) -> "optim.Optimizer":
-    """SGD with Nesterov momentum and decoupled groups for biases and everything else.
-
-    Args:
-        network: The network; parameters that need no gradient are left out.
-        recipe: The recipe.
-    """
+    """SGD with Nesterov momentum and decoupled groups for biases and everything else that needs a gradient."""
     from torch import optim
 
     learned = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     factor = recipe.bias_learning_rate_factor
+    others = [p for name, p in learned if not name.endswith("bias")]
+    biases = [p for name, p in learned if name.endswith("bias")]
     groups = [
-        {
-            "params": [p for name, p in learned if not name.endswith("bias")],
-            "lr": recipe.learning_rate,
-            "weight_decay": recipe.weight_decay,
-        },
-        {
-            "params": [p for name, p in learned if name.endswith("bias")],
-            "lr": recipe.learning_rate * factor,
-            "weight_decay": recipe.weight_decay / factor,
-        },
+        {"params": others, "lr": recipe.learning_rate, "weight_decay": recipe.weight_decay},
+        {"params": biases, "lr": recipe.learning_rate * factor, "weight_decay": recipe.weight_decay / factor},
     ]
     groups = [group | {"peak": group["lr"]} for group in groups if group["params"]]
     return optim.SGD(groups, momentum=recipe.momentum, nesterov=recipe.momentum > 0)

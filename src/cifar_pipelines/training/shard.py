@@ -36,13 +36,7 @@ class Shard:
     seed: int
 
     def batches(self, epoch: int, steps: int, batch_size: int, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields the augmented batches of one epoch; they depend on the seed and the epoch alone.
-
-        Args:
-            epoch: Number of the epoch, from 0.
-            steps: Number of batches; the same for every worker.
-            batch_size: Images per batch of this worker.
-            recipe: The recipe.
+        """The augmented batches of one epoch, counted from 0; they depend on the seed and the epoch alone.
 
         Yields:
             Normalised images (batch_size, 3, size, size), float32, and labels (batch_size,), int64.

@@ -61,15 +61,10 @@ class Trainer:
     def initialise(self) -> None:
         """Lets the network look at training images before the first step, if it wants to."""
         if hasattr(self.network, "initialise"):
-            first = self.shard.images[:INITIALISATION_IMAGES]
-            self.network.initialise(normalise(first))
+            self.network.initialise(normalise(self.shard.images[:INITIALISATION_IMAGES]))
 
     def begin_epoch(self) -> Any:
-        """Starts an epoch.
-
-        Returns:
-            An iterator over its batches.
-        """
+        """Starts an epoch and returns an iterator over its batches."""
         self._sums = {"loss": 0.0, "correct": 0.0, "images": 0.0}
         self._started = time.perf_counter()
         self._step = self.epoch * self.steps
@@ -107,11 +102,7 @@ class Trainer:
         self._update_average()
 
     def end_epoch(self) -> dict[str, float]:
-        """Ends an epoch.
-
-        Returns:
-            Sums over this worker's images: `loss`, `correct` and `images`; and `seconds`.
-        """
+        """Ends an epoch; returns the sums `loss`, `correct` and `images` over this worker's images, and `seconds`."""
         self.epoch += 1
         return self._sums | {"seconds": time.perf_counter() - self._started}
 
@@ -157,17 +148,14 @@ def autocast(precision: str) -> Any:
 
 
 @torch.inference_mode()
-def predict_logits(
-    network: Callable[[Tensor], Tensor], images: Tensor, precision: str, flip: bool, batch_size: int = EVALUATION_BATCH
-) -> Tensor:
-    """Predicts images.
+def predict_logits(network: Callable[[Tensor], Tensor], images: Tensor, precision: str, flip: bool) -> Tensor:
+    """Predicts images with a network in evaluation mode.
 
     Args:
-        network: A network in evaluation mode.
+        network: The network.
         images: uint8 tensor of shape (n, 3, size, size).
         precision: "bf16" or "fp32".
         flip: Whether to average with the mirrored image's logits.
-        batch_size: Images per forward pass.
 
     Returns:
         Logits, float32, of shape (n, classes).
@@ -175,8 +163,8 @@ def predict_logits(
     parts = []
     with autocast(precision):
         # No images are one empty batch: a worker's share of few validation images may be none.
-        for start in range(0, max(len(images), 1), batch_size):
-            batch = normalise(images[start : start + batch_size])
+        for start in range(0, max(len(images), 1), EVALUATION_BATCH):
+            batch = normalise(images[start : start + EVALUATION_BATCH])
             logits = network(batch).float()
             parts.append((logits + network(batch.flip(-1)).float()) / 2 if flip else logits)
     return torch.cat(parts)
