@@ -11,16 +11,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import decode
 from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
-from cifar_pipelines.plots.style import (
-    GREY,
-    LIGHT_GREY,
-    LINE_STYLES,
-    PALETTE,
-    SEQUENTIAL,
-    label_axes,
-    message,
-    new_figure,
-)
+from cifar_pipelines.plots import style
 
 MOST_NUMBERED_CLASSES = 20  # beyond this, numbers in the cells and a legend per class cannot be read
 GALLERY_SIZE, GALLERY_COLUMNS = 20, 5
@@ -38,10 +29,10 @@ def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: s
     n_classes = len(class_names)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = float(np.clip(0.55 * n_classes + 2.2, 4.5, 14))
-    figure, axes = new_figure(size=(side + 0.8, side), title=title)
+    figure, axes = style.new_figure(size=(side + 0.8, side), title=title)
     ax = axes[0, 0]
     ax.grid(False)
-    image = ax.imshow(share, cmap=SEQUENTIAL, vmin=0, vmax=1)
+    image = ax.imshow(share, cmap=style.SEQUENTIAL, vmin=0, vmax=1)
     label_size = 9 if n_classes <= MOST_NUMBERED_CLASSES else max(3.0, 250 / n_classes)
     ax.set_xticks(range(n_classes), class_names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(n_classes), class_names)
@@ -51,7 +42,7 @@ def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: s
             if counts[row, column]:
                 colour = "white" if share[row, column] > 0.55 else "#222222"
                 ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=9, color=colour)
-    label_axes(ax, x="predicted class", y="true class")
+    style.label_axes(ax, x="predicted class", y="true class")
     bar = figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class")
     bar.outline.set_visible(False)
     return figure
@@ -73,31 +64,31 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
         UserError: The table breaks a rule of `check_predictions`.
     """
     checked = check_predictions(predictions, class_names)
-    figure, axes = new_figure(size=(8.4, 5.2), title=title)
+    figure, axes = style.new_figure(size=(8.4, 5.2), title=title)
     ax = axes[0, 0]
     curves = _roc_curves(checked, class_names)
     if not curves:
-        message(ax, "All test images are of one class, so there is no ROC curve.")
+        style.message(ax, "All test images are of one class, so there is no ROC curve.")
         return figure
     few = len(curves) <= MOST_NUMBERED_CLASSES
     named = curves if few else curves[:3] + curves[-3:]
     for rank, (area, name, false_rate, true_rate) in enumerate(named):
         look = {
-            "color": PALETTE[rank % len(PALETTE)],
-            "linestyle": LINE_STYLES[rank // len(PALETTE) % len(LINE_STYLES)],
+            "color": style.PALETTE[rank % len(style.PALETTE)],
+            "linestyle": style.LINE_STYLES[rank // len(style.PALETTE) % len(style.LINE_STYLES)],
         }
         ax.plot(false_rate, true_rate, linewidth=1.2, label=f"{name}: {area:.3f}", **look)
     for _, _, *rates in [] if few else curves[3:-3]:
-        ax.plot(*rates, color=LIGHT_GREY, linewidth=0.7, zorder=1)
+        ax.plot(*rates, color=style.LIGHT_GREY, linewidth=0.7, zorder=1)
     grid = np.linspace(0, 1, 501)
     mean_rate = np.mean([np.interp(grid, *rates) for _, _, *rates in curves], axis=0)
     area = np.mean([curve[0] for curve in curves])
-    ax.plot(grid, mean_rate, color=GREY, linewidth=3.2, alpha=0.8, label=f"macro average: {area:.3f}")
-    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, linestyle=(0, (2, 4)), label="chance: 0.500")
+    ax.plot(grid, mean_rate, color=style.GREY, linewidth=3.2, alpha=0.8, label=f"macro average: {area:.3f}")
+    ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.9, linestyle=(0, (2, 4)), label="chance: 0.500")
     ax.set_aspect("equal")
     absent = len(class_names) - len(curves)
     left_out = f"{absent} classes without test images are left out" if absent else ""
-    label_axes(ax, left_out, "false positive rate", "true positive rate")
+    style.label_axes(ax, left_out, "false positive rate", "true positive rate")
     heading = "area under the curve" if few else "area under the curve\n(3 best and 3 worst classes)"
     legend = ax.legend(title=heading, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8.5, frameon=False)
     legend.get_title().set_fontsize(9)
@@ -167,13 +158,11 @@ def plot_gallery(
     checked = check_predictions(predictions, class_names)
     ids = choose_gallery_ids(predictions, correct, count)
     if not ids:
-        figure, axes = new_figure(size=(7, 2), title=title)
         kind = "right" if correct else "wrong"
-        message(axes[0, 0], f"None of the {len(checked.label)} test images was classified {kind}.")
-        return figure
+        return style.message_figure(title, f"None of the {len(checked.label)} test images was classified {kind}.")
     columns = min(GALLERY_COLUMNS, len(ids))
     rows = -(-len(ids) // columns)
-    figure, axes = new_figure(rows, columns, size=(max(5.0, 1.9 * columns), 2.3 * rows + 0.5), title=title)
+    figure, axes = style.new_figure(rows, columns, size=(max(5.0, 1.9 * columns), 2.3 * rows + 0.5), title=title)
     at = {image_id: row for row, image_id in enumerate(checked.image_id)}
     for ax, image_id in zip_longest(axes.flat, ids):
         ax.set_axis_off()
@@ -188,5 +177,5 @@ def plot_gallery(
             text = f"{class_names[checked.prediction[row]]}, {checked.confidence[row]:.0%}"
             if not correct:
                 text = f"true: {class_names[checked.label[row]]}\npredicted: {text}"
-            ax.set_title(text, fontsize=8.5, color="#222222" if correct else PALETTE[1])
+            ax.set_title(text, fontsize=8.5, color="#222222" if correct else style.PALETTE[1])
     return figure
