@@ -22,13 +22,13 @@ DPI = 150
 
 
 def new_figure(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (7.0, 4.5), title: str = ""
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (7.0, 4.5), title: str = "", sharey: bool = False
 ) -> tuple[Figure, np.ndarray]:
     """Makes a figure of a size in inches without any pyplot state, and its axes, (rows, columns) object."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
     if title:
         figure.suptitle(title, fontsize=12, fontweight="bold")
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(labelsize=8.5, colors="#333333")
