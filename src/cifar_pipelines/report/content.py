@@ -94,7 +94,7 @@ def make_content(
     reporting: Path,
     *plots: bytes,
 ) -> Content:
-    """Puts together what the comparison found and what lies in the reporting folder.
+    """Puts together what the nodes of the comparison returned and what lies in the reporting folder.
 
     Args:
         comparison_table: What `compare_runs` returned.
@@ -113,8 +113,7 @@ def make_content(
     ]
     figures: dict[str, tuple[Figure, ...]] = {}
     for plot, png in zip(comparison_plots(), plots, strict=bool(plots)):
-        figure = Figure(png, plot.caption, plot.file)
-        figures[plot.section] = (*figures.get(plot.section, ()), figure)
+        figures[plot.section] = (*figures.get(plot.section, ()), Figure(png, plot.caption, plot.file))
     return Content(
         studies=tuple(studies),
         records=numbered,
