@@ -72,12 +72,7 @@ class Content:
         return tuple(study for study in self.studies if study is not self.study)
 
     def section(self, key: str, title: str | None = None) -> Blocks:
-        """The section of the main study or over all studies, with its figures after it; nothing where there is none.
-
-        Args:
-            key: Its key.
-            title: Another title, such as "" for none; None for its own.
-        """
+        """The section of the main study or over all studies, if there is one, with its figures; `title` replaces its own."""
         section = self.study.sections.get(key) or self.sections.get(key)
         if section is not None and title is not None:
             section = replace(section, title=title)
