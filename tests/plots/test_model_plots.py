@@ -34,18 +34,13 @@ def test_roc_curve_of_one_class_only_says_so():
     assert "no ROC curve" in _words(plot_roc_curves(make_predictions(9, present=[1]), CLASS_NAMES, "ROC"))
 
 
-def test_confusion_matrix_of_other_classes_is_refused():
-    with pytest.raises(UserError, match="class names"):
-        plot_confusion_matrix({"confusion_matrix": [[1, 0], [0, 1]]}, CLASS_NAMES, "Confusion")
-
-
 @settings(max_examples=20, deadline=None)
 @given(count=st.integers(1, 30), seed=st.integers(0, 99), correct=st.booleans())
 def test_gallery_choice_laws(count, seed, correct):
     table = make_predictions(80, seed=seed)
-    ids = choose_gallery_ids(table, correct, count, seed)
+    ids = choose_gallery_ids(table, correct, count)
     rows = table.set_index("image_id").loc[ids]
-    assert ids == choose_gallery_ids(table.sample(frac=1, random_state=1), correct, count, seed)
+    assert ids == choose_gallery_ids(table.sample(frac=1, random_state=1), correct, count)
     pool = table[(table["label"] == table["prediction"]) == correct]
     assert len(ids) == len(set(ids)) == min(count, len(pool))
     assert ((rows["label"] == rows["prediction"]) == correct).all()
@@ -75,16 +70,9 @@ def test_gallery_says_when_there_is_nothing_to_show():
     )
 
 
-@pytest.mark.parametrize(("images", "words"), [({}, "no image for image_id"), (b"junk", "not a readable")])
-def test_gallery_names_the_bad_image(images, words):
-    table = make_predictions(60)
-    images = images or {}
-    if isinstance(images, bytes):
-        images = dict.fromkeys(table["image_id"], images)
-    with pytest.raises(UserError, match=words):
-        plot_gallery(table, images, CLASS_NAMES, True, "Right")
-    with pytest.raises(UserError, match="count 0"):
-        choose_gallery_ids(table, True, 0)
+def test_gallery_names_the_image_that_is_missing():
+    with pytest.raises(UserError, match="no image for image_id"):
+        plot_gallery(make_predictions(60), {}, CLASS_NAMES, True, "Right")
 
 
 def test_the_gallery_shows_the_picture_that_the_model_saw():

@@ -14,8 +14,6 @@ from cifar_pipelines.records.model_report import ModelReport
 from cifar_pipelines.records.provenance import make_record
 from cifar_pipelines.spark.run_context import RunContext
 
-GALLERY_SIZE = 20
-
 
 def evaluate(predictions: pd.DataFrame, images_info: dict[str, Any]) -> dict[str, Any]:
     """Judges a predictions table; see `judging.metrics.evaluate`."""
@@ -44,21 +42,14 @@ def draw_galleries(
     """Draws examples that the model got right and wrong."""
     from pyspark.sql import functions as F  # noqa: N812
 
-    chosen = {right: of_model.choose_gallery_ids(predictions, right, GALLERY_SIZE) for right in (True, False)}
-    rows = images.where(F.col("image_id").isin(chosen[True] + chosen[False])).select("image_id", "image").collect()
+    chosen = [one for right in (True, False) for one in of_model.choose_gallery_ids(predictions, right)]
+    rows = images.where(F.col("image_id").isin(chosen)).select("image_id", "image").collect()
     files = {row["image_id"]: bytes(row["image"]) for row in rows}
-    right, wrong = (
-        of_model.plot_gallery(
-            predictions,
-            files,
-            images_info["class_names"],
-            correct,
-            f"{model_report.model}: {what} predictions",
-            GALLERY_SIZE,
-        )
-        for correct, what in ((True, "right"), (False, "wrong"))
+    names, model = images_info["class_names"], model_report.model
+    return (
+        of_model.plot_gallery(predictions, files, names, True, f"{model}: right predictions"),
+        of_model.plot_gallery(predictions, files, names, False, f"{model}: wrong predictions"),
     )
-    return right, wrong
 
 
 def write_record(
@@ -69,52 +60,22 @@ def write_record(
     run_context: RunContext,
     features_info: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Makes the run record of a model.
-
-    Args:
-        scores: What `evaluate` returned.
-        model_report: What the model's own nodes know.
-        images_info: Description of the image table.
-        parameters: All parameters of the run.
-        run_context: The run.
-        features_info: Description of the feature table; None for a model that reads images.
-
-    Returns:
-        The content of its JSON file.
-    """
+    """Makes the content of a model's run record; `features_info` is None for a model that reads images."""
     return make_record(model_report, images_info, parameters, run_context, features_info, scores).to_json()
 
 
 def judging_nodes(*features_info: str) -> list[Node]:
-    """The nodes that judge a model; they go into the model's namespace.
-
-    Args:
-        *features_info: The dataset that describes the feature table; none for a model that reads images.
-    """
+    """The nodes that judge a model, for its namespace; `features_info` is the dataset of a model that reads features."""
     return [
         node(evaluate, ["predictions", "images_info"], "metrics", name="evaluate"),
         node(list_predictions, ["predictions", "images_info"], "predictions_csv", name="list_predictions"),
-        node(
-            draw_scores,
-            ["predictions", "metrics", "images_info", "model_report"],
-            ["confusion_matrix_plot", "roc_plot"],
-            name="draw_scores",
-        ),
-        node(
-            draw_galleries,
-            ["predictions", "images", "images_info", "model_report"],
-            ["right_gallery", "wrong_gallery"],
-            name="draw_galleries",
-            tags="spark",
-        ),
-        node(
-            write_record,
-            ["metrics", "model_report", "images_info", "parameters", "run_context", *features_info],
-            "run_record",
-            name="write_run_record",
-            tags="spark",
-        ),
-    ]
+        node(draw_scores, ["predictions", "metrics", "images_info", "model_report"],
+             ["confusion_matrix_plot", "roc_plot"], name="draw_scores"),
+        node(draw_galleries, ["predictions", "images", "images_info", "model_report"],
+             ["right_gallery", "wrong_gallery"], name="draw_galleries", tags="spark"),
+        node(write_record, ["metrics", "model_report", "images_info", "parameters", "run_context", *features_info],
+             "run_record", name="write_run_record", tags="spark"),
+    ]  # fmt: skip
 
 
 def model_pipeline(

@@ -1,4 +1,4 @@
-"""Plots that compare models and settings; one row of axes per section of the summary."""
+"""Plots that compare models and settings of a summary with the columns of `add_scaling`; one row of axes per section."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,21 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
+from cifar_pipelines.plots import style
 from cifar_pipelines.plots.registry import comparison_plot
-from cifar_pipelines.plots.style import (
-    GREY,
-    LIGHT_GREY,
-    PUT_TOGETHER,
-    colours,
-    label_axes,
-    markers,
-    message,
-    new_figure,
-    star,
-)
 from cifar_pipelines.records.summary import put_together, sections, trained
 
-_OVERSUBSCRIBED = Patch(facecolor="white", edgecolor=GREY, hatch="////", label="more cores than the host")
+_OVERSUBSCRIBED = Patch(facecolor="white", edgecolor=style.GREY, hatch="////", label="more cores than the host")
 _BAR_AXIS = "setting: cores x cores per executor"
 Draw = Callable[[np.ndarray, pd.DataFrame, dict[str, str], dict[str, str]], None]
 
@@ -35,51 +25,36 @@ Draw = Callable[[np.ndarray, pd.DataFrame, dict[str, str], dict[str, str]], None
 def plot_accuracy_time(summary: pd.DataFrame) -> Figure:
     """Draws accuracy with its interval against the fit time, and the Pareto front of the two.
 
-    Args:
-        summary: A summary with the columns of `add_scaling`.
-
-    Returns:
-        The figure: colour is the model, shape is the setting, bars are the intervals and the range of
-        the repeats; the line joins the points that no other one beats in both respects.
+    Colour is the model, shape is the setting, bars are the intervals and the range of the repeats; the line joins the
+    points that no other one beats in both respects.
     """
 
     def draw(axes: np.ndarray, rows: pd.DataFrame, colour: dict[str, str], shape: dict[str, str]) -> None:
         ax = axes[0]
         for _, row in rows.iterrows():
-            hue = colour[row["label"]]
-            ax.errorbar(
-                row["time_s"],
-                row["accuracy"],
-                xerr=[[row["time_s"] - row["time_min_s"]], [row["time_max_s"] - row["time_s"]]],
-                yerr=[[row["accuracy"] - row["accuracy_low"]], [row["accuracy_high"] - row["accuracy"]]],
-                color=hue,
-                elinewidth=0.8,
-                alpha=0.45,
-            )
+            spread = [[row["time_s"] - row["time_min_s"]], [row["time_max_s"] - row["time_s"]]]
+            interval = [[row["accuracy"] - row["accuracy_low"]], [row["accuracy_high"] - row["accuracy"]]]
+            look = {"color": colour[row["label"]], "elinewidth": 0.8, "alpha": 0.45}
+            ax.errorbar(row["time_s"], row["accuracy"], xerr=spread, yerr=interval, **look)
             _point(ax, row["time_s"], row["accuracy"], row, colour, shape)
         front = pareto_front(rows)
-        ax.step(front["time_s"], front["accuracy"], where="post", color=GREY, linewidth=1, zorder=1)
+        ax.step(front["time_s"], front["accuracy"], where="post", color=style.GREY, linewidth=1, zorder=1)
         ax.set_xscale("log")
         # At least this wide, so that a small spread does not look large and a tick is always in sight.
         ax.set_xlim(rows["time_min_s"].min() / 1.6, rows["time_max_s"].max() * 1.6)
         _plain_ticks(ax)
         ax.yaxis.set_major_formatter(PercentFormatter(1))
-        label_axes(ax, x="fit time [s], log scale", y="accuracy, with its interval")
+        style.label_axes(ax, x="fit time [s], log scale", y="accuracy, with its interval")
 
-    front_key = Line2D([], [], color=GREY, linewidth=1, label="Pareto front")
-    return _by_section(summary, trained, "Accuracy against fit time", 1, draw, [front_key], shapes=True)
+    front_key = Line2D([], [], color=style.GREY, linewidth=1, label="Pareto front")
+    return _by_section(summary, trained(summary), "Accuracy against fit time", 1, draw, [front_key], shapes=True)
 
 
 @comparison_plot("time_by_setting", "Time by setting", section="times")
 def plot_time_by_setting(summary: pd.DataFrame) -> Figure:
     """Draws the median time of every model under every setting, with the range of the repeats.
 
-    Args:
-        summary: A summary with the columns of `add_scaling`.
-
-    Returns:
-        The figure: one group of bars per model, feature extractions included; hatched bars use more
-        cores than the host has.
+    One group of bars per model, feature extractions included; hatched bars use more cores than the host has.
     """
 
     def draw(axes: np.ndarray, rows: pd.DataFrame, colour: dict[str, str], _: dict[str, str]) -> None:
@@ -93,21 +68,17 @@ def plot_time_by_setting(summary: pd.DataFrame) -> Figure:
             if marked:
                 ax.annotate("\u2605", (x, top), (0, 3), textcoords="offset points", ha="center", fontsize=7)
         _plain_ticks(ax, "y")
-        label_axes(ax, x=_BAR_AXIS, y="median time [s], log scale")
+        style.label_axes(ax, x=_BAR_AXIS, y="median time [s], log scale")
 
-    return _by_section(summary, None, "Fit and extraction time by setting", 1, draw, [_OVERSUBSCRIBED])
+    return _by_section(summary, summary, "Fit and extraction time by setting", 1, draw, [_OVERSUBSCRIBED])
 
 
 @comparison_plot("speedup", "Speed-up and efficiency", section="times")
 def plot_speedup(summary: pd.DataFrame) -> Figure:
     """Draws speed-up and parallel efficiency against cores, with the ideal.
 
-    Args:
-        summary: A summary with the columns of `add_scaling`.
-
-    Returns:
-        The figure: the line of a model joins its fastest setting at each number of cores; the grey
-        band starts where the host has no more cores.
+    The line of a model joins its fastest setting at each number of cores; the grey band starts where the host has no
+    more cores.
     """
 
     def draw(axes: np.ndarray, rows: pd.DataFrame, colour: dict[str, str], shape: dict[str, str]) -> None:
@@ -122,36 +93,30 @@ def plot_speedup(summary: pd.DataFrame) -> Figure:
             for reference in rows["reference_cores"].unique():
                 line = np.linspace(reference, cores.max(), 50)
                 ideal = line / reference if quantity == "speedup" else np.ones(len(line))
-                ax.plot(line, ideal, "--", color=GREY, linewidth=1)
+                ax.plot(line, ideal, "--", color=style.GREY, linewidth=1)
             right = cores.max() * 1.15
             if cores.max() > host:
-                ax.axvspan(host * 1.08, right, color=LIGHT_GREY, alpha=0.6, zorder=0, linewidth=0)
+                ax.axvspan(host * 1.08, right, color=style.LIGHT_GREY, alpha=0.6, zorder=0, linewidth=0)
             ax.set_xscale("log", base=2)
             ax.set_xticks(cores, [str(value) for value in cores])
             ax.minorticks_off()
             ax.set_xlim(cores.min() / 1.15, right)
             ax.set_ylim(0, 1.06 * ax.dataLim.y1)
         axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        label_axes(axes[0], x="cores (spark.cores.max)", y="speed-up against the smallest setting")
-        label_axes(axes[1], x="cores (spark.cores.max)", y="parallel efficiency")
+        style.label_axes(axes[0], x="cores (spark.cores.max)", y="speed-up against the smallest setting")
+        style.label_axes(axes[1], x="cores (spark.cores.max)", y="parallel efficiency")
 
-    keys = [
-        Line2D([], [], color=GREY, linestyle="--", label="ideal"),
-        Patch(color=LIGHT_GREY, label="more cores than the host"),
-    ]
-    return _by_section(summary, None, "Speed-up and efficiency", 2, draw, keys, shapes=True)
+    ideal_key = Line2D([], [], color=style.GREY, linestyle="--", label="ideal")
+    keys = [ideal_key, Patch(color=style.LIGHT_GREY, label="more cores than the host")]
+    return _by_section(summary, summary, "Speed-up and efficiency", 2, draw, keys, shapes=True)
 
 
 @comparison_plot("resources", "Resource use", section="resources")
 def plot_resources(summary: pd.DataFrame) -> Figure:
     """Draws CPU seconds against reserved core-seconds, and the peak memory per executor.
 
-    Args:
-        summary: A summary with the columns of `add_scaling`.
-
-    Returns:
-        The figure: points on the line used every reserved core all the time; the upper, paler part of
-        a bar is the memory of the Python workers, where it was measured.
+    Points on the line used every reserved core all the time; the upper, paler part of a bar is the memory of the Python
+    workers, where it was measured.
     """
 
     def draw(axes: np.ndarray, rows: pd.DataFrame, colour: dict[str, str], shape: dict[str, str]) -> None:
@@ -160,40 +125,33 @@ def plot_resources(summary: pd.DataFrame) -> Figure:
         for _, row in points.iterrows():
             _point(used, row["core_seconds"], row["utilisation"] * row["core_seconds"], row, colour, shape)
         if points.empty:
-            message(used, "No CPU seconds were recorded.")
+            style.message(used, "No CPU seconds were recorded.")
         else:
             ends = np.array([points["core_seconds"].min() / 1.5, points["core_seconds"].max() * 1.5])
-            for share, style in ((1.0, "-"), (0.5, "--"), (0.25, ":")):
-                used.plot(ends, share * ends, style, color=GREY, linewidth=1, zorder=1)
-                used.annotate(f" {share:.0%}", (ends[1], share * ends[1]), fontsize=8, color=GREY, va="center")
+            for share, line in ((1.0, "-"), (0.5, "--"), (0.25, ":")):
+                used.plot(ends, share * ends, line, color=style.GREY, linewidth=1, zorder=1)
+                used.annotate(f" {share:.0%}", (ends[1], share * ends[1]), fontsize=8, color=style.GREY, va="center")
             used.set_xscale("log")
             used.set_yscale("log")
             _plain_ticks(used, "both")
-            label_axes(used, x="core-seconds reserved (cores x time)", y="CPU seconds used")
+            style.label_axes(used, x="core-seconds reserved (cores x time)", y="CPU seconds used")
         measured = rows.dropna(subset="executor_jvm_memory_mb")
         if measured.empty:
-            message(memory, "No executor memory was recorded.")
+            style.message(memory, "No executor memory was recorded.")
         else:
             jvm, python = measured["executor_jvm_memory_mb"], measured["executor_python_memory_mb"]
             _grouped_bars(memory, measured, jvm, colour)
             _grouped_bars(memory, measured, python.fillna(0), colour, bottom=jvm, alpha=0.5)
-            label_axes(memory, x=_BAR_AXIS, y="peak memory per executor [MB]")
+            style.label_axes(memory, x=_BAR_AXIS, y="peak memory per executor [MB]")
 
     keys = [_OVERSUBSCRIBED]
     if summary["executor_python_memory_mb"].notna().any():
-        keys.append(Patch(color=GREY, alpha=0.5, label="paler: Python workers"))
-    return _by_section(summary, None, "Resource use", 2, draw, keys, shapes=True)
+        keys.append(Patch(color=style.GREY, alpha=0.5, label="paler: Python workers"))
+    return _by_section(summary, summary, "Resource use", 2, draw, keys, shapes=True)
 
 
 def pareto_front(rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows that no other row beats in both time and accuracy, the fastest first.
-
-    Args:
-        rows: Rows with `time_s` and `accuracy`.
-
-    Returns:
-        Those rows, in the order of both rising time and rising accuracy.
-    """
+    """Returns the rows that no other row beats in both `time_s` and `accuracy`; both rise from row to row."""
     ordered = rows.sort_values(["time_s", "accuracy"], ascending=[True, False])
     before = ordered["accuracy"].astype(float).cummax().shift(fill_value=-np.inf)
     return ordered[ordered["accuracy"] > before]
@@ -201,35 +159,32 @@ def pareto_front(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _by_section(
     summary: pd.DataFrame,
-    select: Callable[[pd.DataFrame], pd.DataFrame] | None,
+    rows: pd.DataFrame,
     title: str,
     columns: int,
     draw: Draw,
     keys: list[Artist],
     shapes: bool = False,
 ) -> Figure:
-    """Draws one row of axes per section, with one legend that holds for all of them."""
-    rows = select(summary) if select else summary
+    """Draws one row of axes per section of the rows, with one legend that holds for all of them."""
     if rows.empty:
-        figure, axes = new_figure(size=(7, 2), title=title)
-        message(axes[0, 0], "No trained model is among the run records.")
-        return figure
+        return style.message_figure(title, "No trained model is among the run records.")
     # From the whole summary, so that a model has the same colour in every plot.
-    colour = colours(sorted(summary["label"].unique()))
-    shape = markers(rows.sort_values(["cores", "executor_cores"])["setting"].unique().tolist())
+    colour = style.colours(sorted(summary["label"].unique()))
+    shape = style.markers(rows.sort_values(["cores", "executor_cores"])["setting"].unique().tolist())
     parts = list(sections(rows))
     size = (4.4 * columns + 4.2, 4.2 * len(parts) + 0.5)
-    figure, axes = new_figure(len(parts), columns, size=size, title=title)
+    figure, axes = style.new_figure(len(parts), columns, size=size, title=title)
     for line, (name, part) in zip(axes, parts, strict=True):
         draw(line, part, colour, shape)
         if len(parts) > 1:
-            line[0].set_title(name, fontsize=8, loc="left", color=GREY)
+            line[0].set_title(name, fontsize=8, loc="left", color=style.GREY)
     if put_together(rows).any():
-        keys = [*keys, PUT_TOGETHER]
+        keys = [*keys, style.PUT_TOGETHER]
     handles = [Patch(color=colour[name], label=name) for name in sorted(rows["label"].unique())]
     if shapes:
-        style = {"color": "#333333", "linestyle": ""}
-        handles += [Line2D([], [], marker=form, label=name, **style) for name, form in shape.items()]
+        look = {"color": "#333333", "linestyle": ""}
+        handles += [Line2D([], [], marker=form, label=name, **look) for name, form in shape.items()]
     figure.legend(handles=handles + keys, loc="outside right center", fontsize=8.5, frameon=False)
     return figure
 
@@ -240,17 +195,17 @@ def _point(ax: Axes, x: float, y: float, row: pd.Series, colour: dict[str, str],
     face = "none" if row["oversubscribed"] else hue
     edge = hue if row["oversubscribed"] else "white"
     marked = row["resumed_runs"] or row["restarted_runs"]
-    style = {"markersize": 10 if marked else 8, "markeredgewidth": 1.2 if row["oversubscribed"] else 0.6}
-    ax.plot(x, y, shape[row["setting"]], markerfacecolor=face, markeredgecolor=edge, **style)
+    look = {"markersize": 10 if marked else 8, "markeredgewidth": 1.2 if row["oversubscribed"] else 0.6}
+    ax.plot(x, y, shape[row["setting"]], markerfacecolor=face, markeredgecolor=edge, **look)
     if marked:
-        star(ax, x, y, edge)
+        style.star(ax, x, y, edge)
 
 
-def _grouped_bars(ax: Axes, rows: pd.DataFrame, heights: pd.Series, colour: dict[str, str], **style: Any) -> np.ndarray:
+def _grouped_bars(ax: Axes, rows: pd.DataFrame, heights: pd.Series, colour: dict[str, str], **look: Any) -> np.ndarray:
     """Draws one bar per row, grouped by model; returns the position of each bar, (n,) float."""
     rows = rows.reset_index(drop=True)
     positions = np.arange(len(rows)) + 0.8 * rows["label"].ne(rows["label"].shift()).cumsum()
-    bars = ax.bar(positions, heights, color=rows["label"].map(colour), width=0.85, edgecolor="white", **style)
+    bars = ax.bar(positions, heights, color=rows["label"].map(colour), width=0.85, edgecolor="white", **look)
     for bar, over in zip(bars, rows["oversubscribed"], strict=True):
         bar.set_hatch("////" if over else "")
     names = rows["setting"].str.removeprefix("exec_")

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.plots.registry import comparison_plot
-from cifar_pipelines.plots.style import GREY, colours, label_axes, message, new_figure
+from cifar_pipelines.plots.style import GREY, colours, label_axes, message_figure, new_figure
 from cifar_pipelines.records.summary import sections
 
 COLUMNS = 3  # panels side by side
@@ -23,18 +23,14 @@ _NOTHING = "No application is there yet. Every run with Spark leaves one\nin dat
 
 @comparison_plot("components", "Where the time went", section="components", inputs=["comparison_components"])
 def plot_components(components: pd.DataFrame) -> Figure:
-    """Draws what the core-seconds of every model were spent on.
+    """Draws what the core-seconds of every model were spent on: a panel per data section and model, a bar per setting.
 
     Args:
         components: What `join_applications` returned.
-
-    Returns:
-        The figure: one panel per data section and model, one stacked bar per setting; with a sentence where there
-        is no application.
     """
     title = "Where the time went: core-seconds of a fit or an extraction"
     if components.empty:
-        return _message(title)
+        return message_figure(title, _NOTHING, size=(9, 2.5))
     parts = list(sections(components))
     panels = [(place, label, rows) for place, part in enumerate(parts, 1) for label, rows in part[1].groupby("label")]
     columns = min(COLUMNS, len(panels))
@@ -46,7 +42,8 @@ def plot_components(components: pd.DataFrame) -> Figure:
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     shares = components[list(COMPONENTS)].div(components["core_s"], axis=0).abs().max()
-    handles = [_patch(name) for name in reversed(COMPONENTS) if shares[name] >= SMALLEST_SHARE]
+    named = [name for name in reversed(COMPONENTS) if shares[name] >= SMALLEST_SHARE]
+    handles = [Patch(label=COMPONENTS[name].name, **_look(name)) for name in named]
     figure.legend(handles=handles, loc="outside right center", fontsize=8.5, frameon=False)
     if len(parts) > 1:
         studies = "\n".join(f"study {place}: {name}" for place, (name, _) in enumerate(parts, 1))
@@ -58,21 +55,17 @@ def plot_components(components: pd.DataFrame) -> Figure:
     "timeline", "Cores over time, in the latest application", section="components", inputs=["comparison_timeline"]
 )
 def plot_timeline(timeline: Mapping[str, Any]) -> Figure:
-    """Draws which core ran what, and when.
+    """Draws which core ran what, and when: one line per executor core, one colour per job group.
 
     Args:
         timeline: The timeline of an application, with `run_id`, `setting` and `application_id`; empty for none.
-
-    Returns:
-        The figure: one line per executor core, one colour per job group.
     """
     if not timeline or not timeline["spans"]:
-        return _message("Cores over time")
+        return message_figure("Cores over time", _NOTHING, size=(9, 2.5))
     lanes, spans = timeline["lanes"], timeline["spans"]
     title = f"Cores over time: application {timeline['application_id']}, {timeline['setting']}"
     shown = _longest(timeline)
-    size = (12, max(2.8, 0.45 * len(lanes) + 1.8))
-    figure, axes = new_figure(size=size, title=title)
+    figure, axes = new_figure(size=(12, max(2.8, 0.45 * len(lanes) + 1.8)), title=title)
     ax = axes[0, 0]
     colour = colours(shown)
     for place, label in enumerate(timeline["labels"]):
@@ -112,10 +105,6 @@ def _look(name: str) -> dict[str, Any]:
     return {"facecolor": COMPONENTS[name].colour, "edgecolor": "white", "linewidth": 0.3}
 
 
-def _patch(name: str) -> Patch:
-    return Patch(label=COMPONENTS[name].name, **_look(name))
-
-
 def _longest(timeline: Mapping[str, Any]) -> list[str]:
     """The labels that took most core time, in the order of their first task."""
     seconds = dict.fromkeys(range(len(timeline["labels"])), 0.0)
@@ -123,9 +112,3 @@ def _longest(timeline: Mapping[str, Any]) -> list[str]:
         seconds[label] += end - start
     kept = sorted(seconds, key=lambda label: -seconds[label])[:MOST_LABELS]
     return [timeline["labels"][label] for label in sorted(kept)]
-
-
-def _message(title: str) -> Figure:
-    figure, axes = new_figure(size=(9, 2.5), title=title)
-    message(axes[0, 0], _NOTHING)
-    return figure

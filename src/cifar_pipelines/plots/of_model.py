@@ -5,55 +5,34 @@ from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import decode
 from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
-from cifar_pipelines.plots.style import (
-    GREY,
-    LIGHT_GREY,
-    LINE_STYLES,
-    PALETTE,
-    SEQUENTIAL,
-    label_axes,
-    message,
-    new_figure,
-)
+from cifar_pipelines.plots import style
 
 MOST_NUMBERED_CLASSES = 20  # beyond this, numbers in the cells and a legend per class cannot be read
-GALLERY_COLUMNS = 5
+GALLERY_SIZE, GALLERY_COLUMNS = 20, 5
 
 
 def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: str) -> Figure:
     """Draws the confusion matrix: counts in the cells, the share of the true class as colour.
 
     Args:
-        metrics: What `evaluate` returned.
+        metrics: What `evaluate` returned for the same classes.
         class_names: The n_classes names, in the order of the labels.
         title: Title of the figure.
-
-    Returns:
-        The figure.
-
-    Raises:
-        UserError: The matrix and the class names differ in length.
     """
     counts = np.asarray(metrics["confusion_matrix"], dtype=np.int64)
     n_classes = len(class_names)
-    if counts.shape != (n_classes, n_classes):
-        raise UserError(
-            f"The confusion matrix has shape {counts.shape}, but there are {n_classes} class names. "
-            "Give the class names that the metrics were computed with."
-        )
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = float(np.clip(0.55 * n_classes + 2.2, 4.5, 14))
-    figure, axes = new_figure(size=(side + 0.8, side), title=title)
+    figure, axes = style.new_figure(size=(side + 0.8, side), title=title)
     ax = axes[0, 0]
     ax.grid(False)
-    image = ax.imshow(share, cmap=SEQUENTIAL, vmin=0, vmax=1)
+    image = ax.imshow(share, cmap=style.SEQUENTIAL, vmin=0, vmax=1)
     label_size = 9 if n_classes <= MOST_NUMBERED_CLASSES else max(3.0, 250 / n_classes)
     ax.set_xticks(range(n_classes), class_names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(n_classes), class_names)
@@ -63,7 +42,7 @@ def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: s
             if counts[row, column]:
                 colour = "white" if share[row, column] > 0.55 else "#222222"
                 ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=9, color=colour)
-    label_axes(ax, x="predicted class", y="true class")
+    style.label_axes(ax, x="predicted class", y="true class")
     bar = figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class")
     bar.outline.set_visible(False)
     return figure
@@ -81,41 +60,35 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
         class_names: The n_classes names, in the order of the labels.
         title: Title of the figure.
 
-    Returns:
-        The figure.
-
     Raises:
         UserError: The table breaks a rule of `check_predictions`.
     """
     checked = check_predictions(predictions, class_names)
-    figure, axes = new_figure(size=(8.4, 5.2), title=title)
+    figure, axes = style.new_figure(size=(8.4, 5.2), title=title)
     ax = axes[0, 0]
     curves = _roc_curves(checked, class_names)
     if not curves:
-        message(ax, "All test images are of one class, so there is no ROC curve.")
+        style.message(ax, "All test images are of one class, so there is no ROC curve.")
         return figure
     few = len(curves) <= MOST_NUMBERED_CLASSES
     named = curves if few else curves[:3] + curves[-3:]
     for rank, (area, name, false_rate, true_rate) in enumerate(named):
-        style = LINE_STYLES[rank // len(PALETTE) % len(LINE_STYLES)]
-        ax.plot(
-            false_rate, true_rate, style, color=PALETTE[rank % len(PALETTE)], linewidth=1.2, label=f"{name}: {area:.3f}"
-        )
+        look = {
+            "color": style.PALETTE[rank % len(style.PALETTE)],
+            "linestyle": style.LINE_STYLES[rank // len(style.PALETTE) % len(style.LINE_STYLES)],
+        }
+        ax.plot(false_rate, true_rate, linewidth=1.2, label=f"{name}: {area:.3f}", **look)
     for _, _, *rates in [] if few else curves[3:-3]:
-        ax.plot(*rates, color=LIGHT_GREY, linewidth=0.7, zorder=1)
+        ax.plot(*rates, color=style.LIGHT_GREY, linewidth=0.7, zorder=1)
     grid = np.linspace(0, 1, 501)
     mean_rate = np.mean([np.interp(grid, *rates) for _, _, *rates in curves], axis=0)
     area = np.mean([curve[0] for curve in curves])
-    ax.plot(grid, mean_rate, color=GREY, linewidth=3.2, alpha=0.8, label=f"macro average: {area:.3f}")
-    ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, linestyle=(0, (2, 4)), label="chance: 0.500")
+    ax.plot(grid, mean_rate, color=style.GREY, linewidth=3.2, alpha=0.8, label=f"macro average: {area:.3f}")
+    ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.9, linestyle=(0, (2, 4)), label="chance: 0.500")
     ax.set_aspect("equal")
     absent = len(class_names) - len(curves)
-    label_axes(
-        ax,
-        title=f"{absent} classes without test images are left out" if absent else "",
-        x="false positive rate",
-        y="true positive rate",
-    )
+    left_out = f"{absent} classes without test images are left out" if absent else ""
+    style.label_axes(ax, left_out, "false positive rate", "true positive rate")
     heading = "area under the curve" if few else "area under the curve\n(3 best and 3 worst classes)"
     legend = ax.legend(title=heading, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8.5, frameon=False)
     legend.get_title().set_fontsize(9)
@@ -135,31 +108,25 @@ def _roc_curves(
     return sorted(curves, key=lambda curve: -curve[0])
 
 
-def choose_gallery_ids(predictions: pd.DataFrame, correct: bool, count: int = 20, seed: int = 0) -> list[str]:
+def choose_gallery_ids(predictions: pd.DataFrame, correct: bool, count: int = GALLERY_SIZE) -> list[str]:
     """Chooses the images of a gallery.
 
     Args:
         predictions: A predictions table; rules are checked by the plot that shows the gallery.
         correct: True for a seeded choice of right predictions, spread evenly over the classes; False
             for wrong predictions, the most confident first.
-        count: Largest number of images.
-        seed: Seed of the choice among right predictions.
+        count: Largest number of images, at least 1.
 
     Returns:
         At most `count` image ids, in the order of the gallery.
-
-    Raises:
-        UserError: `count` is not positive.
     """
-    if count < 1:
-        raise UserError(f"count {count!r} must be at least 1. A gallery shows one image or more.")
     right = predictions["label"] == predictions["prediction"]
     chosen = predictions[right if correct else ~right].sort_values("image_id")
     if not correct:
         confidence = [row[k] for row, k in zip(chosen["probability"], chosen["prediction"], strict=True)]
         order = np.argsort(-np.asarray(confidence, dtype=np.float64), kind="stable")
         return chosen["image_id"].iloc[order[:count]].tolist()
-    shuffled = chosen.sample(frac=1, random_state=seed)
+    shuffled = chosen.sample(frac=1, random_state=0)
     by_class = [ids.tolist() for _, ids in shuffled.groupby("label")["image_id"]]
     return [image_id for turn in zip_longest(*by_class) for image_id in turn if image_id is not None][:count]
 
@@ -170,8 +137,7 @@ def plot_gallery(
     class_names: Sequence[str],
     correct: bool,
     title: str,
-    count: int = 20,
-    seed: int = 0,
+    count: int = GALLERY_SIZE,
 ) -> Figure:
     """Shows test images with their true class, their predicted class and its probability.
 
@@ -182,49 +148,34 @@ def plot_gallery(
         correct: True shows right predictions, False the most confident wrong ones.
         title: Title of the figure.
         count: Largest number of images.
-        seed: Seed of the choice among right predictions.
 
     Returns:
         The figure; a sentence stands in it when there is no such prediction.
 
     Raises:
-        UserError: The table breaks a rule, or an image is missing or cannot be decoded.
+        UserError: The table breaks a rule, or an image is missing.
     """
     checked = check_predictions(predictions, class_names)
-    ids = choose_gallery_ids(predictions, correct, count, seed)
+    ids = choose_gallery_ids(predictions, correct, count)
     if not ids:
-        figure, axes = new_figure(size=(7, 2), title=title)
         kind = "right" if correct else "wrong"
-        message(axes[0, 0], f"None of the {len(checked.label)} test images was classified {kind}.")
-        return figure
+        return style.message_figure(title, f"None of the {len(checked.label)} test images was classified {kind}.")
     columns = min(GALLERY_COLUMNS, len(ids))
     rows = -(-len(ids) // columns)
-    figure, axes = new_figure(rows, columns, size=(max(5.0, 1.9 * columns), 2.3 * rows + 0.5), title=title)
+    figure, axes = style.new_figure(rows, columns, size=(max(5.0, 1.9 * columns), 2.3 * rows + 0.5), title=title)
     at = {image_id: row for row, image_id in enumerate(checked.image_id)}
     for ax, image_id in zip_longest(axes.flat, ids):
         ax.set_axis_off()
         if image_id is not None:
             row = at[image_id]
-            _show(ax, image_id, images)
+            if image_id not in images:
+                raise UserError(
+                    f"The gallery has no image for image_id {image_id!r}. "
+                    "Give the bytes of every image that choose_gallery_ids names."
+                )
+            ax.imshow(decode(images[image_id]), interpolation="nearest")
             text = f"{class_names[checked.prediction[row]]}, {checked.confidence[row]:.0%}"
             if not correct:
                 text = f"true: {class_names[checked.label[row]]}\npredicted: {text}"
-            ax.set_title(text, fontsize=8.5, color="#222222" if correct else PALETTE[1])
+            ax.set_title(text, fontsize=8.5, color="#222222" if correct else style.PALETTE[1])
     return figure
-
-
-def _show(ax: Axes, image_id: str, images: Mapping[str, bytes]) -> None:
-    """Draws one image, or raises a UserError that names it."""
-    if image_id not in images:
-        raise UserError(
-            f"The gallery has no image for image_id {image_id!r}. "
-            "Give the bytes of every image that choose_gallery_ids names."
-        )
-    try:
-        picture = decode(images[image_id])
-    except Exception as error:  # PIL raises many kinds for damaged files
-        raise UserError(
-            f"The image {image_id!r} is not a readable PNG or JPEG ({type(error).__name__}). "
-            "Run the ingestion again, which skips images that cannot be read."
-        ) from error
-    ax.imshow(picture, interpolation="nearest")

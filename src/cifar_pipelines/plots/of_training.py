@@ -1,28 +1,15 @@
 """Learning curves: loss, accuracy and learning rate by epoch, of one network or of several."""
 
 from itertools import cycle
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from cifar_pipelines.plots import style
 from cifar_pipelines.plots.registry import comparison_plot
-from cifar_pipelines.plots.style import (
-    GREY,
-    LINE_STYLES,
-    PALETTE,
-    PUT_TOGETHER,
-    colours,
-    label_axes,
-    markers,
-    message,
-    new_figure,
-    star,
-)
 from cifar_pipelines.records.summary import sections
 
 
@@ -33,29 +20,26 @@ def plot_learning_curves(history: pd.DataFrame, title: str) -> Figure:
         history: One row per epoch: `epoch`, `loss`, `accuracy`, `validation_loss`, `validation_accuracy`,
             `learning_rate`, `images_per_s`.
         title: Title of the figure.
-
-    Returns:
-        The figure.
     """
-    figure, axes = new_figure(1, 3, size=(12, 3.8), title=title)
+    figure, axes = style.new_figure(1, 3, size=(12, 3.8), title=title)
     losses, accuracies, rates = axes[0]
     for ax, score in ((losses, "loss"), (accuracies, "accuracy")):
         training = "training (augmented images)"
-        ax.plot(history["epoch"], history[score], color=GREY, marker="o", markersize=3, label=training)
+        ax.plot(history["epoch"], history[score], color=style.GREY, marker="o", markersize=3, label=training)
         ax.plot(
-            history["epoch"], history[f"validation_{score}"], color=PALETTE[0], marker="o", markersize=3,
+            history["epoch"], history[f"validation_{score}"], color=style.PALETTE[0], marker="o", markersize=3,
             label="validation",
         )  # fmt: skip
-        label_axes(ax, score, "epoch")
+        style.label_axes(ax, score, "epoch")
         ax.legend(fontsize=8, frameon=False)
     last = history.iloc[-1]
     accuracies.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     accuracies.annotate(
         f"{last['validation_accuracy']:.1%}", (last["epoch"], last["validation_accuracy"]), fontsize=8,
-        color=PALETTE[0], xytext=(0, -12), textcoords="offset points", ha="right",
+        color=style.PALETTE[0], xytext=(0, -12), textcoords="offset points", ha="right",
     )  # fmt: skip
-    rates.plot(history["epoch"], history["learning_rate"], color=PALETTE[1], marker="o", markersize=3)
-    label_axes(rates, f"learning rate; {history['images_per_s'].median():.0f} images/s", "epoch")
+    rates.plot(history["epoch"], history["learning_rate"], color=style.PALETTE[1], marker="o", markersize=3)
+    style.label_axes(rates, f"learning rate; {history['images_per_s'].median():.0f} images/s", "epoch")
     for ax in axes[0]:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         ax.set_ylim(bottom=0)
@@ -68,65 +52,48 @@ def plot_learning_curves(history: pd.DataFrame, title: str) -> Figure:
 def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draws the validation curves of every network under every setting, by epoch and by time.
 
+    One row of axes per section; colour is the network, line style and the shape at the end of a curve are the setting.
+
     Args:
         histories: What `histories_table` returned.
-        summary: The summary that it belongs to; from it colours and shapes, so that they are those of the
-            other plots.
-
-    Returns:
-        The figure: one row of axes per section; colour is the network, line style and the shape at the end
-        of a curve are the setting; with a sentence instead of curves where there is no history.
+        summary: The summary that it belongs to; colours and shapes are those of the other plots of it.
     """
     title = "Learning curves"
     if histories.empty:
-        figure, axes = new_figure(size=(11, 4.2), title=title)
-        message(axes[0, 0], "No network was trained yet.")
-        return figure
+        return style.message_figure(title, "No network was trained yet.", size=(11, 4.2))
     parts = list(sections(histories))
-    figure, axes = new_figure(len(parts), 2, size=(13, 4.2 * len(parts) + 0.5), title=title)
-    colour = colours(sorted(summary["label"].unique()))
+    figure, axes = style.new_figure(len(parts), 2, size=(13, 4.2 * len(parts) + 0.5), title=title)
+    colour = style.colours(sorted(summary["label"].unique()))
     ordered = summary.sort_values(["cores", "executor_cores"])["setting"].unique()
-    shape = markers(ordered.tolist())
+    shape = style.markers(ordered.tolist())
     settings = [name for name in ordered if name in set(histories["setting"])]
-    style = dict(zip(settings, cycle(LINE_STYLES)))
+    dashes = dict(zip(settings, cycle(style.LINE_STYLES)))
     for line, (study, rows) in zip(axes, parts, strict=True):
         for (label, setting), history in rows.groupby(["label", "setting"], sort=False):
             marked = history["put_together"].any()
-            end = {
-                "marker": shape[setting],
-                "markevery": [-1],
-                "markersize": 10 if marked else 8,
-                "markeredgecolor": "white",
-                "alpha": 0.85,
-            }
-            _draw_validation(line, history, colour[label], style[setting], **end)
+            end = {"marker": shape[setting], "markevery": [-1], "markersize": 10 if marked else 8}
+            for ax, x in zip(line, (history["epoch"], _elapsed(history)), strict=True):
+                ax.plot(
+                    x, history["validation_accuracy"], dashes[setting], color=colour[label], linewidth=1.4,
+                    markeredgecolor="white", alpha=0.85, **end,
+                )  # fmt: skip
             if marked:
-                star(line[1], _elapsed(history).iloc[-1], history["validation_accuracy"].iloc[-1])
-        label_axes(line[0], x="epoch", y="validation accuracy")
-        label_axes(line[1], x="seconds of training and validation", y="validation accuracy")
+                style.star(line[1], _elapsed(history).iloc[-1], history["validation_accuracy"].iloc[-1])
+        style.label_axes(line[0], x="epoch", y="validation accuracy")
+        style.label_axes(line[1], x="seconds of training and validation", y="validation accuracy")
         if len(parts) > 1:
-            line[0].set_title(study, fontsize=8, loc="left", color=GREY)
-        _scale(line)
+            line[0].set_title(study, fontsize=8, loc="left", color=style.GREY)
+        line[0].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        for ax in line:
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     handles = [Patch(color=colour[name], label=name) for name in sorted(histories["label"].unique())]
     handles += [
-        Line2D([], [], color="#333333", linestyle=style[name], marker=shape[name], label=name) for name in settings
+        Line2D([], [], color="#333333", linestyle=dashes[name], marker=shape[name], label=name) for name in settings
     ]
     if histories["put_together"].any():
-        handles.append(PUT_TOGETHER)
+        handles.append(style.PUT_TOGETHER)
     figure.legend(handles=handles, loc="outside right center", fontsize=8.5, frameon=False, handlelength=3.5)
     return figure
-
-
-def _draw_validation(axes: np.ndarray, history: pd.DataFrame, colour: str, style: str, **further: Any) -> None:
-    """Draws the validation accuracy of one training by epoch and by time."""
-    for ax, x in zip(axes, (history["epoch"], _elapsed(history)), strict=True):
-        ax.plot(x, history["validation_accuracy"], style, color=colour, linewidth=1.4, **further)
-
-
-def _scale(axes: np.ndarray) -> None:
-    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    for ax in axes:
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
 def _elapsed(history: pd.DataFrame) -> pd.Series:

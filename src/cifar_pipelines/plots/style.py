@@ -22,23 +22,13 @@ DPI = 150
 
 
 def new_figure(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (7.0, 4.5), title: str = ""
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (7.0, 4.5), title: str = "", sharey: bool = False
 ) -> tuple[Figure, np.ndarray]:
-    """Makes a figure without any pyplot state.
-
-    Args:
-        rows: Rows of axes.
-        columns: Columns of axes.
-        size: Width and height of the figure in inches.
-        title: Title over all axes; may be empty.
-
-    Returns:
-        The figure and its axes, (rows, columns) object.
-    """
+    """Makes a figure of a size in inches without any pyplot state, and its axes, (rows, columns) object."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
     if title:
         figure.suptitle(title, fontsize=12, fontweight="bold")
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
         ax.tick_params(labelsize=8.5, colors="#333333")
@@ -63,6 +53,13 @@ def message(ax: Axes, text: str) -> None:
     """Writes a sentence where a plot would have been."""
     ax.set_axis_off()
     ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=10, color=GREY, wrap=True)
+
+
+def message_figure(title: str, text: str, size: tuple[float, float] = (7.0, 2.0)) -> Figure:
+    """Makes a figure that says in a sentence why nothing is drawn."""
+    figure, axes = new_figure(size=size, title=title)
+    message(axes[0, 0], text)
+    return figure
 
 
 def colours(names: list[str]) -> dict[str, str]:

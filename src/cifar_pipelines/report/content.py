@@ -72,12 +72,7 @@ class Content:
         return tuple(study for study in self.studies if study is not self.study)
 
     def section(self, key: str, title: str | None = None) -> Blocks:
-        """The section of the main study or over all studies, with its figures after it; nothing where there is none.
-
-        Args:
-            key: Its key.
-            title: Another title, such as "" for none; None for its own.
-        """
+        """The section of the main study or over all studies, if there is one, with its figures; `title` replaces its own."""
         section = self.study.sections.get(key) or self.sections.get(key)
         if section is not None and title is not None:
             section = replace(section, title=title)
@@ -94,7 +89,7 @@ def make_content(
     reporting: Path,
     *plots: bytes,
 ) -> Content:
-    """Puts together what the comparison found and what lies in the reporting folder.
+    """Puts together what the nodes of the comparison returned and what lies in the reporting folder.
 
     Args:
         comparison_table: What `compare_runs` returned.
@@ -113,8 +108,7 @@ def make_content(
     ]
     figures: dict[str, tuple[Figure, ...]] = {}
     for plot, png in zip(comparison_plots(), plots, strict=bool(plots)):
-        figure = Figure(png, plot.caption, plot.file)
-        figures[plot.section] = (*figures.get(plot.section, ()), figure)
+        figures[plot.section] = (*figures.get(plot.section, ()), Figure(png, plot.caption, plot.file))
     return Content(
         studies=tuple(studies),
         records=numbered,

@@ -35,23 +35,13 @@ def study_folder(reporting: Path, records: pd.DataFrame) -> Path | None:
 
 
 def study_figure(folder: Path | None, name: str, caption: str, command: str) -> Block:
-    """Finds the newest version of a plot of a study.
-
-    Args:
-        folder: What `study_folder` found.
-        name: Name of the file without its ending.
-        caption: What is to be seen.
-        command: What makes it.
-
-    Returns:
-        The figure, or a paragraph that says that it is missing.
-    """
+    """The newest version of a plot in a study's folder; a paragraph where it is missing, with the command that makes it."""
     versions = sorted(folder.glob(f"{name}.png/*/{name}.png")) if folder else []
     return _figure(versions[-1] if versions else None, caption, command)
 
 
 def run_figure(reporting: Path, record: pd.Series, name: str, caption: str, command: str) -> Block:
-    """Finds a plot of one run of one model; see `study_figure`."""
+    """A plot of one run of one model; see `study_figure`."""
     found = sorted(reporting.glob(f"*/*/*/{_run(record)}/{name}.png/{escape(record['run_id'])}/{name}.png"))
     return _figure(found[0] if found else None, caption, command)
 

@@ -55,9 +55,6 @@ def parallelism_document(package: Path = PACKAGE) -> str:
 
 def _function(text: str, line: int) -> str:
     """The innermost function around a line."""
-    found = [
-        node
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or line)
-    ]
-    return min(found, key=lambda node: (node.end_lineno or 0) - node.lineno).name if found else "module"
+    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+    around = [node for node in functions if node.lineno <= line <= node.end_lineno]
+    return min(around, key=lambda node: node.end_lineno - node.lineno).name if around else "module"

@@ -13,15 +13,7 @@ NAME_WIDTH = 26
 
 
 def terminal_summary(summary_table: pd.DataFrame) -> Group:
-    """Lays out the comparison for the terminal.
-
-    Args:
-        summary_table: What `compare_runs` returned.
-
-    Returns:
-        A table of model x setting for each section, with accuracy and its interval in per cent, median
-        time, speed-up and marks.
-    """
+    """Lays out what `compare_runs` returned: a table of model x setting for each section."""
     width = min(NAME_WIDTH, summary_table["label"].str.len().max())
     return Group(*(_table(title, rows, width) for title, rows in sections(summary_table)))
 

@@ -8,14 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cifar_pipelines.scaling.planner import (
-    CRITERION,
-    FOR_FIXED_IMAGES,
-    Expectation,
-    Refusal,
-    most_informative,
-    plan_settings,
-)
+from cifar_pipelines.scaling.planner import CRITERION, FOR_FIXED_IMAGES, Expectation, most_informative, plan_settings
 from cifar_pipelines.spark.setting import Budget, ParallelismSetting
 
 if TYPE_CHECKING:
@@ -26,16 +19,13 @@ LISTED = 40
 
 
 def plan_report(budget: Budget, executor_memory: str | None, host_cores: int, expected: Sequence[Expectation]) -> Group:
-    """Lays out the plan.
+    """Lays out the legal settings, what to measure first and why, expected fit times, and what is refused.
 
     Args:
         budget: What all executors together may use.
         executor_memory: The most that one executor shall get; None for as much as fits.
         host_cores: Cores of this host.
         expected: What the fitted models expect of each trained model.
-
-    Returns:
-        The legal settings, what to measure first and why, expected fit times, and what is refused.
 
     Raises:
         UserError: If the memory is no memory size, or below Spark's minimum.
@@ -48,7 +38,10 @@ def plan_report(budget: Budget, executor_memory: str | None, host_cores: int, ex
     for expectation in expected:
         parts += _expected(expectation, legal, host_cores)
     if refused:
-        parts.append(_refused_table(refused))
+        table = Table("refused", "rule", title=f"{len(refused)} shapes are refused")
+        for refusal in refused[:LISTED]:
+            table.add_row(refusal.name, refusal.rule)
+        parts.append(table)
     if len(refused) > LISTED:
         parts.append(Text(f"... and {len(refused) - LISTED} more."))
     return Group(*parts)
@@ -65,13 +58,9 @@ def _settings_table(
     for setting in legal:
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
         rank = f"{chosen.index(setting) + 1}." if setting in chosen else ""
-        fits = _on_host(setting, host_cores)
+        fits = f"oversubscribed: {host_cores} cores here" if setting.oversubscribes(host_cores) else "fits"
         table.add_row(setting.name, *map(str, numbers), setting.executor_memory, fits, rank)
     return table
-
-
-def _on_host(setting: ParallelismSetting, host_cores: int) -> str:
-    return f"oversubscribed: {host_cores} cores here" if setting.oversubscribes(host_cores) else "fits"
 
 
 def _first(chosen: Sequence[ParallelismSetting]) -> Text:
@@ -110,10 +99,3 @@ def _seconds(estimate: "Estimate | None") -> str:
         return "–"
     between = "no interval" if estimate.low is None else f"{estimate.low:.3g} to {estimate.high:.3g}"
     return f"{estimate.value:.3g} ({between})"
-
-
-def _refused_table(refused: Sequence[Refusal]) -> Table:
-    table = Table("refused", "rule", title=f"{len(refused)} shapes are refused")
-    for refusal in refused[:LISTED]:
-        table.add_row(refusal.name, refusal.rule)
-    return table

@@ -24,13 +24,7 @@ FOLDERS = {"metrics": "scores, confusion matrices, ROC curves, galleries", "pred
 
 
 def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> None:
-    """Prints the models' scores, where results are, and the slowest steps.
-
-    Args:
-        pipeline: The pipeline that ran.
-        catalog: Its catalog.
-        seconds: Seconds of every node, by name.
-    """
+    """Prints the scores of a pipeline that ran, the slowest steps by the seconds of every node, and where results are."""
     console = Console(width=None if os.isatty(1) else 120)
     outputs = pipeline.all_outputs()
     if "comparison_table" in outputs:
@@ -67,8 +61,7 @@ def _records_table(records: list[RunRecord]) -> Table:
 
 def _times_table(seconds: dict[str, float]) -> Table:
     table = Table("step", "seconds", title=f"{len(seconds)} steps in {sum(seconds.values()):.0f} s")
-    slowest = sorted(seconds.items(), key=lambda item: -item[1])[:SLOWEST]
-    for name, value in slowest:
+    for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:SLOWEST]:
         table.add_row(name, f"{value:.1f}")
     return table
 

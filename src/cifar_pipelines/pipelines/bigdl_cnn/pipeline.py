@@ -14,11 +14,7 @@ SHARED = {"images", "images_info", "run_context"}
 
 
 def create_pipeline(cnns: Sequence[tuple[str, str]] | None = None, **_: object) -> Pipeline:
-    """Builds the pipeline.
-
-    Args:
-        cnns: Pairs of network and engine; None takes those that the configuration selects.
-    """
+    """Builds the pipeline of pairs of network and engine; None takes those that the configuration selects."""
     pairs = list(cnns) if cnns is not None else selected_cnns(run_parameters())
     return family_pipeline("bigdl_cnn", [_model(network, engine) for network, engine in pairs])
 
@@ -37,30 +33,14 @@ def _template(network: str, engine: str) -> list[Node]:
     configure = update_wrapper(partial(nodes.configure_cnn, network, engine), nodes.configure_cnn)
     return [
         node(configure, ["params:bigdl_cnn", "params:train_size", "run_context"], "cnn", name="configure"),
-        node(
-            nodes.check_checkpoint,
-            ["cnn", "checkpoints", "images_info", "params:seed", "run_context"],
-            "training_configuration",
-            name="check_checkpoint",
-        ),
-        node(
-            nodes.train_cnn,
-            [
-                *("images", "images_info", "cnn", "training_configuration", "checkpoints"),
-                *("params:seed", "run_context"),
-            ],
-            ["network", "history", "fit_report"],
-            name="train",
-            tags=["spark", engine],
-        ),
-        node(
-            nodes.predict_cnn,
-            ["network", "images", "images_info", "cnn", "run_context"],
-            ["predictions", "predict_report"],
-            name="predict",
-            tags="spark",
-        ),
+        node(nodes.check_checkpoint, ["cnn", "checkpoints", "images_info", "params:seed", "run_context"],
+             "training_configuration", name="check_checkpoint"),
+        node(nodes.train_cnn, ["images", "images_info", "cnn", "training_configuration", "checkpoints", "params:seed",
+                               "run_context"],
+             ["network", "history", "fit_report"], name="train", tags=["spark", engine]),
+        node(nodes.predict_cnn, ["network", "images", "images_info", "cnn", "run_context"],
+             ["predictions", "predict_report"], name="predict", tags="spark"),
         node(nodes.plot_history, ["history", "cnn"], "learning_curves_plot", name="plot_history"),
         node(nodes.describe_cnn, ["cnn", "fit_report", "predict_report"], "model_report", name="describe"),
         *judging_nodes(),
-    ]
+    ]  # fmt: skip

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 POLL_S = 0.5
 
 
-class EpochLog:
+class EpochLog(Polling):
     """Logs a line for every epoch that ends while the block runs, with the time that is left."""
 
     def __init__(self, checkpoint: Checkpoint, model: str, epochs: int) -> None:
@@ -19,14 +19,7 @@ class EpochLog:
         self._model = model
         self._epochs = epochs
         self._seen = len(checkpoint.history()) if checkpoint.holds_state else 0
-        self._polling = Polling(self._show, POLL_S)
-
-    def __enter__(self) -> "EpochLog":
-        self._polling.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._polling.stop()
+        super().__init__(self._show, POLL_S)
 
     def _show(self) -> None:
         for row in self._checkpoint.history()[self._seen :]:

@@ -26,9 +26,8 @@ def create_pipeline(**_: object) -> Pipeline:
     return pipeline(
         [
             node(nodes.compare_runs, ["run_records", *announced], summary, name="compare_runs"),
-            node(
-                check_forecasts, ["fit_forecasts", "comparison_records"], "comparison_forecasts", name="check_forecasts"
-            ),
+            node(check_forecasts, ["fit_forecasts", "comparison_records"],
+                 "comparison_forecasts", name="check_forecasts"),
             node(join_applications, ["applications", "comparison_table"], where_time_went, name="join_applications"),
             *(node(plot.draw, list(plot.inputs), plot.dataset, name=plot.draw.__name__) for plot in plots),
             node(make_content, content, "comparison_content", name="make_report_content"),
@@ -38,4 +37,4 @@ def create_pipeline(**_: object) -> Pipeline:
         namespace="comparison",
         prefix_datasets_with_namespace=False,
         tags="comparison",
-    )
+    )  # fmt: skip

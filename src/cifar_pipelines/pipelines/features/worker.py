@@ -26,7 +26,6 @@ class ExtractionJob:
         load_state: Returns the extractor's prepared state; called once per worker.
         precision: "bf16", "fp32", or "auto" for bf16 where the worker's CPU has it.
         micro_batch: Images per forward pass; small ones keep activations in the CPU's cache.
-        threads: Threads of one worker, which is one task, which has one core.
     """
 
     key: str
@@ -34,7 +33,6 @@ class ExtractionJob:
     load_state: Callable[[], State]
     precision: str
     micro_batch: int
-    threads: int = 1
 
     def features(self) -> FeatureFunction:
         """The feature function of this process, built at the first call."""
@@ -42,18 +40,14 @@ class ExtractionJob:
         def build() -> FeatureFunction:
             import torch
 
-            torch.set_num_threads(self.threads)
+            torch.set_num_threads(1)  # a worker is one task, which has one core
             return self.extractor.build(self.load_state(), resolve_precision(self.precision))
 
         return built_once(self.key, build)
 
 
 def warm_up(job: ExtractionJob) -> dict[str, Any]:
-    """Imports torch, builds the network and runs one micro-batch.
-
-    Returns:
-        The worker's host, process id, precision, threads and seconds.
-    """
+    """Imports torch, builds the network and runs one micro-batch; returns what is known of the worker."""
     import numpy as np
     import torch
 
@@ -70,15 +64,7 @@ def warm_up(job: ExtractionJob) -> dict[str, Any]:
 
 
 def extract_array(job: ExtractionJob, encoded: list[bytes]) -> Any:
-    """Extracts the features of encoded images.
-
-    Args:
-        job: The job.
-        encoded: PNG or JPEG files.
-
-    Returns:
-        float32 array of shape (len(encoded), d).
-    """
+    """Extracts the features of PNG or JPEG files: a float32 array of shape (len(encoded), d)."""
     import numpy as np
 
     features, size = job.features(), job.extractor.input_size

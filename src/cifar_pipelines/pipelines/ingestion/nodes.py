@@ -25,13 +25,7 @@ _READ_IMAGES = IMAGES.with_columns(error="string")
 
 @dataclass(frozen=True)
 class SubsetSpec:
-    """How many images to take.
-
-    Attributes:
-        train_size: Training images.
-        test_size: Test images.
-        seed: Decides which.
-    """
+    """How many images to take, and the seed that decides which."""
 
     train_size: int
     test_size: int

@@ -4,14 +4,10 @@ from typing import Any
 
 
 def parameter_count(model: Any) -> int | None:
-    """Counts the learned numbers of a fitted Spark ML model.
+    """Counts the learned numbers of a fitted Spark ML model; pipelines and one-vs-rest models are summed over their parts.
 
-    Args:
-        model: A fitted model; pipelines and one-vs-rest models are summed over their parts.
-
-    Returns:
-        Weights of linear models and networks, nodes of trees, moments of naive Bayes and of scalers; None
-        for a model that shows none of these.
+    They are weights of linear models and networks, nodes of trees, moments of naive Bayes and of scalers; None for a
+    model that shows none of these.
     """
     for attribute in ("stages", "models"):
         if (parts := getattr(model, attribute, None)) is not None:

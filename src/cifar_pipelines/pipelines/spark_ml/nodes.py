@@ -11,6 +11,7 @@ import pandas as pd
 from cifar_pipelines.classifiers import Task, check_hyperparameters, create_estimator
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Model
+from cifar_pipelines.common.options import whole
 from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.extractors import options_of
 from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
@@ -26,14 +27,7 @@ FROM_MARGINS = "softmax of one-vs-rest margins (not calibrated)"
 
 @dataclass(frozen=True)
 class ConfiguredClassifier:
-    """A classifier as the configuration wants it.
-
-    Attributes:
-        name: Its name in the registry.
-        justification: Why it is worth training; printed in the report.
-        params: Hyperparameters, checked.
-        repeats: How often it is fitted.
-    """
+    """A classifier as the configuration wants it: checked hyperparameters, and how often it is fitted."""
 
     name: str
     justification: str
@@ -53,8 +47,7 @@ def configure_classifier(name: str, block: dict[str, Any], repeats: int) -> Conf
     justification = block["justification"]
     if not isinstance(justification, str) or not justification.strip():
         raise UserError(f"{what}.justification is empty, but every selected classifier needs its reason.")
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise UserError(f"spark_ml.repeats is {repeats!r}, but must be a whole number of at least 1.")
+    whole("spark_ml.repeats", repeats, 1)
     params = check_hyperparameters(name, block["params"] or {})
     return ConfiguredClassifier(name, " ".join(justification.split()), params, repeats)
 
@@ -67,13 +60,6 @@ def cache_tables(
     run_context: RunContext,
 ) -> tuple[DataFrame, DataFrame, float]:
     """Reads the feature table, spreads it evenly over the cores and caches it.
-
-    Args:
-        features: The feature table.
-        features_info: Its description.
-        images_info: Description of the image table.
-        options: The options of extractors that are wanted now, `features.options`.
-        run_context: The run.
 
     Returns:
         Training and test table (`image_id`, `label` double, `features` vector), and the seconds it took.

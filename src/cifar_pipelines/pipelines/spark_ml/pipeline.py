@@ -14,27 +14,16 @@ SHARED = {"train_table", "test_table", "reading_s", "images", "images_info", "fe
 
 
 def create_pipeline(classifiers: Sequence[str] | None = None, **_: object) -> Pipeline:
-    """Builds the pipeline.
-
-    Args:
-        classifiers: Names of classifiers; None takes those that the configuration selects.
-    """
+    """Builds the pipeline of classifiers; None takes those that the configuration selects."""
     names = list(classifiers) if classifiers is not None else selected_classifiers(run_parameters())
-    cache = node(
-        nodes.cache_tables,
-        ["features", "features_info", "images_info", "params:features.options", "run_context"],
-        ["train_table", "test_table", "reading_s"],
-        name="cache_tables",
-        tags="spark",
-    )
-    survey = node(
-        nodes.survey_classifiers,
-        ["kept_classifier_survey", *(f"{name}_run_record" for name in names)],
-        "classifier_survey",
-        name="survey_classifiers",
-        tags="spark",
-    )
-    return family_pipeline("spark_ml", [_model(name) for name in names], [cache, survey])
+    records = [f"{name}_run_record" for name in names]
+    shared = [
+        node(nodes.cache_tables, ["features", "features_info", "images_info", "params:features.options", "run_context"],
+             ["train_table", "test_table", "reading_s"], name="cache_tables", tags="spark"),
+        node(nodes.survey_classifiers, ["kept_classifier_survey", *records],
+             "classifier_survey", name="survey_classifiers", tags="spark"),
+    ]  # fmt: skip
+    return family_pipeline("spark_ml", [_model(name) for name in names], shared)
 
 
 def _model(name: str) -> Pipeline:
@@ -50,25 +39,11 @@ def _template(name: str) -> list[Node]:
     configure = update_wrapper(partial(nodes.configure_classifier, name), nodes.configure_classifier)
     return [
         node(configure, ["params:classifier", "params:repeats"], "classifier", name="configure"),
-        node(
-            nodes.train,
-            [*("train_table", "classifier", "features_info", "images_info"), *("params:seed", "run_context")],
-            ["spark_model", "fit_report"],
-            name="train",
-            tags="spark",
-        ),
-        node(
-            nodes.predict,
-            ["spark_model", "test_table", "classifier"],
-            ["predictions", "predict_report"],
-            name="predict",
-            tags="spark",
-        ),
-        node(
-            nodes.describe_model,
-            ["classifier", "reading_s", "fit_report", "predict_report"],
-            "model_report",
-            name="describe",
-        ),
+        node(nodes.train, ["train_table", "classifier", "features_info", "images_info", "params:seed", "run_context"],
+             ["spark_model", "fit_report"], name="train", tags="spark"),
+        node(nodes.predict, ["spark_model", "test_table", "classifier"],
+             ["predictions", "predict_report"], name="predict", tags="spark"),
+        node(nodes.describe_model, ["classifier", "reading_s", "fit_report", "predict_report"],
+             "model_report", name="describe"),
         *judging_nodes("features_info"),
-    ]
+    ]  # fmt: skip

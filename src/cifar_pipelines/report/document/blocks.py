@@ -11,21 +11,14 @@ from typing import TypeAlias
 
 _NUMBER = re.compile(r"[<>~≈]?[+\-−±]?[\d.,]+ ?(%|s|ms|kB|MB|GB)?")
 _NOTHING = ("", "–")
-_WEB = ("http://", "https://")
 
 
 @dataclass(frozen=True)
 class Span:
     """A piece of text with one look.
 
-    Attributes:
-        text: The text.
-        strong: Whether it is bold.
-        emphasis: Whether it is italic.
-        code: Whether it is code.
-        target: What it leads to: a web address, `#` and the anchor of another span, or a file of the project, which
-            only a document that lies in the project can link.
-        anchor: A name under which others lead to it.
+    `target` is what it leads to: a web address, `#` and the anchor of another span, or a file of the project, which only
+    a document that lies in the project can link. Under the name `anchor` others lead to it.
     """
 
     text: str
@@ -81,10 +74,7 @@ class Figure:
 class Section:
     """A part with a title of its own; sections among its blocks are its sub-sections.
 
-    Attributes:
-        key: Name by which a chapter picks it.
-        title: Its title; empty for none, and then its blocks stand where it stands.
-        blocks: Its content.
+    A chapter picks it by its key. Without a title its blocks stand where it stands.
     """
 
     key: str
@@ -106,14 +96,7 @@ Blocks: TypeAlias = tuple[Block, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """The whole.
-
-    Attributes:
-        title: Its title.
-        date: The date it speaks for, ISO 8601.
-        blocks: Its content.
-        lead: What stands before the table of contents.
-    """
+    """The whole; `date` is the one it speaks for (ISO 8601), `lead` stands before the table of contents."""
 
     title: str
     date: str
@@ -155,15 +138,7 @@ def bullets(items: Iterable[Words]) -> Bullets:
 
 
 def flat(blocks: Iterable[Block], level: int = 1) -> Iterator[Block | Heading]:
-    """Lays sections out in a line: the title of each, then its blocks.
-
-    Args:
-        blocks: Blocks, some of them sections.
-        level: The level of the sections among them.
-
-    Yields:
-        Headings, and blocks that are no sections.
-    """
+    """Lays sections out in a line: the title of each as a heading, from `level` on, then its blocks."""
     for block in blocks:
         if not isinstance(block, Section):
             yield block
@@ -213,17 +188,10 @@ def anchors(blocks: Iterable[Block]) -> set[str]:
 
 
 def shown_target(span: Span, known: set[str]) -> str | None:
-    """Where a span leads to in a document that lies outside of the project.
-
-    Args:
-        span: The span.
-        known: The anchors of the document.
-
-    Returns:
-        A web address, `#` and a known anchor, or None: files of the project are not there.
-    """
+    """Where a span leads to outside of the project: a web address, `#` and a known anchor, or None for its files."""
     target = span.target or ""
-    return target if target.startswith(_WEB) or (target[:1] == "#" and target[1:] in known) else None
+    on_the_web = target.startswith(("http://", "https://"))
+    return target if on_the_web or (target[:1] == "#" and target[1:] in known) else None
 
 
 def _spans_of(block: Block) -> Iterable[Span]:

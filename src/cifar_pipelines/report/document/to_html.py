@@ -5,23 +5,7 @@ import html
 import re
 from collections.abc import Iterable
 
-from cifar_pipelines.report.document.blocks import (
-    Block,
-    Bullets,
-    Document,
-    Figure,
-    Heading,
-    Paragraph,
-    Span,
-    Table,
-    anchors,
-    flat,
-    plain,
-    png_size,
-    printable,
-    right_aligned,
-    shown_target,
-)
+from cifar_pipelines.report.document import blocks
 from cifar_pipelines.report.document.html_style import STYLE
 
 WIDE = 8  # columns; a wider table is set smaller
@@ -30,23 +14,16 @@ _SHARPNESS = 1.5  # pixels of a plot for each pixel of the page
 _BREAKS = re.compile(r"(?<=\w)([_/])(?=\w)")  # long names may break here; no entity of `escape` holds these
 
 
-def to_html(document: Document) -> str:
-    """Writes the page.
-
-    Args:
-        document: The document.
-
-    Returns:
-        HTML 5; images are in it, nothing is loaded from elsewhere.
-    """
-    known = anchors(document.blocks)
-    blocks = list(flat(document.blocks))
+def to_html(document: blocks.Document) -> str:
+    """Writes the page as HTML 5; images are in it, nothing is loaded from elsewhere."""
+    known = blocks.anchors(document.blocks)
+    line = list(blocks.flat(document.blocks))
     contents = "\n".join(
         f'<li><a href="#s{place}">{escape(block.title)}</a></li>'
-        for place, block in enumerate(blocks)
-        if isinstance(block, Heading) and block.level == 1
+        for place, block in enumerate(line)
+        if isinstance(block, blocks.Heading) and block.level == 1
     )
-    body = "\n".join(_block(block, known, f"s{place}") for place, block in enumerate(blocks))
+    body = "\n".join(_block(block, known, f"s{place}") for place, block in enumerate(line))
     lead = "\n".join(_block(block, known) for block in document.lead)
     title, date = escape(document.title), escape(document.date)
     return (
@@ -61,58 +38,56 @@ def to_html(document: Document) -> str:
 
 def escape(text: str) -> str:
     """Writes text so that HTML shows exactly it."""
-    return html.escape(printable(text), quote=True)
+    return html.escape(blocks.printable(text))
 
 
-def _block(block: Block | Heading, known: set[str], name: str = "") -> str:
-    if isinstance(block, Heading):
+def _block(block: blocks.Block | blocks.Heading, known: set[str], name: str = "") -> str:
+    if isinstance(block, blocks.Heading):
         tag = f"h{min(block.level + 1, 6)}"
         return f'<{tag} id="{name}">{_breakable(block.title)}</{tag}>'
-    if isinstance(block, Paragraph):
+    if isinstance(block, blocks.Paragraph):
         kind = ' class="missing"' if block.missing else ""
         return f"<p{kind}>{_spans(block.spans, known)}</p>"
-    if isinstance(block, Bullets):
+    if isinstance(block, blocks.Bullets):
         items = "\n".join(f"<li>{_spans(item, known)}</li>" for item in block.items)
         return f"<ul>\n{items}\n</ul>"
-    return _table(block, known) if isinstance(block, Table) else _figure(block)
+    return _table(block, known) if isinstance(block, blocks.Table) else _figure(block)
 
 
-def _table(table: Table, known: set[str]) -> str:
-    right = right_aligned(table)
+def _table(table: blocks.Table, known: set[str]) -> str:
+    right = blocks.right_aligned(table)
 
-    def cells(row: Iterable[tuple[Span, ...]], tag: str) -> str:
+    def cells(row: Iterable[tuple[blocks.Span, ...]], tag: str) -> str:
         return "".join(
             f"<{tag}{' class=number' if number else ''}>{_spans(spans, known)}</{tag}>"
             for spans, number in zip(row, right, strict=True)
         )
 
-    head = f"<thead><tr>{cells(table.header, 'th')}</tr></thead>\n" if any(map(plain, table.header)) else ""
+    head = f"<thead><tr>{cells(table.header, 'th')}</tr></thead>\n" if any(map(blocks.plain, table.header)) else ""
     body = "\n".join(f"<tr>{cells(row, 'td')}</tr>" for row in table.rows)
     columns = len(table.header)
     kind = " very-wide" if columns >= VERY_WIDE else " wide" if columns >= WIDE else ""
     return f'<div class="table{kind}"><table>\n{head}<tbody>\n{body}\n</tbody></table></div>'
 
 
-def _figure(figure: Figure) -> str:
+def _figure(figure: blocks.Figure) -> str:
     caption = escape(figure.caption)
     data = base64.b64encode(figure.png).decode("ascii")
-    size = png_size(figure.png)
+    size = blocks.png_size(figure.png)
     width = f' style="width: {size[0] / _SHARPNESS:.0f}px"' if size else ""
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{caption}"{width}>'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
+    image = f'<img src="data:image/png;base64,{data}" alt="{caption}"{width}>'
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
-def _spans(spans: Iterable[Span], known: set[str]) -> str:
+def _spans(spans: Iterable[blocks.Span], known: set[str]) -> str:
     return "".join(_span(span, known) for span in spans)
 
 
-def _span(span: Span, known: set[str]) -> str:
+def _span(span: blocks.Span, known: set[str]) -> str:
     text = _breakable(span.text)
     for wanted, tag in ((span.code, "code"), (span.emphasis, "em"), (span.strong, "strong")):
         text = f"<{tag}>{text}</{tag}>" if wanted else text
-    if target := shown_target(span, known):
+    if target := blocks.shown_target(span, known):
         text = f'<a href="{escape(target)}">{text}</a>'
     return f'<span id="{escape(span.anchor)}">{text}</span>' if span.anchor else text
 

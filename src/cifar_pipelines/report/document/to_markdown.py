@@ -4,17 +4,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from cifar_pipelines.report.document.blocks import (
-    Block,
-    Bullets,
-    Document,
-    Heading,
-    Paragraph,
-    Span,
-    Table,
-    flat,
-    printable,
-)
+from cifar_pipelines.report.document import blocks
 
 # What would mean something within a line; underscores within a word, and signs between spaces, do not.
 _INLINE = re.compile(r"[\\`*]|(?<![^\W_])_|_(?![^\W_])|<(?=[^\s\d])|\](?=[(\[:])|&(?=#?\w+;)|~(?=~)")
@@ -23,50 +13,47 @@ _LINE_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[#>~]|[+-](?:\s|$)))(.)")
 _TICKS = re.compile(r"`+")
 
 
-def to_markdown(document: Document, root: str = "") -> str:
-    """Writes the text.
+def to_markdown(document: blocks.Document, root: str = "") -> str:
+    """Writes the text; a figure is a link to the file of its name, references to anchors are text.
 
     Args:
         document: The document.
         root: What leads from the folder of the text to that of the project, such as "../"; for links to its files.
-
-    Returns:
-        Markdown. A figure is a link to the file of its name; references to anchors are text.
     """
-    blocks = flat((*document.lead, *document.blocks))
+    line = blocks.flat((*document.lead, *document.blocks))
     head = [f"# {_escape(document.title)}", *filter(None, [_escape(document.date)])]
-    return "\n\n".join([*head, *(_block(block, root) for block in blocks)]) + "\n"
+    return "\n\n".join([*head, *(_block(block, root) for block in line)]) + "\n"
 
 
-def _block(block: Block | Heading, root: str) -> str:
-    if isinstance(block, Heading):
+def _block(block: blocks.Block | blocks.Heading, root: str) -> str:
+    if isinstance(block, blocks.Heading):
         return f"{'#' * min(block.level + 1, 6)} {_escape(block.title)}"
-    if isinstance(block, Paragraph):
+    if isinstance(block, blocks.Paragraph):
         return f"{'> ' * block.missing}{_line(block.spans, root)}"
-    if isinstance(block, Bullets):
+    if isinstance(block, blocks.Bullets):
         return "\n".join(f"- {_line(item, root)}" for item in block.items)
-    if isinstance(block, Table):
+    if isinstance(block, blocks.Table):
         return _table(block, root)
     return f"![{_escape(block.caption)}]({quote(block.name)})"
 
 
-def _table(table: Table, root: str) -> str:
+def _table(table: blocks.Table, root: str) -> str:
     rows = (table.header, *table.rows)
     lines = [[_spans(cell, root).replace("|", "\\|") for cell in row] for row in rows]
     lines.insert(1, ["---"] * len(table.header))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _line(spans: Iterable[Span], root: str) -> str:
+def _line(spans: Iterable[blocks.Span], root: str) -> str:
     """Text at the start of a line, where signs would make a list or a heading."""
     return _LINE_START.sub(r"\1\\\2", _spans(spans, root).strip())
 
 
-def _spans(spans: Iterable[Span], root: str) -> str:
+def _spans(spans: Iterable[blocks.Span], root: str) -> str:
     return "".join(_span(span, root) for span in spans)
 
 
-def _span(span: Span, root: str) -> str:
+def _span(span: blocks.Span, root: str) -> str:
     text = _code(span.text) if span.code else _escape(span.text)
     core = text.strip()  # emphasis begins and ends at a letter
     if not core:
@@ -81,12 +68,12 @@ def _span(span: Span, root: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return _INLINE.sub(lambda sign: "\\" + sign[0], " ".join(printable(text).splitlines()))
+    return _INLINE.sub(lambda sign: "\\" + sign[0], " ".join(blocks.printable(text).splitlines()))
 
 
 def _code(text: str) -> str:
     """Code within a line, between more ticks than it holds."""
-    text = " ".join(printable(text).splitlines())
+    text = " ".join(blocks.printable(text).splitlines())
     ticks = "`" * (1 + max(map(len, _TICKS.findall(text)), default=0))
     space = " " if text[:1] == "`" or text[-1:] == "`" else ""
     return f"{ticks}{space}{text}{space}{ticks}" if text else ""

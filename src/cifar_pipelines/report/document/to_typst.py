@@ -7,23 +7,7 @@ from datetime import datetime, timezone
 from math import sqrt
 from pathlib import Path
 
-from cifar_pipelines.report.document.blocks import (
-    Block,
-    Bullets,
-    Document,
-    Figure,
-    Heading,
-    Paragraph,
-    Span,
-    Table,
-    anchors,
-    flat,
-    plain,
-    png_size,
-    printable,
-    right_aligned,
-    shown_target,
-)
+from cifar_pipelines.report.document import blocks
 
 TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
 LOW_CM = 11.5  # greatest height of a figure that is not much higher than wide
@@ -78,15 +62,8 @@ CONTENTS = """
 """
 
 
-def to_pdf(document: Document) -> bytes:
-    """Writes the PDF.
-
-    Args:
-        document: The document.
-
-    Returns:
-        The content of the file; the same for the same document.
-    """
+def to_pdf(document: blocks.Document) -> bytes:
+    """Writes the PDF: the content of the file, the same for the same document."""
     import typst
 
     source, figures = to_typst(document)
@@ -98,19 +75,12 @@ def to_pdf(document: Document) -> bytes:
         return typst.compile(str(file), root=folder, format="pdf", timestamp=_seconds(document.date))
 
 
-def to_typst(document: Document) -> tuple[str, dict[str, bytes]]:
-    """Writes the source.
-
-    Args:
-        document: The document.
-
-    Returns:
-        Typst source without any package, and the images that it reads, by file name.
-    """
-    known = anchors(document.blocks)
+def to_typst(document: blocks.Document) -> tuple[str, dict[str, bytes]]:
+    """Writes Typst source that needs no package, and the images that it reads, by file name."""
+    known = blocks.anchors(document.blocks)
     figures: dict[str, bytes] = {}
     names = f"#let title = {quote(document.title)}\n#let date = {quote(document.date)}\n"
-    body = "\n\n".join(_block(block, known, figures) for block in flat(document.blocks))
+    body = "\n\n".join(_block(block, known, figures) for block in blocks.flat(document.blocks))
     lead = "\n\n".join(_block(block, known, figures) for block in document.lead)
     source = f"{names}#set document(title: title)\n{PREAMBLE}{TITLE}\n{lead}\n{CONTENTS}\n{body}\n"
     return source, figures
@@ -118,7 +88,7 @@ def to_typst(document: Document) -> tuple[str, dict[str, bytes]]:
 
 def quote(text: str) -> str:
     """Writes text as a string of Typst, in which nothing else has a meaning."""
-    text = printable(text).replace("\\", "\\\\").replace('"', '\\"')
+    text = blocks.printable(text).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + text.replace("\n", " ").replace("\t", " ") + '"'
 
 
@@ -127,29 +97,29 @@ def breakable(text: str) -> str:
     return _LONG.sub(lambda found: "\u200b".join(_PARTS.findall(found[0])), text)
 
 
-def _block(block: Block | Heading, known: set[str], figures: dict[str, bytes]) -> str:
-    if isinstance(block, Heading):
-        return f"#heading(level: {block.level}, {_content((Span(block.title),), known)})"
-    if isinstance(block, Paragraph):
+def _block(block: blocks.Block | blocks.Heading, known: set[str], figures: dict[str, bytes]) -> str:
+    if isinstance(block, blocks.Heading):
+        return f"#heading(level: {block.level}, {_content((blocks.Span(block.title),), known)})"
+    if isinstance(block, blocks.Paragraph):
         return f"#{'missing' if block.missing else 'par'}({_content(block.spans, known)})"
-    if isinstance(block, Bullets):
+    if isinstance(block, blocks.Bullets):
         return f"#list({', '.join(_content(item, known) for item in block.items)})"
-    return _table(block, known) if isinstance(block, Table) else _figure(block, figures)
+    return _table(block, known) if isinstance(block, blocks.Table) else _figure(block, figures)
 
 
-def _table(table: Table, known: set[str]) -> str:
+def _table(table: blocks.Table, known: set[str]) -> str:
     number = len(table.header)
     size = next(size for most, size in _SIZES if number <= most or most == _SIZES[-1][0])
-    align = "".join("right, " if right else "left, " for right in right_aligned(table))
-    titled = any(map(plain, table.header))
+    align = "".join("right, " if right else "left, " for right in blocks.right_aligned(table))
+    titled = any(map(blocks.plain, table.header))
     head = "".join(f"{_content(cell, known)}, " for cell in table.header) if titled else ""
     cells = "\n".join("".join(f"{_content(cell, known)}, " for cell in row) for row in table.rows)
     return f"#data({size}pt, {_columns(table, size)}, ({align}), ({head}), (\n{cells}\n))"
 
 
-def _columns(table: Table, size: float) -> str:
+def _columns(table: blocks.Table, size: float) -> str:
     """The widths of columns: as Typst chooses them, or, where text has to wrap, by how much each has to say."""
-    texts = [[plain(cell) for cell in column] for column in zip(table.header, *table.rows, strict=True)]
+    texts = [[blocks.plain(cell) for cell in column] for column in zip(table.header, *table.rows, strict=True)]
     lengths = [max(map(len, column)) for column in texts]
     points = TEXT_CM[0] / 2.54 * 72 - 6 * len(texts)
     if sum(lengths) * size / 2 <= points:  # a letter is half as wide as high, on average
@@ -161,8 +131,8 @@ def _columns(table: Table, size: float) -> str:
     return f"({', '.join(f'{weight:.1f}fr' for weight in weights)},)"
 
 
-def _figure(figure: Figure, figures: dict[str, bytes]) -> str:
-    width, height = png_size(figure.png) or (1000, 1000)
+def _figure(figure: blocks.Figure, figures: dict[str, bytes]) -> str:
+    width, height = blocks.png_size(figure.png) or (1000, 1000)
     highest = LOW_CM if height <= 1.2 * width else TEXT_CM[1]
     fitting = min(TEXT_CM[0], width / PIXELS_PER_CM, highest * width / height)
     name = f"figure{len(figures)}.png"
@@ -171,20 +141,16 @@ def _figure(figure: Figure, figures: dict[str, bytes]) -> str:
     return f'#figure(image("{name}", width: {fitting:.2f}cm, alt: {caption}), caption: {caption})'
 
 
-def _content(spans: Iterable[Span], known: set[str]) -> str:
-    return f"[{_markup(spans, known)}]"
+def _content(spans: Iterable[blocks.Span], known: set[str]) -> str:
+    return f"[{''.join(_span(span, known) for span in spans)}]"
 
 
-def _markup(spans: Iterable[Span], known: set[str]) -> str:
-    return "".join(_span(span, known) for span in spans)
-
-
-def _span(span: Span, known: set[str]) -> str:
+def _span(span: blocks.Span, known: set[str]) -> str:
     """Writes a span as an expression; the semicolon ends it, whatever follows."""
     text = quote(breakable(span.text))
     for wanted, function in ((span.code, "mono"), (span.emphasis, "emph"), (span.strong, "strong")):
         text = f"{function}({text})" if wanted else text
-    if target := shown_target(span, known):
+    if target := blocks.shown_target(span, known):
         where = f"label({quote(target[1:])})" if target.startswith("#") else quote(target)
         text = f"link({where}, {text})"
     if span.anchor:

@@ -57,11 +57,7 @@ def reading() -> Section:
 
 
 def sources(records: pd.DataFrame) -> Section:
-    """Every run record with its number.
-
-    Args:
-        records: All numbered run records.
-    """
+    """Every run record with its number."""
     introduction = say(
         "Every number in a table or a sentence comes from the run records that are named beside it. A record is a "
         f"JSON file below {place('run_records')}; it holds the numbers, the parameters, the setting, the versions and the "

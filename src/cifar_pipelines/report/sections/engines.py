@@ -12,14 +12,7 @@ TIE_IN_SPEED = 0.05  # medians over epochs closer than this share of the smaller
 
 
 def engines(rows: pd.DataFrame) -> Section | None:
-    """Compares the engines that trained the same network under the same setting.
-
-    Args:
-        rows: The rows of one study.
-
-    Returns:
-        The section; None where no network was trained.
-    """
+    """Compares the engines that trained a network under the same setting in a study; None where no network was trained."""
     networks = rows[rows["network"].notna()]
     if networks.empty:
         return None

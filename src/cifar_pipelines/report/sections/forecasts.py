@@ -30,14 +30,7 @@ def check_forecasts(forecasts: Mapping[str, Callable[[], dict]], records: pd.Dat
 
 
 def forecasts(checked: pd.DataFrame) -> Section | None:
-    """Sets forecasts beside what was measured.
-
-    Args:
-        checked: What `check_forecasts` returned.
-
-    Returns:
-        The section; None where nothing was predicted.
-    """
+    """Sets forecasts beside what was measured, from what `check_forecasts` returned; None where there are none."""
     if checked.empty:
         return None
     done = checked[checked["measured_s"].notna()]

@@ -15,14 +15,8 @@ MEASURED = [*STUDY, *MODEL, "setting"]
 def growth(summary: pd.DataFrame) -> Section | None:
     """Compares models with themselves on more training images.
 
-    Only results of the same source, seed, test images, host, cluster, setting and parameters are compared.
-
-    Args:
-        summary: All rows of the comparison table.
-
-    Returns:
-        The section, with a sub-section per source, seed, test images, host and cluster (see `growth_key`); None where
-        nothing was measured with more than one number of training images.
+    Only results of the same setting and parameters are compared, in a sub-section per source, seed, test images, host
+    and cluster (see `growth_key`). None where nothing was measured with more than one number of training images.
     """
     models = trained(summary).sort_values("latest")
     models = models[models.groupby(MEASURED)["train_size"].transform("nunique") > 1]

@@ -17,14 +17,7 @@ NO_INTERVAL = spans(
 
 
 def pairs(models: pd.DataFrame) -> Section | None:
-    """Tests every pair of the most accurate models of a study.
-
-    Args:
-        models: Rows of trained models of one study.
-
-    Returns:
-        The section; None where there are fewer than two models.
-    """
+    """Tests every pair of the most accurate trained models of a study; None where there are fewer than two."""
     ranking = fastest_of_each_model(models)
     if len(ranking) < 2:
         return None

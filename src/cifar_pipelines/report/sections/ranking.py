@@ -40,9 +40,6 @@ def most_accurate(models: pd.DataFrame) -> str:
 
     Args:
         models: Rows of trained models of one section of a summary; not empty.
-
-    Returns:
-        Sentences.
     """
     ranking = fastest_of_each_model(models)
     best, others = ranking.iloc[0], ranking.iloc[1:]

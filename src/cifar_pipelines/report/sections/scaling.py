@@ -21,11 +21,8 @@ def scaling(rows: pd.DataFrame, summary: pd.DataFrame) -> Section | None:
     """Says what the models of scaling found for every model of a study.
 
     Args:
-        rows: The rows of the study.
+        rows: The rows of the study; without a trained model there is no section.
         summary: All rows of the comparison table: some models use other numbers of images.
-
-    Returns:
-        The section; None where no model was trained.
     """
     found = list(scaling_fits(summary, rows))
     if not found:

@@ -10,13 +10,9 @@ from cifar_pipelines.report.sections.ranking import fastest_of_each_model, inter
 
 
 def scores(models: pd.DataFrame) -> Section:
-    """All scores of each model's latest run at its fastest setting.
-
-    Args:
-        models: Rows of trained models of one study.
-    """
-    title = "Scores of each model at its fastest setting"
-    return Section("scores", title, (table_of(fastest_of_each_model(models), SCORES),))
+    """All scores of the latest run of each trained model of a study at its fastest setting."""
+    written = table_of(fastest_of_each_model(models), SCORES)
+    return Section("scores", "Scores of each model at its fastest setting", (written,))
 
 
 def reasons(models: pd.DataFrame) -> Section:

@@ -44,12 +44,7 @@ def join_applications(
 
 
 def components(rows: pd.DataFrame, joined: pd.DataFrame) -> Section:
-    """Says where the time of each model went.
-
-    Args:
-        rows: The rows of one study.
-        joined: What `join_applications` returned, of all studies.
-    """
+    """Says where the time of each model of a study went, from what `join_applications` returned."""
     numbers = rows[[*SECTION, "label", "setting", "records"]]
     mine = joined.merge(numbers, on=[*SECTION, "label", "setting"])
     shown = () if mine.empty else (say(INTRODUCTION), table_of(mine, COMPONENTS_TABLE))

@@ -61,15 +61,7 @@ def verdict_section(topics: Iterable[Topic], keys: Container[str] | None = None)
 
 
 def time_tie(one: pd.Series, other: pd.Series) -> str | None:
-    """Says why two times cannot be told apart.
-
-    Args:
-        one: A row with `time_s`, `time_min_s`, `time_max_s` and `timings`.
-        other: Another such row.
-
-    Returns:
-        The reason, or None when the times differ.
-    """
+    """Says why the times of two rows of the comparison cannot be told apart; None when they differ."""
     difference = abs(one["time_s"] - other["time_s"])
     if min(one["timings"], other["timings"]) < 2:
         limit = TIE_WITHOUT_REPEATS * min(one["time_s"], other["time_s"])
@@ -86,15 +78,13 @@ def _fastest_of_model(rows: pd.DataFrame) -> str:
     best = ranking.iloc[0]
     if len(ranking) == 1:
         return f"Measured under {_named(best)} only: {_seconds(best['time_s'])}."
-    text = [f"Fastest under {_named(best)}: {_seconds(best['time_s'])} (median of {best['timings']})"]
+    text = f"Fastest under {_named(best)}: {_seconds(best['time_s'])} (median of {best['timings']})"
     if best["setting"] != best["reference_setting"]:
-        text[0] += (
-            f", {best['speedup']:.2f} times as fast as {best['reference_setting']} with "
-            f"{_more_cores(best['cores'] / best['reference_cores'])} (efficiency {best['efficiency']:.0%})"
-        )
-    text[0] += "."
-    text.append(_against_the_others(ranking))
-    return " ".join(text)
+        ratio = best["cores"] / best["reference_cores"]
+        cores = "as many cores" if ratio == 1 else f"{ratio:g} times the cores"
+        text += f", {best['speedup']:.2f} times as fast as {best['reference_setting']} with {cores}"
+        text += f" (efficiency {best['efficiency']:.0%})"
+    return f"{text}. {_against_the_others(ranking)}"
 
 
 def _fastest_over_all(models: pd.DataFrame) -> str:
@@ -229,11 +219,6 @@ def _cautions(rows: pd.DataFrame) -> str:
 def _named(row: pd.Series) -> str:
     """Names a setting and marks an oversubscribed one."""
     return f"{row['setting']} (oversubscribed)" if row["oversubscribed"] else row["setting"]
-
-
-def _more_cores(ratio: float) -> str:
-    """Writes a ratio of cores."""
-    return "as many cores" if ratio == 1 else f"{ratio:g} times the cores"
 
 
 def _seconds(value: float) -> str:

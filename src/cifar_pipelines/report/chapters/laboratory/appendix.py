@@ -6,7 +6,7 @@ from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, strong, table, walk
 from cifar_pipelines.report.sections.about import left_out, reading, sources
 from cifar_pipelines.report.sections.verdict import ALL_BUT_FIT_TIME, verdict_section
-from cifar_pipelines.report.studies import Study, run_facts
+from cifar_pipelines.report.studies import Study
 
 
 def about(content: Content) -> Blocks:
@@ -52,8 +52,7 @@ def other_studies(content: Content) -> Section:
         "These differ from the main text in data, sizes, seed, host or cluster, so nothing here is ranked against "
         "it. Each is told in short; all of it is in report.md and comparison.csv beside this report."
     )
-    told = map(_in_short, content.others)
-    return Section("others", "Other studies", (introduction, *told))
+    return Section("others", "Other studies", (introduction, *map(_in_short, content.others)))
 
 
 def _in_short(study: Study) -> Section:
@@ -63,18 +62,23 @@ def _in_short(study: Study) -> Section:
 
 def versions(content: Content) -> Section:
     """Versions, host and code."""
-    newest, written = content.study.newest, content.study.sections["versions"].blocks
-    facts = (say(f"The newest run of this study, {newest['run_id']}:"), table(["", ""], run_facts(newest).items()))
-    return Section("versions", "Versions, host and code", (*written, *facts))
+    newest = content.study.newest
+    parallelism = newest["raw"].parallelism
+    hosts = parallelism.effective and parallelism.effective.hosts
+    facts = [
+        ("code revision", newest["git_revision"]),
+        ("host cores", newest["host_cores"]),
+        ("cluster", newest["cluster"]),
+        ("hosts of the executors", ", ".join(hosts or ()) or None),
+        ("application", parallelism.application_id),
+        ("log folder", parallelism.log_dir),
+    ]
+    blocks = (say(f"The newest run of this study, {newest['run_id']}:"), table(["", ""], facts))
+    return Section("versions", "Versions, host and code", (*content.study.sections["versions"].blocks, *blocks))
 
 
 def end_of(content: Content, answers: Blocks) -> Blocks:
-    """What follows the answers.
-
-    Args:
-        content: All that the report is made of.
-        answers: What stands before.
-    """
+    """What follows the answers."""
     appendix = (left_out(content.left_out), reading(), versions(content), sources(content.records))
     rest = further(content, answers + appendix)
     findings = (Section("further", "Further findings of the comparison", rest),) if rest else ()

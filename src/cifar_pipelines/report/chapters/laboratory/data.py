@@ -10,7 +10,7 @@ from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong
 from cifar_pipelines.report.figures import study_figure
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, table_of
-from cifar_pipelines.report.studies import Study, class_names, features_of
+from cifar_pipelines.report.studies import Study
 from cifar_pipelines.sources import needed_parameters
 
 FEATURES = "features"
@@ -19,7 +19,7 @@ FEATURES = "features"
 def complete_data(content: Content) -> Blocks:
     """A1: the class distribution of the complete data set."""
     study = content.study
-    names, make = class_names(study.newest), run(study, INGESTION)
+    names, make = study.newest["raw"].data.class_names or (), run(study, INGESTION)
     source = study.newest["source"]
     return (
         say(f"The images come from the source {source}, in {len(names)} classes: {', '.join(names)}."),
@@ -81,7 +81,7 @@ def features(content: Content) -> Blocks:
 
 
 def _described_by(key: str) -> Callable[[pd.Series], object]:
-    return lambda record: getattr(features_of(record), key)
+    return lambda record: getattr(record["raw"].features, key)
 
 
 EXTRACTORS: Columns = {

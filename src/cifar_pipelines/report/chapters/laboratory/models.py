@@ -13,7 +13,7 @@ from cifar_pipelines.report.document.blocks import Block, Blocks, Section, bulle
 from cifar_pipelines.report.figures import run_figure
 from cifar_pipelines.report.sections.cells import Columns, behind, scaled, table_of
 from cifar_pipelines.report.sections.growth import growth_key
-from cifar_pipelines.report.studies import Study, params_of, scores_by_class
+from cifar_pipelines.report.studies import Study
 
 SPARK_ML, CNN = "spark_ml", "bigdl_cnn"  # the families that A6 and A11 are about
 
@@ -38,10 +38,10 @@ def selected_classifiers(content: Content) -> Blocks:
     latest = study.latest(SPARK_ML)
     nothing = (missing("No classifier of Spark ML was trained in this study.", command),)
     chosen = nothing if latest.empty else _reasons_and_parameters(latest)
-    others = [family for family in study.families() if family not in (SPARK_ML, CNN)]
     further = [
         Section("other_models", f"Also {words_for(family)}", _reasons_and_parameters(study.latest(family)))
-        for family in others
+        for family in study.families()
+        if family not in (SPARK_ML, CNN)
     ]
     return (Section("reasons", "", chosen), *further)
 
@@ -80,7 +80,7 @@ def _most_accurate(content: Content, best: pd.Series) -> Blocks:
     scores = ("precision", "recall", "f1", "roc_auc")
     rows = [
         [one.get("class_name"), *(scaled(one.get(score), 1, ".3f") for score in scores), one.get("support")]
-        for one in scores_by_class(best)
+        for one in best["raw"].score("per_class") or []
     ]
     header = ["class", "precision", "recall", "F1", "ROC AUC", "test images"]
     by_class = (Section("by_class", f"{label} by class", (table(header, rows),)),) if rows else ()
@@ -140,16 +140,10 @@ def _choice(choice: Choice, study: Study) -> Blocks:
     """What an experiment chose, and why."""
     cnns = study.used[study.used["family"] == CNN]
     rows = [
-        [
-            one.setting,
-            f"{one.fit_s:.1f}",
-            one.repeats,
-            f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})",
-            "chosen" if one.setting == choice.best.setting else None,
-            behind(cnns[cnns["setting"] == one.setting]),
-        ]
+        [one.setting, f"{one.fit_s:.1f}", one.repeats, f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})",
+         "chosen" if one.setting == choice.best.setting else None, behind(cnns[cnns["setting"] == one.setting])]
         for one in choice.candidates
-    ]
+    ]  # fmt: skip
     header = ["setting", "median fit [s]", "timings", "accuracy", "choice", "records"]
     return (say(strong("The best setting. "), choice.reason), table(header, rows))
 
@@ -178,13 +172,13 @@ def _params(params: object) -> str | None:
 
 
 def _of_params(name: str) -> Callable[[pd.Series], str | None]:
-    return lambda record: _params(params_of(record).get(name))
+    return lambda record: _params(record["raw"].params.get(name))
 
 
 MODELS: Columns = {
     "model": "label",
     "engine": "engine",
-    "parameters": lambda record: _params(params_of(record)),
+    "parameters": lambda record: _params(record["raw"].params),
     "records": behind,
 }
 NETWORKS: Columns = {

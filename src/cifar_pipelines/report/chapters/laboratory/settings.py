@@ -9,7 +9,7 @@ from cifar_pipelines.report.chapters.laboratory.data import run
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Section, missing, say, table
 from cifar_pipelines.report.parallelism_map import parallelism
-from cifar_pipelines.report.sections.cells import behind, marked
+from cifar_pipelines.report.sections.cells import behind, cell_of, marked
 from cifar_pipelines.report.sections.ranking import fastest_of_each_model, interval
 from cifar_pipelines.report.sections.verdict import (
     ALL_BUT_FIT_TIME,
@@ -18,7 +18,6 @@ from cifar_pipelines.report.sections.verdict import (
     FIT_TIME_OVER_ALL,
     verdict_section,
 )
-from cifar_pipelines.report.studies import cores_and_executors
 
 ALL = "ingestion,features,spark_ml,bigdl_cnn"
 
@@ -42,20 +41,19 @@ def settings(content: Content) -> Blocks:
 
 
 def _setting(records: pd.DataFrame) -> list[object]:
+    """What a setting asked for and what the executors themselves reported, by its newest run."""
     newest = records.iloc[-1]
-    facts = cores_and_executors(newest)
+    parallelism = newest["raw"].parallelism
+    asked, effective = parallelism.asked, parallelism.effective
+    memory = (parallelism.properties or {}).get("spark.executor.memory")
+    if memory is None and asked.executor_memory_mb is not None:
+        memory = f"{asked.executor_memory_mb} MB"
+    executors = asked.executors or asked.cores_max // asked.executor_cores
     return [
-        newest["setting"],
-        facts["cores asked"],
-        facts["cores"],
-        newest["executor_cores"],
-        facts["executors asked"],
-        facts["executors"],
-        facts["memory"],
-        newest["host_cores"],
-        "yes" if newest["oversubscribed"] else "no",
-        behind(records),
-    ]
+        newest["setting"], asked.cores_max, effective and effective.cores, newest["executor_cores"],
+        executors, effective and effective.executors, memory, newest["host_cores"],
+        "yes" if newest["oversubscribed"] else "no", behind(records),
+    ]  # fmt: skip
 
 
 def results_by_setting(content: Content) -> Blocks:
@@ -92,16 +90,11 @@ def all_models(content: Content) -> Blocks:
 def _summed_up(latest: pd.Series, models: pd.DataFrame) -> list[object]:
     own = models[models["label"] == latest["label"]]
     fastest = own.loc[own["time_s"].idxmin()]
+    features = cell_of(fastest, "extract_s:.3g")
     return [
-        latest["label"],
-        latest["engine"],
-        interval(latest),
-        f"{fastest['time_s']:.3g}",
-        fastest["setting"],
-        None if pd.isna(fastest["extract_s"]) else f"{fastest['extract_s']:.3g}",
-        marked(fastest),
-        behind(own),
-    ]
+        latest["label"], latest["engine"], interval(latest), f"{fastest['time_s']:.3g}", fastest["setting"],
+        features, marked(fastest), behind(own),
+    ]  # fmt: skip
 
 
 def the_best(content: Content) -> Blocks:
