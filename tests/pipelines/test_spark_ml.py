@@ -79,7 +79,7 @@ def test_run_records_can_be_compared_after_a_round_trip_by_json(records):
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_the_predictions_table_keeps_its_rules(name, finished, ingested):
-    predictions = finished.catalog.load(f"{name}.predictions")
+    predictions = finished.catalog.load(f"spark_ml.{name}.predictions")
     assert list(predictions.columns) == ["image_id", "label", "prediction", "probability"]
     checked = check_predictions(predictions, ingested.info["class_names"])
     assert predictions["image_id"].is_monotonic_increasing
@@ -96,7 +96,7 @@ def test_the_source_of_probabilities_is_named(records):
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_the_model_lies_where_the_run_record_says(name, finished, records):
-    saved = finished.catalog.load(f"{name}.spark_model")
+    saved = finished.catalog.load(f"spark_ml.{name}.spark_model")
     assert saved.size_bytes == records[name]["model_size_bytes"] > 0
     assert saved.path.endswith(records[name]["artifacts"]["model"].lstrip("./"))
     assert saved.path.startswith(f"{finished.folder}/data/06_models/") and name in saved.path
@@ -104,7 +104,7 @@ def test_the_model_lies_where_the_run_record_says(name, finished, records):
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_what_people_open_is_there(name, finished):
-    listed = finished.catalog.load(f"{name}.predictions_csv")
+    listed = finished.catalog.load(f"spark_ml.{name}.predictions_csv")
     assert list(listed.columns) == ["image_name", "label", "probability", "truth"] and len(listed) == 30
     pictures = {path.name for path in finished.folder.glob(f"data/08_reporting/**/{name}/**/*.png") if path.is_file()}
     assert pictures == {"confusion_matrix.png", "roc.png", "right_examples.png", "wrong_examples.png"}
