@@ -1,12 +1,16 @@
 """The one error that is meant for the person who typed the command."""
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
 
 import click
 
 # More known names than this would bury the message.
 LISTED = 16
+ERROR_FILE = "CIFAR_PIPELINES_ERROR_FILE"  # environment variable: where a command that ends with an error writes it too
 
 
 class UserError(click.ClickException, ValueError):
@@ -18,6 +22,12 @@ class UserError(click.ClickException, ValueError):
 
     def __str__(self) -> str:
         return self.message
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Prints the message; whoever started this process may want it in a file as well."""
+        super().show(file)
+        if path := os.environ.get(ERROR_FILE):
+            Path(path).write_text(self.message)
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str], remedy: str = "") -> UserError:

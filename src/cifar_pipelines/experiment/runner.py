@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +12,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from cifar_pipelines.common.errors import ERROR_FILE
 from cifar_pipelines.common.processes import guarded_kedro
 from cifar_pipelines.experiment.plan import Step
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
-# What Kedro's handler puts before a message.
-_PREFIX = re.compile(r"^(\[\d\d:\d\d:\d\d\])?\s*(INFO|WARNING|ERROR)?\s*")
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Outcome:
         status: "done", "skipped" or "failed".
         seconds: How long it took.
         log: Its log file; None where it did not run.
-        reason: Why it failed, as its log says; may be empty.
+        reason: Why it failed or was skipped; may be empty.
     """
 
     step: Step
@@ -67,19 +65,19 @@ class StepRunner:
         number = len(self.outcomes) + 1
         self.log_dir.mkdir(parents=True, exist_ok=True)
         log = self.log_dir / f"{number:02d}-{step.setting}-{'-'.join(step.pipelines)}.log"
+        error = log.with_suffix(".error")
         started = time.monotonic()
         with (
             log.open("wb") as target,
-            guarded_kedro(step.arguments(), self.project, target) as process,
+            guarded_kedro(step.arguments(), self.project, target, {ERROR_FILE: str(error.absolute())}) as process,
             self._display(step, log, started),
         ):
             status = process.wait()
         seconds = time.monotonic() - started
-        text = log.read_text(errors="replace")
-        outcome = Outcome(step, "failed" if status else "done", seconds, log, _last_words(text) if status else "")
+        outcome = Outcome(step, "failed" if status else "done", seconds, log, _reason(error, log) if status else "")
         self.outcomes.append(outcome)
         if show_output and not status:
-            self.console.print(Text(text), soft_wrap=True)
+            self.console.print(Text(log.read_text(errors="replace")), soft_wrap=True)
         words = f"{outcome.status} after {seconds:.0f} s"
         self._say(step, f"{words}: {outcome.reason} (log: {os.path.relpath(log)})" if status else words)
         return outcome
@@ -102,7 +100,7 @@ class StepRunner:
             text = f"{self._place(len(self.outcomes) + 1)} {_name(step)}, {now - started:.0f} s"
             if left := self._seconds_left(now - started):
                 text += f", about {left / 60:.0f} min left in all"
-            return Text(f"{text}: {_last_words(log.read_text(errors='replace'))}", overflow="ellipsis", no_wrap=True)
+            return Text(f"{text}: {_last_line(log)}", overflow="ellipsis", no_wrap=True)
 
         with Live(get_renderable=line, console=self.console, refresh_per_second=2, transient=True):
             yield
@@ -120,11 +118,11 @@ def _name(step: Step) -> str:
     return f"{step.setting}, {step.what} ({', '.join(step.pipelines)})"
 
 
-def _last_words(text: str) -> str:
-    """The last message of a log; of an error its first line, since that says what is wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if line.startswith("Error:"):
-            return line.removeprefix("Error:").strip()
-    messages = [_PREFIX.sub("", line) for line in lines if _PREFIX.match(line)[0].strip()]
-    return (messages or lines or [""])[-1][:300]
+def _reason(error: Path, log: Path) -> str:
+    """The first line of the error that the command ended with; what it printed last where it did not end with one."""
+    return error.read_text().splitlines()[0] if error.is_file() else _last_line(log)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
