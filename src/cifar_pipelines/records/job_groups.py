@@ -37,11 +37,13 @@ def groups_of(application: Mapping[str, Any], names: Iterable[str]) -> list[Mapp
 
 def measured_groups(records: Iterable[RunRecord]) -> dict[str, Measured]:
     """What run records know of their job groups, by the ids of the groups."""
-    return {
-        group: Measured(wall_s - record.earlier_s, _share(record), _workers(record))
-        for record in records
-        for group, wall_s in zip(record.job_groups, record.times_s, strict=False)
-    }
+    found = {}
+    for record in records:
+        python_cpu_s = record.resources.python_cpu_s
+        share = None if python_cpu_s is None else python_cpu_s / len(record.times_s)  # of one repeat
+        for group, wall_s in zip(record.job_groups, record.times_s, strict=False):
+            found[group] = Measured(wall_s - record.earlier_s, share, _workers(record))
+    return found
 
 
 def lost_workers(records: Iterable[RunRecord]) -> list[str]:
@@ -51,12 +53,6 @@ def lost_workers(records: Iterable[RunRecord]) -> list[str]:
         for record in records
         if record.restarts
     ]
-
-
-def _share(record: RunRecord) -> float | None:
-    """The CPU seconds of Python workers in one of the repeats."""
-    python_cpu_s = record.resources.python_cpu_s
-    return None if python_cpu_s is None else python_cpu_s / len(record.times_s)
 
 
 def _workers(record: RunRecord) -> Workers | None:

@@ -7,16 +7,10 @@ from cifar_pipelines.spark.spark_config import EMBEDDED
 
 @dataclass(frozen=True)
 class Data:
-    """The images.
+    """The images: their source, what identifies the image table, how many there are, damaged ones, and the subset's seed.
 
     Attributes:
-        source: Name of the source.
-        fingerprint: Identifies the content of the image table.
         class_names: The classes, by label.
-        train_size: Training images.
-        test_size: Test images.
-        bad_images_skipped: Damaged images that were left out.
-        seed: Seed of the subset.
     """
 
     source: str
@@ -206,25 +200,21 @@ class Resources:
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a Python worker said of itself; an extraction's worker says less than a training's.
+    """What a Python worker said of itself; an extraction's worker says less than a training's. Times are seconds.
 
     Attributes:
-        rank: Its rank in the training.
-        host: Its host.
-        pid: Its process.
         precision: "bf16" or "fp32".
         threads: Threads of torch.
         seconds: Start-up of an extraction's worker.
         batch_size: Images per step.
         images: Images of its shard.
-        cpu_s: CPU seconds of the process.
         peak_memory_mb: Peak resident memory in MiB.
-        began_at: When the project's code began in it, in seconds since 1970.
-        ended_at: When its last epoch had ended.
-        start_s: Seconds from there to the end of its start.
-        read_s: Seconds of reading images.
-        validate_s: Seconds of validation.
-        checkpoint_s: Seconds of writing checkpoints.
+        began_at: When the project's code began in it, since 1970.
+        ended_at: When its last epoch had ended, since 1970.
+        start_s: From there to the end of its start.
+        read_s: Reading images.
+        validate_s: Validation.
+        checkpoint_s: Writing checkpoints.
     """
 
     rank: int | None = None
