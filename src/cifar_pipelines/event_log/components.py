@@ -39,10 +39,7 @@ class Components:
         group: Id of the job group; None for the whole application.
         label: What was done, in words; "application" for all of it.
         wall_s: Seconds by the clock.
-        cores: Cores that were there.
         parts: Core-seconds by part, with `remainder`, which closes the sum; it is below zero where tasks overlap.
-        jobs: Number of jobs.
-        tasks: Number of tasks.
         jvm_cpu_s: CPU seconds of the JVM's task threads.
         python_cpu_s: CPU seconds of Python workers; None if unknown.
         skew: The stage that waited longest for its longest task: `stage`, `tasks`, `longest_s`, `median_s`,

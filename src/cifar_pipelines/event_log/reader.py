@@ -24,9 +24,7 @@ class Job:
     """A Spark job; times are seconds since 1970.
 
     Attributes:
-        id: Spark's number of it.
         group: Id of its job group; None where none was set.
-        submitted: When it was submitted.
         ended: When it ended; None if the log ends before.
         stages: Ids of its stages, also of those that were skipped.
         description: What it is about, in words; None where none were set.
@@ -42,14 +40,7 @@ class Job:
 
 @dataclass
 class Executor:
-    """An executor; times are seconds since 1970.
-
-    Attributes:
-        id: Spark's id of it.
-        cores: Its cores.
-        added: When it registered.
-        removed: When it was lost; None if it lived to the end.
-    """
+    """An executor: when it registered, and when it was lost (None if it lived to the end), in seconds since 1970."""
 
     id: str
     cores: int

@@ -28,10 +28,7 @@ class Column:
 
 
 def records_to_table(records: Loaders) -> tuple[pd.DataFrame, list[str]]:
-    """Lays run records out as a table, one row each, and leaves out those that cannot be compared.
-
-    Args:
-        records: Run records, or functions that load one, by name.
+    """Lays run records out as a table, one row each, and leaves out those that cannot be compared; see `read_records`.
 
     Returns:
         The table with the column `record` (its name) and those of `COLUMNS`, newest row last; and a sentence for each
@@ -62,11 +59,6 @@ def _python_memory(record: RunRecord) -> float:
     """The larger of what Spark saw of an executor's Python processes and what a network's worker said of itself."""
     seen = [executor.peak_python_memory_mb for executor in record.resources.executors]
     return _largest([*seen, *(worker.peak_memory_mb or None for worker in record.workers)])
-
-
-def _task_cpu(record: RunRecord) -> float | None:
-    """What lost workers computed is not in it, so of a restarted training it is unknown."""
-    return None if record.restarts else record.resources.task_cpu_s
 
 
 # fmt: off
@@ -137,7 +129,9 @@ _TIMES = (
            lambda r: r.host_load.other_cpu_share),
 )
 _RESOURCES = (
-    Column("task_cpu_s", "CPU seconds of tasks and of Python workers", "s", _task_cpu),
+    # What lost workers computed is not in it, so of a restarted training it is unknown.
+    Column("task_cpu_s", "CPU seconds of tasks and of Python workers", "s",
+           lambda r: None if r.restarts else r.resources.task_cpu_s),
     Column("gc_s", "garbage collection in tasks", "s", lambda r: r.resources.gc_s),
     Column("driver_memory_mb", "peak memory of the driver and its JVM", "MiB",
            lambda r: r.resources.driver.peak_memory_mb if r.resources.driver else None),

@@ -12,11 +12,7 @@ GROUP_SEPARATOR = "; "  # between the names of several groups in one cell of a t
 
 
 def group_names(record: RunRecord) -> tuple[str, ...]:
-    """What names the job groups of a record in the application of its run.
-
-    Returns:
-        Their ids; of a record older than these the label that its groups had.
-    """
+    """What names a record's job groups in the application of its run: ids; of an older record the label they had."""
     if record.job_groups:
         return record.job_groups
     if record.is_extraction:
@@ -25,12 +21,7 @@ def group_names(record: RunRecord) -> tuple[str, ...]:
 
 
 def groups_of(application: Mapping[str, Any], names: Iterable[str]) -> list[Mapping[str, Any]]:
-    """The job groups of an application that have one of these names, as their id or, before there were ids, as label.
-
-    Args:
-        application: What a run wrote of its application.
-        names: What `group_names` returned.
-    """
+    """The job groups, of what a run wrote of its application, that have a name of `group_names` as id or as label."""
     wanted = set(names)
     return [group for group in application["groups"] if wanted & {group["group"], group["label"]}]
 

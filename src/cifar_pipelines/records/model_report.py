@@ -34,18 +34,11 @@ class FitReport:
             python_cpu_s: CPU seconds of the Python workers in it; None where none computed.
             **further: Further attributes; `workers` and `history` as dicts.
         """
-        blocks = {
-            name: tuple(from_json(kind, block) for block in further.pop(name, ()))
-            for name, kind in (("workers", WorkerReport), ("history", EpochRow))
-        }
-        return cls(
-            timings=timings,
-            host_load=from_json(HostLoad, timing.host_load),
-            resources=from_json(Resources, timing.resources(python_cpu_s)),
-            job_groups=timing.groups,
-            **blocks,
-            **further,
-        )
+        workers = tuple(from_json(WorkerReport, block) for block in further.pop("workers", ()))
+        history = tuple(from_json(EpochRow, block) for block in further.pop("history", ()))
+        host_load = from_json(HostLoad, timing.host_load)
+        resources = from_json(Resources, timing.resources(python_cpu_s))
+        return cls(timings, host_load, resources, timing.groups, workers, history, **further)
 
 
 @dataclass(frozen=True)

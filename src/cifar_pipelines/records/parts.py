@@ -7,7 +7,7 @@ from cifar_pipelines.spark.spark_config import EMBEDDED
 
 @dataclass(frozen=True)
 class Data:
-    """The images: their source, what identifies the image table, how many there are, damaged ones, and the subset's seed.
+    """The images: their source, what identifies their table, how many there are, damaged ones, the subset's seed.
 
     Attributes:
         class_names: The classes, by label.
@@ -27,8 +27,7 @@ class Features:
     """What identifies the features that a model was trained on.
 
     Attributes:
-        extractor: Name of the extractor.
-        weights: Where its weights come from, in words.
+        weights: Where the weights of the extractor come from, in words.
         input_size: Height and width in pixels.
         dimension: Numbers per image.
         precision: "bf16" or "fp32".
@@ -178,9 +177,6 @@ class Resources:
         python_cpu_s: CPU seconds of Python workers; None where none computed.
         task_run_s: Seconds that tasks ran, summed over cores.
         gc_s: Seconds of garbage collection in tasks.
-        shuffle_read_bytes: Bytes read from shuffles.
-        shuffle_write_bytes: Bytes written to shuffles.
-        jobs: Spark jobs.
         stages: Stages that ran.
         tasks: Tasks that succeeded.
     """

@@ -11,6 +11,7 @@ from cifar_pipelines.records.job_groups import GROUP_SEPARATOR
 # Results are compared inside one section only: the same data, measured on the same kind of host.
 SECTION = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
 MODEL = ["family", "extractor_identity", "model"]
+_PEAKS = ("driver_memory_mb", "executor_jvm_memory_mb", "executor_python_memory_mb")
 BUSY_HOST = 0.15  # a larger share of the host's CPU time for other programs makes timings doubtful
 
 _OF_LATEST_RUN = [
@@ -118,9 +119,6 @@ def _over_runs(runs: pd.DataFrame) -> dict:
         "run_ids": " ".join(runs["run_id"]),
         "job_groups": GROUP_SEPARATOR.join(dict.fromkeys(runs["job_groups"].explode())),
     }
-
-
-_PEAKS = ("driver_memory_mb", "executor_jvm_memory_mb", "executor_python_memory_mb")
 
 
 def _labels(summary: pd.DataFrame) -> pd.Series:

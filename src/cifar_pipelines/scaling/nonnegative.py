@@ -30,12 +30,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class NonNegativeFit:
-    """What `fit_nonnegative` found.
+    """What was found: coefficients (p,), residuals (n,), and the inverse (p, p) of the design's normal matrix.
 
-    Attributes:
-        coefficients: Coefficients, (p,).
-        residuals: Measured minus fitted, (n,).
-        inverse: Inverse of the normal matrix of the design, (p, p).
+    A residual is measured minus fitted.
     """
 
     coefficients: np.ndarray
