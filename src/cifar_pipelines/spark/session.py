@@ -231,17 +231,19 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
 
 def registered_executors(session: "SparkSession") -> tuple[dict[str, Any], ...]:
     """The live executors, the driver left out: id, host and cores of each."""
-    live = [described for _, described in list_executors(session, only_live=True) if described["cores"] > 0]
+    live = [describe_executor(one) for one in list_executors(session, only_live=True) if one.totalCores() > 0]
     return tuple(sorted(live, key=lambda executor: int(executor["id"])))
 
 
-def list_executors(session: "SparkSession", only_live: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """What the JVM holds of every executor, the driver left out, and its id, host and cores."""
+def list_executors(session: "SparkSession", only_live: bool) -> list[Any]:
+    """What the JVM holds of every executor, the driver left out."""
     listed = session.sparkContext._jsc.sc().statusStore().executorList(only_live)
-    for executor in map(listed.apply, range(listed.size())):
-        if executor.id() != "driver":
-            host = executor.hostPort().rsplit(":", 1)[0]
-            yield executor, {"id": executor.id(), "host": host, "cores": executor.totalCores()}
+    return [one for one in map(listed.apply, range(listed.size())) if one.id() != "driver"]
+
+
+def describe_executor(executor: Any) -> dict[str, Any]:
+    """The id, host and cores of one that `list_executors` returned."""
+    return {"id": executor.id(), "host": executor.hostPort().rsplit(":", 1)[0], "cores": executor.totalCores()}
 
 
 def active_session() -> "SparkSession":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.spark.host import HostMeter
-from cifar_pipelines.spark.session import list_executors
+from cifar_pipelines.spark.session import describe_executor, list_executors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -210,8 +210,8 @@ def executor_peaks(session: "SparkSession") -> list[dict[str, Any]]:
     """
     session.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
     peaks = []
-    for executor, described in list_executors(session, only_live=False):
-        metrics = executor.peakMemoryMetrics()
+    for executor in list_executors(session, only_live=False):
+        metrics, described = executor.peakMemoryMetrics(), describe_executor(executor)
         for kind in ("JVM", "Python"):
             peak = metrics.get().getMetricValue(f"ProcessTree{kind}RSSMemory") if metrics.isDefined() else 0
             described[f"peak_{kind.lower()}_memory_mb"] = round(peak / 2**20, 1) if peak > 0 else None
