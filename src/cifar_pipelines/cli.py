@@ -1,6 +1,5 @@
 """Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `plan`, `submit`, `bundle` and others."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,17 +55,19 @@ def suited_settings() -> tuple[str, ...]:
     return tuple(legal[shape] for shape in suited_shapes(host_cores(), list(legal)))
 
 
-def _settings() -> Iterator[tuple[str, Any]]:
-    """The environments that hold a setting, each with the setting or with what is illegal about it."""
+def _settings() -> list[tuple[str, Any]]:
+    """The environments that hold a setting, smallest first, each with the setting or with what is illegal about it."""
     from cifar_pipelines.common.configuration import load_configuration
     from cifar_pipelines.spark.setting import setting_of
 
-    folders = (path.name for path in (PROJECT_PATH / "conf").glob("exec_*"))
-    for name in sorted(folders, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]):
+    legal: list[tuple[str, Any]] = []
+    illegal: list[tuple[str, Any]] = []
+    for name in sorted(path.name for path in (PROJECT_PATH / "conf").glob("exec_*")):
         try:
-            yield name, setting_of(load_configuration(env=name))
+            legal.append((name, setting_of(load_configuration(env=name))))
         except UserError as error:
-            yield name, error
+            illegal.append((name, error))
+    return sorted(legal, key=lambda row: (row[1].cores_max, row[1].executor_cores)) + illegal
 
 
 @cli.command()

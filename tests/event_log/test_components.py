@@ -14,8 +14,7 @@ from tests.factories.records import make_cnn_record, make_extraction_record, mak
 from cifar_pipelines import hooks
 from cifar_pipelines.datasets import RunRecordsDataset
 from cifar_pipelines.event_log.application import application_record
-from cifar_pipelines.event_log.component_names import COMPONENTS
-from cifar_pipelines.event_log.components import PARTS, Measured, group_of_stages, split_application
+from cifar_pipelines.event_log.components import Measured, group_of_stages, split_application
 from cifar_pipelines.event_log.reader import read_event_log
 from cifar_pipelines.event_log.task_time import Workers
 from cifar_pipelines.event_log.timeline import timeline_of
@@ -39,10 +38,6 @@ def split(tmp_path):
 
 def adds_up(components):
     return sum(components.parts.values()) == pytest.approx(components.wall_s * components.cores)
-
-
-def test_every_part_has_a_name_in_the_report():
-    assert tuple(COMPONENTS) == PARTS
 
 
 def test_the_parts_of_a_small_log(split):

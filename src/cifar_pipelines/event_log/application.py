@@ -10,8 +10,7 @@ from cifar_pipelines.event_log.reader import read_event_log
 from cifar_pipelines.event_log.timeline import timeline_of
 
 SCHEMA_VERSION = 1
-# A remainder above this share is worth a note.
-LARGE_REMAINDER = 0.1
+LARGE_REMAINDER = 0.1  # a share above which it is worth a note
 
 
 def application_record(

@@ -18,50 +18,34 @@ class Component:
     advice: str
 
 
-# By the names that `spark/components.py` uses, in its order. Colours are those of `style.py` and of Tol's "muted"
+# In the order in which tables and plots show them. Colours are those of `style.py` and of Tol's "muted"
 # scheme; time in which cores did nothing is grey.
-COMPONENTS = {
-    "start_up": Component("start-up", "#6B6B6B", "more models in one run, which pays it once"),
-    "driver": Component(
-        "driver (no task runs)", "#333333", "fewer Spark jobs with more work each, because all cores wait meanwhile"
-    ),
-    "scheduler_delay": Component("scheduler delay", "#CC79A7", "larger tasks or fewer jobs"),
-    "deserialise": Component(
-        "task deserialisation", "#882255", "fewer tasks, or less data sent along with each of them"
-    ),
-    "python_start": Component(
-        "Python start-up", "#D55E00", "fewer, longer runs with Python workers that are used again"
-    ),
-    "python_compute": Component(
-        "Python workers", "#56B4E9", "more cores, or a smaller or faster network in the Python workers"
-    ),
-    "worker_read": Component(
-        "CNN: reading images", "#E69F00", "more workers, so that each reads and decodes fewer images"
-    ),
-    "worker_training": Component(
-        "CNN: training", "#009E73", "more cores that are not shared, a larger batch or a smaller network"
-    ),
-    "worker_validation": Component("CNN: validation", "#999933", "fewer validation images"),
-    "worker_checkpoint": Component(
-        "CNN: checkpoints", "#332288", "faster storage for the checkpoints, or a smaller network"
-    ),
-    "worker_stop": Component(
-        "CNN: end of workers", "#AA4499", "fewer, longer trainings, which end their workers less often"
-    ),
-    "jvm_compute": Component("JVM compute", "#0072B2", "more cores that are not shared, or fewer passes over the data"),
-    "jvm_wait": Component(
-        "JVM waiting", "#CC6677", "cores that nothing else uses, because tasks waited for a core or for a disk"
-    ),
-    "gc": Component("garbage collection", "#000000", "more executor memory"),
-    "shuffle_read": Component(
-        "shuffle: waiting", "#44AA99", "fewer executors with more cores each, so that less travels"
-    ),
-    "shuffle_write": Component(
-        "shuffle: writing", "#117733", "fewer partitions before a shuffle, or faster local disks"
-    ),
-    "result": Component("results", "#DDCC77", "smaller results, added up on the executors"),
-    "idle_few_tasks": Component("idle: fewer tasks than cores", "#D4D4D4", "as many partitions as there are cores"),
-    "idle_skew": Component("idle: longest task", "#A8A8A8", "more partitions, so that the longest task is shorter"),
-    "failed": Component("failed tasks", "#AA0000", "the executors' logs, which say why tasks failed"),
-    "remainder": Component("remainder", "#FFFFFF", "a look at the timeline: neither Spark nor the workers counted it"),
-}
+# fmt: off
+_ROWS = (
+    ("start_up", "start-up", "#6B6B6B", "more models in one run, which pays it once"),
+    ("driver", "driver (no task runs)", "#333333",
+     "fewer Spark jobs with more work each, because all cores wait meanwhile"),
+    ("scheduler_delay", "scheduler delay", "#CC79A7", "larger tasks or fewer jobs"),
+    ("deserialise", "task deserialisation", "#882255", "fewer tasks, or less data sent along with each of them"),
+    ("python_start", "Python start-up", "#D55E00", "fewer, longer runs with Python workers that are used again"),
+    ("python_compute", "Python workers", "#56B4E9", "more cores, or a smaller or faster network in the Python workers"),
+    ("worker_read", "CNN: reading images", "#E69F00", "more workers, so that each reads and decodes fewer images"),
+    ("worker_training", "CNN: training", "#009E73",
+     "more cores that are not shared, a larger batch or a smaller network"),
+    ("worker_validation", "CNN: validation", "#999933", "fewer validation images"),
+    ("worker_checkpoint", "CNN: checkpoints", "#332288", "faster storage for the checkpoints, or a smaller network"),
+    ("worker_stop", "CNN: end of workers", "#AA4499", "fewer, longer trainings, which end their workers less often"),
+    ("jvm_compute", "JVM compute", "#0072B2", "more cores that are not shared, or fewer passes over the data"),
+    ("jvm_wait", "JVM waiting", "#CC6677",
+     "cores that nothing else uses, because tasks waited for a core or for a disk"),
+    ("gc", "garbage collection", "#000000", "more executor memory"),
+    ("shuffle_read", "shuffle: waiting", "#44AA99", "fewer executors with more cores each, so that less travels"),
+    ("shuffle_write", "shuffle: writing", "#117733", "fewer partitions before a shuffle, or faster local disks"),
+    ("result", "results", "#DDCC77", "smaller results, added up on the executors"),
+    ("idle_few_tasks", "idle: fewer tasks than cores", "#D4D4D4", "as many partitions as there are cores"),
+    ("idle_skew", "idle: longest task", "#A8A8A8", "more partitions, so that the longest task is shorter"),
+    ("failed", "failed tasks", "#AA0000", "the executors' logs, which say why tasks failed"),
+    ("remainder", "remainder", "#FFFFFF", "a look at the timeline: neither Spark nor the workers counted it"),
+)
+# fmt: on
+COMPONENTS = {key: Component(*row) for key, *row in _ROWS}

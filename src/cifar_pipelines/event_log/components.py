@@ -7,19 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.event_log.core_time import free_core_time
 from cifar_pipelines.event_log.reader import Application, Job
 from cifar_pipelines.event_log.task import Task
 from cifar_pipelines.event_log.task_time import Workers, split_task, worst_skew
 
 REMAINDER = "remainder"
-# In the order in which tables and plots show them.
-PARTS = (
-    *("start_up", "driver", "scheduler_delay", "deserialise", "python_start", "python_compute"),
-    *("worker_read", "worker_training", "worker_validation", "worker_checkpoint", "worker_stop"),
-    *("jvm_compute", "jvm_wait", "gc", "shuffle_read", "shuffle_write", "result"),
-    *("idle_few_tasks", "idle_skew", "failed", REMAINDER),
-)
 
 
 @dataclass(frozen=True)
@@ -45,10 +39,7 @@ class Components:
         group: Id of the job group; None for the whole application.
         label: What was done, in words; "application" for all of it.
         wall_s: Seconds by the clock.
-        cores: Cores that were there.
         parts: Core-seconds by part, with `remainder`, which closes the sum; it is below zero where tasks overlap.
-        jobs: Number of jobs.
-        tasks: Number of tasks.
         jvm_cpu_s: CPU seconds of the JVM's task threads.
         python_cpu_s: CPU seconds of Python workers; None if unknown.
         skew: The stage that waited longest for its longest task: `stage`, `tasks`, `longest_s`, `median_s`,
@@ -86,7 +77,7 @@ class Components:
                     "seconds": round(self.parts[name] / self.cores, 3) if self.cores else 0.0,
                     "share": round(self.parts[name] / total, 4) if total else 0.0,
                 }
-                for name in PARTS
+                for name in COMPONENTS
                 if self.parts.get(name)
             },
             "cpu": {
@@ -99,19 +90,16 @@ class Components:
         }
 
 
-def split_application(
-    application: Application, measured: Mapping[str, Measured]
-) -> tuple[Components, list[Components]]:
+def split_application(log: Application, measured: Mapping[str, Measured]) -> tuple[Components, list[Components]]:
     """Splits the whole application, and each of its job groups.
 
     Args:
-        application: What the log says.
+        log: The application.
         measured: What run records say, by the id of the job group.
 
     Returns:
         The components of the application, and those of its job groups in the order of their first job.
     """
-    log = application
     owner = group_of_stages(log)
     workers = worker_tasks(log, owner, measured)
     first_job = min((job.submitted for job in log.jobs), default=log.ended)
@@ -134,17 +122,13 @@ def split_application(
         components = _split(log, tasks_of.get(group, []), jobs, start, end, workers, start)
         components.group, components.label = group, labels[group]
         if group in measured:
-            _add_measured(components, measured[group])
+            # The run's own clock saw the driver at work before the first and after the last job too.
+            more = max(measured[group].wall_s - components.wall_s, 0.0)
+            components.wall_s += more
+            components.parts["driver"] += more * components.cores
+            components.python_cpu_s = measured[group].python_cpu_s
         split.append(components)
     return whole, split
-
-
-def _add_measured(components: Components, measured: Measured) -> None:
-    """Adds what the run's own clock saw before the first and after the last job: the driver at work."""
-    if (more := measured.wall_s - components.wall_s) > 0:
-        components.wall_s += more
-        components.parts["driver"] += more * components.cores
-    components.python_cpu_s = measured.python_cpu_s
 
 
 def _split(
@@ -156,20 +140,10 @@ def _split(
     workers: Mapping[int, Workers],
     started: float,
 ) -> Components:
-    """Splits the time between two moments.
-
-    Args:
-        log: The application.
-        tasks: The tasks in it.
-        jobs: The jobs in it.
-        start: First moment.
-        end: Last moment.
-        workers: Counters of the CNN's workers by task id.
-        started: Until when all cores count as start-up.
-    """
+    """Splits the time from `start` to `end`, in which these jobs and tasks ran; until `started` free cores start up."""
     end = max([end, *(task.finish for task in tasks)])
     cores, wall = log.cores, end - start
-    parts = dict.fromkeys(PARTS, 0.0)
+    parts = dict.fromkeys(COMPONENTS, 0.0)
     for task in tasks:
         counted = workers.get(task.id)
         for name, seconds in split_task(task, log.python_stages, counted).items():
@@ -189,11 +163,7 @@ def _split(
 
 def group_of_stages(log: Application) -> dict[int, str | None]:
     """The job group of every stage: that of its first job, which is the one that ran it."""
-    owner: dict[int, str | None] = {}
-    for job in log.jobs:
-        for stage in job.stages:
-            owner.setdefault(stage, job.group)
-    return owner
+    return {stage: job.group for job in reversed(log.jobs) for stage in job.stages}
 
 
 def worker_tasks(

@@ -1,12 +1,12 @@
 """What cores did while they ran no task."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from cifar_pipelines.event_log.task import Task
 
 _LAUNCH, _LEAVE, _FETCH, _FETCHED, _CLOSE, _MOMENT = range(6)
-REASONS = ("start_up", "driver", "scheduler_delay", "result", "idle_few_tasks", "idle_skew")
 
 
 def free_core_time(
@@ -32,10 +32,10 @@ def free_core_time(
         moments: Start, end of the start-up, and end of what is looked at, in seconds since 1970.
 
     Returns:
-        Core-seconds by reason; see `REASONS`.
+        Core-seconds by reason, which is the name of a component.
     """
     start, started, end = moments
-    free = dict.fromkeys(REASONS, 0.0)
+    free: defaultdict[str, float] = defaultdict(float)
     state = _State(stage_tasks, weights)
     now = start
     for moment, kind, what in [*_events(tasks, stage_ends, started), (end, _MOMENT, None)]:
@@ -67,9 +67,9 @@ class _State:
     def __init__(self, stage_tasks: Mapping[int, int], weights: Mapping[int, int]) -> None:
         self._stage_tasks = stage_tasks
         self._weights = weights
-        self._running: dict[int, int] = {}  # tasks by stage
+        self._running: Counter[int] = Counter()  # tasks by stage
         self._weight: dict[int, int] = {}  # cores of a task, by stage
-        self._launched: dict[int, int] = {}
+        self._launched: Counter[int] = Counter()  # tasks by stage
         self._waiting: set[int] = set()
         self._fetching = 0
         self.busy = 0
@@ -78,8 +78,8 @@ class _State:
         """Goes on after an event."""
         if kind == _LAUNCH:
             self._run(what, 1)
-            launched = self._launched[what.stage] = self._launched.get(what.stage, 0) + 1
-            if launched < self._stage_tasks.get(what.stage, 1):
+            self._launched[what.stage] += 1
+            if self._launched[what.stage] < self._stage_tasks.get(what.stage, 1):
                 self._waiting.add(what.stage)
             else:
                 self._waiting.discard(what.stage)
@@ -105,6 +105,6 @@ class _State:
         weight = self._weights.get(task.id, 1)
         self.busy += change * weight
         self._weight[task.stage] = weight
-        count = self._running[task.stage] = self._running.get(task.stage, 0) + change
-        if not count:
+        self._running[task.stage] += change
+        if not self._running[task.stage]:
             del self._running[task.stage]

@@ -11,6 +11,10 @@ from cifar_pipelines.event_log.files import REMEDY, log_files, log_lines, requir
 from cifar_pipelines.event_log.task import MissingFieldError, Task, read_task, read_unfinished
 
 _EVENT = '{"Event":"SparkListener'
+_NEEDED = (
+    *("LogStart", "ApplicationStart", "ApplicationEnd", "ExecutorAdded", "ExecutorRemoved"),
+    *("JobStart", "JobEnd", "TaskEnd", "StageExecutorMetrics"),
+)
 _LONGEST_NAME = 60  # characters of a line within which the name of its event ends
 _TASK_ID = re.compile(r'"Task ID":(\d+)')
 
@@ -20,9 +24,7 @@ class Job:
     """A Spark job; times are seconds since 1970.
 
     Attributes:
-        id: Spark's number of it.
         group: Id of its job group; None where none was set.
-        submitted: When it was submitted.
         ended: When it ended; None if the log ends before.
         stages: Ids of its stages, also of those that were skipped.
         description: What it is about, in words; None where none were set.
@@ -38,14 +40,7 @@ class Job:
 
 @dataclass
 class Executor:
-    """An executor; times are seconds since 1970.
-
-    Attributes:
-        id: Spark's id of it.
-        cores: Its cores.
-        added: When it registered.
-        removed: When it was lost; None if it lived to the end.
-    """
+    """An executor: when it registered, and when it was lost (None if it lived to the end), in seconds since 1970."""
 
     id: str
     cores: int
@@ -101,11 +96,7 @@ class Application:
     @property
     def labels(self) -> dict[str, str]:
         """What every job group is about, in the words of its first job; by its id, which stands for missing words."""
-        labels: dict[str, str] = {}
-        for job in self.jobs:
-            if job.group:
-                labels.setdefault(job.group, job.description or job.group)
-        return labels
+        return {job.group: job.description or job.group for job in reversed(self.jobs) if job.group}
 
 
 def find_event_log(folder: Path, application_id: str) -> Path | None:
@@ -150,17 +141,6 @@ class _Reader:
         self.application = application
         self._running: dict[int, str] = {}  # lines of tasks that started, by task id
         self._lacking: set[str] = set()
-        self._readers = {
-            "LogStart": self._log_start,
-            "ApplicationStart": self._application_start,
-            "ApplicationEnd": self._application_end,
-            "ExecutorAdded": self._executor_added,
-            "ExecutorRemoved": self._executor_removed,
-            "JobStart": self._job_start,
-            "JobEnd": self._job_end,
-            "TaskEnd": self._task_end,
-            "StageExecutorMetrics": self._stage_metrics,
-        }
 
     def take(self, line: str) -> None:
         """Reads a line if its event is needed."""
@@ -171,7 +151,7 @@ class _Reader:
         if name == "TaskStart" and (found := _TASK_ID.search(line)):
             self._running[int(found[1])] = line
             return
-        if name not in self._readers:
+        if name not in _NEEDED:
             self.application.bad_lines += not line.endswith("}")
             return
         try:
@@ -180,7 +160,7 @@ class _Reader:
             self.application.bad_lines += 1
             return
         try:
-            self._readers[name](event)
+            self._take_event(name, event)
         except KeyError as error:
             raise MissingFieldError(name, str(error.args[0])) from None
 
@@ -214,57 +194,49 @@ class _Reader:
                 f"Tasks of Spark {log.spark_version} lack {', '.join(sorted(self._lacking))}: these parts count as 0."
             )
 
-    def _log_start(self, event: dict[str, Any]) -> None:
-        self.application.spark_version = event["Spark Version"]
+    def _take_event(self, name: str, event: dict[str, Any]) -> None:
+        log = self.application
+        match name:
+            case "LogStart":
+                log.spark_version = event["Spark Version"]
+            case "ApplicationStart":
+                log.id = event.get("App ID") or "unknown"
+                log.started = event["Timestamp"] / 1e3
+            case "ApplicationEnd":
+                log.ended = event["Timestamp"] / 1e3
+                log.finished = True
+            case "ExecutorAdded":
+                cores = event["Executor Info"]["Total Cores"]
+                log.executors.append(Executor(event["Executor ID"], cores, event["Timestamp"] / 1e3))
+            case "ExecutorRemoved":
+                for executor in log.executors:
+                    if executor.id == event["Executor ID"] and executor.removed is None:
+                        executor.removed = event["Timestamp"] / 1e3
+            case "JobStart":
+                self._start_job(event)
+            case "JobEnd":
+                for job in log.jobs:
+                    if job.id == event["Job ID"]:
+                        job.ended = event["Completion Time"] / 1e3
+            case "TaskEnd":
+                task, lacking = read_task(event)
+                self._running.pop(task.id, None)
+                self._lacking.update(lacking)
+                log.tasks.append(task)
+                self._keep_peak(task.stage, task.executor, event.get("Task Executor Metrics"))
+            case "StageExecutorMetrics":
+                self._keep_peak(event["Stage ID"], event["Executor ID"], event.get("Executor Metrics"))
 
-    def _application_start(self, event: dict[str, Any]) -> None:
-        self.application.id = event.get("App ID") or "unknown"
-        self.application.started = event["Timestamp"] / 1e3
-
-    def _application_end(self, event: dict[str, Any]) -> None:
-        self.application.ended = event["Timestamp"] / 1e3
-        self.application.finished = True
-
-    def _executor_added(self, event: dict[str, Any]) -> None:
-        cores = event["Executor Info"]["Total Cores"]
-        self.application.executors.append(Executor(event["Executor ID"], cores, event["Timestamp"] / 1e3))
-
-    def _executor_removed(self, event: dict[str, Any]) -> None:
-        for executor in self.application.executors:
-            if executor.id == event["Executor ID"] and executor.removed is None:
-                executor.removed = event["Timestamp"] / 1e3
-
-    def _job_start(self, event: dict[str, Any]) -> None:
-        properties = event.get("Properties") or {}
-        stages = event["Stage Infos"]
-        self.application.jobs.append(
-            Job(
-                event["Job ID"],
-                properties.get("spark.jobGroup.id"),
-                event["Submission Time"] / 1e3,
-                stages=tuple(stage["Stage ID"] for stage in stages),
-                description=properties.get("spark.job.description"),
-            )
-        )
+    def _start_job(self, event: dict[str, Any]) -> None:
+        properties, stages = event.get("Properties") or {}, event["Stage Infos"]
+        group, description = properties.get("spark.jobGroup.id"), properties.get("spark.job.description")
+        ids = tuple(stage["Stage ID"] for stage in stages)
+        submitted = event["Submission Time"] / 1e3
+        self.application.jobs.append(Job(event["Job ID"], group, submitted, stages=ids, description=description))
         for stage in stages:
             self.application.stage_tasks[stage["Stage ID"]] = stage["Number of Tasks"]
             if any(rdd.get("Name") == "PythonRDD" for rdd in stage.get("RDD Info", ())):
                 self.application.python_stages.add(stage["Stage ID"])
-
-    def _job_end(self, event: dict[str, Any]) -> None:
-        for job in self.application.jobs:
-            if job.id == event["Job ID"]:
-                job.ended = event["Completion Time"] / 1e3
-
-    def _task_end(self, event: dict[str, Any]) -> None:
-        task, lacking = read_task(event)
-        self._running.pop(task.id, None)
-        self._lacking.update(lacking)
-        self.application.tasks.append(task)
-        self._keep_peak(task.stage, task.executor, event.get("Task Executor Metrics"))
-
-    def _stage_metrics(self, event: dict[str, Any]) -> None:
-        self._keep_peak(event["Stage ID"], event["Executor ID"], event.get("Executor Metrics"))
 
     def _keep_peak(self, stage: int, executor: str, metrics: dict[str, int] | None) -> None:
         metrics = metrics or {}

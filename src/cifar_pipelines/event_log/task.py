@@ -41,9 +41,6 @@ class Task:
     """A task; `launch`, `getting` and `finish` are seconds since 1970 by the driver's clock, all else seconds.
 
     Attributes:
-        id: Spark's number of it.
-        stage: Id of its stage.
-        executor: Id of the executor that ran it.
         launch: When the driver launched it.
         finish: When the driver had its result; 0 for a task that never ended, until the log is read to its end.
         succeeded: Whether it did; a killed task did not.

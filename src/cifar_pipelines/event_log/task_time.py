@@ -63,18 +63,12 @@ def split_task(task: Task, python_stages: Iterable[int], workers: Workers | None
     if workers:
         return outer | _fill(run, workers.seconds_in(task))[0]
     python = task.uses_python or task.stage in python_stages
-    timed = max(task.python_total_s - task.python_start_s, 0.0)
-    inner, rest = _fill(
-        run,
-        {
-            "gc": task.gc_s,
-            "shuffle_read": task.fetch_wait_s,
-            "shuffle_write": task.shuffle_write_s,
-            "python_start": task.python_start_s,
-            "jvm_compute": task.cpu_s,
-            "python_compute": timed,
-        },
-    )
+    wanted = {
+        "gc": task.gc_s, "shuffle_read": task.fetch_wait_s, "shuffle_write": task.shuffle_write_s,
+        "python_start": task.python_start_s, "jvm_compute": task.cpu_s,
+        "python_compute": task.python_total_s - task.python_start_s,
+    }  # fmt: skip
+    inner, rest = _fill(run, wanted)
     # Spark 3.5 does not time Python workers: while a task waits for one, its JVM thread does nothing else.
     waiting_for_python = python and not task.python_total_s
     inner["python_compute"] += rest if waiting_for_python else 0.0

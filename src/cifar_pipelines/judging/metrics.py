@@ -38,16 +38,8 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
     classes = np.arange(len(class_names))
     right = int(checked.correct.sum())
     low, high = wilson_interval(right, len(truth), confidence)
-    result = {
-        "n": len(truth),
-        "accuracy": {
-            "value": right / len(truth),
-            "low": low,
-            "high": high,
-            "confidence": confidence,
-            "method": "Wilson",
-        },
-    }
+    accuracy = {"value": right / len(truth), "low": low, "high": high, "confidence": confidence, "method": "Wilson"}
+    result = {"n": len(truth), "accuracy": accuracy}
     for average in ("macro", "weighted"):
         scores = precision_recall_fscore_support(truth, predicted, labels=classes, average=average, zero_division=0)
         for name, score in zip(("precision", "recall", "f1"), scores, strict=False):
@@ -69,7 +61,7 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
 
 
 def _per_class(checked: CheckedPredictions, class_names: Sequence[str], areas: Sequence[float | None]) -> list[dict]:
-    """Returns the scores of each class."""
+    """The scores of each class."""
     each = precision_recall_fscore_support(
         checked.label, checked.prediction, labels=np.arange(len(class_names)), average=None, zero_division=0
     )

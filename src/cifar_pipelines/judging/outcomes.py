@@ -28,11 +28,7 @@ def pack_outcomes(image_id: Sequence[str], correct: np.ndarray) -> dict[str, str
 
 
 def unpack_outcomes(right: Any, n: int) -> np.ndarray:
-    """Unpacks `right` of `pack_outcomes`.
-
-    Args:
-        right: Hexadecimal digits.
-        n: The number of test images.
+    """Unpacks `right` of `pack_outcomes`, the hexadecimal digits of n test images.
 
     Returns:
         (n,) bool, in the order of the sorted image ids.

@@ -8,16 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.judging import statistics
 from cifar_pipelines.judging.outcomes import unpack_outcomes
-from cifar_pipelines.judging.statistics import (
-    ALPHA,
-    PairedCounts,
-    count_pairs,
-    holm,
-    images_needed,
-    mcnemar_p,
-    paired_bootstrap,
-)
 
 MOST_MODELS = 8  # 28 pairs; with more, Holm's correction would hide what the best models differ in
 
@@ -36,25 +28,25 @@ class Pair:
 
     first: str
     second: str
-    counts: PairedCounts
+    counts: statistics.PairedCounts
     p: float
     p_holm: float
 
     @property
     def differs(self) -> bool:
         """Whether the two accuracies differ."""
-        return self.p_holm <= ALPHA
+        return self.p_holm <= statistics.ALPHA
 
     @cached_property
     def interval(self) -> tuple[float, float] | None:
         """Bootstrap interval of the difference; None where resampling cannot tell anything."""
-        low, high = paired_bootstrap(self.counts)
+        low, high = statistics.paired_bootstrap(self.counts)
         return (low, high) if low < high else None
 
     @property
     def images_needed(self) -> int | None:
         """With how many test images the difference would show; None for a pair that differs or is equal."""
-        return None if self.differs else images_needed(self.counts)
+        return None if self.differs else statistics.images_needed(self.counts)
 
 
 @dataclass(frozen=True)
@@ -83,12 +75,10 @@ def compare_pairs(ranking: pd.DataFrame) -> tuple[list[Pair], list[UntestedPair]
         if reason:
             untested.append(UntestedPair(first, second, reason))
         else:
-            counted.append((first, second, count_pairs(outcomes[first].right, outcomes[second].right)))
-    p = [mcnemar_p(counts) for *_, counts in counted]
-    tested = [
-        Pair(*pair, p=raw, p_holm=float(adjusted)) for pair, raw, adjusted in zip(counted, p, holm(p), strict=True)
-    ]
-    return tested, untested
+            counted.append((first, second, statistics.count_pairs(outcomes[first].right, outcomes[second].right)))
+    p = [statistics.mcnemar_p(counts) for *_, counts in counted]
+    tested = zip(counted, p, map(float, statistics.holm(p)), strict=True)
+    return [Pair(*pair, raw, adjusted) for pair, raw, adjusted in tested], untested
 
 
 @dataclass(frozen=True)

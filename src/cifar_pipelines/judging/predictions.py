@@ -81,10 +81,6 @@ def check_predictions(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
 def predictions_csv(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
     """Turns a predictions table into one that people read.
 
-    Args:
-        predictions: A predictions table.
-        class_names: The n_classes names, in the order of the labels.
-
     Returns:
         One row per image, in the given order: `image_name` str, `label` str (the predicted class),
         `probability` float64 of the predicted class, `truth` str (the true class).
@@ -94,14 +90,9 @@ def predictions_csv(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd
     """
     checked = check_predictions(predictions, class_names)
     names = np.asarray(class_names, dtype=object)
-    return pd.DataFrame(
-        {
-            "image_name": checked.image_id,
-            "label": names[checked.prediction],
-            "probability": checked.confidence,
-            "truth": names[checked.label],
-        }
-    )
+    label, truth = names[checked.prediction], names[checked.label]
+    columns = {"image_name": checked.image_id, "label": label, "probability": checked.confidence, "truth": truth}
+    return pd.DataFrame(columns)
 
 
 def _class_column(predictions: pd.DataFrame, column: str, n_classes: int) -> np.ndarray:

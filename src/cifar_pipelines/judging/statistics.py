@@ -19,14 +19,7 @@ CALIBRATION_BINS = 15  # as in Guo et al.
 
 @dataclass(frozen=True)
 class PairedCounts:
-    """Two models on the same test images: how many images fall into each of the four cells.
-
-    Attributes:
-        both: Images that both models got right.
-        only_first: Images that only the first model got right.
-        only_second: Images that only the second model got right.
-        neither: Images that no model got right.
-    """
+    """Two models on the same test images: how many both got right, only the first, only the second, and neither."""
 
     both: int
     only_first: int
@@ -57,13 +50,9 @@ class PairedCounts:
 
 @dataclass(frozen=True)
 class Repeats:
-    """Repeated measurements of one thing.
+    """Repeated measurements of one thing: how many, their median, the smallest and the largest.
 
     Attributes:
-        n: How many there are.
-        median: The median.
-        low: The smallest.
-        high: The largest.
         deviation: Median absolute deviation from the median, not scaled to a normal distribution; NaN for a
             single measurement, whose spread is unknown rather than 0.
     """
@@ -113,7 +102,8 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
     Raises:
         UserError: A number is out of range.
     """
-    _share("confidence", confidence)
+    if not 0 < confidence < 1:
+        raise UserError(f"confidence {confidence!r} must lie between 0 and 1. Give 0.95 for 95 %.")
     if _whole("The number of test images", n) == 0 or _whole("The number of right predictions", right) > n:
         raise UserError(
             f"{right} of {n} predictions cannot be right: it must be 0 to n of at least 1 image. "
@@ -130,9 +120,6 @@ def mcnemar_p(counts: PairedCounts) -> float:
     Two-sided exact test: under the hypothesis of equal accuracies each discordant image is as likely to be
     right for the first as for the second model. Source: McNemar, "Note on the sampling error of the
     difference between correlated proportions or percentages", Psychometrika 12, 1947.
-
-    Args:
-        counts: The four cells.
 
     Returns:
         p; 1 where there is no discordant image.
@@ -171,22 +158,11 @@ def paired_bootstrap(
     images. Drawing n images with replacement gives cells that are multinomial, so the cells are drawn
     themselves: the same distribution, without a resample of images in memory.
 
-    Args:
-        counts: The four cells.
-        confidence: Confidence level, between 0 and 1.
-        resamples: How many resamples are drawn.
-        seed: Seed of the draws.
-
     Returns:
         Lower and upper end. Both equal the difference where no resample can differ from another (one image,
         no discordant image, or all images in one cell): such an interval says nothing and is not for show.
 
-    Raises:
-        UserError: A number is out of range.
     """
-    _share("confidence", confidence)
-    if _whole("resamples", resamples) == 0:
-        raise UserError("resamples 0 must be at least 1. Give 10000.")
     cells = np.array([counts.only_first, counts.only_second, counts.both + counts.neither])
     drawn = np.random.default_rng(seed).multinomial(counts.n, cells / counts.n, size=resamples)
     differences = (drawn[:, 0] - drawn[:, 1]) / counts.n
@@ -201,19 +177,9 @@ def images_needed(counts: PairedCounts, alpha: float = ALPHA, power: float = POW
     Biometrics 43, 1987, with the observed share of discordant images. It is an approximation; the floor is
     where the expected discordant images are enough for the exact test to reach `alpha` at all.
 
-    Args:
-        counts: The four cells.
-        alpha: Level of the two-sided test, between 0 and 1.
-        power: Chance to show the difference, between 0 and 1.
-
     Returns:
         The number of images, or None where the observed difference is 0, which no number of images shows.
-
-    Raises:
-        UserError: A number is out of range.
     """
-    _share("alpha", alpha)
-    _share("power", power)
     if counts.difference == 0:
         return None
     discordance = counts.discordant / counts.n
@@ -232,9 +198,6 @@ def repeats(values: Sequence[float]) -> Repeats:
 
     Args:
         values: (n,) finite numbers, such as seconds.
-
-    Returns:
-        Median, range and median absolute deviation.
 
     Raises:
         UserError: There is no value, or one is not finite.
@@ -265,7 +228,7 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
         The error, from 0 to 1.
 
     Raises:
-        UserError: The lengths differ or are 0, there is no bin, or a confidence is no probability.
+        UserError: The lengths differ or are 0, or a confidence is no probability.
     """
     sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if len(sure) != len(right) or len(sure) == 0:
@@ -273,18 +236,11 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
             f"{len(sure)} confidences and {len(right)} outcomes must be equally many, at least 1. "
             "Give both for every test image."
         )
-    if _whole("The number of bins", bins) == 0:
-        raise UserError(f"The number of bins 0 must be at least 1. Give {CALIBRATION_BINS}.")
     wrong = ~((sure >= 0) & (sure <= 1 + 1e-9))
     if wrong.any():
         raise UserError(f"The confidence {sure[wrong][0]} must lie between 0 and 1. Turn scores into probabilities.")
     place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], sure)
     return float(np.abs(np.bincount(place, weights=right - sure)).sum() / len(sure))
-
-
-def _share(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise UserError(f"{name} {value!r} must lie between 0 and 1. Give 0.95 for 95 %.")
 
 
 def _whole(name: str, value: int) -> int:

@@ -12,12 +12,8 @@ class Candidate:
     """A setting under which a model was measured.
 
     Attributes:
-        setting: Its name.
-        fit_s: Median fit time in seconds.
-        repeats: How many times went into it.
-        accuracy: Accuracy of the newest run.
-        low: Lower end of its interval.
-        high: Upper end.
+        fit_s: Median fit time of so many repeats, in seconds.
+        accuracy: Accuracy of the newest run; `low` and `high` are the ends of its interval.
         run_ids: The runs that it was measured in; empty in choices older than them.
     """
 

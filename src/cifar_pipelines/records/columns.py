@@ -1,7 +1,5 @@
 """The columns of the table of run records: what each means, its unit, and how a record gives it."""
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,20 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from cifar_pipelines.records.digest import short_digest
 from cifar_pipelines.records.job_groups import group_names
 from cifar_pipelines.records.run_record import RunRecord
-from cifar_pipelines.records.shelf import read_records
+from cifar_pipelines.records.shelf import Loaders, read_records
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column.
+    """A column: the meaning and the unit of its cells (empty for names, counts and shares), and how a record gives one.
 
-    Attributes:
-        name: Its name.
-        meaning: What a cell says.
-        unit: Its unit; empty for names, counts and shares.
-        value: Gives the cell of a record; NaN or None where the record does not say.
+    Where the record does not say, the value is NaN or None.
     """
 
     name: str
@@ -32,29 +27,17 @@ class Column:
     value: Callable[[RunRecord], Any]
 
 
-def records_to_table(records: Mapping[str, Callable[[], dict] | dict | RunRecord]) -> tuple[pd.DataFrame, list[str]]:
-    """Lays run records out as a table, one row each, and leaves out those that cannot be compared.
-
-    Args:
-        records: Run records, or functions that load one, by name.
+def records_to_table(records: Loaders) -> tuple[pd.DataFrame, list[str]]:
+    """Lays run records out as a table, one row each, and leaves out those that cannot be compared; see `read_records`.
 
     Returns:
         The table with the column `record` (its name) and those of `COLUMNS`, newest row last; and a sentence for each
         record left out.
     """
     read, left_out = read_records(records)
-    rows = [
-        {"record": name} | {column.name: column.value(record) for column in COLUMNS}
-        for name, record in sorted(read.items())
-    ]
+    rows = [{"record": name} | {one.name: one.value(record) for one in COLUMNS} for name, record in read.items()]
     table = pd.DataFrame(rows)
     return (table if table.empty else table.sort_values(["created", "run_id"], ignore_index=True)), left_out
-
-
-def _digest(params: Any) -> str:
-    """Returns 8 hexadecimal digits that stand for the parameters, whatever the order of their keys."""
-    text = json.dumps(params, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _largest(values: Iterable[float | None]) -> float:
@@ -78,15 +61,6 @@ def _python_memory(record: RunRecord) -> float:
     return _largest([*seen, *(worker.peak_memory_mb or None for worker in record.workers)])
 
 
-def _task_cpu(record: RunRecord) -> float | None:
-    """What lost workers computed is not in it, so of a restarted training it is unknown."""
-    return None if record.restarts else record.resources.task_cpu_s
-
-
-def _batched_ms(record: RunRecord) -> float:
-    return _number(record.prediction.get(f"batch_{record.prediction_batch}_ms"))
-
-
 # fmt: off
 _RUN = (
     Column("run_id", "id of the run", "", lambda r: r.run_id),
@@ -95,7 +69,7 @@ _RUN = (
     Column("family", "family of the model", "", lambda r: r.family),
     Column("engine", "what trained it", "", lambda r: r.engine),
     Column("configuration", "digest of all that the result depends on", "", lambda r: r.configuration),
-    Column("params_digest", "digest of the hyperparameters", "", lambda r: _digest(r.params)),
+    Column("params_digest", "digest of the hyperparameters", "", lambda r: short_digest(r.params, 8)),
     Column("job_groups", "what names its Spark job groups", "", lambda r: list(group_names(r))),
     Column("justification", "why the model is worth training", "", lambda r: r.justification),
     Column("versions", "versions of libraries", "", lambda r: ", ".join(
@@ -155,7 +129,9 @@ _TIMES = (
            lambda r: r.host_load.other_cpu_share),
 )
 _RESOURCES = (
-    Column("task_cpu_s", "CPU seconds of tasks and of Python workers", "s", _task_cpu),
+    # What lost workers computed is not in it, so of a restarted training it is unknown.
+    Column("task_cpu_s", "CPU seconds of tasks and of Python workers", "s",
+           lambda r: None if r.restarts else r.resources.task_cpu_s),
     Column("gc_s", "garbage collection in tasks", "s", lambda r: r.resources.gc_s),
     Column("driver_memory_mb", "peak memory of the driver and its JVM", "MiB",
            lambda r: r.resources.driver.peak_memory_mb if r.resources.driver else None),
@@ -184,7 +160,8 @@ _TRAINING = (
     Column("worker_memory_mb", "largest peak memory of a worker", "MiB",
            lambda r: max((worker.peak_memory_mb for worker in r.workers if worker.peak_memory_mb), default=None)),
     Column("predict_1_ms", "prediction of one image", "ms", lambda r: _number(r.prediction.get("batch_1_ms"))),
-    Column("predict_batched_ms", "prediction of an image in a batch", "ms", _batched_ms),
+    Column("predict_batched_ms", "prediction of an image in a batch", "ms",
+           lambda r: _number(r.prediction.get(f"batch_{r.prediction_batch}_ms"))),
     Column("predict_batch", "images of that batch", "", lambda r: r.prediction_batch or math.nan),
 )
 COLUMNS = (*_RUN, *_DATA, *_SETTING, *_SCORES, *_TIMES, *_RESOURCES, *_TRAINING)

@@ -25,5 +25,10 @@ def study_digest(parameters: Mapping[str, Any], family: str, model: str, master:
     blocks = {name: parameters[name] for name in IMAGES} | families()[family].depends_on(parameters, model)
     # Options of a source count only where there are some: a digest is older than they are.
     blocks["data"] = {key: value for key, value in blocks["data"].items() if key != "options" or value}
-    text = json.dumps([blocks, family, model, master], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return short_digest([blocks, family, model, master], 16)
+
+
+def short_digest(content: Any, digits: int) -> str:
+    """So many hexadecimal digits that stand for the content, whatever the order of its keys."""
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]

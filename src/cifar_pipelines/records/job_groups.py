@@ -12,11 +12,7 @@ GROUP_SEPARATOR = "; "  # between the names of several groups in one cell of a t
 
 
 def group_names(record: RunRecord) -> tuple[str, ...]:
-    """What names the job groups of a record in the application of its run.
-
-    Returns:
-        Their ids; of a record older than these the label that its groups had.
-    """
+    """What names a record's job groups in the application of its run: ids; of an older record the label they had."""
     if record.job_groups:
         return record.job_groups
     if record.is_extraction:
@@ -25,23 +21,20 @@ def group_names(record: RunRecord) -> tuple[str, ...]:
 
 
 def groups_of(application: Mapping[str, Any], names: Iterable[str]) -> list[Mapping[str, Any]]:
-    """The job groups of an application that have one of these names, as their id or, before there were ids, as label.
-
-    Args:
-        application: What a run wrote of its application.
-        names: What `group_names` returned.
-    """
+    """The job groups, of what a run wrote of its application, that have a name of `group_names` as id or as label."""
     wanted = set(names)
     return [group for group in application["groups"] if wanted & {group["group"], group["label"]}]
 
 
 def measured_groups(records: Iterable[RunRecord]) -> dict[str, Measured]:
     """What run records know of their job groups, by the ids of the groups."""
-    return {
-        group: Measured(wall_s - record.earlier_s, _share(record), _workers(record))
-        for record in records
-        for group, wall_s in zip(record.job_groups, record.times_s, strict=False)
-    }
+    found = {}
+    for record in records:
+        python_cpu_s = record.resources.python_cpu_s
+        share = None if python_cpu_s is None else python_cpu_s / len(record.times_s)  # of one repeat
+        for group, wall_s in zip(record.job_groups, record.times_s, strict=False):
+            found[group] = Measured(wall_s - record.earlier_s, share, _workers(record))
+    return found
 
 
 def lost_workers(records: Iterable[RunRecord]) -> list[str]:
@@ -51,12 +44,6 @@ def lost_workers(records: Iterable[RunRecord]) -> list[str]:
         for record in records
         if record.restarts
     ]
-
-
-def _share(record: RunRecord) -> float | None:
-    """The CPU seconds of Python workers in one of the repeats."""
-    python_cpu_s = record.resources.python_cpu_s
-    return None if python_cpu_s is None else python_cpu_s / len(record.times_s)
 
 
 def _workers(record: RunRecord) -> Workers | None:

@@ -11,10 +11,7 @@ T = TypeVar("T")
 def from_json(kind: type[T], block: Mapping[str, Any]) -> T:
     """Builds a dataclass from a block of JSON; keys that it does not know are ignored.
 
-    Args:
-        kind: The dataclass.
-        block: Values by the names of its fields. What is missing or null gets the default of its field, and None where
-            there is none.
+    What is missing or null gets the default of its field, and None where there is none.
 
     Raises:
         TypeError: If a value has another type than its field.

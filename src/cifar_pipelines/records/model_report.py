@@ -12,19 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FitReport:
-    """What the fits of a model cost, or an extraction of features.
-
-    Attributes:
-        timings: Every repeat, and further times.
-        host_load: How busy the host was meanwhile.
-        resources: Counters of the tasks that were timed.
-        job_groups: Ids of their job groups, one per repeat.
-        workers: What Python workers said of themselves.
-        history: The learning curve of a network.
-        precision: Precision of a network's training.
-        restarts: How often a network's training started again after a worker was lost.
-        resumed_after_epoch: The epoch after which it went on from an earlier run; None if it did not.
-    """
+    """What the fits of a model cost, or an extraction of features; `RunRecord` describes the attributes."""
 
     timings: Timings
     host_load: HostLoad
@@ -46,29 +34,19 @@ class FitReport:
             python_cpu_s: CPU seconds of the Python workers in it; None where none computed.
             **further: Further attributes; `workers` and `history` as dicts.
         """
-        blocks = {
-            name: tuple(from_json(kind, block) for block in further.pop(name, ()))
-            for name, kind in (("workers", WorkerReport), ("history", EpochRow))
-        }
-        return cls(
-            timings=timings,
-            host_load=from_json(HostLoad, timing.host_load),
-            resources=from_json(Resources, timing.resources(python_cpu_s)),
-            job_groups=timing.groups,
-            **blocks,
-            **further,
-        )
+        workers = tuple(from_json(WorkerReport, block) for block in further.pop("workers", ()))
+        history = tuple(from_json(EpochRow, block) for block in further.pop("history", ()))
+        host_load = from_json(HostLoad, timing.host_load)
+        resources = from_json(Resources, timing.resources(python_cpu_s))
+        return cls(timings, host_load, resources, timing.groups, workers, history, **further)
 
 
 @dataclass(frozen=True)
 class PredictionReport:
-    """What the prediction of the test images cost, and the model that made it.
+    """What the prediction of the test images cost, and the model that made it; see `RunRecord`.
 
     Attributes:
         predict_s: Seconds of every repeat.
-        probability_source: Where probabilities come from.
-        model_size_bytes: Size of the saved model; None for one that is not saved.
-        parameter_count: Learned numbers of the model; None if unknown.
         model_path: Where the model was saved; None for one that is not.
         prepare_s: Seconds of caching images and starting workers before; None where nothing had to be prepared.
         latency: Milliseconds per image of a network.
@@ -85,16 +63,11 @@ class PredictionReport:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What a family's own nodes know of a model, or of the features that they extracted.
+    """What a family's own nodes know of a model, or of the features that they extracted; see `RunRecord`.
 
     Attributes:
-        model: Its name.
-        family: Its family.
-        engine: What trained it, with its version.
-        params: Hyperparameters.
         fit: What training cost.
         prediction: What prediction cost; None for an extraction.
-        justification: Why the model is worth training.
     """
 
     model: str

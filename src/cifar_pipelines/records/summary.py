@@ -11,6 +11,7 @@ from cifar_pipelines.records.job_groups import GROUP_SEPARATOR
 # Results are compared inside one section only: the same data, measured on the same kind of host.
 SECTION = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
 MODEL = ["family", "extractor_identity", "model"]
+_PEAKS = ("driver_memory_mb", "executor_jvm_memory_mb", "executor_python_memory_mb")
 BUSY_HOST = 0.15  # a larger share of the host's CPU time for other programs makes timings doubtful
 
 _OF_LATEST_RUN = [
@@ -47,13 +48,9 @@ def summarise(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         f"({', '.join(sorted(runs['params_digest'].unique()))}) left out."
         for model, runs in older.groupby("model")
     ]
-    kept = table[table["params_digest"] == newest]
-    summary = pd.DataFrame(
-        [
-            dict(zip(SECTION + MODEL + ["setting"], key, strict=True)) | _over_runs(runs)
-            for key, runs in kept.groupby(SECTION + MODEL + ["setting"])
-        ]
-    )
+    names = [*SECTION, *MODEL, "setting"]
+    measured = table[table["params_digest"] == newest].groupby(names)
+    summary = pd.DataFrame([dict(zip(names, key, strict=True)) | _over_runs(runs) for key, runs in measured])
     summary["label"] = _labels(summary)
     summary["extract_s"] = _extraction_times(summary)
     order = [*SECTION, "family", "label", "cores", "executor_cores"]
@@ -83,20 +80,15 @@ def marks(row: pd.Series) -> list[str]:
     "resumed" and "restarted" mean that the time is put together from parts: a training went on from a
     checkpoint in another run, or in the same run after a worker was lost.
     """
-    found = []
-    if row["oversubscribed"]:
-        found.append("oversubscribed")
-    if row["cores"] < row["asked_cores"]:
-        found.append(f"{row['cores']} of {row['asked_cores']} cores granted")
-    if row["busy_runs"]:
-        found.append("busy host")
-    if row["resumed_runs"]:
-        found.append("resumed")
-    if row["restarted_runs"]:
-        found.append("restarted")
-    if row["timings"] == 1:
-        found.append("one timing")
-    return found
+    found = {
+        "oversubscribed": row["oversubscribed"],
+        f"{row['cores']} of {row['asked_cores']} cores granted": row["cores"] < row["asked_cores"],
+        "busy host": row["busy_runs"],
+        "resumed": row["resumed_runs"],
+        "restarted": row["restarted_runs"],
+        "one timing": row["timings"] == 1,
+    }
+    return [mark for mark, applies in found.items() if applies]
 
 
 def put_together(rows: pd.DataFrame) -> pd.Series:
@@ -112,11 +104,8 @@ def _over_runs(runs: pd.DataFrame) -> dict:
     return {
         "params_digest": latest["params_digest"],
         **latest[_OF_LATEST_RUN].to_dict(),
-        "time_s": times.median,
-        "time_min_s": times.low,
-        "time_max_s": times.high,
-        "time_deviation_s": times.deviation,
-        "timings": times.n,
+        **{"time_s": times.median, "time_min_s": times.low, "time_max_s": times.high},
+        **{"time_deviation_s": times.deviation, "timings": times.n},
         "runs": len(runs),
         "busy_runs": int(busy.sum()),
         "resumed_runs": int(runs["resumed"].sum()),
@@ -130,9 +119,6 @@ def _over_runs(runs: pd.DataFrame) -> dict:
         "run_ids": " ".join(runs["run_id"]),
         "job_groups": GROUP_SEPARATOR.join(dict.fromkeys(runs["job_groups"].explode())),
     }
-
-
-_PEAKS = ("driver_memory_mb", "executor_jvm_memory_mb", "executor_python_memory_mb")
 
 
 def _labels(summary: pd.DataFrame) -> pd.Series:

@@ -11,15 +11,7 @@ from cifar_pipelines.scaling.nonnegative import Estimate
 
 @dataclass(frozen=True)
 class Point:
-    """A measured time.
-
-    Attributes:
-        cores: Cores of all executors together.
-        train_size: Training images.
-        seconds: Median of the repeats.
-        repeats: How many timings went into it.
-        setting: Name of the setting, to name it by.
-    """
+    """A measured time: the median of its repeats, with all cores of the executors, on so many training images."""
 
     cores: int
     train_size: int
@@ -74,11 +66,7 @@ class ScalingFit:
         return max(self.errors, default=None)
 
     def predict(self, cores: int, train_size: int) -> Estimate | None:
-        """Predicts the seconds of one new measurement.
-
-        Args:
-            cores: Cores of all executors together.
-            train_size: Training images.
+        """Predicts the seconds of one new measurement with so many cores on so many training images.
 
         Returns:
             The seconds with the 95 % interval of one new measurement (no interval where there are as many parameters

@@ -18,15 +18,7 @@ from cifar_pipelines.scaling.models import fit_ernest
 
 @dataclass(frozen=True)
 class Target:
-    """The run whose fit time is wanted.
-
-    Attributes:
-        setting: Name of its environment.
-        family: Family of the model.
-        model: The model.
-        train_size: Training images.
-        configuration: Digest of its configuration, as its run record will hold it.
-    """
+    """The run whose fit time is wanted; `configuration` is the digest that its run record will hold."""
 
     setting: str
     family: str
@@ -64,10 +56,10 @@ def comparable_records(
     """The complete records of the target's model, with the same configuration but for the number of images.
 
     Args:
-        shelf: The run records.
+        shelf: The run records; those of the target itself are not used.
         settings: Names of the settings that may be used.
         params: What is given with `--params`, nested.
-        target: The run whose fit time is wanted; its own records are not used.
+        target: The run whose fit time is wanted.
 
     Returns:
         Records of trainings in one go; those put together from parts are left out.
@@ -97,7 +89,7 @@ def forecast(records: Sequence[RunRecord], target: Target) -> Forecast | None:
 
     Args:
         records: What `comparable_records` found.
-        target: The run whose fit time is wanted.
+        target: The run.
 
     Returns:
         The prediction; None where the target's setting was not measured.
@@ -109,12 +101,7 @@ def forecast(records: Sequence[RunRecord], target: Target) -> Forecast | None:
 
 
 def store(prediction: Forecast, target: Target, folder: Path) -> Path:
-    """Writes a prediction into a file that is whole or not there.
-
-    Args:
-        prediction: The prediction.
-        target: The run it is about.
-        folder: Folder of all predictions.
+    """Writes a prediction into a file below a folder that is whole or not there.
 
     Returns:
         The file, `<setting>/<model>-<train_size>-<configuration>.json`: a study of other images or with another recipe
@@ -167,10 +154,11 @@ def _by_ernest(records: Sequence[RunRecord], own: RunRecord, target: Target) -> 
 
 def _by_growth(own: Sequence[RunRecord], target: Target) -> Forecast:
     """Training and validation grow with the images, what the engine adds stays as it was measured."""
-    size = _nearest_size([record.data.train_size for record in own], target.train_size)
+    sizes, wanted = {record.data.train_size for record in own}, target.train_size
+    size = min(sizes, key=lambda size: (max(size / wanted, wanted / size), size))  # its ratio is nearest to one
     runs = [record for record in own if record.data.train_size == size]
-    growth = target.train_size / size
-    grown = [growth * _working_s(record) + record.timings.engine_overhead_s for record in runs]
+    growth, times = wanted / size, [record.timings for record in runs]
+    grown = [growth * (time.train_s + time.validate_s) + time.engine_overhead_s for time in times]
     middle, (low, high), spread = median(grown), (None, None), "no spread is known"
     if len(grown) > 1:
         width = max(grown) - min(grown)
@@ -186,15 +174,6 @@ def _by_growth(own: Sequence[RunRecord], target: Target) -> Forecast:
         f"{spread}"
     )
     return Forecast(middle, low, high, rule, _run_ids(runs))
-
-
-def _nearest_size(sizes: Iterable[int], wanted: int) -> int:
-    """The size whose ratio to the wanted one is nearest to one."""
-    return min(sizes, key=lambda size: (max(size / wanted, wanted / size), size))
-
-
-def _working_s(record: RunRecord) -> float:
-    return record.timings.train_s + record.timings.validate_s
 
 
 def _run_ids(records: Sequence[RunRecord]) -> tuple[str, ...]:

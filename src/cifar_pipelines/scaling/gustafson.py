@@ -10,8 +10,7 @@ from cifar_pipelines.scaling.fit import Point, ScalingFit, differing, measured
 from cifar_pipelines.scaling.nonnegative import Estimate, NonNegativeFit, fit_nonnegative
 
 NAME = "Gustafson"
-# Images per core that differ by less than this share count as the same.
-SAME_SHARE = 0.01
+SAME_SHARE = 0.01  # images per core that differ by less count as the same
 
 
 @dataclass(frozen=True)

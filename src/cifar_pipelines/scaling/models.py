@@ -42,10 +42,14 @@ class LinearModel:
         pairs = np.array([(point.cores, point.train_size) for point in points], dtype=float)
         return self.terms(pairs[:, 0], pairs[:, 1])
 
+    def suffices(self, points: Sequence[Point]) -> bool:
+        """Whether points have the numbers of cores and images that it needs."""
+        pairs = {(point.cores, point.train_size) for point in points}
+        return len({cores for cores, _ in pairs}) >= self.cores and len(pairs) >= self.pairs
+
     def solve(self, points: Sequence[Point]) -> NonNegativeFit | None:
         """The fit to points; None where they do not identify it."""
-        pairs = {(point.cores, point.train_size) for point in points}
-        if len({cores for cores, _ in pairs}) < self.cores or len(pairs) < self.pairs:
+        if not self.suffices(points):
             return None
         return fit_nonnegative(self.design(points), np.array([point.seconds for point in points]))
 
@@ -133,8 +137,7 @@ def fit_usl(points: Sequence[Point], train_size: int) -> ScalingFit:
         }
 
     need = "three different numbers of cores with the same number of images"
-    name = "Universal Scalability Law"
-    return _fitted(LinearModel(name, terms, parameters, 3, 3, need), points, train_size)
+    return _fitted(LinearModel("Universal Scalability Law", terms, parameters, 3, 3, need), points, train_size)
 
 
 def _fitted(model: LinearModel, points: Sequence[Point], train_size: int | None = None) -> ScalingFit:
@@ -143,7 +146,8 @@ def _fitted(model: LinearModel, points: Sequence[Point], train_size: int | None 
     result = ScalingFit(model.name, tuple(kept), differing("numbers of images", points, kept))
     found = model.solve(kept)
     if found is None:
-        return replace(result, reason=_too_little(model, kept))
+        why = "Its terms cannot be told apart:" if model.suffices(kept) else f"It needs {model.need};"
+        return replace(result, reason=f"{why} {measured(kept)}")
     values = model.parameters(found)
     if values is None:
         return replace(result, reason="It would put the time on one core at zero, so its ratios do not exist.")
@@ -152,14 +156,6 @@ def _fitted(model: LinearModel, points: Sequence[Point], train_size: int | None 
         return model.predict(found, cores, images) if train_size in (None, images) else None
 
     return replace(result, parameters=values, errors=tuple(_leave_one_out(model, kept)), predictor=predict)
-
-
-def _too_little(model: LinearModel, points: Sequence[Point]) -> str:
-    """Says why points do not identify a model."""
-    pairs = {(point.cores, point.train_size) for point in points}
-    if len({cores for cores, _ in pairs}) >= model.cores and len(pairs) >= model.pairs:
-        return f"Its terms cannot be told apart: {measured(points)}"
-    return f"It needs {model.need}; {measured(points)}"
 
 
 def _leave_one_out(model: LinearModel, points: Sequence[Point]) -> list[float]:

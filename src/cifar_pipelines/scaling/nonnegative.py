@@ -14,13 +14,7 @@ RANK_TOLERANCE = 1e-10
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval.
-
-    Attributes:
-        value: The estimate.
-        low: Lower end of its interval; None where there are too few points for one.
-        high: Upper end.
-    """
+    """A number with its interval, whose ends are None where there are too few points for one."""
 
     value: float
     low: float | None = None
@@ -36,12 +30,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class NonNegativeFit:
-    """What `fit_nonnegative` found.
+    """What was found: coefficients (p,), residuals (n,), and the inverse (p, p) of the design's normal matrix.
 
-    Attributes:
-        coefficients: Coefficients, (p,).
-        residuals: Measured minus fitted, (n,).
-        inverse: Inverse of the normal matrix of the design, (p, p).
+    A residual is measured minus fitted.
     """
 
     coefficients: np.ndarray
@@ -75,20 +66,12 @@ class NonNegativeFit:
         return float(student.ppf((1 + CONFIDENCE) / 2, self.freedom) * np.sqrt(max(share, 0.0) * variance))
 
     def predict(self, row: np.ndarray) -> Estimate:
-        """Predicts one new measurement, with its interval.
-
-        Args:
-            row: A row of the design, (p,).
-        """
+        """Predicts one new measurement by its row of the design, (p,), with its interval."""
         return Estimate.around(row @ self.coefficients, self.half_width(row, of_a_measurement=True))
 
 
 def rank(design: np.ndarray) -> int:
-    """Rank of a design whose columns have very different sizes.
-
-    Args:
-        design: One row per point, (n, p).
-    """
+    """Rank of a design, (n, p) with one row per point, whose columns have very different sizes."""
     lengths = np.linalg.norm(design, axis=0)
     values = np.linalg.svd(design / np.where(lengths > 0, lengths, 1.0), compute_uv=False)
     return int((values > RANK_TOLERANCE * values[0]).sum())

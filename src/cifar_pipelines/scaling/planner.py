@@ -32,12 +32,7 @@ CRITERION = (
 
 @dataclass(frozen=True)
 class Refusal:
-    """A shape that the budget does not allow.
-
-    Attributes:
-        name: What the setting would be called.
-        rule: The rule that it breaks, with its numbers.
-    """
+    """A shape that the budget does not allow: what the setting would be called, and the rule that it breaks."""
 
     name: str
     rule: str
@@ -106,10 +101,6 @@ def most_informative(settings: Sequence[ParallelismSetting], host_cores: int) ->
     investigations", 1943). The baseline and the second setting are fixed; the third is the one that makes it largest, of
     equals the one with fewer cores. Settings that oversubscribe the host measure the host, so they are not candidates.
 
-    Args:
-        settings: Legal settings.
-        host_cores: Cores of the host.
-
     Returns:
         The baseline first; fewer than three where no setting adds information.
     """
@@ -133,9 +124,6 @@ def expectations(run_records: Mapping[str, Callable[[], dict[str, Any]] | dict[s
 
     Of each model the number of images counts that was measured with the most different numbers of cores.
 
-    Args:
-        run_records: Run records, or functions that load one, by name.
-
     Yields:
         One expectation per trained model of that study; nothing where there is none.
     """
@@ -157,17 +145,11 @@ def expectations(run_records: Mapping[str, Callable[[], dict[str, Any]] | dict[s
     for _, rows in models.groupby(MODEL):
         train_size = int(rows.groupby("train_size")["cores"].nunique().sort_index().iloc[::-1].idxmax())
         for label, fits in scaling_fits(summary, rows[rows["train_size"] == train_size]):
-            yield _expectation(label, train_size, [fit for fit in fits if fit.model in FOR_FIXED_IMAGES])
-
-
-def _expectation(label: str, train_size: int, fits: Sequence["ScalingFit"]) -> Expectation:
-    return Expectation(
-        label,
-        train_size,
-        max((point.cores for fit in fits for point in fit.points), default=0),
-        tuple(fit for fit in fits if fit.reason is None),
-        {fit.model: fit.reason for fit in fits if fit.reason is not None},
-    )
+            fixed = [fit for fit in fits if fit.model in FOR_FIXED_IMAGES]
+            most_cores = max((point.cores for fit in fixed for point in fit.points), default=0)
+            identified = tuple(fit for fit in fixed if fit.reason is None)
+            reasons = {fit.model: fit.reason for fit in fixed if fit.reason is not None}
+            yield Expectation(label, train_size, most_cores, identified, reasons)
 
 
 def _memory_mb(budget: Budget, executors: int, most_mb: int | None) -> int:

@@ -82,11 +82,8 @@ class EmbeddedCluster:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self) -> str:
+    def start(self) -> None:
         """Starts the Master, then the Worker, for which `await_worker` waits: a session can start meanwhile.
-
-        Returns:
-            The Master's address, `spark://host:port`.
 
         Raises:
             UserError: If a port is taken or the Master does not start in time; its log is named.
@@ -106,7 +103,6 @@ class EmbeddedCluster:
         except BaseException:
             self.stop()
             raise
-        return self.master_url
 
     def await_worker(self) -> None:
         """Waits until the Worker has registered with the Master.

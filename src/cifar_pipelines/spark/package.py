@@ -10,21 +10,12 @@ if TYPE_CHECKING:
 
 
 def ship_package(context: "SparkContext") -> None:
-    """Sends the package to every executor, ahead of a copy that may be installed there.
-
-    Args:
-        context: The run's Spark context.
-    """
-    archive = _zip_package()
-    context.addPyFile(str(archive))
-    # Processes that a Python worker starts, such as torchrun, look in the executor's folder too.
-    context.environment["PYTHONPATH"] = archive.name
-
-
-def _zip_package() -> Path:
+    """Sends the package to every executor, ahead of a copy that may be installed there."""
     package = Path(__file__).resolve().parents[1]
     archive = Path(tempfile.mkdtemp()) / "cifar_pipelines.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
         for file in sorted(package.rglob("*.py")):
             target.write(file, file.relative_to(package.parent))
-    return archive
+    context.addPyFile(str(archive))
+    # Processes that a Python worker starts, such as torchrun, look in the executor's folder too.
+    context.environment["PYTHONPATH"] = archive.name

@@ -34,9 +34,6 @@ def spark_properties(
         driver: Properties that say where the driver is.
         jars: Further jars for driver and executors, at paths that both see.
         blas: A native BLAS library for Spark ML; None for Java's own.
-
-    Returns:
-        Values by key.
     """
     properties = {
         "spark.app.name": name,

@@ -28,12 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _RECORDED_PROPERTIES = (
-    "spark.cores.max",
-    "spark.executor.cores",
-    "spark.executor.memory",
-    "spark.default.parallelism",
-    "spark.sql.shuffle.partitions",
-    "spark.driver.memory",
+    *("spark.cores.max", "spark.default.parallelism", "spark.driver.memory", "spark.executor.cores"),
+    *("spark.executor.memory", "spark.sql.shuffle.partitions"),
 )
 
 
@@ -97,8 +93,7 @@ class SparkRuntime:
                 if cluster:
                     cluster.await_worker()
                 else:
-                    watch = StallWatch(self.session, self.config.stall_timeout_s)
-                    self.watch = self._stack.enter_context(watch)
+                    self.watch = self._stack.enter_context(StallWatch(self.session, self.config.stall_timeout_s))
                 executors = await_executors(self.setting.executors, self.config.executors_timeout_s)
         except BaseException:
             self.stop()
@@ -131,7 +126,7 @@ class SparkRuntime:
             start_up_s=start_up_s,
             log_dir=os.path.relpath(self.log_dir),
             application_id=context.applicationId,
-            properties={key: effective[key] for key in sorted(_RECORDED_PROPERTIES) if key in effective},
+            properties={key: effective[key] for key in _RECORDED_PROPERTIES if key in effective},
         )
 
     def stop(self) -> None:
@@ -192,12 +187,10 @@ class SparkRuntime:
             driver = {"spark.driver.host": host, "spark.driver.bindAddress": host}
         else:
             driver = driver_address(master, self.config.properties)
-        builder = SparkSession.builder.master(master)
-        for key, value in spark_properties(
+        properties = spark_properties(
             self.setting, self.config, self.run_name, events, driver, self.jars, native_blas()
-        ).items():
-            builder = builder.config(key, value)
-        session = builder.getOrCreate()
+        )
+        session = SparkSession.builder.master(master).config(map=properties).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
         if _in_main_thread():
             # PySpark's handler of Ctrl-C calls the JVM from within a call to the JVM, which fails and hides it.
@@ -238,15 +231,19 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
 
 def registered_executors(session: "SparkSession") -> tuple[dict[str, Any], ...]:
     """The live executors, the driver left out: id, host and cores of each."""
-    listed = session.sparkContext._jsc.sc().statusStore().executorList(True)
-    live = []
-    for i in range(listed.size()):
-        executor = listed.apply(i)
-        if executor.id() != "driver" and executor.totalCores() > 0:
-            live.append(
-                {"id": executor.id(), "host": executor.hostPort().rsplit(":", 1)[0], "cores": executor.totalCores()}
-            )
+    live = [describe_executor(one) for one in list_executors(session, only_live=True) if one.totalCores() > 0]
     return tuple(sorted(live, key=lambda executor: int(executor["id"])))
+
+
+def list_executors(session: "SparkSession", only_live: bool) -> list[Any]:
+    """What the JVM holds of every executor, the driver left out."""
+    listed = session.sparkContext._jsc.sc().statusStore().executorList(only_live)
+    return [one for one in map(listed.apply, range(listed.size())) if one.id() != "driver"]
+
+
+def describe_executor(executor: Any) -> dict[str, Any]:
+    """The id, host and cores of one that `list_executors` returned."""
+    return {"id": executor.id(), "host": executor.hostPort().rsplit(":", 1)[0], "cores": executor.totalCores()}
 
 
 def active_session() -> "SparkSession":

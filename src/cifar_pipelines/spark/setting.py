@@ -19,13 +19,7 @@ _UNITS_MB = {"m": 1, "g": 1024, "t": 1024 * 1024}
 
 
 def parse_memory_mb(text: object) -> int:
-    """Reads a JVM memory size.
-
-    Args:
-        text: A whole number with a unit, such as "512m" or "2g".
-
-    Returns:
-        The size in MiB.
+    """Reads a JVM memory size, a whole number with a unit such as "512m" or "2g", in MiB.
 
     Raises:
         UserError: If the text is not such a size.
@@ -47,12 +41,7 @@ def setting_name(cores_max: int, executor_cores: int) -> str:
 
 
 class IllegalSettingError(UserError):
-    """A parallelism setting that breaks a rule.
-
-    Attributes:
-        rule: The rule that it breaks, with its numbers.
-        remedy: What to do, a sentence.
-    """
+    """A parallelism setting that breaks a rule: the rule with its numbers, and what to do, a sentence."""
 
     def __init__(self, name: str, rule: str, remedy: str) -> None:
         super().__init__(f"Illegal parallelism setting {name}: {rule}. {remedy}")
@@ -78,10 +67,8 @@ class Budget:
         whole("budget.cores", self.cores, 1)
         parse_memory_mb(self.memory)
         if self.memory_scope not in ("total", "per_executor"):
-            raise UserError(
-                f"budget.memory_scope is {self.memory_scope!r}, but must be 'total' (all executors "
-                "together) or 'per_executor'."
-            )
+            scope = f"budget.memory_scope is {self.memory_scope!r}"
+            raise UserError(f"{scope}, but must be 'total' (all executors together) or 'per_executor'.")
 
     def memory_per_executor_mb(self, executors: int) -> int:
         """The most that each of this many executors may have, in MiB."""
@@ -174,10 +161,7 @@ class ParallelismSetting:
 
 
 def setting_of(loader: Any) -> ParallelismSetting:
-    """The setting of a configuration.
-
-    Args:
-        loader: A configuration loader.
+    """The setting of a configuration, given its loader.
 
     Raises:
         UserError: If it is illegal.
@@ -224,20 +208,14 @@ def nearest_legal_shape(cores_max: int, executor_cores: int, cores: int) -> tupl
 
 def host_cores() -> int:
     """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def suited_shapes(cores: int, available: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Three shapes that a host can run without oversubscription and that differ most.
+    """Three available shapes that a host with so many cores can run without oversubscription and that differ most.
 
     The smallest one is the baseline; the largest number of cores follows, once as executors of one
     core and once as executors with as many cores as possible.
-
-    Args:
-        cores: Cores of the host.
-        available: Shapes that have an environment.
 
     Returns:
         At most three shapes, the baseline first; fewer on a host with one core.

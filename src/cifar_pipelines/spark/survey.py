@@ -17,14 +17,10 @@ ROWS = 60
 
 
 def load_or_make_survey(loader: Any, refresh: bool = False) -> dict[str, Any]:
-    """Loads the survey of the installed version, or makes and keeps it.
-
-    Args:
-        loader: A configuration loader.
-        refresh: Whether to make it anew.
+    """Loads the survey of the installed version, or makes and keeps it (anew, to refresh it).
 
     Returns:
-        `pyspark` (version) and `classifiers`: dicts with `name`, `multiclass`, `probabilities` and
+        `pyspark` (version) and `classifiers`: dicts, sorted by name, with `name`, `multiclass`, `probabilities` and
         `features` (constraints), all text.
     """
     path = PROJECT_PATH / place("classifier_survey")
@@ -38,29 +34,8 @@ def load_or_make_survey(loader: Any, refresh: bool = False) -> dict[str, Any]:
 
 
 def make_survey(session: Any) -> dict[str, Any]:
-    """Makes the survey in a running session; see `load_or_make_survey`."""
+    """Fits every classifier of `pyspark.ml.classification` to tiny tables; see `load_or_make_survey`."""
     import pyspark
-
-    return {"pyspark": pyspark.__version__, "classifiers": survey_classifiers(session)}
-
-
-def kept_survey(path: Path) -> dict[str, Any] | None:
-    """Loads the survey of the installed version; None if it was not made yet."""
-    import pyspark
-
-    survey = json.loads(path.read_text()) if path.exists() else {}
-    return survey if survey.get("pyspark") == pyspark.__version__ else None
-
-
-def survey_classifiers(session: Any) -> list[dict[str, str]]:
-    """Fits every classifier of `pyspark.ml.classification` to tiny tables.
-
-    Args:
-        session: A running Spark session.
-
-    Returns:
-        One dict per class, sorted by name: `name`, `multiclass`, `probabilities`, `features`.
-    """
     from pyspark.ml import Estimator, classification
     from tqdm import tqdm
 
@@ -80,9 +55,18 @@ def survey_classifiers(session: Any) -> list[dict[str, str]]:
     ]
     session.sparkContext.setLogLevel("OFF")  # a refusal is a finding, not a fault
     try:
-        return [_try(member, tables) for member in tqdm(offered, desc="Trying classifiers", leave=False)]
+        tried = [_try(member, tables) for member in tqdm(offered, desc="Trying classifiers", leave=False)]
     finally:
         session.sparkContext.setLogLevel("ERROR")
+    return {"pyspark": pyspark.__version__, "classifiers": tried}
+
+
+def kept_survey(path: Path) -> dict[str, Any] | None:
+    """Loads the survey of the installed version; None if it was not made yet."""
+    import pyspark
+
+    survey = json.loads(path.read_text()) if path.exists() else {}
+    return survey if survey.get("pyspark") == pyspark.__version__ else None
 
 
 def _try(member: type, tables: dict[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.spark.host import HostMeter
+from cifar_pipelines.spark.session import describe_executor, list_executors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 _DESCRIPTION = "spark.job.description"
 _POLL_S = 0.2
+_COUNTS = ("shuffle_read_bytes", "shuffle_write_bytes", "jobs", "stages", "tasks")
 _LINE_S = 10.0  # between two lines of progress in a log file
 
 
@@ -32,9 +34,6 @@ class Work:
         task_run_s: Seconds that tasks ran, summed over cores.
         task_cpu_s: CPU seconds of the executors' JVM threads in tasks; Python workers are not in it.
         gc_s: Seconds of garbage collection in tasks.
-        shuffle_read_bytes: Bytes read from shuffles.
-        shuffle_write_bytes: Bytes written to shuffles.
-        jobs: Number of Spark jobs.
         stages: Number of stages that ran.
         tasks: Number of tasks that succeeded.
         group: Id of its Spark job group, known from the start; empty for a sum.
@@ -84,13 +83,7 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
 
 
 class Timing:
-    """Repeats of the same Spark work, each timed alone, and how busy the host was meanwhile.
-
-    Args:
-        session: The session that runs it.
-        label: What is being done; see `measured_work`.
-        show_progress: Whether to show a bar of tasks done.
-    """
+    """Repeats of the same Spark work, each timed alone as `measured_work` does, and how busy the host was meanwhile."""
 
     def __init__(self, session: "SparkSession", label: str, show_progress: bool) -> None:
         self._session = session
@@ -133,22 +126,13 @@ class Timing:
             **python,
             "task_run_s": round(total.task_run_s, 3),
             "gc_s": round(total.gc_s, 3),
-            "shuffle_read_bytes": total.shuffle_read_bytes,
-            "shuffle_write_bytes": total.shuffle_write_bytes,
-            "jobs": total.jobs,
-            "stages": total.stages,
-            "tasks": total.tasks,
+            **{name: getattr(total, name) for name in _COUNTS},
         }
 
 
 @contextmanager
 def timed(session: "SparkSession", label: str, show_progress: bool = True) -> Iterator[Timing]:
-    """Watches the host while work is timed.
-
-    Args:
-        session: The session that runs it.
-        label: What is being done; see `measured_work`.
-        show_progress: Whether to show a bar of tasks done.
+    """Watches the host while work is timed; the arguments are those of `measured_work`.
 
     Yields:
         A `Timing`, whose `repeat` times the work; the host's load is there when the block has ended.
@@ -224,29 +208,14 @@ def executor_peaks(session: "SparkSession") -> list[dict[str, Any]]:
         One dict per executor: id, host, cores, `peak_jvm_memory_mb` and `peak_python_memory_mb`
         (resident memory of the executor's process tree in MiB; None where the platform has no /proc).
     """
-    jvm_context = session.sparkContext._jsc.sc()
-    jvm_context.listenerBus().waitUntilEmpty()
-    listed = jvm_context.statusStore().executorList(False)
+    session.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
     peaks = []
-    for i in range(listed.size()):
-        executor = listed.apply(i)
-        if executor.id() == "driver":
-            continue
-        metrics = executor.peakMemoryMetrics()
-
-        def peak_mb(name: str, metrics: Any = metrics) -> float | None:
-            value = metrics.get().getMetricValue(name) if metrics.isDefined() else 0
-            return round(value / 2**20, 1) if value > 0 else None
-
-        peaks.append(
-            {
-                "id": executor.id(),
-                "host": executor.hostPort().rsplit(":", 1)[0],
-                "cores": executor.totalCores(),
-                "peak_jvm_memory_mb": peak_mb("ProcessTreeJVMRSSMemory"),
-                "peak_python_memory_mb": peak_mb("ProcessTreePythonRSSMemory"),
-            }
-        )
+    for executor in list_executors(session, only_live=False):
+        metrics, described = executor.peakMemoryMetrics(), describe_executor(executor)
+        for kind in ("JVM", "Python"):
+            peak = metrics.get().getMetricValue(f"ProcessTree{kind}RSSMemory") if metrics.isDefined() else 0
+            described[f"peak_{kind.lower()}_memory_mb"] = round(peak / 2**20, 1) if peak > 0 else None
+        peaks.append(described)
     return peaks
 
 
@@ -257,10 +226,8 @@ def driver_usage() -> dict[str, float]:
     own = psutil.Process()
     processes = [own, *(child for child in own.children() if child.name() == "java")]
     cpu = sum(sum(process.cpu_times()[:2]) for process in processes)
-    return {
-        "peak_memory_mb": round(sum(_peak_memory(process) for process in processes) / 2**20, 1),
-        "cpu_s": round(cpu, 2),
-    }
+    peak = sum(_peak_memory(process) for process in processes)
+    return {"peak_memory_mb": round(peak / 2**20, 1), "cpu_s": round(cpu, 2)}
 
 
 def _peak_memory(process: Any) -> int:
