@@ -1,6 +1,5 @@
 """Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `plan`, `submit`, `bundle` and others."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
