@@ -12,7 +12,7 @@ from cifar_pipelines.experiment.plan import Experiment, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
-from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast, store
+from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast_fit_time, store
 
 MODEL = "airbench_bigdl"
 TARGET = Target("exec_2x1", "bigdl_cnn", MODEL, 20000, "d" * 16)
@@ -30,7 +30,7 @@ def cnn(*args, **changes):
 
 def test_with_one_size_the_work_grows_and_the_overhead_stays():
     """4 epochs of 10 + 0.5 s and 20 s of overhead; epochs all alike leave no spread."""
-    found = forecast([cnn()], TARGET)
+    found = forecast_fit_time([cnn()], TARGET)
     assert found.predicted_s == pytest.approx(2 * 42 + 20)
     assert (found.low_s, found.high_s) == pytest.approx((104, 104))
     assert found.rule.startswith("proportional growth from 10,000 images: (training + validation) x 2 + the engine")
@@ -41,10 +41,10 @@ def test_without_repeats_the_interval_is_that_of_the_epochs():
     record = make_cnn()
     for row, seconds in zip(record["history"], (13, 9, 9, 9), strict=True):
         row["seconds"] = seconds
-    found = forecast([RunRecord.from_json(record)], TARGET)
+    found = forecast_fit_time([RunRecord.from_json(record)], TARGET)
     assert (found.low_s, found.high_s) == pytest.approx((2 * 4 * 9.5 + 20, 2 * 4 * 13.5 + 20))
     assert found.low_s <= found.predicted_s <= found.high_s
-    unknown = forecast([RunRecord.from_json(record | {"history": None})], TARGET)
+    unknown = forecast_fit_time([RunRecord.from_json(record | {"history": None})], TARGET)
     assert unknown.low_s is unknown.high_s is None and "no spread is known" in unknown.rule
 
 
@@ -52,7 +52,7 @@ def test_repeats_give_median_and_spread():
     records = [
         cnn(images_per_s=speed, created=f"2026-11-20T1{n}:00:00+00:00") for n, speed in enumerate((1000, 800, 500))
     ]
-    found = forecast(records, TARGET)
+    found = forecast_fit_time(records, TARGET)
     assert found.predicted_s == pytest.approx(2 * 52 + 20)  # 4 x (12.5 + 0.5)
     assert found.high_s - found.predicted_s == pytest.approx(2 * (82 - 42))
     assert found.low_s == pytest.approx(44) and "spread of 3 repeats" in found.rule
@@ -60,16 +60,16 @@ def test_repeats_give_median_and_spread():
 
 
 def test_of_several_sizes_the_nearest_grows_where_ernest_is_not_identifiable():
-    found = forecast([cnn(size=2000), cnn(size=15000)], TARGET)
+    found = forecast_fit_time([cnn(size=2000), cnn(size=15000)], TARGET)
     assert "from 15,000 images" in found.rule
     assert found.predicted_s == pytest.approx((4 * 15.5) * 20 / 15 + 20)
 
 
 def test_only_the_setting_itself_grows_and_without_it_nothing_is_said():
-    assert forecast([cnn((1, 1)), cnn((2, 2))], TARGET) is None
-    assert forecast([], TARGET) is None
+    assert forecast_fit_time([cnn((1, 1)), cnn((2, 2))], TARGET) is None
+    assert forecast_fit_time([], TARGET) is None
     slow = cnn((1, 1), images_per_s=10)
-    assert forecast([slow, cnn()], TARGET).predicted_s == pytest.approx(104)
+    assert forecast_fit_time([slow, cnn()], TARGET).predicted_s == pytest.approx(104)
 
 
 def ernest_record(m, size):
@@ -79,12 +79,12 @@ def ernest_record(m, size):
 def test_with_several_sizes_and_cores_ernest_predicts():
     records = [ernest_record(m, size) for m in (1, 2, 4) for size in (5000, 10000)]
     oversubscribed = [cnn((16, 1), 5000, host_cores=8)]
-    found = forecast(records + oversubscribed, TARGET)
+    found = forecast_fit_time(records + oversubscribed, TARGET)
     assert found.predicted_s == pytest.approx(6 + 30 * 4 / 2 + 1)
     assert found.rule == "Ernest's model, fitted to 6 medians under 3 settings"
     assert len(found.run_ids) == 6 and found.low_s == pytest.approx(found.high_s)
     # One size cannot tell what of the time is fixed.
-    assert "proportional" in forecast([ernest_record(m, 5000) for m in (1, 2, 4, 8)], TARGET).rule
+    assert "proportional" in forecast_fit_time([ernest_record(m, 5000) for m in (1, 2, 4, 8)], TARGET).rule
 
 
 def test_what_was_predicted_is_set_beside_what_was_measured():

@@ -16,7 +16,7 @@ from cifar_pipelines.families import INGESTION, Family
 from cifar_pipelines.records.choice import Choice, best_setting
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
-from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast, store
+from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast_fit_time, store
 
 
 class _Runs:
@@ -108,27 +108,27 @@ def _grow(runs: _Runs, family: Family, model: str, setting: str, train_size: int
     larger = _Runs(Experiment((setting,), (family.name,), 1, text), runs.runner, runs.shelf, runs.again)
     target = Target(setting, family.name, model, train_size, larger.expected[family.name][model])
     recorded = len(larger.matching(setting, family.name, model))
-    prediction = _predict(experiment, target, console, runs.shelf) if runs.again or not recorded else None
+    forecast = _forecast(experiment, target, console, runs.shelf) if runs.again or not recorded else None
     images_are_there = larger.images_are_there(setting)
     first = tuple(name for name in family.needs if not (name == INGESTION and images_are_there))
     larger.do(Step(setting, (family.name,), text, f"{train_size:,} images", 1), first)
-    if prediction is not None:
+    if forecast is not None:
         for record in larger.matching(setting, family.name, model)[recorded:]:
-            fitted = compared(prediction, record.timings.fit_s[0])
+            fitted = compared(forecast, record.timings.fit_s[0])
             console.print(f"{model} on {train_size:,} images: {fitted}", soft_wrap=True)
 
 
-def _predict(experiment: Experiment, target: Target, console: Console, shelf: RecordShelf) -> Forecast | None:
-    """Predicts the fit time of a run that is still to come, stores the prediction and prints it."""
-    prediction = forecast(comparable_records(shelf, experiment.settings, experiment.params, target), target)
+def _forecast(experiment: Experiment, target: Target, console: Console, shelf: RecordShelf) -> Forecast | None:
+    """Forecasts the fit time of a run that is still to come, stores the forecast and prints it."""
+    forecast = forecast_fit_time(comparable_records(shelf, experiment.settings, experiment.params, target), target)
     what = f"fit time of {target.model} under {target.setting} on {target.train_size:,} images"
-    if prediction is None:
-        said = f"No prediction of the {what}: no complete record of fewer or more images is there."
+    if forecast is None:
+        said = f"No forecast of the {what}: no complete record of fewer or more images is there."
     else:
-        store(prediction, target, PROJECT_PATH / place("fit_forecasts"))
-        said = f"Predicted {what}: {prediction}."
+        store(forecast, target, PROJECT_PATH / place("fit_forecasts"))
+        said = f"Predicted {what}: {forecast}."
     console.print(said, soft_wrap=True)
-    return prediction
+    return forecast
 
 
 def _images_exist(setting: str, params: dict[str, Any]) -> bool:

@@ -81,8 +81,8 @@ def comparable_records(
     return [record for records in of_model for record in records if is_comparable(record)]
 
 
-def forecast(records: Sequence[RunRecord], target: Target) -> Forecast | None:
-    """Predicts the fit time.
+def forecast_fit_time(records: Sequence[RunRecord], target: Target) -> Forecast | None:
+    """Forecasts the fit time.
 
     With more than one number of images Ernest's model is tried over all settings; where it is not identifiable, and with
     one number of images, which cannot tell what of the time is fixed, the time grows in proportion to the images.
@@ -92,7 +92,7 @@ def forecast(records: Sequence[RunRecord], target: Target) -> Forecast | None:
         target: The run.
 
     Returns:
-        The prediction; None where the target's setting was not measured.
+        The forecast; None where the target's setting was not measured.
     """
     own = [record for record in records if record.parallelism.setting == target.setting]
     if not own:
@@ -100,8 +100,8 @@ def forecast(records: Sequence[RunRecord], target: Target) -> Forecast | None:
     return _by_ernest(records, own[0], target) or _by_growth(own, target)
 
 
-def store(prediction: Forecast, target: Target, folder: Path) -> Path:
-    """Writes a prediction into a file below a folder that is whole or not there.
+def store(forecast: Forecast, target: Target, folder: Path) -> Path:
+    """Writes a forecast into a file below a folder that is whole or not there.
 
     Returns:
         The file, `<setting>/<model>-<train_size>-<configuration>.json`: a study of other images or with another recipe
@@ -109,19 +109,19 @@ def store(prediction: Forecast, target: Target, folder: Path) -> Path:
     """
     file = folder / target.setting / f"{target.model}-{target.train_size}-{target.configuration}.json"
     content = {"made": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-    content |= asdict(target) | asdict(prediction)
+    content |= asdict(target) | asdict(forecast)
     whole_files.write_json(file, content, indent=2)
     return file
 
 
-def compared(prediction: Forecast, measured_s: float) -> str:
-    """Sets a prediction beside what was measured, in a sentence."""
-    error = prediction.predicted_s / measured_s - 1
-    words = f"Predicted {prediction.predicted_s:.1f} s, measured {measured_s:.1f} s: error {error:+.1%}"
-    if prediction.low_s is None:
+def compared(forecast: Forecast, measured_s: float) -> str:
+    """Sets a forecast beside what was measured, in a sentence."""
+    error = forecast.predicted_s / measured_s - 1
+    words = f"Predicted {forecast.predicted_s:.1f} s, measured {measured_s:.1f} s: error {error:+.1%}"
+    if forecast.low_s is None:
         return words + "."
-    inside = prediction.low_s <= measured_s <= prediction.high_s
-    between = f"{prediction.low_s:.1f} to {prediction.high_s:.1f} s"
+    inside = forecast.low_s <= measured_s <= forecast.high_s
+    between = f"{forecast.low_s:.1f} to {forecast.high_s:.1f} s"
     return f"{words}, {'within' if inside else 'outside'} the interval of {between}."
 
 
