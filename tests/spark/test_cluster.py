@@ -194,14 +194,6 @@ def test_executors_that_the_master_cannot_give_are_an_error(cluster, run_python,
     assert needs in output
 
 
-def test_what_listens_but_is_no_master_is_an_error(lost_runtime):
-    url, process = lost_runtime
-    output, _ = process.communicate(timeout=180)
-    # The reason depends on how far the start has come when Spark gives up.
-    assert f"refused: No Spark session on {url}: " in output, output
-    assert "Check that the Master runs" in output
-
-
 # Spark ends a session whose Master does not answer in a thread of its own, while the runtime goes on to start.
 STOPPED = """
 from cifar_pipelines.spark import session
@@ -252,3 +244,12 @@ for was, now in zip(before, hooks()):
 def test_a_runtime_puts_back_what_it_changed_in_the_process(run_python, tmp_path):
     output = run_python(RESTORED, 1, 1, "512m", "embedded", 60, tmp_path)
     assert re.findall("as before: .*", output) == ["as before: True"] * 3, output
+
+
+# The last test of the file, since Spark takes a minute to give up.
+def test_what_listens_but_is_no_master_is_an_error(lost_runtime):
+    url, process = lost_runtime
+    output, _ = process.communicate(timeout=180)
+    # The reason depends on how far the start has come when Spark gives up.
+    assert f"refused: No Spark session on {url}: " in output, output
+    assert "Check that the Master runs" in output
