@@ -52,7 +52,7 @@ def test_the_pdf_has_pages():
 
 
 @pytest.mark.parametrize(
-    "text", [SPECIAL, SPECIAL[::-1], *SPECIAL.split(), "", " ", "a\nb\tc", "\x00\ud800", "=" * 400]
+    "text", [SPECIAL, SPECIAL[::-1], *SPECIAL.split(), "", " ", "a\nb\tc", "\x00\ud800", "\xad", "=" * 400]
 )
 def test_every_special_character_is_text(text):
     assert to_pdf(everything(text)).startswith(b"%PDF")

@@ -88,7 +88,8 @@ def to_typst(document: blocks.Document) -> tuple[str, dict[str, bytes]]:
 
 def quote(text: str) -> str:
     """Writes text as a string of Typst, in which nothing else has a meaning."""
-    text = blocks.printable(text).replace("\\", "\\\\").replace('"', '\\"')
+    # Typst 0.15 cannot compile a link of soft hyphens alone; a space of no width allows a break as well.
+    text = blocks.printable(text).replace("\xad", "\u200b").replace("\\", "\\\\").replace('"', '\\"')
     return '"' + text.replace("\n", " ").replace("\t", " ") + '"'
 
 
