@@ -3,6 +3,7 @@
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -19,7 +20,7 @@ def from_json(kind: type[T], block: Mapping[str, Any]) -> T:
     """
     if not isinstance(block, Mapping):
         raise TypeError(f"{kind.__name__} is {block!r}, but must be an object")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     values = {
         field.name: _built(hints[field.name], block[field.name])
         for field in fields(kind)
@@ -35,6 +36,10 @@ def to_json(part: Any) -> dict[str, Any]:
         for field in fields(part)
         if ((value := getattr(part, field.name)) is not None and value not in ((), {}, "")) or not _is_optional(field)
     }
+
+
+# A folder holds hundreds of records of a dozen blocks each.
+_hints = cache(get_type_hints)
 
 
 def _is_optional(field: Field) -> bool:
