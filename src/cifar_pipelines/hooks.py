@@ -41,11 +41,12 @@ class ConfigurationHooks:
         loader = context.config_loader
         configuration.check_environment(loader.env)
         configuration.check_runtime_params(loader.runtime_params or {}, loader)
-        configuration.set_run_parameters(loader["parameters"])
+        parameters = loader["parameters"]  # which reads the files
+        configuration.set_run_parameters(parameters)
         # Kedro builds the typed parameters as well, but wraps what is wrong with them into sentences of its own.
         for name, kind in TypeExtractor(dict(pipelines)).extract_types_from_pipelines().items():
             if is_dataclass(kind):
-                build(kind, loader["parameters"][name], f"the block {name} of the parameters")
+                build(kind, parameters[name], f"the block {name} of the parameters")
 
     @hook_impl
     def after_pipeline_run(self) -> None:

@@ -4,15 +4,22 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 
 def given(name: str) -> Any:
     """The value of a name of `globals.yml`, or what the command line gives instead."""
+    return _interpolation(name)["value"]
+
+
+@cache
+def _interpolation(name: str) -> Any:
+    """What is evaluated anew whenever it is read; the catalog reads it hundreds of times."""
     from omegaconf import OmegaConf
 
-    return OmegaConf.create({"value": f"${{runtime_params:{name},${{globals:{name}}}}}"})["value"]
+    return OmegaConf.create({"value": f"${{runtime_params:{name},${{globals:{name}}}}}"})
 
 
 def slug(text: object) -> str:

@@ -134,8 +134,8 @@ def _forecast(experiment: Experiment, target: Target, console: Console, shelf: R
 def _images_exist(setting: str, params: dict[str, Any]) -> bool:
     from kedro.io import DataCatalog
 
-    loader = load_configuration(setting, params)
-    catalog = DataCatalog.from_config({name: loader["catalog"][name] for name in ("images", "images_info")})
+    config = load_configuration(setting, params)["catalog"]
+    catalog = DataCatalog.from_config({name: config[name] for name in ("images", "images_info")})
     return all(catalog.exists(name) for name in ("images", "images_info"))
 
 
