@@ -70,7 +70,7 @@ def test_trainings_outlive_what_is_killed(start_training, project):
     # Nothing half-trained is taken for whole.
     assert not list(project.glob("data/06_models/**/lenet_torch_distributor.pt/*/*.pt"))
 
-    again = start_training("torch_distributor", "bigdl_cnn")
+    again = start_training("torch_distributor", "bigdl_cnn,comparison")
     output = finish(again, 150)
     assert again.returncode == 0, output
     (file,) = project.glob("data/08_reporting/run_records/exec_2x1/lenet_torch_distributor.json/*/*.json")
@@ -78,3 +78,5 @@ def test_trainings_outlive_what_is_killed(start_training, project):
     assert record["resumed_after_epoch"] == done
     assert [row["epoch"] for row in record["history"]] == list(range(1, EPOCHS + 1))
     assert not checkpoint_file(project, "torch_distributor", "state.pt")
+    report = (project / "data/08_reporting/comparison/report.md").read_text()
+    assert "lenet_torch_distributor" in report
