@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.factories.processes import finish
+from tests.factories.runtime import SMALL
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "adding_a_family.md").read_text()
 
@@ -23,19 +24,27 @@ def with_family(project):
     return project
 
 
-def test_the_family_of_the_guide_runs_is_compared_and_is_found_again(with_family, start_kedro):
+def test_an_experiment_with_it_goes_from_images_to_report_and_is_found_again(with_family, start_kedro):
     assert "- majority" in finish(start_kedro("registry", "list"))
-    sizes = ("--params", "train_size=60,test_size=20")
-    output = finish(start_kedro("run", "--pipelines", "ingestion,majority,comparison", "--env", "exec_1x1", *sizes))
-    assert "most_frequent_class" in output
-    report = (with_family / "data/08_reporting/comparison/report.md").read_text()
+    arguments = [
+        *("experiment", "--settings", "exec_1x1", "--pipelines", "ingestion,features,majority", "--grow-to", "0"),
+        *("--params-of", "test", "--params", SMALL),
+    ]
+    first = start_kedro(*arguments)
+    output = finish(first, 280)
+    assert first.returncode == 0, output
+    assert "[2/3] exec_1x1, measurement (features, majority): done" in output
+    folder = with_family / "data/08_reporting/comparison"
+    report = (folder / "report.md").read_text()
+    assert "kmeans_patches" in report
     rows = [line for line in report.splitlines() if line.startswith("| most_frequent_class | exec_1x1 |")]
-    assert any("10.0%" in row for row in rows), report
+    assert any("10.0%" in row for row in rows) and len(rows) >= 4, report
     assert "every other model has to beat it" in report
-    # The comparison of a run sees where that run's own time went.
-    assert "No application is there" not in report and len(rows) >= 4
-    again = ("experiment", "--settings", "exec_1x1", "--pipelines", "ingestion,majority", "--grow-to", "0", *sizes)
-    assert finish(start_kedro(*again)).count("skipped") == 2
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    again = start_kedro(*arguments)
+    output = finish(again, 100)
+    assert again.returncode == 0, output
+    assert output.count("skipped") == 2
 
 
 def test_a_mistake_in_its_block_is_found_before_anything_starts(with_family, start_kedro):

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.factories.processes import finish
 from tests.factories.records import make_extraction_record, make_record
-from tests.factories.runtime import SMALL
 
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import load_configuration, parse_params
@@ -222,22 +220,3 @@ def test_a_step_that_ends_well_is_done(runner, monkeypatch):
     monkeypatch.setattr(Step, "arguments", lambda self: ["--version"])
     outcome = runner.run(Step("exec_1x1", ("ingestion",), "", "images"))
     assert (outcome.status, outcome.reason) == ("done", "")
-
-
-@pytest.mark.e2e
-def test_the_experiment_from_images_to_report_and_again(start_kedro, project):
-    arguments = [
-        *("experiment", "--settings", "exec_1x1", "--pipelines", "ingestion,features", "--grow-to", "0"),
-        *("--params-of", "test", "--params", SMALL),
-    ]
-    first = start_kedro(*arguments)
-    output = finish(first, 280)
-    assert first.returncode == 0, output
-    assert "[2/3] exec_1x1, measurement (features): done" in output
-    report = (project / "data/08_reporting/comparison/report.md").read_text()
-    assert "kmeans_patches" in report
-    assert (project / "data/08_reporting/comparison/report.pdf").read_bytes().startswith(b"%PDF")
-    again = start_kedro(*arguments)
-    output = finish(again, 100)
-    assert again.returncode == 0, output
-    assert output.count("skipped") == 2

@@ -4,9 +4,13 @@ import io
 import json
 from pathlib import Path
 
+from kedro.config import OmegaConfigLoader
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
 from PIL import Image
 from tests.factories.records import make_grown_study
 
+from cifar_pipelines.pipelines.comparison import create_pipeline
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.registry import comparison_plots
 from cifar_pipelines.report.chapters.laboratory.questions import answer_questions
@@ -15,6 +19,7 @@ from cifar_pipelines.report.document.blocks import Bullets, Document, Figure, He
 from cifar_pipelines.report.sections.forecasts import check_forecasts
 from cifar_pipelines.report.sections.time import join_applications
 
+CATALOG = Path(__file__).parents[2] / "conf" / "base" / "catalog_comparison.yml"
 SURVEY = {
     "pyspark": "3.5.9",
     "classifiers": [
@@ -29,6 +34,28 @@ def make_png(width=60, height=40, colour=(0, 90, 140)) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(buffer, "png")
     return buffer.getvalue()
+
+
+def run_comparison(folder: Path, **contents) -> Path:
+    """Runs the pipeline with the project's own catalog on files in a folder; returns where the report lies.
+
+    Args:
+        folder: An empty folder.
+        contents: By the name of a folder of the reporting folder: what its files hold, by name; a text is written
+            as it is.
+    """
+    base = folder / "conf" / "base"
+    base.mkdir(parents=True)
+    (base / "catalog_comparison.yml").write_text(CATALOG.read_text())
+    (base / "catalog.yml").write_text(f"_reporting: {folder.as_posix()}/reporting\n")
+    config = OmegaConfigLoader(str(folder / "conf"), base_env="base", default_run_env="base")["catalog"]
+    for kind, files in contents.items():
+        for name, content in files.items():
+            path = folder / "reporting" / kind / f"{name}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+    SequentialRunner().run(create_pipeline(), DataCatalog.from_config(config))
+    return folder / "reporting" / "comparison"
 
 
 def loaders(contents) -> dict:

@@ -10,7 +10,12 @@ _DICTIONARY = "features.options.kmeans_patches"
 SMALL = f"train_size=60,test_size=20,{_DICTIONARY}.centroids=8,{_DICTIONARY}.patches=2000"
 
 
+# Tables of a few rows: compiling a query takes longer than interpreting it.
+_INTERPRETED = {"spark.sql.codegen.wholeStage": False, "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+
+
 def make_runtime(cores, executor_cores, memory, log_dir, jars=(), **changes) -> SparkRuntime:
     """A runtime with the project's configuration of Spark; it is not started yet."""
-    config = SparkConfig.from_config(load_configuration()["spark"] | {"log_dir": str(log_dir)} | changes)
+    block = load_configuration()["spark"] | {"log_dir": str(log_dir)} | changes
+    config = SparkConfig.from_config(block | {"properties": block["properties"] | _INTERPRETED})
     return SparkRuntime(ParallelismSetting(cores, executor_cores, memory), config, "tests", jars)

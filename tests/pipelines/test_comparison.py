@@ -1,14 +1,10 @@
 import io
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
-from kedro.io import DataCatalog
-from kedro.runner import SequentialRunner
 from rich.console import Console
 from tests.factories.records import (
     make_extraction_record,
@@ -17,7 +13,7 @@ from tests.factories.records import (
     make_record,
     make_study,
 )
-from tests.factories.report import loaders
+from tests.factories.report import loaders, run_comparison
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import family_names
@@ -26,33 +22,11 @@ from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.registry import comparison_plots
 from cifar_pipelines.terminal.comparison import terminal_summary
 
-CATALOG = Path(__file__).parents[2] / "conf" / "base" / "catalog_comparison.yml"
 
-
-@pytest.fixture
-def run(tmp_path):
-    """Runs the pipeline with the project's own catalog on records in a temporary folder."""
-    base = tmp_path / "conf" / "base"
-    base.mkdir(parents=True)
-    (base / "catalog_comparison.yml").write_text(CATALOG.read_text())
-    (base / "catalog.yml").write_text(f"_reporting: {tmp_path.as_posix()}/reporting\n")
-    config = OmegaConfigLoader(str(tmp_path / "conf"), base_env="base", default_run_env="base")["catalog"]
-
-    def on(records: dict[str, object]) -> Path:
-        for name, record in records.items():
-            path = tmp_path / "reporting" / "run_records" / f"{name}.json"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(record if isinstance(record, str) else json.dumps(record))
-        SequentialRunner().run(create_pipeline(), DataCatalog.from_config(config))
-        return tmp_path / "reporting" / "comparison"
-
-    return on
-
-
-def test_whole_pipeline_on_the_real_catalog(run):
+def test_whole_pipeline_on_the_real_catalog(tmp_path):
     records = make_study(data={"fingerprint": "0000000000001e10"})
     records["exec_2x1/cut"] = json.dumps(make_record())[:300]
-    folder = run(records)
+    folder = run_comparison(tmp_path, run_records=records)
     report = (folder / "report.md").read_text()
     files = [plot.file for plot in comparison_plots()]
     assert sorted(files) == [
@@ -80,14 +54,14 @@ def test_whole_pipeline_on_the_real_catalog(run):
     assert "0000000000001e10" in page and "exec_2x1/cut" in page.replace("<wbr>", "")
 
 
-def test_outcomes_that_look_like_numbers_survive_the_table(run):
+def test_outcomes_that_look_like_numbers_survive_the_table(tmp_path):
     """The hexadecimal digits of these are 1111... and 7777..., which CSV would take for numbers."""
     records = {
         "low": make_judged_record("naive_bayes", np.resize([0, 0, 0, 1], 500)),
         "high": make_judged_record("random_forest", np.resize([0, 1, 1, 1], 500)),
         "old": make_record(accuracy=0.5),
     }
-    report = (run(records) / "report.md").read_text()
+    report = (run_comparison(tmp_path, run_records=records) / "report.md").read_text()
     assert not re.search(r"\b(nan|None)\b", report.replace("None:", ""))
     for block in re.findall(r"(?:^\|.*\n?)+", report, re.MULTILINE):
         assert len({line.count("|") - line.count("\\|") for line in block.strip().splitlines()}) == 1
@@ -101,23 +75,26 @@ def test_outcomes_that_look_like_numbers_survive_the_table(run):
     assert "| 1.200 | 0.040 | 0.930 |" in scores and "| 1.200 | – | 0.930 |" in scores
 
 
-def test_no_records_says_how_to_make_them(run):
+def test_no_records_says_how_to_make_them(tmp_path):
     with pytest.raises(UserError, match="kedro run --pipelines ingestion,features,spark_ml --env exec_2x1"):
-        run({})
+        run_comparison(tmp_path, run_records={})
 
 
-def test_only_unreadable_records_says_why(run):
+def test_only_unreadable_records_says_why(tmp_path):
     with pytest.raises(UserError, match=r"None of the 1 run records can be compared.*JSONDecodeError"):
-        run({"cut": "{"})
+        run_comparison(tmp_path, run_records={"cut": "{"})
 
 
-def test_features_alone_still_make_a_report(run):
-    report = (run({"features": make_extraction_record()}) / "report.md").read_text()
+def test_features_alone_still_make_a_report(tmp_path):
+    report = (run_comparison(tmp_path, run_records={"features": make_extraction_record()}) / "report.md").read_text()
     assert "nothing to rank yet" in report and "features: kmeans_patches" in report
 
 
-def test_studies_are_reported_apart(run):
-    report = (run({"a": make_record(), "b": make_record(data={"train_size": 20000})}) / "report.md").read_text()
+def test_studies_are_reported_apart(tmp_path):
+    report = (
+        run_comparison(tmp_path, run_records={"a": make_record(), "b": make_record(data={"train_size": 20000})})
+        / "report.md"
+    ).read_text()
     assert "These are 2 separate studies" in report
     assert report.count("### Verdict") == 2
 
@@ -168,11 +145,11 @@ def _part(report, heading):
     return re.split(rf"\n#{{1,{len(level)}}} ", report.split(f"\n{heading}\n")[1])[0]
 
 
-def test_networks_stand_beside_the_models_of_spark_ml(run):
+def test_networks_stand_beside_the_models_of_spark_ml(tmp_path):
     records = make_grown_study()
     records["exec_2x1/bigdl"]["resumed_after_epoch"] = 2
     records["exec_2x2/torch"]["restarts"] = 1
-    folder = run(records)
+    folder = run_comparison(tmp_path, run_records=records)
     report = (folder / "report.md").read_text()
     assert not re.search(r"\b(nan|None)\b", report.replace("None:", ""))
     for block in re.findall(r"(?:^\|.*\n?)+", report, re.MULTILINE):

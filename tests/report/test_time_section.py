@@ -1,23 +1,17 @@
 import json
 import re
 import uuid
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
-from kedro.io import DataCatalog
-from kedro.runner import SequentialRunner
 from tests.factories.records import make_cnn_record, make_extraction_record, make_grown_study, make_record, make_study
-from tests.factories.report import content_of, items_of, loaders, rows_of, text_of
+from tests.factories.report import content_of, items_of, loaders, rows_of, run_comparison, text_of
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
-from cifar_pipelines.pipelines.comparison import create_pipeline
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.of_components import plot_components, plot_timeline
 from cifar_pipelines.report.sections.time import join_applications
 
-CATALOG = Path(__file__).parents[2] / "conf" / "base" / "catalog_comparison.yml"
 HEADING = "### Where the time went"
 
 
@@ -88,36 +82,15 @@ def section_of(records, applications):
     return content_of(records, applications=applications).study.sections["components"].blocks
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Runs the pipeline with the project's own catalog on files in a temporary folder."""
-    base = tmp_path / "conf" / "base"
-    base.mkdir(parents=True)
-    (base / "catalog_comparison.yml").write_text(CATALOG.read_text())
-    (base / "catalog.yml").write_text(f"_reporting: {tmp_path.as_posix()}/reporting\n")
-    config = OmegaConfigLoader(str(tmp_path / "conf"), base_env="base", default_run_env="base")["catalog"]
-
-    def on(**folders) -> Path:
-        for folder, contents in folders.items():
-            for name, content in contents.items():
-                path = tmp_path / "reporting" / folder / f"{name}.json"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(content if isinstance(content, str) else json.dumps(content))
-        SequentialRunner().run(create_pipeline(), DataCatalog.from_config(config))
-        return tmp_path / "reporting" / "comparison"
-
-    return on
-
-
 def part_of(report):
     return report.split(f"{HEADING}\n")[1].split("\n##")[0]
 
 
-def test_whole_pipeline_on_the_real_catalog(run):
+def test_whole_pipeline_on_the_real_catalog(tmp_path):
     records = make_grown_study(data={"fingerprint": "0000000000001e10"})
     applications = make_applications(records, driver=2.0, remainder=0.1)
     applications["exec_2x1/cut"] = json.dumps(applications["exec_2x1/2026-11-20T10.01.11.000Z"])[:300]
-    folder = run(run_records=records, applications=applications)
+    folder = run_comparison(tmp_path, run_records=records, applications=applications)
     report = (folder / "report.md").read_text()
     assert report.count(HEADING) == 2  # both studies
     part = part_of(report)
@@ -133,8 +106,8 @@ def test_whole_pipeline_on_the_real_catalog(run):
         assert (folder / plot).stat().st_size > 20_000 and f"]({plot})" in report
 
 
-def test_without_applications_all_are_said_to_be_missing(run):
-    folder = run(run_records={"a": make_record()})
+def test_without_applications_all_are_said_to_be_missing(tmp_path):
+    folder = run_comparison(tmp_path, run_records={"a": make_record()})
     part = part_of((folder / "report.md").read_text())
     assert "**Missing.** No application is there for logistic_regression under exec_2x1" in part
     assert "|" not in part

@@ -6,15 +6,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.processes import end_guarded, start_guarded
+from cifar_pipelines.spark.class_archive import LIGHT_JVM, sharing_options
 from cifar_pipelines.spark.setting import ParallelismSetting
 
-# Daemons live for one run: optimising them would take longer than it saves, and takes cores from the executors.
-LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
 _WORKER_READY = re.compile(r"Successfully registered with master")
 
@@ -63,15 +63,22 @@ class EmbeddedCluster:
         log_dir: Folder for `master.log`, `worker.log` and the executors' logs in `work/`.
         java_home: Java runtime.
         config: Where to listen.
+        jars: Further jars for the executors.
     """
 
     def __init__(
-        self, setting: ParallelismSetting, log_dir: Path, java_home: Path, config: EmbeddedClusterConfig | None = None
+        self,
+        setting: ParallelismSetting,
+        log_dir: Path,
+        java_home: Path,
+        config: EmbeddedClusterConfig | None = None,
+        jars: Sequence[str] = (),
     ) -> None:
         self.setting = setting
         self.log_dir = Path(log_dir)
         self.java_home = java_home
         self.config = config or EmbeddedClusterConfig()
+        self.jars = jars
         self.master_url: str | None = None
         self._guardians: list[subprocess.Popen] = []
 
@@ -123,6 +130,7 @@ class EmbeddedCluster:
 
         spark_home = Path(pyspark.__file__).parent
         command = [str(spark_home / "bin" / "spark-class"), main_class, *arguments]
+        java_options = f"{LIGHT_JVM} {sharing_options(self.java_home)}"
         environment = {
             "JAVA_HOME": str(self.java_home),
             "SPARK_HOME": str(spark_home),
@@ -131,8 +139,10 @@ class EmbeddedCluster:
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": LIGHT_JVM,
-            "SPARK_LAUNCHER_OPTS": LIGHT_JVM,
+            "SPARK_DAEMON_JAVA_OPTS": java_options,
+            "SPARK_LAUNCHER_OPTS": java_options,
+            # Behind Spark's own jars: the archive of classes is that of a class path that begins with them.
+            "SPARK_DIST_CLASSPATH": os.pathsep.join(self.jars),
         }
         with (self.log_dir / f"{name}.log").open("wb") as log:
             self._guardians.append(start_guarded(command, log, environment))

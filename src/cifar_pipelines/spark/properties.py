@@ -5,8 +5,9 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
-from cifar_pipelines.spark.cluster import LIGHT_JVM
+from cifar_pipelines.spark.class_archive import LIGHT_JVM
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import SparkConfig
 
@@ -21,6 +22,7 @@ def spark_properties(
     driver: Mapping[str, str],
     jars: Sequence[str] = (),
     blas: Path | None = None,
+    jvm_options: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """All properties of a session but its Master.
 
@@ -34,6 +36,7 @@ def spark_properties(
         driver: Properties that say where the driver is.
         jars: Further jars for driver and executors, at paths that both see.
         blas: A native BLAS library for Spark ML; None for Java's own.
+        jvm_options: Further options of the JVM, by "driver" and "executor".
     """
     properties = {
         "spark.app.name": name,
@@ -53,7 +56,7 @@ def spark_properties(
         "executor": _collector(setting.executor_cores),
     }.items():
         key = f"spark.{side}.extraJavaOptions"
-        properties[key] = " ".join(filter(None, (properties.get(key), java_options, native)))
+        properties[key] = " ".join(filter(None, (properties.get(key), java_options, native, jvm_options.get(side))))
         if jars:
             properties[f"spark.{side}.extraClassPath"] = os.pathsep.join(jars)
     return properties

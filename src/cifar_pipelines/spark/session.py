@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark.class_archive import sharing_options
 from cifar_pipelines.spark.cluster import EmbeddedCluster
 from cifar_pipelines.spark.cluster_info import ClusterInfo
 from cifar_pipelines.spark.java import find_java_home
@@ -88,7 +89,7 @@ class SparkRuntime:
             if not cluster:
                 on_step(f"Connecting to {master} at {self.setting.name}.")
             with refusals_explained(master):
-                self.session = self._build_session(master, embedded)
+                self.session = self._build_session(master, embedded, sharing_options(java_home))
                 self._stack.callback(self._stop_session)
                 if cluster:
                     cluster.await_worker()
@@ -110,7 +111,7 @@ class SparkRuntime:
             f"Starting Spark at {self.setting.name}: {self.setting.executors} executor(s) with "
             f"{self.setting.executor_cores} core(s) and {self.setting.executor_memory} each."
         )
-        cluster = EmbeddedCluster(self.setting, self.log_dir, java_home, self.config.embedded)
+        cluster = EmbeddedCluster(self.setting, self.log_dir, java_home, self.config.embedded, self.jars)
         return self._stack.enter_context(cluster)
 
     def _describe(self, executors: tuple[dict[str, Any], ...], embedded: bool, start_up_s: float) -> ClusterInfo:
@@ -168,13 +169,14 @@ class SparkRuntime:
         }
         if embedded:
             variables["SPARK_LOCAL_IP"] = self.config.embedded.host
+            variables["SPARK_DIST_CLASSPATH"] = os.pathsep.join(self.jars)
         self._stack.enter_context(environment(variables))
         self._stack.callback(setattr, sys, "unraisablehook", sys.unraisablehook)
         if _in_main_thread():
             # PySpark and this runtime replace it.
             self._stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
 
-    def _build_session(self, master: str, embedded: bool) -> "SparkSession":
+    def _build_session(self, master: str, embedded: bool, sharing: str) -> "SparkSession":
         from pyspark.sql import SparkSession
 
         if SparkSession.getActiveSession() is not None:
@@ -185,10 +187,12 @@ class SparkRuntime:
         if embedded:
             host = self.config.embedded.host
             driver = {"spark.driver.host": host, "spark.driver.bindAddress": host}
+            jars, jvm_options = (), {"driver": sharing, "executor": sharing}
         else:
             driver = driver_address(master, self.config.properties)
+            jars, jvm_options = self.jars, {"driver": sharing}
         properties = spark_properties(
-            self.setting, self.config, self.run_name, events, driver, self.jars, native_blas()
+            self.setting, self.config, self.run_name, events, driver, jars, native_blas(), jvm_options
         )
         session = SparkSession.builder.master(master).config(map=properties).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")

@@ -1,0 +1,72 @@
+"""Spark's classes in an archive of the JVM (class data sharing), which JVMs map instead of loading them one by one.
+
+A run starts six JVMs or more, and each of them loads some ten thousand classes. `make install` makes the archive once;
+without it everything works, and starts more slowly.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.whole_files import writing
+from cifar_pipelines.spark.java import find_java_home
+
+# A JVM that lives for one run, or less: optimising its code would take longer than it saves, and takes cores from executors.
+LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_WORK = Path(__file__).with_name("typical_work.py")
+# An archive that does not fit the class path is left alone by the JVM; it would say so on the output of every process.
+_QUIET = "-Xlog:cds=off -Xlog:cds+dynamic=off"
+
+
+def archive_of(java_home: Path) -> Path:
+    """Where the archive of a Java runtime lies: beside the one of Java's own classes."""
+    return java_home / "lib" / "server" / "spark.jsa"
+
+
+def sharing_options(java_home: Path) -> str:
+    """The options by which a JVM uses the archive; none where there is no archive."""
+    archive = archive_of(java_home)
+    return f"-XX:SharedArchiveFile={archive} {_QUIET}" if archive.exists() else ""
+
+
+def make_archive(java_home: Path) -> Path:
+    """Lets one JVM do what runs typically do, and archives the classes that it loaded.
+
+    Returns:
+        The archive.
+
+    Raises:
+        UserError: If this Java runtime makes no archive; runs start without one, only more slowly.
+    """
+    import pyspark
+
+    archive = archive_of(java_home)
+    submit = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
+    try:
+        with tempfile.TemporaryDirectory() as folder, writing(archive) as partial:
+            # The archive of Java's own classes, on which that of Spark's is laid; the wheel comes without.
+            _run([str(java_home / "bin" / "java"), "-Xshare:dump"], java_home)
+            options = f"{LIGHT_JVM} -XX:ArchiveClassesAtExit={partial} {_QUIET}"
+            _run([submit, "--driver-java-options", options, str(_WORK), folder], java_home)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stdout", None) or str(error)
+        raise UserError(
+            f"The Java runtime {java_home} made no archive of Spark's classes: {said[-500:]} Runs work without it."
+        ) from error
+    return archive
+
+
+def _run(command: list[str], java_home: Path) -> None:
+    variables = {"JAVA_HOME": str(java_home), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 300}
+    subprocess.run(command, check=True, env={**os.environ, **variables}, **options)
+
+
+if __name__ == "__main__":
+    made = make_archive(find_java_home())
+    sys.stdout.write(
+        f"Spark's classes are archived, so that runs start faster: {made.stat().st_size / 2**20:.0f} MiB.\n"
+    )
