@@ -21,6 +21,7 @@ $(STAMP): requirements.lock requirements-bigdl.txt pyproject.toml
 	$(BIN)/pip install --quiet -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps -r requirements-bigdl.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	-$(BIN)/python -m cifar_pipelines.spark.class_archive
 	@touch $@
 
 run: $(STAMP) ## Run the study on synthetic images under three settings, then compare

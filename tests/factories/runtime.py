@@ -10,12 +10,17 @@ _DICTIONARY = "features.options.kmeans_patches"
 SMALL = f"train_size=60,test_size=20,{_DICTIONARY}.centroids=8,{_DICTIONARY}.patches=2000"
 
 
-# Tables of a few rows: compiling a query takes longer than interpreting it.
-_INTERPRETED = {"spark.sql.codegen.wholeStage": False, "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+# Tables of a few rows: compiling a query takes longer than interpreting it. Measuring all processes every second takes
+# processor time from the tests; whole runs do it.
+LIGHT = {
+    "spark.sql.codegen.wholeStage": False,
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.executor.metrics.pollingInterval": 10_000,
+}
 
 
 def make_runtime(cores, executor_cores, memory, log_dir, jars=(), **changes) -> SparkRuntime:
     """A runtime with the project's configuration of Spark; it is not started yet."""
     block = load_configuration()["spark"] | {"log_dir": str(log_dir)} | changes
-    config = SparkConfig.from_config(block | {"properties": block["properties"] | _INTERPRETED})
+    config = SparkConfig.from_config(block | {"properties": block["properties"] | LIGHT})
     return SparkRuntime(ParallelismSetting(cores, executor_cores, memory), config, "tests", jars)

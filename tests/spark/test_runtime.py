@@ -1,5 +1,7 @@
 from pathlib import Path
 
+from tests.factories.runtime import LIGHT
+
 from cifar_pipelines.common.configuration import load_configuration
 
 
@@ -11,7 +13,7 @@ def test_the_shared_runtime_has_what_it_asked_for(spark):
     assert spark.session.sparkContext.applicationId == record["application_id"]
     assert (Path(record["log_dir"]) / "master.log").is_file()
     conf = spark.session.sparkContext.getConf()
-    for key, value in load_configuration()["spark"]["properties"].items():
+    for key, value in (load_configuration()["spark"]["properties"] | LIGHT).items():
         assert conf.get(key) == (str(value).lower() if isinstance(value, bool) else str(value)), key
 
 

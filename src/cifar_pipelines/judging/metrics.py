@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, roc_auc_score
 
 from cifar_pipelines.judging.outcomes import pack_outcomes
 from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
@@ -33,6 +32,8 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
     Raises:
         UserError: The table breaks a rule of `check_predictions`, or `confidence` is out of range.
     """
+    from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
     checked = check_predictions(predictions, class_names)
     truth, predicted, probability = checked.label, checked.prediction, checked.probability
     classes = np.arange(len(class_names))
@@ -62,6 +63,8 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
 
 def _per_class(checked: CheckedPredictions, class_names: Sequence[str], areas: Sequence[float | None]) -> list[dict]:
     """The scores of each class."""
+    from sklearn.metrics import precision_recall_fscore_support
+
     each = precision_recall_fscore_support(
         checked.label, checked.prediction, labels=np.arange(len(class_names)), average=None, zero_division=0
     )
@@ -80,6 +83,8 @@ def _per_class(checked: CheckedPredictions, class_names: Sequence[str], areas: S
 
 def _one_vs_rest_area(positive: np.ndarray, score: np.ndarray) -> float | None:
     """Returns the area under one ROC curve, or None when only one of the two groups is there."""
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(positive, score)) if 0 < positive.sum() < len(positive) else None
 
 

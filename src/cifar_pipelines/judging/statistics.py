@@ -5,10 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import median_abs_deviation, norm
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 from cifar_pipelines.common.errors import UserError
 
@@ -102,6 +98,8 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
     Raises:
         UserError: A number is out of range.
     """
+    from statsmodels.stats.proportion import proportion_confint
+
     if not 0 < confidence < 1:
         raise UserError(f"confidence {confidence!r} must lie between 0 and 1. Give 0.95 for 95 %.")
     if _whole("The number of test images", n) == 0 or _whole("The number of right predictions", right) > n:
@@ -124,6 +122,8 @@ def mcnemar_p(counts: PairedCounts) -> float:
     Returns:
         p; 1 where there is no discordant image.
     """
+    from statsmodels.stats.contingency_tables import mcnemar
+
     table = [[counts.both, counts.only_first], [counts.only_second, counts.neither]]
     return float(mcnemar(table, exact=True).pvalue)
 
@@ -142,6 +142,8 @@ def holm(p: Sequence[float]) -> np.ndarray:
     Raises:
         UserError: A value is no p.
     """
+    from statsmodels.stats.multitest import multipletests
+
     raw = np.asarray(p, dtype=np.float64)
     wrong = ~((raw >= 0) & (raw <= 1))
     if wrong.any():
@@ -180,6 +182,8 @@ def images_needed(counts: PairedCounts, alpha: float = ALPHA, power: float = POW
     Returns:
         The number of images, or None where the observed difference is 0, which no number of images shows.
     """
+    from scipy.stats import norm
+
     if counts.difference == 0:
         return None
     discordance = counts.discordant / counts.n
@@ -202,6 +206,8 @@ def repeats(values: Sequence[float]) -> Repeats:
     Raises:
         UserError: There is no value, or one is not finite.
     """
+    from scipy.stats import median_abs_deviation
+
     measured = np.asarray(values, dtype=np.float64)
     if measured.size == 0:
         raise UserError("There are 0 measurements, but a median needs at least 1. Measure at least once.")

@@ -6,7 +6,6 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import decode
@@ -99,6 +98,8 @@ def _roc_curves(
     checked: CheckedPredictions, class_names: Sequence[str]
 ) -> list[tuple[float, str, np.ndarray, np.ndarray]]:
     """Area, class, false and true positive rates of every class that is there but not alone, largest area first."""
+    from sklearn.metrics import roc_auc_score, roc_curve
+
     curves = []
     for k, name in enumerate(class_names):
         positive, score = checked.label == k, checked.probability[:, k]

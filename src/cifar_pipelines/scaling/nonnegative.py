@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
-from scipy.stats import t as student
 
 CONFIDENCE = 0.95
 # Columns of length one whose smallest singular value is below this share of the largest are one too many.
@@ -58,6 +56,8 @@ class NonNegativeFit:
         Returns:
             The half width; None where there are as many coefficients as points.
         """
+        from scipy.stats import t as student
+
         if self.freedom == 0:
             return None
         gradient = np.asarray(gradient, dtype=float)
@@ -90,6 +90,8 @@ def fit_nonnegative(design: np.ndarray, seconds: np.ndarray) -> NonNegativeFit |
     Returns:
         The fit; None where the points cannot tell the columns apart, so that the solution is not unique.
     """
+    from scipy.optimize import nnls
+
     if rank(design) < design.shape[1]:
         return None
     lengths = np.linalg.norm(design, axis=0)
