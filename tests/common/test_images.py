@@ -3,18 +3,18 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
-from cifar_pipelines.common.images import decode, encode_png, examine, load_batch, recode_png, resize
+from cifar_pipelines.common.images import decode, encode_png, examine, load_batch, resize
 
 
 def pixels(height=7, width=5, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def encode(image, kind="PNG"):
+def encode(image, kind="PNG", **options):
     buffer = io.BytesIO()
-    image.save(buffer, kind)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -34,9 +34,71 @@ def test_a_palette_is_looked_up():
     np.testing.assert_array_equal(decode(encode(image)), np.asarray(image.convert("RGB")))
 
 
-def test_transparency_is_dropped():
-    image = Image.fromarray(np.dstack([pixels(), pixels()[..., :1]]), "RGBA")
+SQUARE = np.array([[0, 255], [255, 0]], np.uint8)
+
+
+def transparent(kind):
+    """Black pixels of which those at the corners are there, and the others are transparent."""
+    drawing = Image.merge("LA", [Image.new("L", (2, 2)), Image.fromarray(255 - SQUARE)])
+    if kind in ("LA", "RGBA"):
+        return encode(drawing.convert(kind))
+    if kind in ("WEBP", "TIFF"):
+        return encode(drawing.convert("RGBA"), kind, **({"lossless": True} if kind == "WEBP" else {}))
+    indexed = Image.fromarray(SQUARE // 255).convert("P")  # 0 is drawn, 1 is transparent; both are black
+    indexed.putpalette([0] * 6)
+    return encode(indexed, "GIF" if kind == "GIF" else "PNG", transparency=1 if kind == "GIF" else b"\xff\x00")
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "LA", "palette", "GIF", "WEBP", "TIFF"])
+def test_a_drawing_on_transparent_ground_is_laid_on_white(kind):
+    np.testing.assert_array_equal(decode(transparent(kind)), np.stack([SQUARE] * 3, axis=-1))
+    assert examine(transparent(kind)) == (2, 2, None, "laid on white")
+
+
+def test_one_transparent_colour_is_laid_on_white():
+    gray = np.array([[0, 7], [200, 0]], np.uint8)
+    np.testing.assert_array_equal(decode(encode(Image.fromarray(gray), transparency=7))[..., 0], [[0, 255], [200, 0]])
+    fine = gray.astype(np.uint16) * 257
+    encoded = encode(Image.fromarray(fine), transparency=7 * 257)
+    np.testing.assert_array_equal(decode(encoded)[..., 0], [[0, 255], [200, 0]])
+
+
+def test_what_is_half_transparent_is_mixed_with_white():
+    assert decode(encode(Image.new("RGBA", (1, 1), (0, 100, 255, 51)))).tolist() == [[[204, 224, 255]]]
+
+
+def test_a_channel_of_transparency_that_says_nothing_changes_nothing():
+    image = Image.fromarray(np.dstack([pixels(), np.full((7, 5, 1), 255, np.uint8)]), "RGBA")
     np.testing.assert_array_equal(decode(encode(image)), pixels())
+    assert examine(encode(image)).treated is None
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_a_photograph_is_turned_as_its_exif_says(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    encoded = encode(Image.fromarray(pixels()), kind, exif=exif)
+    with Image.open(io.BytesIO(encoded)) as image:
+        np.testing.assert_array_equal(decode(encoded), np.asarray(ImageOps.exif_transpose(image)))
+    assert examine(encoded)[:3] == ((5, 7, None) if orientation > 4 else (7, 5, None))
+    if kind != "TIFF":  # which Pillow turns itself
+        assert examine(encoded).treated == (None if orientation == 1 else "turned upright")
+
+
+def test_damaged_exif_leaves_the_picture_as_it_is():
+    encoded = encode(Image.fromarray(pixels()), exif=b"Exif\x00\x00no exif at all")
+    np.testing.assert_array_equal(decode(encoded), pixels())
+
+
+def test_a_drawing_may_be_turned_and_laid_on_white():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+    image.putpixel((0, 0), (10, 20, 30, 255))
+    encoded = encode(image, exif=exif)
+    assert decode(encoded).tolist() == [[[10, 20, 30]], [[255, 255, 255]]]
+    assert examine(encoded) == (2, 1, None, "turned upright, laid on white")
 
 
 def test_a_jpeg_is_decoded():
@@ -87,16 +149,24 @@ def test_resizing_is_that_of_pillow():
     assert np.abs(found - expected).max() <= 1
 
 
-def test_a_16_bit_gray_image_is_scaled():
-    gray = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
-    decoded = decode(encode(Image.fromarray(gray)))[..., 0].astype(float)
-    assert np.abs(decoded - gray / 257).max() <= 1
+@pytest.mark.parametrize("kind", ["PNG", "PPM", "TIFF"])
+def test_a_16_bit_gray_image_is_scaled(kind):
+    gray = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    np.testing.assert_array_equal(decode(encode(Image.fromarray(gray), kind))[..., 0], gray // 257)
 
 
-def test_a_16_bit_image_of_another_format_is_scaled_before_it_is_encoded():
-    gray = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
-    encoded = recode_png(b"P5 8 8 65535\n" + gray.astype(">u2").tobytes())
-    assert np.abs(decode(encoded)[..., 0].astype(float) - gray / 257).max() <= 1
+def test_a_16_bit_image_with_a_range_of_its_own_is_scaled():
+    gray = np.arange(0, 1024, 4).reshape(16, 16)
+    for kind, values in ((b"P5", gray), (b"P6", np.stack([gray] * 3, axis=-1))):
+        encoded = kind + b" 16 16 1023\n" + values.astype(">u2").tobytes()
+        assert np.abs(decode(encoded)[..., 1] - gray * (255 / 1023)).max() <= 1
+
+
+@pytest.mark.parametrize("dtype, top, fault", [("f4", 1, "floating-point"), ("i4", 70000, "more than 16 bits")])
+def test_numbers_whose_range_nobody_knows_are_refused(dtype, top, fault):
+    encoded = encode(Image.fromarray(np.linspace(0, top, 16).reshape(4, 4).astype(dtype)), "TIFF")
+    with pytest.raises(OSError, match=fault):
+        decode(encoded)
 
 
 def test_what_is_encoded_is_decoded_to_the_same():
@@ -104,20 +174,26 @@ def test_what_is_encoded_is_decoded_to_the_same():
     np.testing.assert_array_equal(decode(encode_png(pixels())), pixels())
 
 
-def test_another_format_becomes_a_png_and_gray_stays_gray():
-    for image in (Image.fromarray(pixels()), Image.fromarray(pixels()[..., 0])):
-        recoded = recode_png(encode(image, "BMP"))
-        assert Image.open(io.BytesIO(recoded)).format == "PNG"
-        assert Image.open(io.BytesIO(recoded)).mode == image.mode
-        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(recoded))), np.asarray(image))
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "WEBP", "PPM", "TIFF", "AVIF", "JPEG2000", "QOI", "PCX", "SGI", "TGA"])
+def test_other_kinds_of_files_are_decoded(kind):
+    lossless = {"WEBP": {"lossless": True}}.get(kind, {})
+    decoded = decode(encode(Image.new("RGB", (5, 7), (200, 100, 0)), kind, **lossless)).astype(int)
+    assert decoded.shape == (7, 5, 3) and np.abs(decoded - (200, 100, 0)).max() <= 2
+
+
+def test_what_another_program_would_have_to_read_is_no_image():
+    assert (
+        examine(encode(Image.new("RGB", (5, 7)), "EPS")).error
+        == "UnidentifiedImageError: no image of a kind that is read"
+    )
 
 
 def test_examining_an_image_finds_its_size_or_what_is_wrong():
     whole = encode_png(pixels(7, 5))
-    assert examine(whole) == (7, 5, None)
-    assert examine(b"") == (None, None, "empty file")
+    assert examine(whole) == (7, 5, None, None)
+    assert examine(b"").error == "empty file"
     for broken, reason in ((whole[:60], "OSError: "), (b"no image", "UnidentifiedImageError: ")):
-        height, width, error = examine(broken)
+        height, width, error, _ = examine(broken)
         assert height is None and width is None and error.startswith(reason)
 
 

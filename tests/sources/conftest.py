@@ -1,6 +1,8 @@
 import pytest
 from tests.factories.images import encode_image
 
+from cifar_pipelines.common.images import FORMATS
+
 
 @pytest.fixture
 def make_tree(tmp_path):
@@ -10,8 +12,8 @@ def make_tree(tmp_path):
         for file in files:
             path = tmp_path / file
             path.parent.mkdir(parents=True, exist_ok=True)
-            kind = {"jpg": "JPEG", "jpeg": "JPEG", "ppm": "PPM"}.get(path.suffix[1:].lower())
-            path.write_bytes(encode_image(kind or path.suffix[1:].upper()) if path.suffix != ".txt" else b"text")
+            kinds = [kind for kind, endings in FORMATS.items() if path.suffix.lower() in endings]
+            path.write_bytes(encode_image(*kinds) if kinds else b"text")
         return str(tmp_path)
 
     return make

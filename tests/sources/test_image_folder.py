@@ -1,10 +1,10 @@
-import io
 import pickle
+import unicodedata
 
 import pytest
-from PIL import Image
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import examine
 from cifar_pipelines.sources import open_source
 
 
@@ -43,6 +43,48 @@ def test_test_wins_over_validation(make_tree):
     assert source.index("test")["image_id"].tolist() == ["test/a/3.png"]
 
 
+def test_a_test_folder_without_classes_gives_way_to_a_labelled_one(make_tree):
+    source = source_of(make_tree("train/a/1.png", "test/1.png", "test/unknown/2.png", "valid/a/3.png"))
+    assert source.index("test")["image_id"].tolist() == ["valid/a/3.png"]
+    assert source.describe()["notes"] == [
+        f"{source.path}/test is not read: the test split is valid/, the first that has known classes."
+    ]
+
+
+def test_images_may_lie_deeper_and_the_whole_in_a_folder_of_an_archive(make_tree):
+    path = make_tree("pets/train/a/images/1.png", "pets/test/a/images/2.png", "__MACOSX/pets/train/a/._1.png")
+    source = source_of(path)
+    assert source.class_names == ("a",)
+    assert source.index("train")["image_id"].tolist() == ["pets/train/a/images/1.png"]
+    assert len(list(source.read(source.index("test")["image_id"]))) == 1
+    [note] = source.describe()["notes"]
+    assert "2, such as pets/train/a/images/1.png" in note
+
+
+def test_one_name_in_two_ways_of_writing_accents_is_one_class(make_tree):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    source = source_of(make_tree(f"train/{composed}/1.png", f"train/{decomposed}/2.png", f"test/{decomposed}/3.png"))
+    assert source.class_names == (composed,)
+    assert source.index("train")["label"].tolist() == [0, 0]
+    assert source.index("test").values.tolist() == [[f"test/{decomposed}/3.png", 0]]
+
+
+@pytest.mark.parametrize("folder", ["with [brackets] and *", "ä ö", "{x}", "50% #1"])
+def test_any_name_of_a_folder_works(make_tree, folder):
+    path = make_tree(f"{folder}/train/a b/1.png", f"{folder}/test/a b/[2].png")
+    source = source_of(f"{path}/{folder}")
+    assert source.index("test")["image_id"].tolist() == ["test/a b/[2].png"]
+    assert len(list(source.read(source.index("test")["image_id"]))) == 1
+
+
+def test_a_path_is_that_of_a_person_or_an_address_of_a_file(make_tree, monkeypatch):
+    path = make_tree("train/a/1.png", "test/a/1.png")
+    monkeypatch.setenv("HOME", path)
+    assert str(source_of("~").path) == str(source_of(f"file://{path}").path) == path
+    with pytest.raises(UserError, match=r"source_path is s3://x/y, but addresses of the kind s3:// are not supported"):
+        source_of("s3://x/y")
+
+
 def test_numbered_classes_are_in_natural_order(make_tree):
     path = make_tree(*(f"train/{n}/1.png" for n in (10, 9, 2)), "test/2/1.png")
     assert source_of(path).class_names == ("2", "9", "10")
@@ -53,28 +95,38 @@ def test_mixed_names_are_in_alphabetical_order(make_tree):
     assert source_of(path).class_names == ("10", "9", "a")
 
 
-def test_hidden_and_other_files_are_ignored(make_tree):
+def test_other_files_are_left_out_and_said_once(make_tree, caplog):
     path = make_tree("train/a/1.png", "train/a/.2.png", "train/a/notes.txt", "train/.x/1.png", "test/a/1.png")
     source = source_of(path)
+    source.check()
     assert source.class_names == ("a",)
     assert len(source.index("train")) == 1
+    assert caplog.messages == source.describe()["notes"] == ["Files that are not read as images: .txt (1)."]
 
 
-@pytest.mark.parametrize("extension", ["bmp", "webp", "gif", "ppm", "BMP"])
-def test_other_formats_are_encoded_as_png(make_tree, extension):
+def test_images_beside_the_folders_of_classes_are_said(make_tree):
+    source = source_of(make_tree("train/a/1.png", "train/2.png", "test/a/1.png", "test/3.png"))
+    assert source.describe()["notes"] == [
+        "Files that are not read as images: images beside the folders of classes (2)."
+    ]
+
+
+@pytest.mark.parametrize("extension", ["bmp", "webp", "gif", "ppm", "BMP", "tif", "tiff", "jfif", "avif", "jp2"])
+def test_other_formats_are_read_as_they_are(make_tree, extension):
     path = make_tree(f"train/a/1.{extension}", "test/a/1.png")
-    [(_, encoded)] = source_of(path).read([f"train/a/1.{extension}"])
-    with Image.open(io.BytesIO(encoded)) as image:
-        assert (image.format, image.size) == ("PNG", (5, 4))
-
-
-def test_gray_stays_gray(make_tree):
-    path = make_tree("train/a/1.png", "test/a/1.png")
     source = source_of(path)
-    Image.new("L", (3, 3), 7).save(source.path / "train/a/2.bmp")
-    [(_, encoded)] = source.read(["train/a/2.bmp"])
-    with Image.open(io.BytesIO(encoded)) as image:
-        assert image.mode == "L"
+    [image_id] = source.index("train")["image_id"]
+    [(_, encoded)] = source.read([image_id])
+    assert encoded == (source.path / image_id).read_bytes()
+    assert examine(encoded)[:3] == (4, 5, None)
+
+
+@pytest.mark.parametrize("extension", ["webp", "gif", "bmp", "tif", "jpg", "png"])
+def test_a_broken_file_of_any_kind_is_read_for_others_to_name(make_tree, extension):
+    source = source_of(make_tree("train/a/1.png", "test/a/1.png"))
+    (source.path / "train/a" / f"x.{extension}").write_bytes(b"junk")
+    [(_, encoded)] = source.read([f"train/a/x.{extension}"])
+    assert examine(encoded).error == "UnidentifiedImageError: no image of a kind that is read"
 
 
 def test_pickles_without_its_list_of_files(make_tree):
@@ -115,16 +167,34 @@ def test_path_does_not_exist(tmp_path):
         source_of(str(tmp_path / "nowhere")).check()
 
 
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    (tmp_path / "pets.zip").touch()
+    with pytest.raises(UserError, match=r"pets\.zip is a file, and images are read from a folder.*unpack it"):
+        source_of(str(tmp_path / "pets.zip")).check()
+
+
+def test_the_folder_of_one_split_is_too_deep(make_tree):
+    path = make_tree("train/a/1.png", "test/a/1.png")
+    with pytest.raises(UserError, match=rf"train is the folder of one split.*source_path={path}\. The layout"):
+        source_of(f"{path}/train").check()
+
+
 @pytest.mark.parametrize(
     "files, message",
     [
         (["images/a/1.png"], r"no folder for the train split.*train or training; found: images\. The layout"),
         (["1.png"], r"no folder for the train split.*found: no folder"),
         (["train/a/1.png"], r"no folder for the test split.*test or testing or val.*found: train"),
-        (["train/1.png", "train/2.png"], r"train has no class: 2 images lie directly in it.*one folder per"),
-        (["train/.hidden/1.png"], r"train has no class: it is empty"),
+        (
+            ["train/1.png", "train/2.png", "test/a/1.png"],
+            r"train has no class: 2 images lie directly in it.*one folder per",
+        ),
+        (["train/.hidden/1.png", "test/a/1.png"], r"train has no class: it is empty"),
         (["train/a/1.png", "test/b/1.png"], r"has the class 'b', which the training split lacks.*remove"),
-        (["train/a/1.png", "train/b/x.txt", "test/a/1.png"], r"b holds no image.*\.jpg, \.jpeg.*remove"),
+        (
+            ["train/a/1.png", "train/b/x.txt", "test/a/1.png"],
+            r"b holds no image\. Files.*\.txt \(1\).*\.jpg, \.jpeg.*remove",
+        ),
     ],
 )
 def test_wrong_layouts(make_tree, files, message):

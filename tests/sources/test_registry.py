@@ -63,6 +63,7 @@ def test_dataset_in_a_catalog(make_tree):
     catalog = DataCatalog.from_config({"images": {"type": kind, "name": "image_folder", "path": path}})
     assert catalog.exists("images")
     assert catalog.load("images").class_names == ("a",)
+    assert catalog.load("images") is catalog.load("images")  # for all nodes of a run the folder is listed once
     with pytest.raises(DatasetError, match="read-only"):
         catalog.save("images", 1)
 

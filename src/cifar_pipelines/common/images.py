@@ -9,67 +9,149 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
+# What is read as an image, in Pillow's words, and the endings of its names. Only these are tried, whatever a file is
+# called: Pillow hands some others (EPS) to a program of the host.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx"),
+    "QOI": (".qoi",),
+    "ICO": (".ico",),
+    "PCX": (".pcx",),
+    "PSD": (".psd",),
+    "SGI": (".sgi",),
+    "TGA": (".tga",),
+}
+EXTENSIONS = tuple(extension for extensions in FORMATS.values() for extension in extensions)
+# What decoding may do to an image beside reading it.
+TURNED, ON_WHITE = "turned upright", "laid on white"
+_ORIENTATION = 0x0112  # the tag of EXIF
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
+    8: "ROTATE_90",
+}  # fmt: skip
+
 
 class ImageCheck(NamedTuple):
-    """What decoding an image found: height and width in pixels, or why it cannot be decoded."""
+    """What decoding an image found.
+
+    Attributes:
+        height: In pixels, as it is decoded.
+        width: Likewise.
+        error: Why it cannot be decoded; None if it can.
+        treated: What was done to it, `TURNED` and `ON_WHITE`, joined by commas; None if nothing was.
+    """
 
     height: int | None
     width: int | None
     error: str | None
+    treated: str | None = None
 
 
 def decode(encoded: bytes) -> "np.ndarray":
-    """Decodes an image file, colour or gray, to RGB pixels, uint8 (height, width, 3); of several frames the first.
+    """Decodes an image file to RGB pixels as viewers show them, uint8 (height, width, 3); of several frames the first.
+
+    It is turned as its EXIF orientation says, what is transparent lies on white, and 16 bits a pixel are scaled to 8.
 
     Raises:
-        OSError: If the bytes are no image or end too early.
+        OSError: If the bytes are no image, end too early, or hold numbers whose range nobody knows.
     """
-    from PIL import Image
-
-    with Image.open(io.BytesIO(encoded)) as image:
-        return _rgb(image)
+    with _open(encoded) as image:
+        return _rgb(image)[0]
 
 
 def examine(encoded: bytes) -> ImageCheck:
-    """Decodes an image to find its size, or what is wrong with it."""
+    """Decodes an image to find its size and what had to be done to it, or what is wrong with it."""
     try:
-        height, width, _ = decode(encoded).shape
+        with _open(encoded) as image:
+            pixels, treated = _rgb(image)
     except Exception as error:  # PIL raises many kinds for damaged files
         reason = f"{type(error).__name__}: {str(error)[:80]}" if encoded else "empty file"
         return ImageCheck(None, None, reason)
-    return ImageCheck(height, width, None)
+    height, width, _ = pixels.shape
+    return ImageCheck(height, width, None, ", ".join(treated) or None)
 
 
 def encode_png(pixels: "np.ndarray") -> bytes:
     """Encodes pixels, uint8 of shape (height, width, 3), as a PNG file."""
     from PIL import Image
 
-    return _png(Image.fromarray(pixels))
+    buffer = io.BytesIO()
+    # The fastest level; images of this size gain little by more.
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
-def recode_png(encoded: bytes) -> bytes:
-    """Turns an image file of another format into a PNG file, gray if it is gray."""
-    from PIL import Image
+def _open(encoded: bytes) -> "Image.Image":
+    from PIL import Image, UnidentifiedImageError
 
-    with Image.open(io.BytesIO(encoded)) as image:
-        if image.mode.startswith("I"):
-            return encode_png(_rgb(image))
-        return _png(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    try:
+        return Image.open(io.BytesIO(encoded), formats=tuple(FORMATS))
+    except UnidentifiedImageError:  # its own message holds the address of an object
+        raise UnidentifiedImageError("no image of a kind that is read") from None
 
 
-def _rgb(image: "Image.Image") -> "np.ndarray":
+def _rgb(image: "Image.Image") -> tuple["np.ndarray", list[str]]:
+    """The pixels of an image that was opened, and what was done to it."""
     import numpy as np
 
-    if image.mode.startswith("I"):  # PIL would clip 16-bit gray instead of scaling it
-        gray = (np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8)
-        return np.repeat(gray[..., None], 3, axis=2)
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    image.load()  # first, because a TIFF turns itself while it is read
+    upright = _upright(image)
+    eight_bits = _eight_bits(upright)
+    opaque = _opaque(eight_bits)
+    treated = [TURNED] * (upright is not image) + [ON_WHITE] * (opaque is not eight_bits)
+    return np.asarray(opaque if opaque.mode == "RGB" else opaque.convert("RGB")), treated
 
 
-def _png(image: "Image.Image") -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)  # the fastest level; images of this size gain little by more
-    return buffer.getvalue()
+def _upright(image: "Image.Image") -> "Image.Image":
+    """Turns an image as its EXIF orientation says; the same image if nothing is to do."""
+    from PIL import Image
+
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # a damaged block of EXIF says nothing, and the picture may be whole
+        return image
+    turn = _TURNS.get(orientation)
+    return image.transpose(Image.Transpose[turn]) if turn else image
+
+
+def _eight_bits(image: "Image.Image") -> "Image.Image":
+    """Scales 16-bit gray to 8 bits, which PIL would clip; the same image if it has 8 bits already."""
+    import numpy as np
+    from PIL import Image
+
+    if image.mode == "F":
+        raise OSError("floating-point pixels, whose range is not known")
+    if not image.mode.startswith("I"):
+        return image
+    gray = np.asarray(image)
+    if gray.min() < 0 or gray.max() > 65535:
+        raise OSError("pixels of more than 16 bits, whose range is not known")
+    scaled = Image.fromarray((gray / 257).round().astype(np.uint8))
+    if "transparency" in image.info:
+        scaled.putalpha(Image.fromarray(np.where(gray == image.info["transparency"], 0, 255).astype(np.uint8)))
+    return scaled
+
+
+def _opaque(image: "Image.Image") -> "Image.Image":
+    """Lays what is transparent on white; the same image if nothing is."""
+    from PIL import Image
+
+    if not image.has_transparency_data:
+        return image
+    colours = image.convert("RGBA")
+    alpha = colours.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        return image
+    ground = Image.new("RGB", image.size, "white")
+    ground.paste(colours, mask=alpha)
+    return ground
 
 
 def load_batch(encoded: Sequence[bytes], size: int) -> "torch.Tensor":

@@ -35,19 +35,22 @@ class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
     ) -> None:
         self._name, self._path, self._options = name, path, options or {}
         self.metadata = metadata
+        self._source: ImageSource | None = None
 
     def load(self) -> ImageSource:
-        """Opens and checks the source.
+        """Opens and checks the source, once for all nodes of a run.
 
         Raises:
             ImageSourceError: If the source is unknown, set up wrongly, missing or damaged.
         """
-        try:
-            source = open_source(self._name, self._path, self._options)
-            source.check()
-        except UserError as error:
-            raise ImageSourceError(error.message) from error
-        return source
+        if self._source is None:
+            try:
+                source = open_source(self._name, self._path, self._options)
+                source.check()
+            except UserError as error:
+                raise ImageSourceError(error.message) from error
+            self._source = source
+        return self._source
 
     def save(self, data: Any) -> NoReturn:
         """Refuses to save."""
@@ -61,3 +64,6 @@ class ImageSourceDataset(AbstractDataset[Any, ImageSource]):
 
     def _describe(self) -> dict[str, Any]:
         return {"name": self._name, "path": self._path, "options": self._options}
+
+    def _release(self) -> None:
+        self._source = None

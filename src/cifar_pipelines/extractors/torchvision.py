@@ -4,10 +4,10 @@ import hashlib
 import io
 import urllib.error
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.paths import local_path
 from cifar_pipelines.extractors import Extractor, FeatureFunction, State, register
 
 # The statistics with which torchvision's ImageNet weights were trained.
@@ -118,7 +118,7 @@ class TorchvisionBackbone(Extractor):
         from torchvision.models import get_model_weights
 
         if self.weights_path is not None:
-            path = Path(self.weights_path)
+            path = local_path(self.weights_path, "weights_path")
             if not path.is_file():
                 raise UserError(
                     f"weights_path {str(path)!r} is no file. Give the path of a state dict of {self.backbone}, or "

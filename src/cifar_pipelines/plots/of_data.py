@@ -55,7 +55,7 @@ def plot_sample_sheet(samples: dict[str, list[bytes]], title: str) -> "Figure":
     """Draws sample images, one row per class; a note says how many classes were left out.
 
     Args:
-        samples: For each class name, encoded images (PNG or JPEG bytes) of any size; the first ten are
+        samples: For each class name, encoded images of any size; the first ten are
             drawn, for the first twenty classes.
         title: The figure's title.
     """

@@ -144,7 +144,7 @@ def plot_gallery(
 
     Args:
         predictions: A predictions table.
-        images: PNG or JPEG bytes by image id; needs those of `choose_gallery_ids` only.
+        images: encoded images by image id; needs those of `choose_gallery_ids` only.
         class_names: The n_classes names, in the order of the labels.
         correct: True shows right predictions, False the most confident wrong ones.
         title: Title of the figure.

@@ -52,7 +52,7 @@ class ImageSource(ABC):
         """Reads images of either split; runs on the executors.
 
         Yields:
-            Each id with its image as the bytes of a PNG or JPEG file, in the order asked for.
+            Each id with its image as the bytes of a file of one of `images.FORMATS`, in the order asked for.
         """
 
     @abstractmethod

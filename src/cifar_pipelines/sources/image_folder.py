@@ -1,21 +1,35 @@
 """Images in a tree of folders, `split/class/image`."""
 
-from collections.abc import Iterable, Iterator
+import logging
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.images import recode_png
+from cifar_pipelines.common.image_files import ImageFiles
+from cifar_pipelines.common.images import EXTENSIONS
+from cifar_pipelines.common.paths import local_path
 from cifar_pipelines.sources import SPLITS, ImageSource, checked_split, register, sha256_of
 
-# What the folder of a split may be called, whatever its case; the first that exists is used.
+logger = logging.getLogger(__name__)
+
+# What the folder of a split may be called, whatever its case; the first with a known class is used.
 SPLIT_FOLDERS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
-AS_THEY_ARE = (".jpg", ".jpeg", ".png")
-EXTENSIONS = (*AS_THEY_ARE, ".bmp", ".webp", ".gif", ".ppm")
 LAYOUT = "The layout is train/<class>/<image> and test/<class>/<image>"
+RULES = 2  # by which a folder is read: a table that was made by earlier rules may hold something else
+
+Classes = Mapping[str, list[str]]  # the image ids of each class, in the order of the labels
+
+
+class ImageTree(NamedTuple):
+    """The classes of each split, and what a reader should know of the folder, a sentence each."""
+
+    splits: dict[str, Classes]
+    notes: list[str]
 
 
 @register
@@ -29,12 +43,14 @@ class ImageFolderSource(ImageSource):
     needs: ClassVar = {"source_path": "<folder>"}
 
     def __init__(self, path: str | None = None) -> None:
-        # Absolute, because an executor's working directory is not the driver's.
-        self.path = Path(path).absolute() if path else None
+        self.path = local_path(path, "source_path") if path else None
 
     def exists(self) -> bool:
         """Returns whether a folder was given and is there."""
-        return self.path is not None and self.path.is_dir()
+        try:
+            return self.path is not None and self.path.is_dir()
+        except PermissionError as error:
+            raise UserError(f"{self.path} cannot be looked at: {error.strerror}. Ask its owner for access.") from error
 
     def __getstate__(self) -> dict[str, Any]:
         # The list of all files stays behind: executors are told which images to read.
@@ -43,30 +59,29 @@ class ImageFolderSource(ImageSource):
     @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the training folders, in alphabetical order, or by value if all are numbers."""
-        return tuple(self._tree["train"])
+        return tuple(self._tree.splits["train"])
 
     def index(self, split: str) -> pd.DataFrame:
         """Lists the images of one split; see `ImageSource.index`."""
-        folders = self._tree[checked_split(split)]
+        classes = self._tree.splits[checked_split(split)]
         label_of = {name: label for label, name in enumerate(self.class_names)}
-        rows = [(self._id(file), label_of[name]) for name, files in folders.items() for file in files]
+        rows = [(image_id, label_of[name]) for name, image_ids in classes.items() for image_id in image_ids]
         return pd.DataFrame(rows, columns=["image_id", "label"]).astype({"label": "int64"})
 
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Reads files; see `ImageSource.read`."""
         for image_id in image_ids:
-            file = self.path / image_id
-            encoded = file.read_bytes()
-            yield image_id, encoded if file.suffix.lower() in AS_THEY_ARE else recode_png(encoded)
+            yield image_id, (self.path / image_id).read_bytes()
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all images' paths and sizes in bytes."""
-        files = (file for split in SPLITS for files in self._tree[split].values() for file in files)
-        entries = sorted((self._id(file), file.stat().st_size) for file in files)
-        return sha256_of((self.name, *(f"{path} {size}" for path, size in entries)))
+        splits = self._tree.splits.values()
+        image_ids = sorted(image_id for classes in splits for found in classes.values() for image_id in found)
+        entries = (f"{image_id} {(self.path / image_id).stat().st_size}" for image_id in image_ids)
+        return sha256_of((self.name, RULES, *entries))
 
     def describe(self) -> dict[str, Any]:
-        """Returns where the images come from; see `ImageSource.describe`."""
+        """Returns where the images come from, with notes on the folder; see `ImageSource.describe`."""
         return {
             "name": self.name,
             "origin": "a folder of images",
@@ -75,69 +90,109 @@ class ImageFolderSource(ImageSource):
             "licence": None,
             "citation": None,
             "obtained": "read from the folder as they are, labelled by the folders' names",
+            "notes": self._tree.notes,
         }
 
     def check(self) -> None:
-        """Lists the tree anew; see `ImageSource.check`."""
+        """Lists the tree anew and says what is noteworthy of it; see `ImageSource.check`."""
         self.__dict__.pop("_tree", None)
-        _ = self._tree
-
-    def _id(self, file: Path) -> str:
-        return file.relative_to(self.path).as_posix()
+        for note in self._tree.notes:
+            logger.warning("%s", note)
 
     @cached_property
-    def _tree(self) -> dict[str, dict[str, list[Path]]]:
-        """The sorted files of each class of each split."""
-        if self.path is None:
-            wrong, remedy = "The source 'image_folder' needs a path, and none was given.", "Add"
-        else:
-            wrong, remedy = f"The source's path {self.path} is not a folder that exists.", "Correct"
-        if not self.exists():
-            raise UserError(f"{wrong} {remedy} --params source_path=<folder>. {LAYOUT}.")
-        tree = {split: _classes(self._split_folder(split)) for split in SPLITS}
-        if unknown := [name for name in tree["test"] if name not in tree["train"]]:
+    def _tree(self) -> ImageTree:
+        """The sorted images of each class of each split."""
+        self._require_folder()
+        files = ImageFiles(self.path)
+        folders = self._split_folders(files)
+        train = _classes(folders["train"][0], files)
+        # A test folder without classes is for a contest; the labelled images may lie in another one.
+        labelled = [folder for folder in folders["test"] if not train.keys().isdisjoint(_class_folders(folder, files))]
+        chosen = {"train": folders["train"][0], "test": (labelled or folders["test"])[0]}
+        test = _classes(chosen["test"], files)
+        if unknown := [name for name in test if name not in train]:
             raise UserError(
                 f"The test split of {self.path} has the class {unknown[0]!r}, which the training split "
                 "lacks. Only a class that was trained on can be recognised: add training images of it, or "
                 "remove the folder."
             )
-        return tree
+        unused = [
+            f"{folder} is not read: the {split} split is {chosen[split].name}/, the first that has known classes."
+            for split in SPLITS
+            for folder in folders[split]
+            if folder != chosen[split]
+        ]
+        return ImageTree({"train": train, "test": test}, [*files.notes(), *unused])
 
-    def _split_folder(self, split: str) -> Path:
-        """Finds the folder of a split."""
-        folders = {folder.name.lower(): folder for folder in _folders(self.path)}
-        for name in SPLIT_FOLDERS[split]:
-            if name in folders:
-                return folders[name]
-        names = ", ".join(sorted(folder.name for folder in folders.values())[:10]) or "no folder"
+    def _require_folder(self) -> None:
+        if self.exists():
+            return
+        if self.path is None:
+            wrong, remedy = "The source 'image_folder' needs a path, and none was given.", "Add"
+        elif self.path.is_file():
+            wrong = f"The source's path {self.path} is a file, and images are read from a folder."
+            remedy = "If it is an archive, unpack it, and give its folder:"
+        else:
+            wrong, remedy = f"The source's path {self.path} is not a folder that exists.", "Correct"
+        raise UserError(f"{wrong} {remedy} --params source_path=<folder>. {LAYOUT}.")
+
+    def _split_folders(self, files: ImageFiles) -> dict[str, list[Path]]:
+        """The folders that each split may be read from, the likeliest first."""
+        found = _folders_of_splits(self.path, files)
+        inside = files.folders(self.path)
+        if len(inside) == 1 and not any(found.values()):  # archives often hold one folder that holds all the rest
+            found = _folders_of_splits(inside[0], files)
+        if all(found.values()):
+            return found
+        if self.path.name.lower() in sum(SPLIT_FOLDERS.values(), ()):
+            raise UserError(
+                f"{self.path} is the folder of one split. Give the one that holds both: "
+                f"--params source_path={self.path.parent}. {LAYOUT}."
+            )
+        split = next(split for split in SPLITS if not found[split])
+        names = ", ".join(folder.name for folder in inside[:10]) or "no folder"
         rule = f"It has to be called {' or '.join(SPLIT_FOLDERS[split])}"
         raise UserError(f"{self.path} has no folder for the {split} split. {rule}; found: {names}. {LAYOUT}.")
 
 
-def _folders(path: Path) -> list[Path]:
-    return [entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+def _folders_of_splits(path: Path, files: ImageFiles) -> dict[str, list[Path]]:
+    inside = files.folders(path)
+    return {
+        split: [folder for name in names for folder in inside if folder.name.lower() == name]
+        for split, names in SPLIT_FOLDERS.items()
+    }
 
 
-def _images(path: Path) -> list[Path]:
-    """Returns the images directly in a folder, sorted by name."""
-    entries = (entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
-    return sorted(entry for entry in entries if entry.suffix.lower() in EXTENSIONS)
+def _class_folders(split_folder: Path, files: ImageFiles) -> dict[str, list[Path]]:
+    """The folders of each class; names that look alike are the same, however their accents are written."""
+    folders: dict[str, list[Path]] = {}
+    for folder in files.folders(split_folder):
+        folders.setdefault(unicodedata.normalize("NFC", folder.name), []).append(folder)
+    return folders
 
 
-def _classes(split_folder: Path) -> dict[str, list[Path]]:
+def _classes(split_folder: Path, files: ImageFiles) -> Classes:
     """Returns the images of each class folder, in the order of the labels."""
-    folders = {folder.name: folder for folder in _folders(split_folder)}
+    folders = _class_folders(split_folder, files)
     if not folders:
-        lying = len(_images(split_folder))
+        lying = files.lying_in(split_folder)
         seen = f"{lying:,} images lie directly in it" if lying else "it is empty"
         raise UserError(f"{split_folder} has no class: {seen}. {LAYOUT}; move the images into one folder per class.")
+    files.leave_out(split_folder)
     numbers = all(name.isascii() and name.isdigit() for name in folders)
     ordered = sorted(folders, key=(lambda name: (int(name), name)) if numbers else None)
-    classes = {name: _images(folders[name]) for name in ordered}
+    classes = {name: [image for folder in folders[name] for image in files.below(folder)] for name in ordered}
     for name, images in classes.items():
         if not images:
-            raise UserError(
-                f"The class folder {folders[name]} holds no image. Every class needs at least one file that "
-                f"ends in {', '.join(EXTENSIONS)}: add images or remove the folder."
-            )
+            raise _no_image(folders[name][0])
     return classes
+
+
+def _no_image(folder: Path) -> UserError:
+    inside = ImageFiles(folder)
+    inside.below(folder)
+    notes = "".join(f"{note} " for note in inside.notes())
+    return UserError(
+        f"The class folder {folder} holds no image. {notes}Every class needs at least one file that ends in "
+        f"{', '.join(EXTENSIONS)}: add images or remove the folder."
+    )

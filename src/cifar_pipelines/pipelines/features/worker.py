@@ -64,7 +64,7 @@ def warm_up(job: ExtractionJob) -> dict[str, Any]:
 
 
 def extract_array(job: ExtractionJob, encoded: list[bytes]) -> Any:
-    """Extracts the features of PNG or JPEG files: a float32 array of shape (len(encoded), d)."""
+    """Extracts the features of image files: a float32 array of shape (len(encoded), d)."""
     import numpy as np
 
     features, size = job.features(), job.extractor.input_size
