@@ -45,8 +45,9 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True)
 def fresh_configuration(monkeypatch):
-    """No test sees the parameters that another one left behind."""
+    """No test sees the parameters or the configuration folder that another one left behind."""
     monkeypatch.setattr(configuration, "_of_run", None)
+    monkeypatch.setattr(configuration, "_followed", None)
 
 
 @pytest.fixture(scope="session")

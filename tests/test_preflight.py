@@ -2,6 +2,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import node, pipeline
 
+from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines import comparison
@@ -22,9 +23,9 @@ def reader(*inputs):
     return pipeline([node(lambda *tables: 1, list(inputs), "result", name="read")])
 
 
-def complaint(made, catalog, **run_params):
+def complaint(made, catalog):
     with pytest.raises(UserError) as caught:
-        check_inputs_exist(made, catalog, {"env": None, "runtime_params": {}} | run_params)
+        check_inputs_exist(made, catalog)
     return caught.value.message
 
 
@@ -44,7 +45,8 @@ def test_only_what_is_missing_is_made(catalog):
 
 def test_the_command_repeats_environment_and_parameters(catalog):
     given = {"train_size": 200, "spark_ml": {"selected": "linear_svm", "repeats": 3}}
-    message = complaint(reader("images"), catalog, env="exec_2x1", runtime_params=given)
+    configuration.follow(load_configuration("exec_2x1", given))
+    message = complaint(reader("images"), catalog)
     assert message.splitlines()[2] == (
         "    kedro run --pipelines ingestion --env exec_2x1 "
         "--params train_size=200,spark_ml.selected=linear_svm,spark_ml.repeats=3"
@@ -54,20 +56,20 @@ def test_the_command_repeats_environment_and_parameters(catalog):
 def test_nothing_is_said_when_everything_is_there(catalog):
     for name in TABLES:
         catalog.save(name, {})
-    check_inputs_exist(reader(*TABLES), catalog, {"env": None, "runtime_params": None})
+    check_inputs_exist(reader(*TABLES), catalog)
 
 
 def test_what_the_run_itself_makes_is_not_missed(catalog):
     maker = pipeline([node(lambda: 1, None, "images", name="make")])
-    check_inputs_exist(maker + reader("images"), catalog, {"env": None, "runtime_params": None})
+    check_inputs_exist(maker + reader("images"), catalog)
 
 
 def test_what_no_pipeline_makes_is_not_checked(catalog):
     catalog["image_source"] = MemoryDataset()
-    check_inputs_exist(reader("image_source", "params:x"), catalog, {"env": None, "runtime_params": None})
+    check_inputs_exist(reader("image_source", "params:x"), catalog)
 
 
 def test_a_comparison_alone_needs_nothing_that_is_not_there(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     everything = DataCatalog.from_config(load_configuration()["catalog"])
-    check_inputs_exist(comparison.create_pipeline(), everything, {"env": None, "runtime_params": None})
+    check_inputs_exist(comparison.create_pipeline(), everything)

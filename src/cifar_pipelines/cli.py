@@ -1,19 +1,23 @@
 """Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `plan`, `submit`, `bundle` and others."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.run_command import run
 
 
 @click.group(name="cifar_pipelines")
 def cli() -> None:
     """Commands of cifar_pipelines."""
+
+
+cli.add_command(run)
 
 
 @cli.command()
@@ -28,6 +32,7 @@ def settings(suited: bool) -> None:
     Every folder conf/exec_<M>x<C> is one: M cores in all, C cores per executor. Run a pipeline under it
     with `kedro run --pipeline spark_ml --env exec_8x2`.
     """
+    from cifar_pipelines.spark.environment import settings_that_have_a_folder
     from cifar_pipelines.spark.setting import host_cores
 
     if suited:
@@ -35,9 +40,9 @@ def settings(suited: bool) -> None:
         return
     cores = host_cores()
     table = Table("environment", "cores", "executors", "cores each", "memory each", "on this host")
-    for name, setting in _settings():
+    for name, setting in settings_that_have_a_folder():
         if isinstance(setting, UserError):
-            table.add_row(name, "", "", "", "", f"[red]illegal: {setting.message}[/red]")
+            table.add_row(name, "", "", "", "", f"[red]cannot be used: {escape(setting.message)}[/red]")
             continue
         fits = f"oversubscribed: {cores} cores here" if setting.oversubscribes(cores) else "fits"
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
@@ -47,26 +52,17 @@ def settings(suited: bool) -> None:
 
 def suited_settings() -> tuple[str, ...]:
     """Names of three legal settings that suit this host."""
+    from cifar_pipelines.spark.environment import settings_that_have_a_folder
     from cifar_pipelines.spark.setting import host_cores, suited_shapes
 
-    legal = [setting for _, setting in _settings() if not isinstance(setting, UserError)]
+    legal = [setting for _, setting in settings_that_have_a_folder() if not isinstance(setting, UserError)]
     legal = {(setting.cores_max, setting.executor_cores): setting.name for setting in legal}
     return tuple(legal[shape] for shape in suited_shapes(host_cores(), list(legal)))
 
 
-def _settings() -> list[tuple[str, Any]]:
-    """The environments that hold a setting, smallest first, each with the setting or with what is illegal about it."""
-    from cifar_pipelines.common.configuration import load_configuration
-    from cifar_pipelines.spark.setting import setting_of
-
-    legal: list[tuple[str, Any]] = []
-    illegal: list[tuple[str, Any]] = []
-    for name in sorted(path.name for path in (PROJECT_PATH / "conf").glob("exec_*")):
-        try:
-            legal.append((name, setting_of(load_configuration(env=name))))
-        except UserError as error:
-            illegal.append((name, error))
-    return sorted(legal, key=lambda row: (row[1].cores_max, row[1].executor_cores)) + illegal
+def _names(text: str) -> tuple[str, ...]:
+    """Names that are joined by commas, with or without blanks."""
+    return tuple(name for name in map(str.strip, text.split(",")) if name)
 
 
 @cli.command()
@@ -111,8 +107,8 @@ def experiment(
     from cifar_pipelines.experiment import plan as planning
     from cifar_pipelines.experiment.run import run_experiment
 
-    chosen = tuple(settings.split(",")) if settings else suited_settings()
-    names = tuple(pipelines.split(",")) if pipelines else planning.known_pipelines()
+    chosen = _names(settings) if settings else suited_settings()
+    names = _names(pipelines) if pipelines else planning.known_pipelines()
     text = planning.params_of(params_of, params) if params_of else params
     plan = planning.Experiment(chosen, names, repeats, text)
     plan.check()
@@ -194,7 +190,7 @@ def parallelism(write: bool) -> None:
     text = parallelism_document(Path(__file__).parent)
     if write:
         target = PROJECT_PATH / "docs" / "parallelism.md"
-        target.write_text(text, encoding="utf-8")
+        target.write_text(text)
         click.echo(f"Wrote {target.relative_to(PROJECT_PATH)}.")
     else:
         click.echo(text)
@@ -218,8 +214,7 @@ def submit(master: str, run_name: str, pipelines: str | None, env: str | None, p
     """
     from cifar_pipelines.submission.submit import Submission, run_submission
 
-    chosen = tuple(name.strip() for name in pipelines.split(",")) if pipelines else ()
-    submission = Submission(master, run_name, chosen, env, params)
+    submission = Submission(master, run_name, _names(pipelines or ""), env, params)
     submission.check()
     terminal = click.get_binary_stream("stdout")
 
@@ -244,7 +239,7 @@ def logs(run_name: str, show: bool) -> None:
 
     found = require_submissions(PROJECT_PATH, run_name)
     if show:
-        click.echo((PROJECT_PATH / found[-1].log).read_text(encoding="utf-8", errors="replace"), nl=False)
+        click.echo((PROJECT_PATH / found[-1].log).read_text(errors="replace"), nl=False)
         return
     for record in found:
         applications = " ".join(record.application_ids or []) or "no application"

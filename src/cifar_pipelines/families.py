@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
     from cifar_pipelines.spark.setting import ParallelismSetting
@@ -58,6 +58,20 @@ def families() -> dict[str, Family]:
 def family_names() -> list[str]:
     """The names of all families, which are those of their pipelines."""
     return list(families())
+
+
+def pipeline_names() -> list[str]:
+    """The names of all pipelines, each after those that it needs."""
+    first = [INGESTION, *family_names()]
+    return first + sorted({file.parent.name for file in PIPELINES.glob("*/__init__.py")} - set(first))
+
+
+def require_pipelines(names: Iterable[str]) -> None:
+    """Raises a `UserError` with the nearest names for the first pipeline that is not there."""
+    known = pipeline_names()
+    for name in names:
+        if name not in known:
+            raise unknown_name("pipeline", name, known, "Several are joined by commas.")
 
 
 def families_of(pipelines: Iterable[str]) -> list[Family]:

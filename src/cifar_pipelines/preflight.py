@@ -1,14 +1,67 @@
-"""Checks before a run that the tables it reads are there, and says which command makes them."""
+"""What is looked at before a run: mistakes in its parameters, and tables that are missing, with what makes them."""
 
 import importlib
+from collections.abc import Iterable, Mapping
+from contextlib import chdir
+from dataclasses import is_dataclass
 from typing import Any
 
+from kedro.io import DataCatalog
+from kedro.validation import TypeExtractor
+
+from cifar_pipelines.common.configuration import PROJECT_PATH, set_run_parameters
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import flatten
-from cifar_pipelines.families import INGESTION, PIPELINES, family_names
+from cifar_pipelines.common.options import build
+from cifar_pipelines.common.params import command_to_run
+from cifar_pipelines.common.places import place
+from cifar_pipelines.families import INGESTION, families, families_of, pipeline_names
+
+COMPARISON = "comparison"
+FIRST_COMPARED = "spark_ml"  # the family that leaves records after the least work
 
 
-def check_inputs_exist(pipeline: Any, catalog: Any, run_params: dict[str, Any]) -> None:
+def check_run(asked: list[str], loader: Any) -> dict[str, str]:
+    """Finds mistakes in the setting and the parameters of a run before anything starts.
+
+    Args:
+        asked: Names of the pipelines; none for all of them.
+        loader: The configuration of the run.
+
+    Returns:
+        The pipelines that have to run before those, in their order, each with the reason.
+
+    Raises:
+        UserError: For the first mistake.
+    """
+    from cifar_pipelines.sources import open_source
+    from cifar_pipelines.spark.environment import setting_under
+
+    parameters = loader["parameters"]
+    set_run_parameters(parameters)
+    first = {}
+    if asked:
+        catalog = DataCatalog.from_config(loader["catalog"])
+        with chdir(PROJECT_PATH):  # to which the paths of the catalog are relative, wherever the command is typed
+            first = _needed_first(asked, catalog, parameters)
+    running = [name for name in pipeline_names() if name != COMPARISON and (not asked or name in (*first, *asked))]
+    if running:
+        setting = setting_under(loader.env, loader)
+        check_blocks({name: _pipeline(name) for name in running}, parameters)
+        for family in families_of(running):
+            family.check(parameters, setting)
+    if INGESTION in running:
+        open_source(*(parameters["data"][key] for key in ("source", "path", "options")))
+    return first
+
+
+def check_blocks(pipelines: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Builds the blocks of parameters that nodes want typed; Kedro wraps what is wrong into sentences of its own."""
+    for name, kind in TypeExtractor(dict(pipelines)).extract_types_from_pipelines().items():
+        if is_dataclass(kind):
+            build(kind, parameters[name], f"the block {name} of the parameters")
+
+
+def check_inputs_exist(pipeline: Any, catalog: Any) -> None:
     """Raises if something that the pipeline reads and another pipeline makes is missing or incomplete.
 
     Raises:
@@ -17,27 +70,47 @@ def check_inputs_exist(pipeline: Any, catalog: Any, run_params: dict[str, Any]) 
     missing = [name for name in sorted(pipeline.inputs()) if name in catalog and not catalog.exists(name)]
     if not missing:
         return
-    makers = {output: name for name in _pipeline_names() for output in _outputs(name)}
-    missing = [name for name in missing if name in makers]
-    if not missing:
-        return
-    needed = {makers[name] for name in missing}
-    command = f"kedro run --pipelines {','.join(name for name in _pipeline_names() if name in needed)}"
-    if run_params.get("env"):
-        command += f" --env {run_params['env']}"
-    if given := run_params.get("runtime_params"):
-        command += f" --params {','.join(f'{key}={value}' for key, value in flatten(given).items())}"
-    raise UserError(
-        f"Missing or incomplete: {', '.join(missing)}, for these parameters. "
-        f"They are made once, by this command:\n\n    {command}\n"
-    )
+    makers = {output: name for name in pipeline_names() for output in _pipeline(name).all_outputs()}
+    if needed := {makers[name] for name in missing if name in makers}:
+        missing = [name for name in missing if name in makers]
+        raise has_to_run_first(needed, f"Missing or incomplete: {', '.join(missing)}, for these parameters")
 
 
-def _pipeline_names() -> list[str]:
-    """All pipelines, each after those that it needs."""
-    first = [INGESTION, *family_names()]
-    return first + sorted({file.parent.name for file in PIPELINES.glob("*/__init__.py")} - set(first))
+def has_to_run_first(needed: Iterable[str], reason: str) -> UserError:
+    """The error to raise where pipelines have to run first and were not asked for; the reason begins the message."""
+    command = command_to_run(*sorted(needed, key=pipeline_names().index))
+    return UserError(f"{reason}. This command makes what the run needs:\n\n    {command}\n")
 
 
-def _outputs(name: str) -> set[str]:
-    return importlib.import_module(f"{__package__}.pipelines.{name}").create_pipeline().all_outputs()
+def _needed_first(asked: list[str], catalog: Any, parameters: dict[str, Any]) -> dict[str, str]:
+    """The pipelines that have to run before those that are asked for, in their order, each with the reason."""
+    from cifar_pipelines.records.kept_tables import why_to_make
+    from cifar_pipelines.records.shelf import RecordShelf
+
+    needed: dict[str, str] = {}
+    shelf = RecordShelf(PROJECT_PATH / place("run_records"))
+    if COMPARISON in asked and not families_of(asked) and not shelf.loaders():
+        # A report of nothing would help nobody, and what other pipelines need is made for them as well. It takes minutes.
+        needed[FIRST_COMPARED] = "there is no run record to compare"
+    readers = families_of([*asked, *needed])
+    makers = {need for family in readers for need in _all_needs(family.name)}
+    read = set().union(*(_pipeline(name).inputs() for name in {*makers, *(family.name for family in readers)}))
+    anew: dict[str, str] = {}  # also those that are asked for: what is made from their tables is of no use any more
+    for name in [name for name in pipeline_names() if name in makers]:
+        before = next((need for need in _all_needs(name) if need in anew), None)
+        tables = sorted(_pipeline(name).all_outputs() & read)
+        reason = f"{before} runs again" if before else why_to_make(name, tables, catalog, parameters)
+        if reason:
+            anew[name] = reason
+    needed = anew | needed
+    return {name: needed[name] for name in pipeline_names() if name in needed and name not in asked}
+
+
+def _all_needs(name: str) -> list[str]:
+    """The pipelines that a family needs, and those that they need."""
+    direct = families()[name].needs if name in families() else ()
+    return list(dict.fromkeys(need for first in direct for need in (*_all_needs(first), first)))
+
+
+def _pipeline(name: str) -> Any:
+    return importlib.import_module(f"{__package__}.pipelines.{name}").create_pipeline()

@@ -6,7 +6,6 @@ from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import (
     PROJECT_PATH,
     check_runtime_params,
-    checked_configuration,
     load_configuration,
     set_run_parameters,
 )
@@ -42,7 +41,7 @@ def paths(block):
         ({"spark_ml": {"select": "linear_svm"}}, "spark_ml.selected"),
         ({"spark_ml": {"repeat": 2}}, "spark_ml.repeats"),
         ({"extractr": "kmeans_patches"}, "extractor"),
-        ({"subset": {"seeds": 1}}, "subset.seed"),
+        ({"bigdl_cnn": {"image_sizes": 1}}, "bigdl_cnn.image_size"),
         ({"spark_ml": {"classifiers": {"linear_svm": {"parms": 1}}}}, "spark_ml.classifiers.linear_svm.params"),
     ],
 )
@@ -76,7 +75,29 @@ def test_nested_parameters_and_names_inside_of_option_blocks_are_accepted():
 
 
 @pytest.mark.parametrize(
-    "block", [{"data": {"options": {"seed": 1}}}, {"bigdl_cnn": {"models": {"airbench": {"recipe": {"x": 1}}}}}]
+    ("given", "right"),
+    [
+        ({"subset": {"train_size": 100}}, "train_size"),
+        ({"data": {"source": "cifar10"}}, "source"),
+        ({"data": {"path": "images"}}, "source_path"),
+        ({"data": {"options": {"seed": 1}}}, "source_options.seed"),
+        ({"ingestion": {"on_bad_image": "skip"}}, "on_bad_image"),
+        ({"features": {"extractor": "kmeans_patches"}}, "extractor"),
+    ],
+)
+def test_a_second_name_of_a_value_is_refused_with_the_right_one(given, right):
+    with pytest.raises(UserError, match=rf"is no name of its own\. Give {right} instead"):
+        check(**given)
+
+
+def test_no_second_name_is_offered_for_a_name_that_is_mistyped():
+    with pytest.raises(UserError) as caught:
+        check(subset={"train_sizes": 100})
+    assert "'train_size'" in caught.value.message and "'subset.train_size'" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "block", [{"data": {"optionen": {"seed": 1}}}, {"bigdl_cnn": {"models": {"airbench": {"recipe": {"x": 1}}}}}]
 )
 def test_a_name_inside_of_any_other_block_is_refused(block):
     with pytest.raises(UserError, match="Unknown parameter"):
@@ -93,14 +114,6 @@ def test_options_of_the_source_reach_the_source_and_the_names_of_its_folders():
     assert f"/synthetic{options_suffix(given['source_options'])}/" in other["catalog"]["images"]["filepath"]
     source = DataCatalog.from_config({"image_source": other["catalog"]["image_source"]}).load("image_source")
     assert len(source.index("train")) == 60000
-
-
-def test_a_configuration_is_checked_while_it_is_loaded():
-    loader = checked_configuration("exec_2x1", {"train_size": 7})
-    assert loader["parameters"]["subset"]["train_size"] == 7
-    for env, params, message in (("exec_2x9", {}, "Unknown environment"), (None, {"x": 1}, "Unknown parameter")):
-        with pytest.raises(UserError, match=message):
-            checked_configuration(env, params)
 
 
 def test_a_nested_parameter_is_merged_into_its_block():
@@ -166,8 +179,7 @@ def test_options_have_a_suffix_of_their_own_in_any_order():
 
 def test_every_path_has_a_suffix_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # Relative to the project, wherever a command is typed.
-    assert path_suffix("a") == path_suffix(PROJECT_PATH / "a") == path_suffix("b/../a")
+    assert path_suffix("a") == path_suffix(tmp_path / "a") == path_suffix("b/../a")
     assert path_suffix("a") != path_suffix("b")
     assert len(path_suffix("a")) == 9 and path_suffix("a")[0] == "-"
     assert size_suffix(160) == "-160px"

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 from tests.factories.records import make_extraction_record, make_record
 
-from cifar_pipelines.common import configuration
-from cifar_pipelines.common.configuration import load_configuration, parse_params
+from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment import plan, run
+from cifar_pipelines.experiment import run
 from cifar_pipelines.experiment.plan import Experiment, Step, params_of, with_params
 from cifar_pipelines.experiment.runner import StepRunner
 from cifar_pipelines.records.choice import best_setting
@@ -51,7 +51,7 @@ def test_repeats_go_round_the_settings():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"settings": ("exec_9x1",)}, "Unknown environment 'exec_9x1'"),
+        ({"settings": ("exec_9x1",)}, "exec_9x1: spark.cores.max = 9 exceeds the budget"),
         ({"settings": ("exec_1x1", "exec_1x1")}, "each once"),
         ({"pipelines": ("comparison",)}, "cannot run the pipeline 'comparison'"),
         ({"repeats": 0}, "--repeats is 0"),
@@ -75,7 +75,11 @@ def test_parameters_are_replaced_by_name():
 def test_the_parameters_of_an_environment_come_before_those_that_are_given():
     given = "train_size=600,bigdl_cnn.models.airbench.recipe.epochs=1"
     text = params_of("test", given)
-    assert text.endswith(given) and text.count("train_size=") == 1 and "parallelism" not in text
+    assert (
+        all(part in text.split(",") for part in given.split(","))
+        and text.count("train_size=") == 1
+        and "parallelism" not in text
+    )
     assert "bigdl_cnn.engines=bigdl," in text
     under = load_configuration("test")["parameters"]
     under["subset"]["train_size"] = 600
@@ -90,18 +94,6 @@ def test_the_parameters_of_an_environment_come_before_those_that_are_given():
 def test_the_parameters_of_an_unknown_environment_are_refused():
     with pytest.raises(UserError, match="Unknown environment 'tests'"):
         params_of("tests", "")
-
-
-@pytest.mark.parametrize(
-    ("value", "typed"), [(["a", "b"], "a+b"), ("x", "x"), (None, "null"), (True, "true"), (0.5, "0.5")]
-)
-def test_values_are_as_one_types_them(tmp_path, monkeypatch, value, typed):
-    folder = tmp_path / "conf" / "small"
-    folder.mkdir(parents=True)
-    (folder / "parameters.yml").write_text(json.dumps({"block": {"name": value}}))
-    monkeypatch.setattr(configuration, "PROJECT_PATH", tmp_path)
-    monkeypatch.setattr(plan, "PROJECT_PATH", tmp_path)
-    assert params_of("small", "") == f"block.name={typed}"
 
 
 def test_every_model_is_expected_with_a_digest_of_its_own():

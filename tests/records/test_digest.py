@@ -9,7 +9,8 @@ from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
 from kedro.validation.parameter_validator import ParameterValidator
 
-from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration, parse_params
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.provenance import untyped
 

@@ -151,3 +151,8 @@ def test_the_command_reads_budget_and_records(tmp_path, monkeypatch):
     assert "exec_2x2" in result.output and "measure first" in result.output
     refused = CliRunner().invoke(cli.cli, ["plan", "--cores", "0"])
     assert refused.exit_code == 1 and "must be a whole number of at least 1" in refused.output
+
+
+def test_more_cores_than_can_be_listed_are_refused_at_once():
+    refused = CliRunner().invoke(cli.cli, ["plan", "--cores", "1000000"])
+    assert refused.exit_code == 1 and "budget.cores is 1000000, but must be at most" in refused.output

@@ -60,7 +60,7 @@ def test_what_is_right_is_accepted_and_becomes_a_command(submission):
         ({"run_name": "roll 4711"}, r"'roll 4711', but must consist of letters, digits, - and _"),
         ({"run_name": "../roll"}, "but must consist of letters"),
         ({"pipelines": ("feature",)}, r"Unknown pipeline 'feature'\. Did you mean 'features'"),
-        ({"environment": "exec_2x9"}, "Unknown environment 'exec_2x9'"),
+        ({"environment": "exec_2x9"}, "exec_2x9: spark.cores.max = 2 is not divisible"),
         ({"params_text": "train_sizes=60"}, "Unknown parameter 'train_sizes'"),
         ({"params_text": "train_size"}, "every part must be name=value"),
         ({"params_text": "run_name=other"}, "run_name, which --run-name gives already"),
@@ -74,13 +74,13 @@ def test_mistakes_are_found_before_anything_starts(submission, change, words):
         replace(submission, **change).check()
 
 
-@pytest.mark.parametrize("name", ["roll_4711", "4711", "21CS30045", "_a", "a" * 64, "group-7"])
+@pytest.mark.parametrize("name", ["roll_4711", "4711", "21CS30045", "_a", "a" * 64, "group-7", "017", "1e5"])
 def test_legal_names(name):
     check_run_name(name)
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a.b", "a/b", "ä", "a" * 65, "a\n", "017", "1e5", "null", "true", "1_000"])
-def test_illegal_names_and_those_that_are_read_as_something_else(name):
+@pytest.mark.parametrize("name", ["", "-a", "a.b", "a/b", "ä", "a" * 65, "a\n", "null"])
+def test_illegal_names_and_one_that_is_read_as_no_name(name):
     with pytest.raises(UserError, match="run name"):
         check_run_name(name)
 

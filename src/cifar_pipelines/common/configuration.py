@@ -1,11 +1,17 @@
-"""The configuration folder: how it is loaded, and which environments and parameters are legal."""
+"""The configuration folder: how it is loaded, and which parameters are legal."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError, unknown_name
-from cifar_pipelines.common.resolvers import PROJECT_PATH, RESOLVERS
+from cifar_pipelines.common.resolvers import RESOLVERS
+
+PROJECT_PATH = Path(__file__).resolve().parents[3]
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
@@ -16,15 +22,17 @@ CONFIG_LOADER_ARGS = {
 }
 # Blocks that take any name, which their owner checks: a source, an extractor, a classifier, a network.
 OPEN_BLOCKS = ("source_options", "features.options", "*.*.*.options", "*.*.*.params")
+NO_PARAMETERS = ("parallelism", "budget")  # blocks of globals.yml that belong to the environment
 
 _of_run: dict[str, Any] | None = None
+_followed: Any = None  # the loader of the command that is under way
 
 
 def set_run_parameters(parameters: Mapping[str, Any] | None) -> None:
     """Says with which parameters pipelines are built; None forgets them.
 
     Kedro builds pipelines without telling them of parameters, and the shape of some depends on them. Only the hook that
-    sees a run begin and end calls this.
+    sees a run begin and end calls this, and the command that looks at the pipelines before.
     """
     global _of_run
     _of_run = None if parameters is None else dict(parameters)
@@ -35,11 +43,52 @@ def run_parameters() -> dict[str, Any]:
     return _of_run if _of_run is not None else load_configuration()["parameters"]
 
 
-def load_configuration(env: str | None = None, runtime_params: dict[str, Any] | None = None) -> Any:
-    """A Kedro configuration loader over `conf/`, as a run would have it; no environment means Kedro's default."""
+def follow(loader: Any) -> None:
+    """Says which configuration a command was given, so that all it reads comes from there; None forgets it."""
+    global _followed
+    _followed = loader
+
+
+def followed() -> Any:
+    """The loader of the command that is under way; None where there is none."""
+    return _followed
+
+
+def conf_source() -> Path:
+    """The configuration folder: that of `--conf-source`, or the project's own."""
+    return Path(_followed.conf_source) if _followed is not None else PROJECT_PATH / "conf"
+
+
+def load_configuration(
+    env: str | None = None, runtime_params: dict[str, Any] | None = None, source: Path | None = None
+) -> Any:
+    """A Kedro configuration loader, as a run would have it.
+
+    Args:
+        env: The environment; None is Kedro's default.
+        runtime_params: What is given with `--params`.
+        source: The folder; None takes that of `conf_source`.
+    """
     from kedro.config import OmegaConfigLoader
 
-    return OmegaConfigLoader(str(PROJECT_PATH / "conf"), env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
+    folder = str(source or conf_source())
+    with unreadable_explained(folder):
+        return OmegaConfigLoader(folder, env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
+
+
+@contextmanager
+def unreadable_explained(folder: object) -> Iterator[None]:
+    """Turns what goes wrong while files of the configuration are read into a sentence."""
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        yield
+    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        said = " ".join(str(error).split())
+        raise UserError(f"The configuration in {folder} cannot be read: {said}. Correct that file.") from error
 
 
 def selected_names(key: str, value: object, example: str) -> list[str]:
@@ -54,58 +103,67 @@ def selected_names(key: str, value: object, example: str) -> list[str]:
     return names
 
 
-def check_environment(env: str | None) -> None:
-    """Raises a `UserError` with the nearest environments if this one has no folder."""
-    known = [path.name for path in (PROJECT_PATH / "conf").iterdir() if path.is_dir()]
-    if env is not None and env not in known:
-        remedy = "`kedro settings` lists them; a new one is a folder in conf/ with a globals.yml."
-        raise unknown_name("environment", env, known, remedy)
+@dataclass(frozen=True)
+class Names:
+    """The names that `--params` may hold.
 
-
-def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> Any:
-    """As `load_configuration`, for a run that is still to come, once environment and parameters are checked.
-
-    Raises:
-        UserError: If the environment or a parameter is unknown.
+    Attributes:
+        values: Every name with its value in the configuration, blocks as well.
+        repeats: Names in the parameters that only repeat one of globals.yml, with that one.
     """
-    check_environment(env)
-    loader = load_configuration(env, runtime_params)
-    check_runtime_params(runtime_params, loader)
-    return loader
+
+    values: Mapping[str, Any]
+    repeats: Mapping[str, str]
+
+
+def names_of_parameters(env: str | None = None) -> Names:
+    """What the configuration folder says of names; read once."""
+    return _names_of_parameters(conf_source(), env)
+
+
+@cache
+def _names_of_parameters(source: Path, env: str | None) -> Names:
+    loader = load_configuration(env, source=source)
+    short = {name: value for name, value in loader["globals"].items() if name not in NO_PARAMETERS}
+    marks = {f"<{name}>": name for name in short}
+    marked = load_configuration(env, {name: mark for mark, name in marks.items()}, source)["parameters"]
+    repeats = {
+        path: marks[value]
+        for path, value in _paths(marked)
+        if path not in short and isinstance(value, str) and value in marks
+    }
+    own = {path: value for path, value in _paths(loader["parameters"]) if not _lies_in(path, repeats)}
+    return Names(dict(_paths(short)) | own, repeats)
 
 
 def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None:
-    """Refuses nested names from `--params` that nothing reads in the configuration of the run.
+    """Refuses names from `--params` that nothing reads in the configuration of the run, and second names of another.
 
     Raises:
-        UserError: For the first unknown name, with the nearest known ones.
+        UserError: For the first such name, with the right one or the nearest known ones.
     """
-    shortcuts = {key for key in loader["globals"] if key not in ("parallelism", "budget")}
-    known = shortcuts | {path for path, _ in _paths(load_configuration(loader.env)["parameters"])}
+    names, plain = names_of_parameters(loader.env), names_of_parameters("base")
+    for path, short in plain.repeats.items():
+        if path not in names.repeats:
+            where = f"conf/{loader.env or CONFIG_LOADER_ARGS['default_run_env']}"
+            raise UserError(
+                f"{where} gives {path} a value of its own, but it is called {short} everywhere: the paths of all results "
+                f"name that. Set {short} in {where}/globals.yml instead."
+            )
     for path, value in _paths(runtime_params):
-        leaf = not (isinstance(value, Mapping) and value)
-        if leaf and path not in known and not any(fnmatchcase(path, f"{block}.*") for block in OPEN_BLOCKS):
+        if isinstance(value, Mapping) and value:
+            continue
+        if within := _lies_in(path, names.repeats):
+            right = names.repeats[within] + path.removeprefix(within)
+            raise UserError(f"{path} is no name of its own. Give {right} instead: it is the one name of this value.")
+        if path not in names.values and not any(fnmatchcase(path, f"{block}.*") for block in OPEN_BLOCKS):
             remedy = "See conf/base/globals.yml and parameters_*.yml for all of them."
-            raise unknown_name("parameter", path, known, remedy)
+            raise unknown_name("parameter", path, names.values, remedy)
 
 
-def parse_params(text: str) -> dict[str, Any]:
-    """Reads a text of `--params` as Kedro does: names with dots become blocks.
-
-    Raises:
-        UserError: If a part is not name=value.
-    """
-    from omegaconf import OmegaConf
-
-    parts = split_params(text)
-    if bad := [part for part in parts if "=" not in part]:
-        raise UserError(f"--params holds {bad[0]!r}, but every part must be name=value.")
-    return OmegaConf.to_container(OmegaConf.from_dotlist(parts))
-
-
-def split_params(text: str) -> list[str]:
-    """The parts of a text of `--params`, each name=value."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _lies_in(path: str, blocks: Mapping[str, Any]) -> str | None:
+    """The block that a path is or lies in, if there is one."""
+    return next((block for block in blocks if path == block or path.startswith(f"{block}.")), None)
 
 
 def _paths(block: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

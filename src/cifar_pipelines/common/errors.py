@@ -27,7 +27,14 @@ class UserError(click.ClickException, ValueError):
         """Prints the message; whoever started this process may want it in a file as well."""
         super().show(file)
         if path := os.environ.get(ERROR_FILE):
-            Path(path).write_text(self.message, encoding="utf-8")
+            Path(path).write_text(self.message)
+
+
+def mistake_behind(error: BaseException | None) -> UserError | None:
+    """The mistake of the user behind an error, whatever was wrapped around it; None where there is none."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__
+    return error
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str], remedy: str = "") -> UserError:
@@ -42,7 +49,9 @@ def unknown_name(kind: str, name: object, known: Iterable[str], remedy: str = ""
     known = sorted(known)
     nearest = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
-    if len(known) <= LISTED:
+    if not known:
+        listed = " There is none."
+    elif len(known) <= LISTED:
         listed = f" Known: {', '.join(known)}."
     elif nearest:
         listed = ""

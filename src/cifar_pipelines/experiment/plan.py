@@ -1,23 +1,16 @@
 """The steps of an experiment, in an order in which a noisy minute falls on no setting alone."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cifar_pipelines.common.configuration import (
-    PROJECT_PATH,
-    check_environment,
-    checked_configuration,
-    load_configuration,
-    parse_params,
-    split_params,
-)
+from cifar_pipelines.common.configuration import conf_source, load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
+from cifar_pipelines.common.params import params_text, parse_params, split_params
 from cifar_pipelines.families import INGESTION, Family, families_of, family_names
 from cifar_pipelines.records.digest import study_digest
-from cifar_pipelines.spark.setting import setting_of
+from cifar_pipelines.spark.environment import check_environment, checked_configuration, setting_under
 
 
 def known_pipelines() -> tuple[str, ...]:
@@ -95,7 +88,7 @@ class Experiment:
         """
         for name in self.settings:
             loader = checked_configuration(name, self.params)
-            setting = setting_of(loader)
+            setting = setting_under(name, loader)
             for family in self.families:
                 family.check(loader["parameters"], setting)
 
@@ -127,16 +120,15 @@ class Experiment:
 
 def with_params(text: str, values: dict[str, Any]) -> str:
     """Adds parameters to a text of `--params`; a name that is there already is replaced."""
-    kept = [part for part in split_params(text) if part.partition("=")[0] not in values]
-    return ",".join([*kept, *(f"{name}={value}" for name, value in values.items())])
+    return params_text({name: value for name, value in split_params(text).items() if name not in values} | values)
 
 
-def params_of(environment: str, params_text: str) -> str:
+def params_of(environment: str, given_text: str) -> str:
     """What an environment says of the parameters, as a text of `--params` with what is given there after it.
 
     Args:
         environment: Name of the environment; its parallelism setting is left out.
-        params_text: What is given with `--params`; it prevails.
+        given_text: What is given with `--params`; it prevails.
 
     Raises:
         UserError: If there is no such environment.
@@ -144,20 +136,13 @@ def params_of(environment: str, params_text: str) -> str:
     from omegaconf import OmegaConf
 
     check_environment(environment)
-    folder = PROJECT_PATH / "conf" / environment
+    folder = conf_source() / environment
     files = [*folder.glob("globals*.yml"), *folder.glob("parameters*.yml")]
     block = OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.load, files)))
-    given = {part.partition("=")[0] for part in split_params(params_text)}
-    said = [
-        f"{name}={_as_typed(value)}"
+    given = split_params(given_text)
+    said = {
+        name: value
         for name, value in flatten(block).items()
         if name not in given and not name.startswith("parallelism.")
-    ]
-    return ",".join([*said, *split_params(params_text)])
-
-
-def _as_typed(value: Any) -> str:
-    """A value as one types it on the command line: names of a list joined by "+", `null` for None."""
-    if isinstance(value, list):
-        return "+".join(value)
-    return value if isinstance(value, str) else json.dumps(value)
+    }
+    return params_text(said | given)

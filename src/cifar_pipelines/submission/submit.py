@@ -12,15 +12,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cifar_pipelines.common import whole_files
-from cifar_pipelines.common.configuration import PROJECT_PATH, checked_configuration, parse_params
-from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.git import git
+from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.processes import guarded_kedro
-from cifar_pipelines.families import PIPELINES, families, families_of
+from cifar_pipelines.families import families, families_of, require_pipelines
 from cifar_pipelines.records.provenance import git_revision
+from cifar_pipelines.spark.environment import checked_configuration, setting_under
 from cifar_pipelines.spark.master import reach_master
 from cifar_pipelines.spark.run_file import SUBMISSION, read_run_files
-from cifar_pipelines.spark.setting import setting_of
 from cifar_pipelines.submission.records import LOGS, SubmissionRecord
 
 LOG = "submit.log"
@@ -55,15 +56,13 @@ class Submission:
             UserError: For the first mistake.
         """
         check_run_name(self.run_name)
-        known = {path.parent.name for path in PIPELINES.glob("*/__init__.py")}
-        if unknown := [name for name in self.pipelines if name not in known]:
-            raise unknown_name("pipeline", unknown[0], known, "Several are joined by commas.")
+        require_pipelines(self.pipelines)
         given = parse_params(self.params_text)
         for key, option in (("spark_master", "--master"), ("run_name", "--run-name")):
             if key in given:
                 raise UserError(f"--params holds {key}, which {option} gives already. Leave it out of --params.")
         loader = checked_configuration(self.environment, given)
-        setting = setting_of(loader)
+        setting = setting_under(self.environment, loader)
         for family in families_of(self.pipelines or families()):
             family.check(loader["parameters"], setting)
         if "," in self.master:
@@ -85,15 +84,13 @@ class Submission:
 
 def check_run_name(name: str) -> None:
     """Raises a `UserError` for a name that cannot lead the name of a folder, or that is read as something else."""
-    from omegaconf import OmegaConf
-
     if not _LEGAL_NAME.fullmatch(name):
         raise UserError(
             f"The run name is {name!r}, but must consist of letters, digits, - and _, begin with no -, and have at most 64 "
             "of them, such as roll_4711."
         )
-    if str(read := OmegaConf.from_dotlist([f"run_name={name}"])["run_name"]) != name:
-        raise UserError(f"The run name {name!r} would be read as {read!r}. Put a word before it, such as roll_{name}.")
+    if name == "null":
+        raise UserError("The run name 'null' would be read as no name. Put a word before it, such as roll_null.")
 
 
 def run_submission(submission: Submission, show: Callable[[bytes], object]) -> SubmissionRecord:
@@ -123,7 +120,7 @@ def _begin(submission: Submission) -> SubmissionRecord:
     folder = PROJECT_PATH / LOGS / submission.run_name / stamp
     folder.mkdir(parents=True)
     command = ["kedro", *submission.arguments()]
-    (folder / LOG).write_text(f"$ {shlex.join(command)}\n", encoding="utf-8")
+    (folder / LOG).write_text(f"$ {shlex.join(command)}\n")
     record = SubmissionRecord(
         run_name=submission.run_name,
         time=stamp,

@@ -13,6 +13,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, SparkSession
+from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.tables import PREDICTIONS
 from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.engines import create_engine
@@ -159,7 +160,7 @@ def _train_to_the_end(engine: Any, job: TrainingJob, checkpoint: Any, run_contex
                 "A worker was lost after epoch %d; training starts again from there. (%s)",
                 len(checkpoint.history()), _first_line(error),
             )  # fmt: skip
-            await_executors(setting.executors, 60, run_context.cluster.embedded)
+            await_executors(setting.executors, timeout_s=60)
     raise AssertionError("unreachable")
 
 
@@ -245,8 +246,8 @@ def predict_cnn(
     test.unpersist()
     if len(table) != images_info["test_size"]:
         raise UserError(
-            f"The image table holds {len(table)} test images, but its description says {images_info['test_size']}. Run "
-            "`kedro run --pipeline ingestion` again."
+            f"The image table holds {len(table)} test images, but its description says {images_info['test_size']}. "
+            f"Make them again: {command_to_run('ingestion')}"
         )
     report = PredictionReport(
         predict_s=(round(work.wall_s, 3),),

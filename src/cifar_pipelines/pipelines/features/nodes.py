@@ -10,6 +10,7 @@ from typing import Any
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, RecordBatch, SparkSession
 from cifar_pipelines.common.options import whole
+from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.precision import PRECISIONS
 from cifar_pipelines.common.tables import FEATURES, image_table_fingerprint
 from cifar_pipelines.extractors import Extractor, create_extractor, options_of
@@ -193,6 +194,5 @@ def _require_same_images(images: DataFrame, images_info: dict[str, Any]) -> None
     if fingerprint != images_info["fingerprint"]:
         raise UserError(
             f"The image table has the fingerprint {fingerprint}, but its description says "
-            f"{images_info['fingerprint']}: an earlier ingestion was cut short. Run "
-            "`kedro run --pipeline ingestion` again."
+            f"{images_info['fingerprint']}: an earlier ingestion was cut short. Run it again: {command_to_run('ingestion')}"
         )

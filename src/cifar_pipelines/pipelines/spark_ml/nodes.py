@@ -12,6 +12,7 @@ from cifar_pipelines.classifiers import Task, check_hyperparameters, create_esti
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Model
 from cifar_pipelines.common.options import whole
+from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.extractors import options_of
 from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
@@ -88,7 +89,7 @@ def cache_tables(
             if (rows := table.count()) != expected:
                 raise UserError(
                     f"The feature table holds {rows} images of the {split} split, but there are {expected}: an "
-                    "earlier extraction was cut short. Run `kedro run --pipeline features` again."
+                    f"earlier extraction was cut short. Run it again: {command_to_run('features')}"
                 )
             tables.append(table)
     return tables[0], tables[1], reading.wall_s
@@ -101,13 +102,13 @@ def _require_same_features(
     if features_info["images_fingerprint"] != images_info["fingerprint"]:
         raise UserError(
             f"The features were extracted from images with the fingerprint {features_info['images_fingerprint']}, "
-            f"but the image table now has {images_info['fingerprint']}. Run `kedro run --pipeline features` again."
+            f"but the image table now has {images_info['fingerprint']}. Extract them again: {command_to_run('features')}"
         )
     wanted = options_of(features_info["extractor"], options)
     if features_info["options"] != wanted:
         raise UserError(
             f"The features were extracted with {features_info['options']}, but features.options now asks for "
-            f"{wanted}. Run `kedro run --pipeline features` again."
+            f"{wanted}. Extract them again: {command_to_run('features')}"
         )
 
 

@@ -1,0 +1,140 @@
+"""The project's own `kedro run`: Kedro's, with what the pipelines need made first and mistakes found before anything."""
+
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.runner import SequentialRunner
+
+from cifar_pipelines.common import configuration
+from cifar_pipelines.common.errors import UserError, mistake_behind
+from cifar_pipelines.common.params import params_text, parse_params
+
+logger = logging.getLogger(__name__)
+
+SEQUENTIAL = ("SequentialRunner", "kedro.runner.SequentialRunner")
+# With one of these a run is a part of its pipelines, and whoever names it knows what is there.
+PARTS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "tags", "namespaces")
+
+
+class Runner(SequentialRunner):
+    """Kedro's runner, which does not advise to repeat a command that a mistake of the user ended."""
+
+    def _suggest_resume_scenario(self, *args: Any) -> None:
+        if mistake_behind(sys.exc_info()[1]) is None:
+            super()._suggest_resume_scenario(*args)
+
+
+class _Command(click.Command):
+    """A command that refuses an option which is given twice; click would drop the first in silence."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for option, times in Counter(order).items():
+            if times > 1 and isinstance(option, click.Option) and not (option.multiple or option.is_flag):
+                raise UserError(f"{option.opts[0]} is given {times} times. Give it once; names are joined by commas.")
+        return super().parse_args(ctx, args)
+
+
+class _Params(click.Option):
+    """`--params`, which may be given more than once; a file of `--config` may hold names and values as well."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> str:
+        given = params_text(value) if isinstance(value, Mapping) else value
+        return ",".join([given] if isinstance(given, str) else given or ())
+
+
+def _run(only_what_is_there: bool, **given: Any) -> None:
+    from cifar_pipelines.preflight import check_run, has_to_run_first
+
+    _refuse_other_runners(given)
+    asked = _asked_pipelines(click.get_current_context(), given)
+    loader = _checked_loader(given)
+    first = {} if any(given[name] for name in PARTS) else check_run(asked, loader)
+    if first and only_what_is_there:
+        reasons = "; ".join(f"{name} has to run first, because {reason}" for name, reason in first.items())
+        raise has_to_run_first(first, reasons[:1].upper() + reasons[1:])
+    for name, reason in first.items():
+        logger.info("%s runs first, because %s.", name, reason)
+    names = [*first, *asked] if asked else []
+    kedro_run.callback(**given | {"pipeline": None, "pipelines": names, "runner": f"{__name__}.{Runner.__name__}"})
+
+
+def _refuse_other_runners(given: dict[str, Any]) -> None:
+    """All nodes of a run share one Spark, and what is timed must not share its cores with another node."""
+    if given["is_async"] or given["runner_params"].get("is_async"):
+        raise UserError("--async cannot work here: all nodes of a run share one Spark session. Leave it out.")
+    if given["runner"] not in (None, *SEQUENTIAL):
+        raise UserError(
+            f"--runner is {given['runner']!r}, but nodes run one after another here: they share one Spark session, which "
+            "is what runs in parallel, and times would disturb each other. Leave it out."
+        )
+
+
+def _asked_pipelines(ctx: click.Context, given: dict[str, Any]) -> list[str]:
+    """The pipelines of `--pipeline` or `--pipelines`; none for all of them."""
+    from cifar_pipelines.families import require_pipelines
+
+    if given["pipeline"] is not None and given["pipelines"]:
+        raise UserError("--pipeline and --pipelines are both given. Give one of them; names are joined by commas.")
+    names = given["pipelines"]
+    if given["pipeline"] is not None:
+        names = [name for name in map(str.strip, given["pipeline"].split(",")) if name]
+    named = any(ctx.get_parameter_source(option).name == "COMMANDLINE" for option in ("pipeline", "pipelines"))
+    if named and not names:
+        raise UserError(
+            "--pipelines names no pipeline. Name some, joined by commas, or leave it out to run all of them."
+        )
+    if names == ["__default__"]:
+        return []
+    require_pipelines(names)
+    return list(dict.fromkeys(names))
+
+
+def _checked_loader(given: dict[str, Any]) -> Any:
+    """The configuration of the run, which is followed from here on; reads `--params` into what Kedro is given."""
+    from cifar_pipelines.spark.environment import check_environment, checked_configuration
+
+    env = given["env"] = given["env"] or os.environ.get("KEDRO_ENV") or None
+    source = Path(given["conf_source"]) if given["conf_source"] else None
+    if source is not None and not source.is_dir():
+        raise UserError(f"--conf-source is {str(source)!r}, but must be a folder, such as a copy of conf/.")
+    configuration.follow(configuration.load_configuration(source=source))
+    check_environment(env)
+    given["params"] = parse_params(given["params"] or "", env)
+    loader = checked_configuration(env, given["params"])
+    configuration.follow(loader)
+    return loader
+
+
+def _options() -> list[click.Parameter]:
+    """Kedro's own options, and ours."""
+    params = _Params(
+        ["--params"],
+        multiple=True,
+        help="Parameters name=value, joined by commas; names in conf/base. Several are merged.",
+    )
+    only = click.Option(
+        ["--only-what-is-there"],
+        is_flag=True,
+        help="Refuse to run where images or features are missing or stale, instead of making them first.",
+    )
+    kept = [params if option.name == "params" else option for option in kedro_run.params]
+    return [*kept, only]
+
+
+run = _Command(
+    "run",
+    callback=_run,
+    params=_options(),
+    help=(
+        "Run pipelines, one after another on one Spark session.\n\nWhat they need and is missing or stale (images, features, "
+        "for a comparison run records) is made first, with the same parameters and setting."
+    ),
+)

@@ -1,0 +1,81 @@
+"""Environments: folders of the configuration. One that holds a parallelism setting carries its name, `exec_<M>x<C>`."""
+
+import re
+from typing import Any
+
+from cifar_pipelines.common.configuration import (
+    check_runtime_params,
+    conf_source,
+    load_configuration,
+    unreadable_explained,
+)
+from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.spark.setting import MINIMUM_EXECUTOR_MEMORY_MB, ParallelismSetting, format_memory, setting_of
+
+_SETTING = re.compile(r"exec_([1-9]\d*)x([1-9]\d*)")
+
+
+def check_environment(env: str | None) -> None:
+    """Refuses an environment that has no folder.
+
+    Raises:
+        UserError: With the rule that it breaks if it is called like a setting, else with the nearest environments.
+    """
+    if not conf_source().is_dir():
+        raise UserError(
+            f"The configuration folder {conf_source()} is no folder. Give a copy of conf/ with --conf-source."
+        )
+    known = [path.name for path in conf_source().iterdir() if path.is_dir()]
+    if env is None or env in known:
+        return
+    remedy = "`kedro settings` lists them; a new one is a folder in conf/ with a globals.yml."
+    if shape := _SETTING.fullmatch(env):
+        cores_max, executor_cores = map(int, shape.groups())
+        least = format_memory(MINIMUM_EXECUTOR_MEMORY_MB)
+        block = {"cores_max": cores_max, "executor_cores": executor_cores, "executor_memory": least}
+        ParallelismSetting.from_config(block, load_configuration()["globals"].get("budget"))
+        remedy = f"It is a legal setting without a folder: make conf/{env}/globals.yml like that of another setting."
+    raise unknown_name("environment", env, known, remedy)
+
+
+def setting_under(env: str | None, loader: Any) -> ParallelismSetting:
+    """The setting of a configuration that was loaded under an environment.
+
+    Raises:
+        UserError: If it is illegal, or the environment is called like another setting.
+    """
+    setting = setting_of(loader)
+    if env is not None and _SETTING.fullmatch(env) and env != setting.name:
+        raise UserError(
+            f"The environment {env} holds the setting {setting.name}. Name the folder conf/{setting.name}, "
+            f"or correct conf/{env}/globals.yml."
+        )
+    return setting
+
+
+def settings_that_have_a_folder() -> list[tuple[str, ParallelismSetting | UserError]]:
+    """The environments called like a setting, smallest first, each with the setting or with what is wrong with it."""
+    legal: list[tuple[str, ParallelismSetting]] = []
+    wrong: list[tuple[str, UserError]] = []
+    folders = (path.name for path in conf_source().iterdir() if path.is_dir() and _SETTING.fullmatch(path.name))
+    for name in sorted(folders):
+        try:
+            legal.append((name, setting_under(name, load_configuration(name))))
+        except UserError as error:
+            wrong.append((name, error))
+    return [*sorted(legal, key=lambda row: (row[1].cores_max, row[1].executor_cores)), *wrong]
+
+
+def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> Any:
+    """As `load_configuration`, for a run that is still to come, once environment and parameters are checked.
+
+    Raises:
+        UserError: If the environment or a parameter is unknown.
+    """
+    check_environment(env)
+    loader = load_configuration(env, runtime_params)
+    with unreadable_explained(conf_source()):
+        for part in ("parameters", "spark"):
+            loader[part]
+    check_runtime_params(runtime_params, loader)
+    return loader

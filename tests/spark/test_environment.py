@@ -1,0 +1,91 @@
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from cifar_pipelines.cli import cli
+from cifar_pipelines.common import configuration
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark.environment import (
+    check_environment,
+    checked_configuration,
+    setting_under,
+    settings_that_have_a_folder,
+)
+
+
+@pytest.fixture
+def conf(tmp_path):
+    """A copy of the configuration, which is followed."""
+    folder = tmp_path / "conf"
+    shutil.copytree(PROJECT_PATH / "conf", folder)
+    configuration.follow(load_configuration(source=folder))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("exec_8x3", r"exec_8x3: spark\.cores\.max = 8 is not divisible.* nearest legal setting is exec_8x2 "),
+        ("exec_9x1", r"exceeds the budget of 8 cores in all"),
+        (
+            "exec_6x3",
+            r"Unknown environment 'exec_6x3'.* legal setting without a folder: make conf/exec_6x3/globals\.yml",
+        ),
+        ("exec_8x02", r"Unknown environment 'exec_8x02'\. Did you mean 'exec_8x2'"),
+        ("tests", r"Unknown environment 'tests'\. Did you mean 'test'"),
+    ],
+)
+def test_an_environment_that_is_not_there_is_refused_with_its_rule_or_the_nearest(name, words):
+    with pytest.raises(UserError, match=words):
+        check_environment(name)
+
+
+def test_a_folder_that_is_called_like_another_setting_cannot_be_used_and_is_marked(conf):
+    shutil.copytree(conf / "exec_2x2", conf / "exec_6x3")
+    with pytest.raises(UserError, match="The environment exec_6x3 holds the setting exec_2x2"):
+        setting_under("exec_6x3", load_configuration("exec_6x3"))
+    listed = dict(settings_that_have_a_folder())
+    assert "holds the setting exec_2x2" in listed["exec_6x3"].message and listed["exec_2x2"].name == "exec_2x2"
+    shown = " ".join(CliRunner().invoke(cli, ["settings"], env={"COLUMNS": "300"}).output.split())
+    assert "cannot be used: The environment exec_6x3 holds the setting exec_2x2" in shown
+
+
+def test_what_else_lies_in_the_configuration_folder_is_no_setting(conf):
+    before = settings_that_have_a_folder()
+    shutil.copytree(conf / "exec_2x1", conf / "exec_2x1_old2")
+    (conf / "exec_notes.txt").write_text("Remember.")
+    (conf / "exec_4x3").write_text("A file.")
+    assert settings_that_have_a_folder() == before
+
+
+def test_a_configuration_is_checked_while_it_is_loaded():
+    loader = checked_configuration("exec_2x1", {"train_size": 7})
+    assert loader["parameters"]["subset"]["train_size"] == 7
+    for env, params, message in (("exec_2x9", {}, "divisible"), (None, {"x": 1}, "Unknown parameter")):
+        with pytest.raises(UserError, match=message):
+            checked_configuration(env, params)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("globals.yml", "train_size: [1"),
+        ("globals.yml", "a: 1\na: 2\n"),
+        ("parameters.yml", "spark_ml: {selected: '${nothing}'}"),
+        ("spark.yml", "a: b: c"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_sentence(conf, file, text):
+    (conf / "local" / file).write_text(text)
+    with pytest.raises(UserError, match=r"cannot be read: .*Correct that file"):
+        checked_configuration(None, {})
+
+
+def test_a_second_name_of_a_value_is_refused_in_an_environment_as_well(conf):
+    (conf / "local" / "parameters.yml").write_text("subset: {train_size: 5}")
+    with pytest.raises(
+        UserError, match=r"subset\.train_size a value of its own.* Set train_size in conf/local/globals"
+    ):
+        checked_configuration(None, {})

@@ -1,0 +1,308 @@
+import json
+import shutil
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from kedro.pipeline import Pipeline
+from tests.factories.processes import finish
+
+from cifar_pipelines import preflight, run_command
+from cifar_pipelines.cli import cli
+from cifar_pipelines.common import configuration
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.sources import open_source
+
+EVERYTHING = ["ingestion", "features", "spark_ml", "comparison"]
+Typed = namedtuple("Typed", ["output", "started"])
+
+
+@pytest.fixture
+def kedro_run(tmp_path, monkeypatch):
+    """Returns a function that types `kedro run <arguments>` in an empty folder; the run itself does not start."""
+    started = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(run_command.kedro_run, "callback", lambda **options: started.append(options))
+    monkeypatch.delenv("KEDRO_ENV", raising=False)
+
+    def kedro_run(*arguments):
+        started.clear()
+        configuration.follow(None)
+        result = CliRunner().invoke(cli, ["run", *arguments], catch_exceptions=False)
+        assert result.exit_code in ((0,) if started else (1, 2)), result.output
+        return Typed(" ".join(result.output.split()), started[0] if started else None)
+
+    return kedro_run
+
+
+@pytest.fixture
+def refusal(kedro_run):
+    """Returns a function that types a command that is refused, and returns what is said."""
+
+    def refusal(*arguments):
+        typed = kedro_run(*arguments)
+        assert typed.started is None
+        return typed.output
+
+    return refusal
+
+
+@pytest.fixture
+def tables():
+    """Returns a function that writes the tables of the default parameters as an earlier run would have left them."""
+
+    def write(images=(), features=()):
+        catalog = load_configuration()["catalog"]
+        described = {
+            "images": {"source_fingerprint": open_source("synthetic").fingerprint(), "bad_images_skipped": 0},
+            "features": {"images_fingerprint": "x", "options": {"centroids": 400, "mirror": True}, "precision": "bf16"},
+        }
+        described["images"] |= {"fingerprint": "x"} | dict(images)
+        described["features"] |= dict(features)
+        for name, content in described.items():
+            success = Path(catalog[name]["filepath"]) / "_SUCCESS"
+            success.parent.mkdir(parents=True)
+            success.touch()
+            Path(catalog[f"{name}_info"]["filepath"]).write_text(json.dumps(content))
+
+    return write
+
+
+@pytest.mark.parametrize("option", ["--pipeline", "--pipelines", "-p"])
+def test_a_pipeline_is_named_by_either_option_without_a_word_about_it(kedro_run, option, recwarn):
+    typed = kedro_run(option, "ingestion")
+    assert (typed.started["pipelines"], typed.started["pipeline"], typed.output) == (["ingestion"], None, "")
+    assert not recwarn
+
+
+@pytest.mark.parametrize(
+    ("asked", "run"),
+    [
+        ("ingestion", ["ingestion"]),
+        ("features", ["ingestion", "features"]),
+        ("spark_ml", ["ingestion", "features", "spark_ml"]),
+        ("bigdl_cnn", ["ingestion", "bigdl_cnn"]),
+        ("features,spark_ml", ["ingestion", "features", "spark_ml"]),
+        ("comparison", EVERYTHING),
+        ("bigdl_cnn,comparison", ["ingestion", "bigdl_cnn", "comparison"]),
+    ],
+)
+def test_what_a_pipeline_needs_and_is_not_there_is_made_first(kedro_run, asked, run):
+    typed = kedro_run("--pipelines", asked, "--env", "exec_8x2", "--params", "train_size=2000")
+    assert typed.started["pipelines"] == run
+    assert typed.started["env"] == "exec_8x2" and typed.started["params"] == {"train_size": 2000}
+
+
+def test_all_pipelines_run_where_none_is_named(kedro_run):
+    assert kedro_run().started["pipelines"] == kedro_run("--pipelines", "__default__").started["pipelines"] == []
+
+
+def test_what_is_there_is_used_and_said_otherwise(kedro_run, tables, caplog):
+    tables()
+    assert kedro_run("--pipelines", "spark_ml").started["pipelines"] == ["spark_ml"]
+    caplog.set_level("INFO", "cifar_pipelines")
+    kedro_run("--pipelines", "spark_ml", "--params", "seed=1")
+    assert [record.message for record in caplog.records] == [
+        "ingestion runs first, because images, images_info are not there for these parameters.",
+        "features runs first, because ingestion runs again.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "features", "params", "first"),
+    [
+        ({"source_fingerprint": "other"}, {}, "", ["ingestion", "features"]),
+        ({"bad_images_skipped": 3}, {}, "", ["ingestion", "features"]),
+        ({"bad_images_skipped": 3}, {}, "on_bad_image=skip", []),
+        ({"fingerprint": "y"}, {}, "", ["features"]),
+        ({}, {"options": {}}, "", ["features"]),
+        ({}, {}, "features.options.kmeans_patches.centroids=20", ["features"]),
+        ({}, {}, "features.precision=fp32", ["features"]),
+        ({}, {}, "features.precision=bf16", []),
+    ],
+)
+def test_what_is_there_and_is_not_what_is_asked_for_is_made_anew(kedro_run, tables, images, features, params, first):
+    tables(images, features)
+    assert kedro_run("--pipelines", "spark_ml", "--params", params).started["pipelines"] == [*first, "spark_ml"]
+
+
+def test_features_are_made_anew_after_images_that_were_asked_for_and_had_changed(kedro_run, tables):
+    tables({"source_fingerprint": "other"})
+    typed = kedro_run("--pipelines", "ingestion,spark_ml")
+    assert typed.started["pipelines"] == ["features", "ingestion", "spark_ml"]
+
+
+def test_a_comparison_needs_nothing_where_a_run_record_is_there(kedro_run, tmp_path):
+    record = tmp_path / load_configuration()["catalog"]["run_records"]["path"] / "exec_2x1" / "x.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    assert kedro_run("--pipelines", "comparison").started["pipelines"] == ["comparison"]
+
+
+def test_a_run_of_what_is_there_only_is_refused_with_a_command_to_paste(refusal):
+    said = refusal(
+        "--pipelines", "spark_ml", "--env", "exec_2x1", "--only-what-is-there", "--params", "source_path=a b"
+    )
+    assert "Ingestion has to run first, because images, images_info are not there for these parameters;" in said
+    assert said.endswith("kedro run --pipelines ingestion,features --env exec_2x1 --params 'source_path=a b'")
+
+
+def test_a_part_of_a_pipeline_has_nothing_put_in_front(kedro_run):
+    assert kedro_run("--pipelines", "spark_ml", "--tags", "spark").started["pipelines"] == ["spark_ml"]
+    assert kedro_run("--nodes", "ingestion.index_source").started["node_names"] == ["ingestion.index_source"]
+
+
+def test_parameters_that_are_given_twice_are_merged_and_have_their_types(kedro_run, tmp_path):
+    typed = kedro_run("--params", "train_size=2000, test_size=50", "--params", "run_name=0042")
+    assert typed.started["params"] == {"train_size": 2000, "test_size": 50, "run_name": "0042"}
+    (tmp_path / "run.yml").write_text("run: {pipelines: ingestion, params: {train_size: 30, spark_ml: {repeats: 2}}}")
+    typed = kedro_run("--config", "run.yml")
+    assert typed.started["params"] == {"train_size": 30, "spark_ml": {"repeats": 2}}
+    assert typed.started["pipelines"] == ["ingestion"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--pipelines", "spark-ml"], "Error: Unknown pipeline 'spark-ml'. Did you mean 'spark_ml'?"),
+        (["--pipeline", "features", "--pipelines", "spark_ml"], "--pipeline and --pipelines are both given."),
+        (["--pipelines", " , "], "names no pipeline"),
+        (["--env", "exec_2x1", "-e", "exec_2x2"], "--env is given 2 times. Give it once"),
+        (["--tags", "spark", "--tags", "features"], "--tags is given 2 times"),
+        (["--params", "seed=1", "--params", "seed=2"], "gives seed twice, as '1' and as '2'"),
+        (["--async"], "--async cannot work here: all nodes of a run share one Spark session."),
+        (["--runner-params", "is_async=True"], "--async cannot work here"),
+        (["--runner", "ThreadRunner"], "nodes run one after another here"),
+        (["--runner", "ParallelRunner"], "nodes run one after another here"),
+        (["--conf-source", "run.yml"], "must be a folder"),
+        (["--env", "exec_8x3"], "spark.cores.max = 8 is not divisible by spark.executor.cores = 3"),
+        (["--params", "subset.train_size=5"], "Give train_size instead"),
+        (["--params", "train_size=0"], "train_size is 0, but must be a whole number of at least 1"),
+        (["--params", "source=cifar"], "Unknown source 'cifar'. Did you mean 'cifar10'"),
+        (["--pipelines", "spark_ml", "--params", "spark_ml.selected=a"], "Unknown classifier 'a'"),
+    ],
+)
+def test_a_mistake_is_one_message_before_anything_starts(refusal, tmp_path, arguments, words):
+    (tmp_path / "run.yml").touch()
+    assert words in refusal(*arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.yml"]
+
+
+def test_another_configuration_folder_is_followed_throughout(kedro_run, refusal, tmp_path):
+    folder = tmp_path / "other"
+    shutil.copytree(PROJECT_PATH / "conf", folder)
+    globals_ = folder / "base" / "globals.yml"
+    globals_.write_text(globals_.read_text().replace("seed: 42", "seed: 7\nnew_one: 1"))
+    (folder / "exec_3x1").mkdir()
+    block = {"cores_max": 3, "executor_cores": 1, "executor_memory": "1g"}
+    (folder / "exec_3x1" / "globals.yml").write_text(json.dumps({"parallelism": block}))
+    typed = kedro_run("--conf-source", "other", "--env", "exec_3x1", "--params", "new_one=2")
+    assert typed.started["conf_source"] == str(folder) and typed.started["params"] == {"new_one": 2}
+    assert configuration.run_parameters()["subset"]["seed"] == 7
+    assert load_configuration()["globals"]["seed"] == 7
+    assert "Unknown environment 'exec_3x1'" in refusal("--env", "exec_3x1")
+    assert "Unknown parameter 'new_one'" in refusal("--params", "new_one=2")
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"), [(UserError("wrong"), 0), (RuntimeError("broken"), 1)], ids=["mistake", "defect"]
+)
+def test_a_command_is_advised_to_be_repeated_only_where_it_can_help(error, advice, caplog):
+    caplog.set_level("WARNING", "cifar_pipelines.run_command")
+    try:
+        try:
+            raise error
+        except Exception as cause:
+            raise ValueError("wrapped") from cause
+    except ValueError:
+        run_command.Runner()._suggest_resume_scenario(Pipeline([]), [], None)
+        assert sys.exc_info()[1] is not None
+    assert len(caplog.records) == advice
+
+
+RIGHT = {
+    "source": st.sampled_from(["synthetic", "cifar10"]),
+    "train_size": st.integers(1000, 50_000),
+    "test_size": st.integers(10, 10_000),
+    "seed": st.integers(0, 2**31),
+    "on_bad_image": st.sampled_from(["fail", "skip"]),
+    "extractor": st.just("kmeans_patches"),
+    "input_size": st.sampled_from([None, 16, 32]),
+    "spark_ml.selected": st.sampled_from(["linear_svm", "decision_tree+random_forest"]),
+    "spark_ml.repeats": st.integers(1, 5),
+    "spark_ml.classifiers.logistic_regression.params.reg_param": st.floats(0, 1),
+    "bigdl_cnn.networks": st.sampled_from(["airbench", "lenet+airbench"]),
+    "bigdl_cnn.models.airbench.recipe.epochs": st.integers(1, 50),
+    "bigdl_cnn.resume": st.booleans(),
+}
+WRONG = {
+    "source": st.sampled_from(["", "cifar", "null", "Synthetic"]),
+    "train_size": st.sampled_from(["0", "-5", "1.5", "010", "many", "", "null", "1e3"]),
+    "test_size": st.sampled_from(["0", "x"]),
+    "seed": st.sampled_from(["-1", "0x10", "true"]),
+    "on_bad_image": st.sampled_from(["ignore", "null", "Skip"]),
+    "extractor": st.sampled_from(["kmeans", "kmeans_patches:2", "torchvision", "torchvision:mobilenet"]),
+    "input_size": st.sampled_from(["0", "32px", "3.2"]),
+    "spark_ml.selected": st.sampled_from(["", "svm", "linear_svm+linear_svm", "linear_svm+"]),
+    "spark_ml.repeats": st.sampled_from(["0", "two"]),
+    "bigdl_cnn.networks": st.sampled_from(["resnet", "lenet+lenet"]),
+    "bigdl_cnn.engines": st.sampled_from(["torch", "bigdl+"]),
+    "bigdl_cnn.image_size": st.sampled_from(["500", "1"]),
+    "bigdl_cnn.models.airbench.recipe.epochs": st.sampled_from(["0", "1.5"]),
+    "source_options.train_images": st.sampled_from(["many", "010", "1.5"]),
+    "source_options.pictures": st.just("5"),
+    "subset.seed": st.just("1"),
+    "data.source": st.just("synthetic"),
+    "features.extractor": st.just("kmeans_patches"),
+    "features.precision": st.sampled_from(["fp16", ""]),
+    "parallelism.cores_max": st.just("4"),
+    "spark_ml": st.just("3"),
+    "spark_ml.select": st.just("linear_svm"),
+}
+LEGAL = st.sampled_from([None, "test", *(path.name for path in (PROJECT_PATH / "conf").glob("exec_*x*"))])
+ILLEGAL = st.tuples(st.integers(1, 20), st.integers(1, 20)).map("exec_{0[0]}x{0[1]}".format)
+ILLEGAL = ILLEGAL.filter(lambda name: not (PROJECT_PATH / "conf" / name).is_dir())
+
+
+# Shrinking what failed would take minutes.
+ALL_OF_IT = {
+    "deadline": None, "phases": [Phase.explicit, Phase.generate], "database": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}  # fmt: skip
+
+
+def command(env, params):
+    typed = ",".join(f"{name}={'null' if value is None else value}" for name, value in params.items())
+    return [*(["--env", env] if env else []), "--params", typed.replace("True", "true").replace("False", "false")]
+
+
+@settings(max_examples=6, **ALL_OF_IT)
+@given(LEGAL, st.fixed_dictionaries({}, optional=RIGHT))
+def test_a_random_right_configuration_runs(kedro_run, env, params):
+    assert kedro_run(*command(env, params)).started is not None
+
+
+@settings(max_examples=30, **ALL_OF_IT)
+@given(LEGAL, ILLEGAL, st.fixed_dictionaries({}, optional=RIGHT), st.sampled_from([*sorted(WRONG), "--env"]), st.data())
+def test_a_random_configuration_with_one_mistake_is_refused(refusal, env, illegal, params, name, data):
+    if name == "--env":
+        env = illegal
+    else:
+        params[name] = data.draw(WRONG[name])
+    said = refusal(*command(env, params))
+    assert said.startswith("Error: ") and len(said) < 800
+
+
+@pytest.mark.e2e
+def test_a_mistake_that_a_node_finds_is_one_message_and_leaves_no_log(start_kedro, project):
+    run = start_kedro("run", "-p", "ingestion", "--params", "source=image_folder,source_path=none")
+    said = finish(run)
+    assert run.returncode == 1
+    assert "is not a folder that exists" in said and "Repeat the previous command" not in said
+    assert "Traceback" not in said and not list((project / "logs").glob("*"))
