@@ -1,3 +1,4 @@
+import os
 import pickle
 import unicodedata
 
@@ -146,6 +147,16 @@ def test_fingerprint_follows_names_and_sizes(make_tree):
     second = source_of(path).fingerprint()
     (source_of(path).path / "train/a/2.png").write_bytes(b"longer")
     assert len({first, second, source_of(path).fingerprint()}) == 3
+
+
+def test_fingerprint_follows_a_picture_of_the_same_size(make_tree):
+    source = source_of(make_tree("train/a/1.bmp", "test/a/1.png"))
+    first, picture = source.fingerprint(), source.path / "train/a/1.bmp"
+    content = picture.read_bytes()
+    os.utime(picture, ns=(0, 0))  # as if it were older
+    earlier = source.fingerprint()
+    picture.write_bytes(content[::-1])
+    assert len({first, earlier, source.fingerprint()}) == 3
 
 
 def test_check_sees_changes(make_tree):

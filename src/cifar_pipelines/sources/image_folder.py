@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 # What the folder of a split may be called, whatever its case; the first with a known class is used.
 SPLIT_FOLDERS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
 LAYOUT = "The layout is train/<class>/<image> and test/<class>/<image>"
-RULES = 2  # by which a folder is read: a table that was made by earlier rules may hold something else
 
 Classes = Mapping[str, list[str]]  # the image ids of each class, in the order of the labels
 
@@ -74,11 +73,12 @@ class ImageFolderSource(ImageSource):
             yield image_id, (self.path / image_id).read_bytes()
 
     def fingerprint(self) -> str:
-        """Returns the SHA-256 of all images' paths and sizes in bytes."""
+        """Returns the SHA-256 of all images' paths, sizes and times of change, so that a replaced one is noticed."""
         splits = self._tree.splits.values()
         image_ids = sorted(image_id for classes in splits for found in classes.values() for image_id in found)
-        entries = (f"{image_id} {(self.path / image_id).stat().st_size}" for image_id in image_ids)
-        return sha256_of((self.name, RULES, *entries))
+        statuses = ((image_id, (self.path / image_id).stat()) for image_id in image_ids)
+        entries = (f"{image_id} {status.st_size} {status.st_mtime_ns}" for image_id, status in statuses)
+        return sha256_of((self.name, *entries))
 
     def describe(self) -> dict[str, Any]:
         """Returns where the images come from, with notes on the folder; see `ImageSource.describe`."""
