@@ -103,3 +103,29 @@ def test_imports_inside_of_functions_and_for_types_alone_do_not_count():
 def test_a_docstring_is_no_code():
     (function,) = functions(ast.parse('def f():\n    """Says.\n\n    More.\n    """\n    a = 1\n    return a\n'))
     assert lines_of_code(function) == 2
+
+
+def without_encoding(tree):
+    """Lines of calls that would read or write text in the encoding of the host."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found = set()
+    for call in calls:
+        words = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        of_a_path = method in ("read_text", "write_text") and ast.unparse(call.func.value) != "whole_files"
+        if (of_a_path or method == "FileHandler" or words.get("text") == "True") and "encoding" not in words:
+            found.add(call.lineno)
+        modes = [ast.unparse(mode) for mode in call.args]
+        if method == "open" and not words and modes in ([], ["'w'"], ["'r'"], ["'a'"]):
+            found.add(call.lineno)
+    return found
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_text_is_read_and_written_in_an_encoding_that_is_named(name):
+    assert not without_encoding(tree_of(name))
+
+
+def test_a_call_that_leaves_the_encoding_to_the_host_is_found():
+    code = 'p.read_text()\np.write_text(t, encoding="utf-8")\nrun(c, text=True)\np.open("w")\np.open("wb")\np.open()'
+    assert without_encoding(ast.parse(code)) == {1, 3, 4, 6}

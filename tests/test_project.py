@@ -1,10 +1,15 @@
 import inspect
+import io
+import logging
 import subprocess
 import sys
 
 import pytest
+import yaml
 from kedro.framework.project import pipelines
 from kedro.framework.startup import bootstrap_project
+from kedro.logging import RichHandler
+from rich.console import Console
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.hooks import SPARK_TAG
@@ -90,3 +95,14 @@ def test_nodes_that_touch_spark_carry_its_tag_and_no_others(registered):
     tagged = {node.name for node in nodes if SPARK_TAG in node.tags}
     assert tagged == {node.name for node in nodes if touches_spark(node)}
     assert "ingestion.write_images" in tagged and "ingestion.index_source" not in tagged
+
+
+def test_a_name_with_brackets_is_logged_as_it_is():
+    settings = yaml.safe_load((PROJECT_PATH / "conf" / "logging.yml").read_text())["handlers"]["rich"]
+    printed = io.StringIO()
+    handler = RichHandler(
+        console=Console(file=printed, width=100),
+        **{key: settings[key] for key in settings.keys() - {"class", "formatter"}},
+    )
+    handler.handle(logging.LogRecord("a", logging.INFO, "", 0, "the folder [red] of [/x]", None, None))
+    assert "the folder [red] of [/x]" in printed.getvalue()

@@ -190,7 +190,7 @@ def parallelism(write: bool) -> None:
     text = parallelism_document(Path(__file__).parent)
     if write:
         target = PROJECT_PATH / "docs" / "parallelism.md"
-        target.write_text(text)
+        target.write_text(text, encoding="utf-8")
         click.echo(f"Wrote {target.relative_to(PROJECT_PATH)}.")
     else:
         click.echo(text)
@@ -239,7 +239,7 @@ def logs(run_name: str, show: bool) -> None:
 
     found = require_submissions(PROJECT_PATH, run_name)
     if show:
-        click.echo((PROJECT_PATH / found[-1].log).read_text(errors="replace"), nl=False)
+        click.echo((PROJECT_PATH / found[-1].log).read_text(encoding="utf-8", errors="replace"), nl=False)
         return
     for record in found:
         applications = " ".join(record.application_ids or []) or "no application"

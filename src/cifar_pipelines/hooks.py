@@ -4,7 +4,9 @@ import atexit
 import logging
 import os
 import shutil
+import threading
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,17 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
 from cifar_pipelines.common import configuration
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.disk import disk_error, disk_errors_explained
 from cifar_pipelines.common.errors import UserError, mistake_behind
 from cifar_pipelines.common.json_folder import json_file
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import slug
+from cifar_pipelines.datasets.table_locks import lock_tables, tables_of
 from cifar_pipelines.preflight import check_blocks, check_inputs_exist
 from cifar_pipelines.spark.environment import check_environment, setting_under
+from cifar_pipelines.spark.failures import spark_failure
+from cifar_pipelines.spark.process import require_own_pyspark
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.run_file import write_run_file
 
@@ -71,6 +78,8 @@ class SparkHooks:
         self._catalog: Any = None
         self._waiting: set[str] = set()  # names of nodes that need Spark and have not run
         self._log: logging.Handler | None = None
+        self._thread: threading.Thread | None = None
+        self._stack = ExitStack()  # what is put back when the run ends
         atexit.register(self._stop)
 
     @hook_impl
@@ -81,6 +90,15 @@ class SparkHooks:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Checks the parallelism setting, Java and the inputs, before anything starts."""
+        require_own_pyspark()
+        self._thread = threading.current_thread()
+        self._stop()  # an earlier run of this process may have been refused
+        # Paths of the configuration are relative to it, wherever the command is typed.
+        self._stack.callback(os.chdir, Path.cwd())
+        os.chdir(PROJECT_PATH)
+        with disk_errors_explained():
+            written = tables_of(pipeline.all_outputs(), catalog)
+            self._stack.enter_context(lock_tables(written, tables_of(pipeline.inputs(), catalog)))
         check_inputs_exist(pipeline, catalog)
         self._pipeline, self._catalog, setting = pipeline, catalog, None
         self._waiting = {node.name for node in pipeline.nodes if SPARK_TAG in node.tags}
@@ -96,7 +114,8 @@ class SparkHooks:
             name = "-".join(slug(part) for part in (config.run_name, run_params["run_id"]) if part)
             jars = bigdl_jars() if any(BIGDL_TAG in node.tags for node in pipeline.nodes) else []
             self._runtime = SparkRuntime(setting, config, name, jars)
-            self._log = _log_to(self._runtime.log_dir / "run.log")
+            with disk_errors_explained():
+                self._log = _RunLog(self._runtime.log_dir / "run.log")
         self._context = RunContext(run_params["run_id"], setting=setting)
         catalog["run_context"].save(self._context)
 
@@ -114,6 +133,10 @@ class SparkHooks:
             self._explain()
         if SPARK_TAG not in node.tags:
             return
+        if threading.current_thread() is not self._thread:
+            raise UserError(
+                "Nodes that use Spark run one after the other, because each has all executors: leave out --async, and --runner."
+            )
         if self._context.cluster is None:
             cluster = self._context.cluster = self._runtime.start()
             run_name = self._runtime.config.run_name
@@ -140,6 +163,10 @@ class SparkHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         """Ends Spark, and frees a mistake of the user from what Kedro wrapped around it."""
         watch = self._runtime.watch if self._runtime is not None else None
+        failure = spark_failure(error)  # now, because the JVM has the text
+        log = self._log
+        if failure is not None and log is not None:
+            log.write(failure.text)
         cause = mistake_behind(error)
         nothing_started = self._context is None or self._context.cluster is None
         self._stop(drop_log=cause is not None and nothing_started)
@@ -147,6 +174,12 @@ class SparkHooks:
             raise cause
         if cause is None and watch is not None and watch.reason is not None:
             raise UserError(watch.reason) from None
+        if cause is None and (full := disk_error(error)):
+            raise full from None
+        if cause is None and failure is not None and log is not None:
+            raise UserError(
+                f"{failure.reason} All that Spark says is in {os.path.relpath(log.baseFilename)}."
+            ) from None
 
     def _stop(self, drop_log: bool = False) -> None:
         """Ends Spark; the log of a mistake that was found before Spark started would hold what the terminal shows."""
@@ -161,9 +194,9 @@ class SparkHooks:
                 logger.info("Logs of this run: %s", os.path.relpath(self._runtime.log_dir))
             self._runtime = None
         if self._log is not None:
-            logging.getLogger().removeHandler(self._log)
             self._log.close()
             self._log = None
+        self._stack.close()
 
     def _explain(self) -> None:
         """Saves where the time went, by Spark's event log; one that cannot be read never fails the run."""
@@ -201,13 +234,27 @@ def _saved_records(catalog: Any, run_id: str) -> list["RunRecord"]:
     return list(read_records(loaders)[0].values())
 
 
-def _log_to(file: Path) -> logging.Handler:
-    """Sends what the run says to a file as well."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    return handler
+class _RunLog(logging.FileHandler):
+    """Keeps what the run says in a file as well; a disk that is full meanwhile stops the run, not the log of it."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(file, encoding="utf-8")
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.getLogger().addHandler(self)
+
+    def write(self, text: str) -> None:
+        """Keeps what belongs into the file alone."""
+        self.handle(logging.makeLogRecord({"name": __name__, "levelname": "ERROR", "msg": "%s", "args": (text,)}))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Says nothing: whatever the disk has against this line ends the run elsewhere."""
+
+    def close(self) -> None:
+        """Closes the file, whatever the disk says."""
+        logging.getLogger().removeHandler(self)
+        with suppress(OSError):
+            super().close()
 
 
 class SummaryHooks:

@@ -179,7 +179,8 @@ def test_options_have_a_suffix_of_their_own_in_any_order():
 
 def test_every_path_has_a_suffix_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert path_suffix("a") == path_suffix(tmp_path / "a") == path_suffix("b/../a")
+    # Relative to the project, wherever a command is typed.
+    assert path_suffix("a") == path_suffix(PROJECT_PATH / "a") == path_suffix("b/../a")
     assert path_suffix("a") != path_suffix("b")
     assert len(path_suffix("a")) == 9 and path_suffix("a")[0] == "-"
     assert size_suffix(160) == "-160px"

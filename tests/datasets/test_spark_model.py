@@ -45,14 +45,17 @@ def scores(model, table):
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_a_model_that_is_loaded_back_predicts_the_same(name, models, table, tmp_path):
-    dataset = SparkModelDataset(filepath=str(tmp_path / "model"))
+    folder = tmp_path / "a space and é"
+    folder.mkdir()
+    dataset = SparkModelDataset(filepath=str(folder / "model"))
     dataset.save(models[name])
     saved = dataset.load()
     assert type(saved.model) is type(models[name])
     assert scores(saved.model, table) == scores(models[name], table)
-    assert Path(saved.path) == tmp_path / "model"
+    assert Path(saved.path) == folder / "model"
     assert saved.size_bytes == sum(f.stat().st_size for f in Path(saved.path).rglob("*") if f.is_file()) > 0
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]  # no stray one beside it
+    assert [path.name for path in folder.iterdir()] == ["model"]
 
 
 def test_the_newest_version_is_loaded_unless_another_is_asked_for(make, models, table, tmp_path):

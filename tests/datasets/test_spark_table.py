@@ -1,5 +1,9 @@
+import json
+
+import pyarrow as pa
 import pytest
 from kedro.io import DataCatalog, DatasetError
+from pyarrow import parquet
 
 from cifar_pipelines.datasets import SparkTableDataset
 
@@ -59,3 +63,46 @@ def test_a_half_written_table_does_not_load(spark, dataset, tmp_path):
     (tmp_path / "table" / "_SUCCESS").unlink()
     with pytest.raises(DatasetError, match="is missing or was not written to its end"):
         dataset.load()
+
+
+@pytest.mark.parametrize(
+    ("described", "believed"),
+    [({"rows": 2}, True), ({"train_size": 1, "test_size": 1}, True), ({}, True), ({"rows": 1}, False)],
+)
+def test_a_table_with_other_rows_than_its_description_says_is_not_believed(
+    spark, dataset, tmp_path, described, believed
+):
+    dataset.save(frame(spark))
+    (tmp_path / "table.json").write_text(json.dumps(described))
+    assert dataset.exists() == believed
+    if not believed:
+        with pytest.raises(
+            DatasetError, match=r"/table holds 2 rows, but table\.json beside it says 1 rows: .* again\."
+        ):
+            dataset.load()
+
+
+def test_a_damaged_file_of_a_table_is_not_believed(spark, dataset, tmp_path):
+    dataset.save(frame(spark))
+    (tmp_path / "table.json").write_text(json.dumps({"rows": 2}))
+    next((tmp_path / "table").glob("*.parquet")).write_bytes(b"junk")
+    with pytest.raises(DatasetError, match="holds files that cannot be read, but"):
+        dataset.load()
+
+
+@pytest.mark.e2e
+def test_a_table_loads_where_no_run_is_under_way_and_the_host_has_no_java(run_python, tmp_path, monkeypatch):
+    table = tmp_path / "table"
+    table.mkdir()
+    parquet.write_table(pa.table({"id": [1, 2, 3]}), table / "part-0.parquet")
+    (table / "_SUCCESS").touch()
+    monkeypatch.setenv("SPARK_HOME", "/opt/nope")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    code = """
+    import sys
+    from cifar_pipelines.datasets import SparkTableDataset
+
+    table = SparkTableDataset(filepath=sys.argv[1]).load()
+    print("rows:", table.count(), table.sparkSession.conf.get("spark.driver.host"))
+    """
+    assert run_python(code, table).strip() == "rows: 3 127.0.0.1"

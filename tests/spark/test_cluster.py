@@ -145,14 +145,19 @@ def test_the_port_zero_and_a_free_port_are_never_in_use(taken_port):
 
 def test_a_cluster_that_does_not_start_in_time_leaves_nothing_behind(tmp_path):
     before = daemons()
-    with pytest.raises(UserError, match=r"embedded master did not start within 0 s\. Its log .*master\.log"):
+    with pytest.raises(
+        UserError, match=r"embedded master did not start within 0 s: .* All of its log is in .*master\.log"
+    ):
         make_cluster(tmp_path, 1, 1, "512m", start_timeout_s=0.1).start()
     assert daemons() == before
 
 
 def test_the_log_of_a_daemon_that_ends_at_once_is_quoted(tmp_path):
     broken = EmbeddedCluster(ParallelismSetting(1, 1, "512m"), tmp_path, tmp_path / "no_java")
-    with pytest.raises(UserError, match=r"(?s)embedded master did not start.*no_java/bin/java"):
+    with pytest.raises(
+        UserError,
+        match=r"embedded master did not start: .*no_java/bin/java: No such file.* All of its log is in .*master\.log",
+    ):
         broken.start()
 
 
@@ -217,13 +222,22 @@ def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_
 RESTORED = (
     """
 import os, signal, sys
-NAMES = "JAVA_HOME MKL_THREADING_LAYER PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP".split()
-os.environ |= {"JAVA_HOME": "as it was"}
+NAMES = "JAVA_HOME MKL_THREADING_LAYER PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP TMPDIR".split()
+# Another Spark, on a host that shall not be used either.
+FOREIGN = {
+    "SPARK_HOME": "/opt/nope", "SPARK_CONF_DIR": sys.argv[-1], "PYSPARK_SUBMIT_ARGS": "--master local[2]",
+    "HADOOP_CONF_DIR": sys.argv[-1], "GLOO_SOCKET_IFNAME": "eth99",
+}
+with open(sys.argv[-1] + "/spark-defaults.conf", "w") as file:
+    file.write("spark.extraListeners no.such.Listener\\n")
+with open(sys.argv[-1] + "/core-site.xml", "w") as file:
+    file.write("<configuration><property><name>fs.defaultFS</name><value>hdfs://nope</value></property></configuration>")
+os.environ |= {"JAVA_HOME": "as it was"} | FOREIGN
 for name in NAMES[1:]:
     os.environ.pop(name, None)
 
 def hooks():
-    return {name: os.environ.get(name) for name in NAMES}, signal.getsignal(signal.SIGINT), sys.unraisablehook
+    return {name: os.environ.get(name) for name in (*NAMES, *FOREIGN)}, signal.getsignal(signal.SIGINT), sys.unraisablehook
 
 before = hooks()
 """
@@ -234,16 +248,25 @@ try:
     runtime._interrupt()
 except KeyboardInterrupt:
     assert sys.unraisablehook is not before[2]
+def card(_):
+    return [os.environ["GLOO_SOCKET_IFNAME"], os.environ["TMPDIR"]]
+context = runtime.session.sparkContext
+found = context.parallelize([0], 1).map(card).collect()[0]
+file_system = context._jvm.org.apache.hadoop.fs.FileSystem.get(context._jsc.hadoopConfiguration()).getUri().toString()
+print("found:", found[0] != "eth99", found[1] == str(runtime.log_dir / "tmp") == os.environ["TMPDIR"], file_system)
 runtime.stop()
+print("left:", sorted(file.name for file in runtime.log_dir.iterdir() if file.is_dir()))
 for was, now in zip(before, hooks()):
     print("as before:", was == now)
 """
 )
 
 
-def test_a_runtime_puts_back_what_it_changed_in_the_process(run_python, tmp_path):
+def test_a_runtime_uses_no_other_spark_and_puts_back_what_it_changed_in_the_process(run_python, tmp_path):
     output = run_python(RESTORED, 1, 1, "512m", "embedded", 60, tmp_path)
     assert re.findall("as before: .*", output) == ["as before: True"] * 3, output
+    assert "found: True True file:///" in output, output
+    assert "left: ['event_log', 'work']" in output, output
 
 
 # The last test of the file, since Spark takes a minute to give up.

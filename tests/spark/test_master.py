@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.spark.master import driver_address, master_addresses, reach_master
+from cifar_pipelines.spark import master as master_module
+from cifar_pipelines.spark.master import driver_address, master_addresses, no_session, reach_master, refusals_explained
 from cifar_pipelines.spark.stall import StallWatch
 
 
@@ -46,6 +47,36 @@ def test_an_address_is_read(url, places):
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(UserError, match="but must be spark://host:port, such as"):
         master_addresses(url)
+
+
+def test_an_underscore_in_the_name_of_a_host_is_explained():
+    with pytest.raises(UserError, match=r"'spark://my_master:7077', but Spark takes no underscore.*address instead"):
+        master_addresses("spark://my_master:7077")
+
+
+def test_an_address_of_version_6_is_in_brackets(monkeypatch):
+    monkeypatch.delenv("SPARK_LOCAL_IP", raising=False)
+    monkeypatch.setattr(master_module, "reach_master", lambda url: "::1")
+    assert driver_address("spark://[::1]:7077", {}) == {"spark.driver.host": "[::1]"}
+
+
+def test_advice_to_use_the_embedded_cluster_is_not_given_by_it():
+    assert "spark_master=embedded" in no_session("spark://host:7077", "why").message
+    assert no_session(None, "why").message == (
+        "No Spark session on the embedded cluster: why. Its logs lie in the folder of the run's logs."
+    )
+
+
+def test_the_cause_of_a_driver_that_does_not_start_is_that_of_its_jvm(tmp_path):
+    from pyspark.errors import PySparkRuntimeError
+
+    log = tmp_path / "driver.log"
+    log.write_text('Exception in thread "main" java.lang.ClassNotFoundException: no.Listener\n\tat a.B(C.java:1)\n')
+    with (
+        pytest.raises(UserError, match=r"driver did not start: .*ClassNotFoundException: no\.Listener\. .*driver\.log"),
+        refusals_explained(None, log),
+    ):
+        raise PySparkRuntimeError(error_class="JAVA_GATEWAY_EXITED", message_parameters={})
 
 
 def test_the_address_that_a_master_sees_is_the_drivers(master, monkeypatch):

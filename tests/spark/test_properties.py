@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.spark.jvm import temporary_files
 from cifar_pipelines.spark.properties import spark_properties
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import SparkConfig
@@ -40,6 +41,19 @@ def test_a_native_library_is_named_to_both_sides():
     for side in ("driver", "executor"):
         assert "nativeLibPath=/lib/libmkl_rt.so" in found[f"spark.{side}.extraJavaOptions"]
         assert "nativeLibPath" not in properties()[f"spark.{side}.extraJavaOptions"]
+
+
+def test_a_path_with_a_space_is_one_option():
+    found = properties(blas=Path("/my lib/libmkl_rt.so"))
+    assert '"-Ddev.ludovic.netlib.blas.nativeLibPath=/my lib/libmkl_rt.so"' in found["spark.executor.extraJavaOptions"]
+    assert temporary_files(Path("/my run/tmp")).startswith('"-Djava.io.tmpdir=/my run/tmp" ')
+    assert temporary_files(Path("/run/tmp")).startswith("-Djava.io.tmpdir=/run/tmp ")
+
+
+def test_data_lie_on_a_disk_unless_the_configuration_says_otherwise():
+    key = "spark.hadoop.fs.defaultFS"
+    assert properties()[key] == "file:///"
+    assert properties(given={key: "hdfs://lab"})[key] == "hdfs://lab"
 
 
 def test_jars_are_on_both_class_paths():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cifar_pipelines.cli import cli
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark import setting
 from cifar_pipelines.spark.setting import (
     MINIMUM_EXECUTOR_MEMORY_MB,
     Budget,
@@ -223,6 +224,33 @@ def test_suited_shapes_are_available_ones_that_fit_the_host(cores, available):
 
 def test_the_host_has_a_core():
     assert host_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "quota"),
+    [
+        ("0::/", {"cpu.max": "150000 100000"}, 1.5),  # a container of its own
+        ("0::/a/b", {"a/cpu.max": "200000 100000", "a/b/cpu.max": "max 100000"}, 2),  # a limit above
+        ("0::/", {}, float("inf")),
+        ("3:cpu,cpuacct:/x\n2:memory:/y", {"cpu/x/cpu.cfs_quota_us": "300000", "cpu/x/cpu.cfs_period_us": "100000"}, 3),
+        (
+            "1:cpu:/docker/0",
+            {"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"},
+            0.5,
+        ),  # seen from within
+        ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, float("inf")),
+        ("0::/", {"cpu.max": "max 100000"}, float("inf")),
+    ],
+)
+def test_the_quota_of_a_container_counts(tmp_path, monkeypatch, own, files, quota):
+    (tmp_path / "own").write_text(own)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert setting._quota(tmp_path, tmp_path / "own") == quota
+    monkeypatch.setattr(setting, "_quota", lambda: quota)
+    monkeypatch.setattr(setting, "affinity_cores", lambda: 8)
+    assert host_cores() == {1.5: 1, 0.5: 1, float("inf"): 8}.get(quota, quota)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

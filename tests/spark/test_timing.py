@@ -152,7 +152,7 @@ def test_the_share_of_others_is_what_is_busy_and_not_own(monkeypatch, busy, own,
 
     monkeypatch.setattr(host, "_host_seconds", lambda: next(seconds))
     monkeypatch.setattr(host.HostMeter, "_sample", sample)
-    monkeypatch.setattr(host, "host_cores", lambda: 2)
+    monkeypatch.setattr(host, "affinity_cores", lambda: 2)
     assert host.HostMeter().stop()["other_cpu_share"] == share
 
 

@@ -92,3 +92,7 @@ def test_normalising_is_by_mean_and_deviation_of_each_channel():
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
     torch.testing.assert_close(normalise(images), (images / 255 - mean) / std)
     assert normalise(torch.empty(0, 3, 4, 4, dtype=torch.uint8)).shape == (0, 3, 4, 4)
+
+
+def test_the_largest_seed_gives_batches():
+    assert len(labels(make_shard(6, 2**62 + 8), epoch=30, steps=2, batch_size=3)) == 6

@@ -9,6 +9,7 @@ from tests.factories.training import begin_worker, make_job, run_epoch, train_in
 
 from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.trainer import NotFiniteError, evaluate
+from cifar_pipelines.training.worker import require_network_card
 
 RECIPE = {"epochs": 4, "batch_size": 5, "flip": True, "crop_padding": 1, "averaging": 0.5, "learning_rate": 0.02}
 ROW = {
@@ -161,3 +162,14 @@ def test_two_workers_train_the_network_that_one_would(alone, make, tmp_path):
         assert [row[key] for row in plain["history"]] == pytest.approx([row[key] for row in one.history], rel=1e-3)
     reports = Checkpoint(jobs[0].checkpoint).reports()
     assert [(report["batch_size"], report["images"]) for report in reports] == [(2, 2), (1, 1)]
+
+
+def test_a_network_card_that_is_not_there_is_named_and_ends_the_training(make, monkeypatch):
+    job = make()
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    require_network_card(job)
+    assert Checkpoint(job.checkpoint).failure() is None
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo,eth99")
+    with pytest.raises(RuntimeError, match="GLOO_SOCKET_IFNAME names the network card 'eth99', which"):
+        require_network_card(job)
+    assert "'eth99'" in Checkpoint(job.checkpoint).failure()

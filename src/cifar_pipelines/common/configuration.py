@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError, unknown_name
-from cifar_pipelines.common.resolvers import RESOLVERS
-
-PROJECT_PATH = Path(__file__).resolve().parents[3]
+from cifar_pipelines.common.resolvers import PROJECT_PATH, RESOLVERS
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -27,7 +27,7 @@ class UserError(click.ClickException, ValueError):
         """Prints the message; whoever started this process may want it in a file as well."""
         super().show(file)
         if path := os.environ.get(ERROR_FILE):
-            Path(path).write_text(self.message)
+            Path(path).write_text(self.message, encoding="utf-8")
 
 
 def mistake_behind(error: BaseException | None) -> UserError | None:

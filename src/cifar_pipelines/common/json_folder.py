@@ -20,4 +20,4 @@ def json_file(folder: Path, name: str) -> Path:
 
 
 def _load(file: Path) -> Any:
-    return json.loads(file.read_text())
+    return json.loads(file.read_text(encoding="utf-8"))

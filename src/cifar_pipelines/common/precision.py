@@ -10,7 +10,7 @@ def cpu_has_bf16() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return False
-    for line in cpuinfo.read_text().splitlines():
+    for line in cpuinfo.read_text(encoding="utf-8").splitlines():
         if line.startswith(("flags", "Features")):
             return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(line.split()))
     return False

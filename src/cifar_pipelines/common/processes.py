@@ -57,7 +57,9 @@ def guarded_kedro(
 ) -> Iterator[subprocess.Popen]:
     """Runs a kedro command in the folder of the project as `start_guarded` does; it ends with the block."""
     command = [sys.executable, "-m", "kedro", *arguments]
-    process = start_guarded(command, log, {"COLUMNS": "200", "PYTHONUNBUFFERED": "1", **environment}, project)
+    process = start_guarded(
+        command, log, {"COLUMNS": "200", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **environment}, project
+    )
     try:
         yield process
     finally:

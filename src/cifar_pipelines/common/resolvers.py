@@ -10,6 +10,8 @@ from typing import Any
 
 from cifar_pipelines.common.paths import plain_path
 
+PROJECT_PATH = Path(__file__).resolve().parents[3]  # paths of the configuration are relative to it
+
 
 def given(name: str) -> Any:
     """The value of a name of `globals.yml`, or what the command line gives instead."""
@@ -33,7 +35,7 @@ def path_suffix(path: object) -> str:
     """Gives every file or folder a suffix of its own, "-1a2b3c4d"; nothing for no path."""
     if path in (None, "", "None", "null"):
         return ""
-    return "-" + hashlib.sha256(str(Path(plain_path(str(path))).resolve()).encode()).hexdigest()[:8]
+    return "-" + hashlib.sha256(str((PROJECT_PATH / plain_path(str(path))).resolve()).encode()).hexdigest()[:8]
 
 
 def size_suffix(pixels: object) -> str:

@@ -35,7 +35,7 @@ def write_bytes(target: Path, content: bytes) -> None:
 def write_text(target: Path, text: str) -> None:
     """Writes a file of text, whole or not at all."""
     with writing(target) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_json(target: Path, content: Any, **options: Any) -> None:

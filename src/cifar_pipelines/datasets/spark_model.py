@@ -43,7 +43,7 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
         if target.exists():
             raise DatasetError(f"{target} exists already; a version is never overwritten.")
         with whole_files.writing(target) as partial:
-            data.write().save(partial.as_uri())
+            data.write().save(_spark_path(partial))
 
     def load(self) -> SavedModel:
         """Loads the model by the class that wrote it."""
@@ -52,7 +52,7 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
         from cifar_pipelines.spark.session import active_session
 
         path = Path(str(self._get_load_path()))
-        model = DefaultParamsReader.loadParamsInstance(path.as_uri(), active_session().sparkContext)
+        model = DefaultParamsReader.loadParamsInstance(_spark_path(path), active_session().sparkContext)
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return SavedModel(model, str(path), size)
 
@@ -68,3 +68,8 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
 
 def _is_whole(path: str) -> bool:
     return (Path(path) / "metadata" / "_SUCCESS").exists()
+
+
+def _spark_path(path: Path) -> str:
+    """A path as Spark takes it: a URI would be read as it stands, with %20 for a space."""
+    return f"file://{path}"

@@ -1,31 +1,67 @@
 """A Parquet table that counts as there only when it is whole."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from kedro.io import DatasetError
 from kedro_datasets.spark import SparkDatasetV2
 
+from cifar_pipelines.common.errors import UserError
+
+
+class TableError(UserError, DatasetError):
+    """A table that is not to be believed; Kedro passes it on as it is."""
+
 
 class SparkTableDataset(SparkDatasetV2):
     """A Spark table that a killed run cannot leave half-written and taken for whole.
 
     Spark writes the file `_SUCCESS` last. Without it, the table neither exists nor loads, and the next
-    run writes it anew.
+    run writes it anew. The same holds for a table with other rows than `<table>.json` beside it says.
     """
 
-    def _is_whole(self) -> bool:
-        return (Path(str(self._get_load_path())) / "_SUCCESS").exists()
+    def _fault(self) -> str | None:
+        """What is wrong with the table, as the end of a sentence; None for a whole one."""
+        folder = Path(str(self._get_load_path()))
+        if not (folder / "_SUCCESS").exists():
+            return "is missing or was not written to its end"
+        description = folder.with_name(f"{folder.name}.json")
+        described = _described_rows(description)
+        if described is None or (rows := _count_rows(folder)) == described:
+            return None
+        found = "files that cannot be read" if rows is None else f"{rows} rows"
+        return f"holds {found}, but {description.name} beside it says {described} rows: it was written by two runs at once, or changed"
 
     def _exists(self) -> bool:
-        return self._is_whole()
+        return self._fault() is None
 
     def _load(self) -> Any:  # the name that Kedro wraps: SparkDatasetV2 defines it too
         """Loads the table.
 
         Raises:
-            DatasetError: If it is missing or was not written to its end.
+            TableError: If it is missing, was not written to its end, or has other rows than its description says.
         """
-        if not self._is_whole():
-            raise DatasetError(f"{self._get_load_path()} is missing or was not written to its end.")
+        from cifar_pipelines.spark.interactive import ensure_session
+
+        if fault := self._fault():
+            raise TableError(f"{self._get_load_path()} {fault}. Run the pipeline that makes it again.")
+        ensure_session()
         return super()._load()
+
+
+def _described_rows(description: Path) -> int | None:
+    """The rows that a table has by its description; None where nothing says it."""
+    info = json.loads(description.read_text(encoding="utf-8")) if description.exists() else {}
+    return info.get("rows", info["train_size"] + info["test_size"] if "train_size" in info else None)
+
+
+def _count_rows(folder: Path) -> int | None:
+    """The rows of a table, by the last bytes of its files; None where one is damaged."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return sum(parquet.read_metadata(file).num_rows for file in folder.glob("*.parquet"))
+    except (pa.ArrowInvalid, OSError):
+        return None

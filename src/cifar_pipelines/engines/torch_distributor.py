@@ -38,9 +38,10 @@ def train_worker(job: TrainingJob, threads: int) -> None:
     from torch.nn.parallel import DistributedDataParallel
 
     from cifar_pipelines.training.recipe import create_optimizer
-    from cifar_pipelines.training.worker import TrainingWorker
+    from cifar_pipelines.training.worker import TrainingWorker, require_network_card
 
     torch.set_num_threads(threads)
+    require_network_card(job)
     dist.init_process_group("gloo")
     try:
         network = job.build_network()

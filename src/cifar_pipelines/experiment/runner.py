@@ -77,7 +77,7 @@ class StepRunner:
         outcome = Outcome(step, "failed" if status else "done", seconds, log, _reason(error, log) if status else "")
         self.outcomes.append(outcome)
         if show_output and not status:
-            self.console.print(Text(log.read_text(errors="replace")), soft_wrap=True)
+            self.console.print(Text(log.read_text(encoding="utf-8", errors="replace")), soft_wrap=True)
         words = f"{outcome.status} after {seconds:.0f} s"
         self._say(step, f"{words}: {outcome.reason} (log: {os.path.relpath(log)})" if status else words)
         return outcome
@@ -120,9 +120,9 @@ def _name(step: Step) -> str:
 
 def _reason(error: Path, log: Path) -> str:
     """The first line of the error that the command ended with; what it printed last where it did not end with one."""
-    return error.read_text().splitlines()[0] if error.is_file() else _last_line(log)
+    return error.read_text(encoding="utf-8").splitlines()[0] if error.is_file() else _last_line(log)
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n")
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")

@@ -152,7 +152,7 @@ def _by_key(*made: Section | None) -> Mapping[str, Section]:
 def _survey(file: Path) -> Survey | None:
     """Reads what `kedro classifiers` left; None where it was not asked or the file is none of its."""
     try:
-        content = json.loads(file.read_text())
+        content = json.loads(file.read_text(encoding="utf-8"))
         listed = tuple(tuple(row[name] for name in SURVEYED) for row in content["classifiers"])
         return Survey(content["pyspark"], listed) if listed else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -162,7 +162,7 @@ def _survey(file: Path) -> Survey | None:
 def _choice(file: Path) -> Choice | None:
     """Reads what an experiment chose; None where it made no choice or the file is none of its."""
     try:
-        choice = json.loads(file.read_text())["choice"]
+        choice = json.loads(file.read_text(encoding="utf-8"))["choice"]
         candidates = tuple(
             Candidate(**one | {"run_ids": tuple(one.get("run_ids", ()))}) for one in choice["candidates"]
         )

@@ -25,7 +25,7 @@ class Place(NamedTuple):
 def parallel_places(package: Path = PACKAGE) -> Iterator[Place]:
     """Yields the marks below the folder of a package, in the order of file names and lines."""
     for file in sorted(package.rglob("*.py")):
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         for number, line in enumerate(text.splitlines(), start=1):
             if match := MARK.match(line):
                 name = file.relative_to(package).as_posix()

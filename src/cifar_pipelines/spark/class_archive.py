@@ -4,7 +4,6 @@ A run starts six JVMs or more, and each of them loads some ten thousand classes.
 without it everything works, and starts more slowly.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,9 +12,11 @@ from pathlib import Path
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.whole_files import writing
 from cifar_pipelines.spark.java import find_java_home
+from cifar_pipelines.spark.jvm import jvm_option
+from cifar_pipelines.spark.process import environment, foreign_variables
 
 # A JVM that lives for one run, or less: optimising its code would take longer than it saves, and takes cores from executors.
-LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"
 _WORK = Path(__file__).with_name("typical_work.py")
 # An archive that does not fit the class path is left alone by the JVM; it would say so on the output of every process.
 _QUIET = "-Xlog:cds=off -Xlog:cds+dynamic=off"
@@ -29,7 +30,7 @@ def archive_of(java_home: Path) -> Path:
 def sharing_options(java_home: Path) -> str:
     """The options by which a JVM uses the archive; none where there is no archive."""
     archive = archive_of(java_home)
-    return f"-XX:SharedArchiveFile={archive} {_QUIET}" if archive.exists() else ""
+    return f"{jvm_option(f'-XX:SharedArchiveFile={archive}')} {_QUIET}" if archive.exists() else ""
 
 
 def make_archive(java_home: Path) -> Path:
@@ -49,7 +50,7 @@ def make_archive(java_home: Path) -> Path:
         with tempfile.TemporaryDirectory() as folder, writing(archive) as partial:
             # The archive of Java's own classes, on which that of Spark's is laid; the wheel comes without.
             _run([str(java_home / "bin" / "java"), "-Xshare:dump"], java_home)
-            options = f"{LIGHT_JVM} -XX:ArchiveClassesAtExit={partial} {_QUIET}"
+            options = f"{LIGHT_JVM} {jvm_option(f'-XX:ArchiveClassesAtExit={partial}')} {_QUIET}"
             _run([submit, "--driver-java-options", options, str(_WORK), folder], java_home)
     except (OSError, subprocess.CalledProcessError) as error:
         said = getattr(error, "stdout", None) or str(error)
@@ -61,8 +62,9 @@ def make_archive(java_home: Path) -> Path:
 
 def _run(command: list[str], java_home: Path) -> None:
     variables = {"JAVA_HOME": str(java_home), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 300}
-    subprocess.run(command, check=True, env={**os.environ, **variables}, **options)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "timeout": 300}
+    with environment(foreign_variables(embedded=True) | variables):
+        subprocess.run(command, check=True, **options)
 
 
 if __name__ == "__main__":

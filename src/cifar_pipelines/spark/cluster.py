@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from pathlib import Path
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.processes import end_guarded, start_guarded
 from cifar_pipelines.spark.class_archive import LIGHT_JVM, sharing_options
+from cifar_pipelines.spark.failures import last_error
+from cifar_pipelines.spark.jvm import SPARKS_LOGGING, temporary_files
+from cifar_pipelines.spark.process import loopback_card, spark_home
 from cifar_pipelines.spark.setting import ParallelismSetting
 
 _MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
@@ -126,21 +130,22 @@ class EmbeddedCluster:
         self.master_url = None
 
     def _spawn(self, name: str, main_class: str, arguments: list[str]) -> None:
-        import pyspark
-
-        spark_home = Path(pyspark.__file__).parent
-        command = [str(spark_home / "bin" / "spark-class"), main_class, *arguments]
+        home = spark_home()
+        command = [str(home / "bin" / "spark-class"), main_class, *arguments]
         java_options = f"{LIGHT_JVM} {sharing_options(self.java_home)}"
+        temporary = temporary_files(Path(tempfile.gettempdir()))  # that of the run, if the run has one
         environment = {
+            **loopback_card(),
             "JAVA_HOME": str(self.java_home),
-            "SPARK_HOME": str(spark_home),
+            "SPARK_HOME": str(home),
             "SPARK_LOCAL_IP": self.config.host,
             # The executors inherit the Worker's environment: same Python, same import path.
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": java_options,
-            "SPARK_LAUNCHER_OPTS": java_options,
+            "SPARK_DAEMON_JAVA_OPTS": f"{java_options} {temporary} {SPARKS_LOGGING}",
+            # The shell splits these at every space, whatever the quotes say.
+            "SPARK_LAUNCHER_OPTS": LIGHT_JVM if '"' in java_options else java_options,
             # Behind Spark's own jars: the archive of classes is that of a class path that begins with them.
             "SPARK_DIST_CLASSPATH": os.pathsep.join(self.jars),
         }
@@ -149,15 +154,14 @@ class EmbeddedCluster:
 
     def _await(self, name: str, pattern: re.Pattern[str]) -> re.Match[str]:
         log = self.log_dir / f"{name}.log"
-        deadline = time.monotonic() + self.config.start_timeout_s
+        deadline, within = time.monotonic() + self.config.start_timeout_s, ""
         while time.monotonic() < deadline:
-            if match := pattern.search(log.read_text(errors="replace")):
+            if match := pattern.search(log.read_text(encoding="utf-8", errors="replace")):
                 return match
             if self._guardians[-1].poll() is not None:
                 break
             time.sleep(0.05)
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
-        raise UserError(
-            f"Spark's embedded {name} did not start within {self.config.start_timeout_s:.0f} s. "
-            f"Its log {log} ends with:\n{tail}"
-        )
+        else:
+            within = f" within {self.config.start_timeout_s:.0f} s"
+        cause = last_error(log.read_text(encoding="utf-8", errors="replace"))
+        raise UserError(f"Spark's embedded {name} did not start{within}: {cause}. All of its log is in {log}.")

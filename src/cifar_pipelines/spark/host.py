@@ -4,7 +4,7 @@ import os
 import time
 
 from cifar_pipelines.common.polling import Polling
-from cifar_pipelines.spark.setting import host_cores
+from cifar_pipelines.spark.setting import affinity_cores
 
 POLL_S = 1.0
 
@@ -35,7 +35,7 @@ class HostMeter:
         self._polling.stop()
         wall, busy = (now - then for now, then in zip(_host_seconds(), self._start, strict=True))
         own = sum(seconds - self._baseline.get(process, 0.0) for process, seconds in self._spent.items())
-        share = (busy - own) / max(wall * host_cores(), 1e-9)
+        share = (busy - own) / max(wall * affinity_cores(), 1e-9)
         return {"before": self._before, "after": load_average(), "other_cpu_share": round(min(max(share, 0.0), 1.0), 3)}
 
     def _sample(self) -> dict[tuple[int, float], float]:

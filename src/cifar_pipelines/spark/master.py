@@ -5,8 +5,10 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark.failures import last_error, spark_failure
 
 CONNECT_S = 4.0  # to wait for an answer
 GIVEN_UP = "Spark gave up, since no Master answered"
@@ -20,6 +22,11 @@ def master_addresses(url: str) -> list[tuple[str, int]]:
         UserError: If the address is none.
     """
     scheme, _, rest = url.partition("://")
+    if scheme == "spark" and "_" in rest:
+        raise UserError(
+            f"The Master's address is {url!r}, but Spark takes no underscore in the name of a host. Give the host's "
+            "address instead, or a name without one, such as spark://192.168.0.7:7077."
+        )
     addresses = [_ADDRESS.fullmatch(part) for part in rest.split(",")]
     if scheme != "spark" or not all(addresses) or not all(0 < int(match[2]) < 65536 for match in addresses):
         raise UserError(
@@ -66,20 +73,24 @@ def driver_address(url: str, properties: Mapping[str, object]) -> dict[str, str]
     address = reach_master(url)
     if os.environ.get("SPARK_LOCAL_IP") or "spark.driver.host" in properties:
         return {}
-    return {"spark.driver.host": address}
+    return {"spark.driver.host": f"[{address}]" if ":" in address else address}
 
 
 @contextmanager
-def refusals_explained(master: str) -> Iterator[None]:
+def refusals_explained(master: str | None, log: Path) -> Iterator[None]:
     """Turns what fails while a session starts into a `UserError`.
 
     Spark gives up a Master that does not answer in a thread of its own: any call may be the one that finds the
     session ended.
 
+    Args:
+        master: The Master's address; None for the embedded cluster, which is never to blame for its address.
+        log: What the driver's JVM prints; may not be there yet.
+
     Raises:
         UserError: A call to Spark failed within the block.
     """
-    from py4j.protocol import Py4JError, Py4JJavaError
+    from py4j.protocol import Py4JError
     from pyspark import SparkContext
     from pyspark.errors import PySparkException
 
@@ -91,14 +102,21 @@ def refusals_explained(master: str) -> Iterator[None]:
         context = SparkContext._active_spark_context
         if context is not None and context._jsc.sc().isStopped():
             raise no_session(master, GIVEN_UP) from error
-        if not isinstance(error, (Py4JError, PySparkException)):
+        if not isinstance(error, Py4JError | PySparkException | ConnectionError):
             raise
-        cause = error.java_exception if isinstance(error, Py4JJavaError) else error
-        raise no_session(master, str(cause).strip().splitlines()[0].rstrip(".")[:200]) from error
+        if getattr(error, "error_class", None) == "JAVA_GATEWAY_EXITED":
+            said = last_error(log.read_text(encoding="utf-8", errors="replace"))
+            raise UserError(f"Spark's driver did not start: {said}. All that it says is in {log}.") from error
+        failure = spark_failure(error)
+        raise no_session(master, failure.reason.rstrip(".") if failure else str(error)) from error
 
 
-def no_session(master: str, reason: str) -> UserError:
-    """The error of a Master that gives no session."""
+def no_session(master: str | None, reason: str) -> UserError:
+    """The error of a start that gives no session, on a Master or, for None, on the embedded cluster."""
+    if master is None:
+        return UserError(
+            f"No Spark session on the embedded cluster: {reason}. Its logs lie in the folder of the run's logs."
+        )
     return UserError(
         f"No Spark session on {master}: {reason}. Check that the Master runs and that this host can reach it, or "
         "use the embedded cluster (spark_master=embedded)."

@@ -2,12 +2,12 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from cifar_pipelines.spark.class_archive import LIGHT_JVM
+from cifar_pipelines.spark.jvm import jvm_option
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import SparkConfig
 
@@ -41,7 +41,9 @@ def spark_properties(
     properties = {
         "spark.app.name": name,
         "spark.eventLog.dir": events.as_uri(),
-        "spark.sql.warehouse.dir": (Path(tempfile.gettempdir()) / "spark-warehouse").as_uri(),
+        "spark.sql.warehouse.dir": (events.parent / "spark-warehouse").as_uri(),
+        # The project's data lie on a disk, whatever file system a host's Hadoop prefers.
+        "spark.hadoop.fs.defaultFS": "file:///",
         # Partitions follow the cores; Spark's own default of 200 is for clusters of hundreds of cores.
         "spark.sql.shuffle.partitions": str(setting.cores_max),
         "spark.default.parallelism": str(setting.cores_max),
@@ -49,7 +51,7 @@ def spark_properties(
         **setting.spark_conf(),
         **driver,
     }
-    native = f"-Ddev.ludovic.netlib.blas.nativeLibPath={blas}" if blas else ""
+    native = jvm_option(f"-Ddev.ludovic.netlib.blas.nativeLibPath={blas}") if blas else ""
     for side, java_options in {
         # The driver schedules and adds up: compiling its code to the last would take cores from the executors.
         "driver": f"{LIGHT_JVM} -Dlog4j2.configurationFile={LOGGING.as_uri()}",

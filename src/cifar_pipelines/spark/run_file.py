@@ -21,4 +21,4 @@ def write_run_file(log_dir: Path, run_id: str, run_name: str | None, application
 def read_run_files(logs: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The log folders below a folder that say whose they are, oldest first, each with what it says."""
     for file in sorted(logs.glob(f"*/{RUN_FILE}")):
-        yield file.parent, json.loads(file.read_text())
+        yield file.parent, json.loads(file.read_text(encoding="utf-8"))

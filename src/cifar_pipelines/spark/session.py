@@ -6,18 +6,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.class_archive import sharing_options
 from cifar_pipelines.spark.cluster import EmbeddedCluster
 from cifar_pipelines.spark.cluster_info import ClusterInfo
 from cifar_pipelines.spark.java import find_java_home
+from cifar_pipelines.spark.jvm import SPARKS_LOGGING, end_driver, launch_driver, temporary_files
 from cifar_pipelines.spark.master import GIVEN_UP, driver_address, no_session, refusals_explained
 from cifar_pipelines.spark.package import ship_package
+from cifar_pipelines.spark.process import environment, foreign_variables, spark_home, temporary_folder, text_variables
 from cifar_pipelines.spark.properties import native_blas, spark_properties
 from cifar_pipelines.spark.setting import ParallelismSetting, host_cores, setting_name
 from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DRIVER_LOG = "driver.log"
+TEMPORARY = "tmp"
 _RECORDED_PROPERTIES = (
     *("spark.cores.max", "spark.default.parallelism", "spark.driver.memory", "spark.executor.cores"),
     *("spark.executor.memory", "spark.sql.shuffle.partitions"),
@@ -51,7 +56,7 @@ class SparkRuntime:
         self.jars = jars
         self.config = config
         self.run_name = run_name
-        self.log_dir = Path(config.log_dir).resolve() / f"{run_name}-{setting.name}"
+        self.log_dir = PROJECT_PATH / config.log_dir / f"{run_name}-{setting.name}"
         self.session: SparkSession | None = None
         self.info: ClusterInfo | None = None
         self.interrupted = False
@@ -83,19 +88,19 @@ class SparkRuntime:
         self.log_dir.mkdir(parents=True, exist_ok=True)
         embedded = self.config.master == EMBEDDED
         try:
-            self._change_process(java_home, embedded)
+            self._change_process(java_home, embedded, on_step)
             cluster = self._start_cluster(java_home, on_step) if embedded else None
             master = cluster.master_url if cluster else self.config.master
             if not cluster:
                 on_step(f"Connecting to {master} at {self.setting.name}.")
-            with refusals_explained(master):
+            with refusals_explained(None if embedded else master, self.log_dir / DRIVER_LOG):
                 self.session = self._build_session(master, embedded, sharing_options(java_home))
                 self._stack.callback(self._stop_session)
                 if cluster:
                     cluster.await_worker()
                 else:
                     self.watch = self._stack.enter_context(StallWatch(self.session, self.config.stall_timeout_s))
-                executors = await_executors(self.setting.executors, self.config.executors_timeout_s)
+                executors = await_executors(self.setting.executors, self.config.executors_timeout_s, embedded)
         except BaseException:
             self.stop()
             raise
@@ -137,41 +142,43 @@ class SparkRuntime:
     def _stop_session(self) -> None:
         if self.session is None:
             return
-        gateway = self.session.sparkContext._gateway
-        self.session.stop()
-        self.session = None
-        # PySpark keeps its JVM for the next session of the process; ours takes nothing over from the last one.
-        from pyspark import SparkContext
-
-        gateway.shutdown()
-        if (process := getattr(gateway, "proc", None)) is not None:
-            process.stdin.close()
-            process.wait(timeout=30)
-        SparkContext._gateway = None
-        SparkContext._jvm = None
+        session, self.session = self.session, None
+        end_driver(session)
 
     def _interrupt(self, *_: object) -> None:
         """Answers Ctrl-C; what is raised inside a finaliser is lost, so the fact is kept as well."""
         self.interrupted = True
-        logging.getLogger("py4j").setLevel(logging.CRITICAL)  # every call under way would report its end
+        # Every call under way would report its end, some of them by the root logger.
+        logging.getLogger("py4j").setLevel(logging.CRITICAL)
+        logging.getLogger().addFilter(_is_not_of_py4j)
         sys.unraisablehook = _report_unless_interrupted
         raise KeyboardInterrupt
 
-    def _change_process(self, java_home: Path, embedded: bool) -> None:
+    def _change_process(self, java_home: Path, embedded: bool, on_step: Callable[[str], None]) -> None:
         """Sets what a session needs in this process; all of it is put back when the runtime stops."""
-        variables = {
-            # PySpark launches the driver's JVM by this variable.
-            "JAVA_HOME": str(java_home),
-            # The driver's share of the algebra is small: a second thread of MKL would only spin for work.
-            "MKL_THREADING_LAYER": "SEQUENTIAL",
-            "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_DRIVER_PYTHON": sys.executable,
-        }
+        foreign = foreign_variables(embedded)
+        if foreign:
+            on_step(f"Not used, since the run has a Spark of its own: {', '.join(foreign)}.")
+        variables = (
+            foreign
+            | text_variables()
+            | {
+                "SPARK_HOME": str(spark_home()),
+                # PySpark launches the driver's JVM by this variable.
+                "JAVA_HOME": str(java_home),
+                # The driver's share of the algebra is small: a second thread of MKL would only spin for work.
+                "MKL_THREADING_LAYER": "SEQUENTIAL",
+                "PYSPARK_PYTHON": sys.executable,
+                "PYSPARK_DRIVER_PYTHON": sys.executable,
+            }
+        )
         if embedded:
             variables["SPARK_LOCAL_IP"] = self.config.embedded.host
             variables["SPARK_DIST_CLASSPATH"] = os.pathsep.join(self.jars)
         self._stack.enter_context(environment(variables))
+        self._stack.enter_context(temporary_folder(self.log_dir / TEMPORARY))
         self._stack.callback(setattr, sys, "unraisablehook", sys.unraisablehook)
+        self._stack.callback(logging.getLogger().removeFilter, _is_not_of_py4j)
         if _in_main_thread():
             # PySpark and this runtime replace it.
             self._stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
@@ -179,21 +186,23 @@ class SparkRuntime:
     def _build_session(self, master: str, embedded: bool, sharing: str) -> "SparkSession":
         from pyspark.sql import SparkSession
 
-        if SparkSession.getActiveSession() is not None:
-            # getOrCreate would keep the old session's master and executors.
-            SparkSession.getActiveSession().stop()
+        if (left := SparkSession.getActiveSession()) is not None:
+            end_driver(left)  # or its Master and executors would be kept
         events = self.log_dir / "event_log"
         events.mkdir(exist_ok=True)
+        own_files = temporary_files(self.log_dir / TEMPORARY)
         if embedded:
             host = self.config.embedded.host
             driver = {"spark.driver.host": host, "spark.driver.bindAddress": host}
-            jars, jvm_options = (), {"driver": sharing, "executor": sharing}
+            jars, jvm_options = (), {"driver": sharing, "executor": f"{sharing} {own_files} {SPARKS_LOGGING}"}
         else:
             driver = driver_address(master, self.config.properties)
-            jars, jvm_options = self.jars, {"driver": sharing}
+            jars, jvm_options = self.jars, {"driver": sharing, "executor": SPARKS_LOGGING}
+        jvm_options["driver"] += f" {own_files}"
         properties = spark_properties(
             self.setting, self.config, self.run_name, events, driver, jars, native_blas(), jvm_options
         )
+        launch_driver(properties | {"spark.master": master}, self.log_dir / DRIVER_LOG)
         session = SparkSession.builder.master(master).config(map=properties).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
         if _in_main_thread():
@@ -204,8 +213,8 @@ class SparkRuntime:
         return session
 
 
-def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], ...]:
-    """Waits until that many executors are registered with the run's session.
+def await_executors(executors: int, timeout_s: float, embedded: bool = False) -> tuple[dict[str, Any], ...]:
+    """Waits until that many executors are registered with the run's session, on the embedded cluster or another.
 
     Returns:
         The executors, as `registered_executors` describes them.
@@ -218,13 +227,18 @@ def await_executors(executors: int, timeout_s: float) -> tuple[dict[str, Any], .
     registered: tuple[dict[str, Any], ...] = ()
     while time.monotonic() < deadline:
         if session.sparkContext._jsc.sc().isStopped():
-            raise no_session(session.sparkContext.master, GIVEN_UP)
+            raise no_session(None if embedded else session.sparkContext.master, GIVEN_UP)
         registered = registered_executors(session)
         if len(registered) >= executors:
             return registered
         time.sleep(0.1)
     conf = session.sparkContext.getConf()
     name = setting_name(conf.get("spark.cores.max"), conf.get("spark.executor.cores"))
+    if embedded:
+        raise UserError(
+            f"{len(registered)} of {executors} executors started within {timeout_s:.0f} s. Their logs lie in the folder "
+            f"work of the run's logs. If this host is busy or slow, raise executors_timeout_s in conf/base/spark.yml."
+        )
     raise UserError(
         f"{len(registered)} of {executors} executors registered within {timeout_s:.0f} s on "
         f"{session.sparkContext.master}. The setting {name} needs {conf.get('spark.cores.max')} free cores and {executors} x "
@@ -270,20 +284,9 @@ def _report_unless_interrupted(unraisable: Any) -> None:
         sys.__unraisablehook__(unraisable)
 
 
+def _is_not_of_py4j(record: logging.LogRecord) -> bool:
+    return "py4j" not in Path(record.pathname).parts
+
+
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-@contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables while the block runs."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

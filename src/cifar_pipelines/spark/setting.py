@@ -6,7 +6,9 @@ cores per executor, hence M / C executors of `spark.executor.memory` each.
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
@@ -211,9 +213,38 @@ def nearest_legal_shape(cores_max: int, executor_cores: int, cores: int) -> tupl
     )
 
 
-def host_cores() -> int:
-    """Cores that this process may use."""
+def affinity_cores() -> int:
+    """Cores on which this process may run."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def host_cores() -> int:
+    """Cores that this process may use: those on which it may run, or fewer by the quota of its container."""
+    return max(1, int(min(affinity_cores(), _quota())))
+
+
+def _quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """The CPU time per second that the control groups of this process allow; infinite where they do not say."""
+    allowed = [float("inf")]
+    with suppress(OSError, ValueError):
+        lines = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
+        for _, controllers, path in lines:
+            # One hierarchy for all (version 2) or one for CPU time (version 1); a limit holds for all that is below it.
+            base = root if not controllers else root / "cpu" if "cpu" in controllers.split(",") else None
+            inner = Path(path.lstrip("/"))
+            for folder in [] if base is None else [base / inner, *(base / above for above in inner.parents), base]:
+                allowed.append(_quota_of(folder))
+    return min(allowed)
+
+
+def _quota_of(group: Path) -> float:
+    """Quota over period of one control group."""
+    for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
+        with suppress(OSError, ValueError, IndexError, ZeroDivisionError):
+            words = " ".join((group / name).read_text(encoding="utf-8") for name in names).split()
+            if float(words[0]) > 0:
+                return float(words[0]) / float(words[1])
+    return float("inf")
 
 
 def suited_shapes(cores: int, available: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -65,7 +65,7 @@ def kept_survey(path: Path) -> dict[str, Any] | None:
     """Loads the survey of the installed version; None if it was not made yet."""
     import pyspark
 
-    survey = json.loads(path.read_text()) if path.exists() else {}
+    survey = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return survey if survey.get("pyspark") == pyspark.__version__ else None
 
 

@@ -233,7 +233,7 @@ def driver_usage() -> dict[str, float]:
 def _peak_memory(process: Any) -> int:
     status = Path(f"/proc/{process.pid}/status")
     if status.exists():
-        for line in status.read_text().splitlines():
+        for line in status.read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return process.memory_info().rss

@@ -80,7 +80,7 @@ class SubmissionRecord:
     def read(cls, file: Path) -> "SubmissionRecord | None":
         """Reads a record; None if it is none."""
         try:
-            content: dict[str, Any] = json.loads(file.read_text())
+            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             known = {field.name for field in fields(cls)}
             return cls(**{key: value for key, value in content.items() if key in known})
         except (OSError, ValueError, TypeError, AttributeError):

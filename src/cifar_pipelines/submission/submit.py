@@ -120,7 +120,7 @@ def _begin(submission: Submission) -> SubmissionRecord:
     folder = PROJECT_PATH / LOGS / submission.run_name / stamp
     folder.mkdir(parents=True)
     command = ["kedro", *submission.arguments()]
-    (folder / LOG).write_text(f"$ {shlex.join(command)}\n")
+    (folder / LOG).write_text(f"$ {shlex.join(command)}\n", encoding="utf-8")
     record = SubmissionRecord(
         run_name=submission.run_name,
         time=stamp,

@@ -59,7 +59,7 @@ class Checkpoint:
     def reports(self) -> list[dict[str, Any]]:
         """What the workers of the last attempt said of themselves, by rank."""
         files = self.folder.glob("worker*.json")
-        return sorted((json.loads(file.read_text()) for file in files), key=lambda facts: facts["rank"])
+        return sorted((json.loads(file.read_text(encoding="utf-8")) for file in files), key=lambda facts: facts["rank"])
 
     def fail(self, message: str) -> None:
         """Leaves the reason why training cannot go on; no worker starts again over it."""
@@ -104,7 +104,7 @@ class Checkpoint:
 
     def _read(self, name: str) -> Any:
         file = self.folder / name
-        return json.loads(file.read_text()) if file.exists() else None
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
 def find_unfinished(root: Path) -> list[Checkpoint]:

@@ -41,7 +41,7 @@ class Shard:
         Yields:
             Normalised images (batch_size, 3, size, size), float32, and labels (batch_size,), int64.
         """
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self.images), generator=generator)
         # Which half begins mirrored is drawn once, so that two epochs show every image from both sides.
         first = torch.Generator().manual_seed(self.seed)

@@ -1,6 +1,7 @@
 """One worker of a training, from its shard to its report; an engine calls it at the right moments."""
 
 import os
+import socket
 import time
 from typing import Any
 
@@ -11,6 +12,20 @@ from torch import nn
 from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.job import TrainingJob
 from cifar_pipelines.training.trainer import NotFiniteError, Trainer, evaluate
+
+GLOO_CARD = "GLOO_SOCKET_IFNAME"
+
+
+def require_network_card(job: TrainingJob) -> None:
+    """Ends the training for good if the card by which workers shall meet is not in this host."""
+    wanted, cards = os.environ.get(GLOO_CARD), [card for _, card in socket.if_nameindex()]
+    if wanted and (missing := [name for name in wanted.split(",") if name not in cards]):
+        reason = (
+            f"{GLOO_CARD} names the network card {missing[0]!r}, which {os.uname().nodename} does not have; it has "
+            f"{', '.join(cards)}. Unset it where the Worker starts, or name one of those."
+        )
+        Checkpoint(job.checkpoint).fail(reason)
+        raise RuntimeError(reason)
 
 
 class TrainingWorker:

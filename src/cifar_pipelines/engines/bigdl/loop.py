@@ -14,7 +14,7 @@ from torch import Tensor, nn, optim
 from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.recipe import create_optimizer
 from cifar_pipelines.training.trainer import Trainer
-from cifar_pipelines.training.worker import TrainingWorker
+from cifar_pipelines.training.worker import TrainingWorker, require_network_card
 
 
 def create_network(config: dict[str, Any]) -> nn.Module:
@@ -29,6 +29,8 @@ def create_network(config: dict[str, Any]) -> nn.Module:
     context, job = TaskContext.get(), config["job"]
     if context is not None and not Checkpoint(job.checkpoint).first_start(f"{job.attempt}-{context.partitionId()}"):
         raise RuntimeError("A worker of Orca was lost. The training starts again from its checkpoint.")
+    if context is not None:
+        require_network_card(job)  # the workers meet next
     return job.build_network()
 
 

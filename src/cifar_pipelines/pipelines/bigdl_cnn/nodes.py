@@ -160,7 +160,7 @@ def _train_to_the_end(engine: Any, job: TrainingJob, checkpoint: Any, run_contex
                 "A worker was lost after epoch %d; training starts again from there. (%s)",
                 len(checkpoint.history()), _first_line(error),
             )  # fmt: skip
-            await_executors(setting.executors, timeout_s=60)
+            await_executors(setting.executors, 60, run_context.cluster.embedded)
     raise AssertionError("unreachable")
 
 

@@ -20,6 +20,7 @@ from cifar_pipelines.spark.run_context import RunContext
 logger = logging.getLogger(__name__)
 
 SAMPLES_PER_CLASS = 10
+LARGEST_SEED = 2**62  # what Spark ML and torch both take, with the number of a worker added
 _READ_IMAGES = IMAGES.with_columns(error="string")
 
 
@@ -34,6 +35,8 @@ class SubsetSpec:
     def __post_init__(self) -> None:
         for name, least in (("train_size", 1), ("test_size", 1), ("seed", 0)):
             whole(name, getattr(self, name), least)
+        if self.seed > LARGEST_SEED:
+            raise UserError(f"seed is {self.seed}, but must be at most {LARGEST_SEED} (2^62). Take a smaller one.")
 
 
 @dataclass(frozen=True)
