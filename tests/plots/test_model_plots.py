@@ -6,12 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
+from sklearn.metrics import roc_curve as sklearn_roc_curve
 from tests.factories.records import CLASS_NAMES, make_images, make_predictions
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import load_batch
 from cifar_pipelines.judging.metrics import evaluate
-from cifar_pipelines.plots.of_model import choose_gallery_ids, plot_confusion_matrix, plot_gallery, plot_roc_curves
+from cifar_pipelines.plots.of_model import (
+    choose_gallery_ids,
+    plot_confusion_matrix,
+    plot_gallery,
+    plot_roc_curves,
+    roc_curve,
+)
 
 
 def _words(figure: Figure) -> str:
@@ -27,7 +34,43 @@ def test_confusion_matrix_and_roc_curves_draw(n_classes):
     figure = plot_confusion_matrix(metrics, names, "Confusion")
     assert figure.axes[0].images[0].get_array().shape == (n_classes, n_classes)
     words = _words(plot_roc_curves(table, names, "ROC"))
-    assert "macro average" in words and "1 classes without test images" in words
+    assert "macro average" in words and "1 class without test images" in words
+
+
+def test_roc_curves_are_those_of_scikit_learn():
+    generator = np.random.default_rng(1)
+    positive, score = generator.random(300) < 0.3, generator.integers(0, 40, 300) / 40
+    false_rate, true_rate = roc_curve(positive, score)
+    wanted = sklearn_roc_curve(positive, score, drop_intermediate=False)
+    np.testing.assert_allclose(false_rate, wanted[0])
+    np.testing.assert_allclose(true_rate, wanted[1])
+
+
+@pytest.mark.parametrize("names", [("_background_", "$", "$$"), ("$a_1$", r"\$", "__")])
+def test_every_name_stands_in_the_plots_as_it_is(names, recwarn):
+    table = make_predictions(60, names)
+    figure = plot_roc_curves(table, names, "ROC")
+    _words(figure)
+    labels = [text.get_text().rpartition(": ")[0] for text in figure.legends[0].get_texts()]
+    assert sorted(labels) == sorted((*names, "macro average", "chance"))
+    assert not any(text.get_parse_math() for text in figure.legends[0].get_texts() if "$" in text.get_text())
+    matrix = plot_confusion_matrix(evaluate(table, names), names, names[1])
+    worst = choose_gallery_ids(table, correct=True, count=3)
+    gallery = plot_gallery(table, make_images(worst), names, True, names[2], count=3)
+    assert names[1] in _words(matrix) and names[2] in _words(gallery)
+    assert [label.get_text() for label in matrix.axes[0].get_yticklabels()] == list(names)
+    assert not recwarn.list
+
+
+def test_hundreds_of_classes_make_plots_of_what_can_be_read():
+    names = [f"class {k}" for k in range(400)]
+    table = make_predictions(400, names, skill=3)
+    matrix = plot_confusion_matrix(evaluate(table, names), names, "Confusion")
+    words = _words(matrix)
+    assert "The most frequent confusions:\nclass " in words and words.count("taken for class") == 5
+    assert words.count("class ") < 15  # of these, and of the axes
+    said = [text.get_text() for text in plot_roc_curves(table, names, "ROC").legends[0].get_texts()]
+    assert said[0] == "nine tenths of all classes" and len(said) == 1 + 6 + 2
 
 
 def test_roc_curve_of_one_class_only_says_so():

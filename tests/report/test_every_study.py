@@ -1,6 +1,7 @@
-from tests.factories.records import make_grown_study
-from tests.factories.report import content_of
+from tests.factories.records import make_grown_study, make_predictions, make_record
+from tests.factories.report import content_of, text_of
 
+from cifar_pipelines.judging.metrics import evaluate
 from cifar_pipelines.report.chapters.every_study import tell_every_study
 from cifar_pipelines.report.document.blocks import Figure, Section, walk
 
@@ -18,3 +19,14 @@ def test_every_study_is_told_with_all_its_sections():
     }
     shown = {block.name for block in walk(document.blocks) if isinstance(block, Figure)}
     assert shown == {figure.name for part in content.figures.values() for figure in part}
+
+
+def test_classes_without_test_images_are_said_where_macro_scores_are_shown():
+    absent = evaluate(make_predictions(60, ("a", "b", "c"), present=[0, 1]), ("a", "b", "c"))
+    whole = evaluate(make_predictions(60, ("a", "b", "c")), ("a", "b", "c"))
+    for metrics, said in ((absent, True), (whole, False)):
+        content = content_of({"one": make_record("one", metrics=metrics)})
+        text = text_of(content.study.sections["scores"].blocks)
+        assert (
+            "Classes without test images: 1 of 3: c. Such a class counts as 0 in the macro averages" in text
+        ) == said

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cifar_pipelines.common.words import some
 from cifar_pipelines.judging.outcomes import pack_outcomes
 from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
 from cifar_pipelines.judging.statistics import expected_calibration_error, wilson_interval
@@ -53,7 +54,7 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
     result["roc_auc_ovr_macro"] = None if None in areas else float(np.mean(areas))
     if absent:
         result["roc_auc_reason"] = (
-            f"No test image of {_some(absent)}: the area under the ROC curve of an absent class is not defined."
+            f"No test image of {some(absent, 5, 'class', 'classes')}: the area under the ROC curve of an absent class is not defined."
         )
     result["per_class"] = _per_class(checked, class_names, areas)
     result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=classes).tolist()
@@ -86,9 +87,3 @@ def _one_vs_rest_area(positive: np.ndarray, score: np.ndarray) -> float | None:
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(positive, score)) if 0 < positive.sum() < len(positive) else None
-
-
-def _some(names: Sequence[str], shown: int = 5) -> str:
-    """Joins names, the first few of them in words."""
-    rest = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {rest} more classes" if rest > 0 else "")

@@ -185,7 +185,7 @@ def _by_section(
     if shapes:
         look = {"color": "#333333", "linestyle": ""}
         handles += [Line2D([], [], marker=form, label=name, **look) for name, form in shape.items()]
-    figure.legend(handles=handles + keys, loc="outside right center", fontsize=8.5, frameon=False)
+    style.legend(figure, handles + keys)
     return figure
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.plots.registry import comparison_plot
-from cifar_pipelines.plots.style import GREY, colours, label_axes, message_figure, new_figure
+from cifar_pipelines.plots.style import GREY, colours, label_axes, legend, message_figure, new_figure
 from cifar_pipelines.records.summary import sections
 
 COLUMNS = 3  # panels side by side
@@ -44,7 +44,7 @@ def plot_components(components: pd.DataFrame) -> Figure:
     shares = components[list(COMPONENTS)].div(components["core_s"], axis=0).abs().max()
     named = [name for name in reversed(COMPONENTS) if shares[name] >= SMALLEST_SHARE]
     handles = [Patch(label=COMPONENTS[name].name, **_look(name)) for name in named]
-    figure.legend(handles=handles, loc="outside right center", fontsize=8.5, frameon=False)
+    legend(figure, handles)
     if len(parts) > 1:
         studies = "\n".join(f"study {place}: {name}" for place, (name, _) in enumerate(parts, 1))
         figure.supxlabel(studies, fontsize=8, color=GREY, x=0.01, ha="left")
@@ -80,7 +80,7 @@ def plot_timeline(timeline: Mapping[str, Any]) -> Figure:
     handles = [Patch(color=colour[label], label=label) for label in shown]
     if len(shown) < len(timeline["labels"]):
         handles.append(Patch(color=GREY, label="all else"))
-    figure.legend(handles=handles, loc="outside right center", fontsize=8.5, frameon=False)
+    legend(figure, handles)
     return figure
 
 

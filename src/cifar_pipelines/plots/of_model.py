@@ -5,19 +5,25 @@ from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import decode
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
 from cifar_pipelines.plots import style
 
 MOST_NUMBERED_CLASSES = 20  # beyond this, numbers in the cells and a legend per class cannot be read
+MOST_NAMED_CLASSES = 80  # beyond this, no name beside a row can be read
+MOST_CONFUSIONS = 5
 GALLERY_SIZE, GALLERY_COLUMNS = 20, 5
 
 
 def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: str) -> Figure:
     """Draws the confusion matrix: counts in the cells, the share of the true class as colour.
+
+    With more classes than can be named, rows and columns are numbered, and the most frequent confusions are named below.
 
     Args:
         metrics: What `evaluate` returned for the same classes.
@@ -32,19 +38,34 @@ def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: s
     ax = axes[0, 0]
     ax.grid(False)
     image = ax.imshow(share, cmap=style.SEQUENTIAL, vmin=0, vmax=1)
-    label_size = 9 if n_classes <= MOST_NUMBERED_CLASSES else max(3.0, 250 / n_classes)
-    ax.set_xticks(range(n_classes), class_names, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(n_classes), class_names)
-    ax.tick_params(labelsize=label_size, length=0)
+    if n_classes <= MOST_NAMED_CLASSES:
+        names = [style.shortened(name, 32) for name in class_names]
+        ax.set_xticks(range(n_classes), names, rotation=45, ha="right", rotation_mode="anchor")
+        ax.set_yticks(range(n_classes), names)
+        ax.tick_params(labelsize=9 if n_classes <= MOST_NUMBERED_CLASSES else 250 / n_classes, length=0)
+    else:
+        figure.supxlabel(_confusions(counts, class_names), fontsize=8, color=style.GREY, x=0.01, ha="left")
     if n_classes <= MOST_NUMBERED_CLASSES:
         for row, column in np.ndindex(counts.shape):
             if counts[row, column]:
                 colour = "white" if share[row, column] > 0.55 else "#222222"
                 ax.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=9, color=colour)
-    style.label_axes(ax, x="predicted class", y="true class")
+    number = "" if n_classes <= MOST_NAMED_CLASSES else ", by number"
+    style.label_axes(ax, x=f"predicted class{number}", y=f"true class{number}")
     bar = figure.colorbar(image, ax=ax, shrink=0.8, label="share of the true class")
     bar.outline.set_visible(False)
     return figure
+
+
+def _confusions(counts: np.ndarray, class_names: Sequence[str]) -> str:
+    """Names the classes that were most often taken for another one, a line each."""
+    true, taken = np.nonzero(counts * (1 - np.eye(len(counts), dtype=np.int64)))
+    wrong, names = counts[true, taken], [style.shortened(name, 32) for name in class_names]
+    lines = [
+        f"{names[true[place]]} taken for {names[taken[place]]}: {counted(wrong[place], 'time')}"
+        for place in np.argsort(-wrong, kind="stable")[:MOST_CONFUSIONS]
+    ]
+    return "\n".join(["The most frequent confusions:", *lines]) if lines else "No image was taken for another class."
 
 
 def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title: str) -> Figure:
@@ -52,7 +73,7 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
 
     The macro curve is the mean true positive rate of the classes at each false positive rate. Classes
     that are absent from the labels have no curve. With many classes only the three best and the three
-    worst are named.
+    worst are named, and a band holds nine tenths of all.
 
     Args:
         predictions: A predictions table.
@@ -70,27 +91,29 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
         style.message(ax, "All test images are of one class, so there is no ROC curve.")
         return figure
     few = len(curves) <= MOST_NUMBERED_CLASSES
-    named = curves if few else curves[:3] + curves[-3:]
-    for rank, (area, name, false_rate, true_rate) in enumerate(named):
+    grid = np.linspace(0, 1, 501)
+    on_grid = np.stack([np.interp(grid, *rates) for _, _, *rates in curves])
+    keys: list[Artist] = []
+    if not few:
+        low, high = np.quantile(on_grid, (0.05, 0.95), axis=0)
+        keys.append(
+            ax.fill_between(grid, low, high, color=style.LIGHT_GREY, zorder=1, label="nine tenths of all classes")
+        )
+    for rank, (area, name, *rates) in enumerate(curves if few else curves[:3] + curves[-3:]):
         look = {
             "color": style.PALETTE[rank % len(style.PALETTE)],
             "linestyle": style.LINE_STYLES[rank // len(style.PALETTE) % len(style.LINE_STYLES)],
         }
-        ax.plot(false_rate, true_rate, linewidth=1.2, label=f"{name}: {area:.3f}", **look)
-    for _, _, *rates in [] if few else curves[3:-3]:
-        ax.plot(*rates, color=style.LIGHT_GREY, linewidth=0.7, zorder=1)
-    grid = np.linspace(0, 1, 501)
-    mean_rate = np.mean([np.interp(grid, *rates) for _, _, *rates in curves], axis=0)
-    area = np.mean([curve[0] for curve in curves])
-    ax.plot(grid, mean_rate, color=style.GREY, linewidth=3.2, alpha=0.8, label=f"macro average: {area:.3f}")
-    ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.9, linestyle=(0, (2, 4)), label="chance: 0.500")
+        keys += ax.plot(*rates, linewidth=1.2, label=f"{style.shortened(name, 32)}: {area:.3f}", **look)
+    macro = f"macro average: {np.mean([curve[0] for curve in curves]):.3f}"
+    keys += ax.plot(grid, on_grid.mean(axis=0), color=style.GREY, linewidth=3.2, alpha=0.8, label=macro)
+    chance = {"color": style.GREY, "linewidth": 0.9, "linestyle": (0, (2, 4)), "label": "chance: 0.500"}
+    keys += ax.plot([0, 1], [0, 1], **chance)
     ax.set_aspect("equal")
     absent = len(class_names) - len(curves)
-    left_out = f"{absent} classes without test images are left out" if absent else ""
+    left_out = f"{counted(absent, 'class', 'classes')} without test images left out" if absent else ""
     style.label_axes(ax, left_out, "false positive rate", "true positive rate")
-    heading = "area under the curve" if few else "area under the curve\n(3 best and 3 worst classes)"
-    legend = ax.legend(title=heading, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8.5, frameon=False)
-    legend.get_title().set_fontsize(9)
+    style.legend(figure, keys, "area under the curve" if few else "area under the curve\n(3 best and 3 worst classes)")
     return figure
 
 
@@ -98,15 +121,28 @@ def _roc_curves(
     checked: CheckedPredictions, class_names: Sequence[str]
 ) -> list[tuple[float, str, np.ndarray, np.ndarray]]:
     """Area, class, false and true positive rates of every class that is there but not alone, largest area first."""
-    from sklearn.metrics import roc_auc_score, roc_curve
-
     curves = []
     for k, name in enumerate(class_names):
-        positive, score = checked.label == k, checked.probability[:, k]
+        positive = checked.label == k
         if 0 < positive.sum() < len(positive):
-            rates = roc_curve(positive, score)[:2]
-            curves.append((float(roc_auc_score(positive, score)), str(name), *rates))
+            false_rate, true_rate = roc_curve(positive, checked.probability[:, k])
+            curves.append((float(np.trapezoid(true_rate, false_rate)), str(name), false_rate, true_rate))
     return sorted(curves, key=lambda curve: -curve[0])
+
+
+def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns false and true positive rates, from 0 to 1; that of scikit-learn takes too long for thousands of classes.
+
+    Args:
+        positive: (n,) bool, of both values.
+        score: (n,) float; images of the same score pass together.
+    """
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)
+    passed = np.append(0, np.flatnonzero(last) + 1)
+    true = np.append(0, np.cumsum(positive[order])[last])
+    false = passed - true
+    return false / false[-1], true / true[-1]
 
 
 def choose_gallery_ids(predictions: pd.DataFrame, correct: bool, count: int = GALLERY_SIZE) -> list[str]:
@@ -175,8 +211,9 @@ def plot_gallery(
                     "Give the bytes of every image that choose_gallery_ids names."
                 )
             ax.imshow(decode(images[image_id]), interpolation="nearest")
-            text = f"{class_names[checked.prediction[row]]}, {checked.confidence[row]:.0%}"
+            predicted, true = (style.shortened(class_names[of[row]], 22) for of in (checked.prediction, checked.label))
+            text = f"{predicted}, {checked.confidence[row]:.0%}"
             if not correct:
-                text = f"true: {class_names[checked.label[row]]}\npredicted: {text}"
+                text = f"true: {true}\npredicted: {text}"
             ax.set_title(text, fontsize=8.5, color="#222222" if correct else style.PALETTE[1])
     return figure

@@ -92,7 +92,7 @@ def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure
     ]
     if histories["put_together"].any():
         handles.append(style.PUT_TOGETHER)
-    figure.legend(handles=handles, loc="outside right center", fontsize=8.5, frameon=False, handlelength=3.5)
+    style.legend(figure, handles, handlelength=3.5)
     return figure
 
 

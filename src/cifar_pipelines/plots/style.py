@@ -1,11 +1,22 @@
-"""The look that all plots share."""
+"""The look that all plots share, and how names stand in them: as they are, whatever signs they hold."""
 
+import logging
+import warnings
+from collections.abc import Sequence
+from functools import cache
 from itertools import cycle, islice
+from typing import Any
 
 import numpy as np
+from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+logger = logging.getLogger(__name__)
 
 # Okabe and Ito, "Color Universal Design", 2008; its yellow is left out because it vanishes on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -19,13 +30,63 @@ SEQUENTIAL = "Blues"
 # What `star` draws, on a background that shows it.
 PUT_TOGETHER = Line2D([], [], color="#333333", marker="*", linestyle="", label="resumed or restarted")
 DPI = 150
+FONT = "DejaVu Sans"  # comes with matplotlib
+
+
+class PlainFigure(Figure):
+    """A figure that draws every text as it is: no sign is mathematics, and a font is looked for that has all signs."""
+
+    def draw(self, renderer: Any) -> None:
+        """Draws the figure."""
+        texts = [text for text in self.findobj(Text) if not text.get_text().isascii() or "$" in text.get_text()]
+        family = fonts_for(frozenset("".join(text.get_text() for text in texts)))
+        for text in texts:
+            # The powers beside a logarithmic axis are matplotlib's own mathematics.
+            text.set_parse_math(text.get_text().startswith(r"$\mathdefault"))
+            text.set_fontfamily(family)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")  # `fonts_for` says it once
+            super().draw(renderer)
+
+
+@cache
+def fonts_for(signs: frozenset[str]) -> tuple[str, ...]:
+    """Names the font of all plots and, where it lacks signs, an installed one that has most of them."""
+    lacking = _lacking(font_manager.findfont(FONT), signs)
+    if not lacking:
+        return (FONT,)
+    installed = font_manager.fontManager.ttflist
+    fonts = {font.name: font.fname for font in installed if not font.name.startswith("Last Resort")}  # has boxes alone
+    best = min(sorted(fonts), key=lambda name: len(_lacking(fonts[name], lacking)))
+    if boxes := _lacking(fonts[best], lacking):
+        _say_boxes("".join(sorted(boxes)[:10]))
+    return (FONT,) if boxes == lacking else (FONT, best)
+
+
+@cache
+def _lacking(file: str, signs: frozenset[str]) -> frozenset[str]:
+    """The printed signs that a font does not have; all of them where it cannot be read."""
+    try:
+        font = font_manager.get_font(file)
+    except Exception:  # a broken font of the host is one without signs
+        return signs
+    return frozenset(sign for sign in signs if sign.isprintable() and not font.get_char_index(ord(sign)))
+
+
+@cache
+def _say_boxes(examples: str) -> None:
+    logger.warning(
+        "No installed font has all signs of the names, such as %s: plots show boxes in their place. Install a font that "
+        "has them, such as Noto Sans CJK for Chinese, Japanese and Korean, and draw again.",
+        examples,
+    )
 
 
 def new_figure(
     rows: int = 1, columns: int = 1, size: tuple[float, float] = (7.0, 4.5), title: str = "", sharey: bool = False
 ) -> tuple[Figure, np.ndarray]:
     """Makes a figure of a size in inches without any pyplot state, and its axes, (rows, columns) object."""
-    figure = Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
+    figure = PlainFigure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
     if title:
         figure.suptitle(title, fontsize=12, fontweight="bold")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
@@ -42,6 +103,20 @@ def label_axes(ax: Axes, title: str = "", x: str = "", y: str = "") -> None:
     ax.set_title(title, fontsize=10, loc="left")
     ax.set_xlabel(x, fontsize=9)
     ax.set_ylabel(y, fontsize=9)
+
+
+def legend(figure: Figure, handles: Sequence[Artist], title: str = "", **more: Any) -> Legend:
+    """Puts a legend beside the axes; labels that begin with an underscore, which matplotlib hides, are in it too."""
+    labels = [str(handle.get_label()) for handle in handles]
+    look = {"loc": "outside right center", "fontsize": 8.5, "title_fontsize": 9, "frameon": False}
+    return figure.legend(handles, labels, title=title, **look, **more)
+
+
+def shortened(name: object, width: int) -> str:
+    """Shortens a name to so many signs; what is left out is in the middle, because beginnings are often the same."""
+    text = " ".join(str(name).split())
+    head = width * 2 // 3
+    return text if len(text) <= width else f"{text[:head]}…{text[len(text) - (width - head - 1) :]}"
 
 
 def star(ax: Axes, x: float, y: float, colour: str = "white") -> None:

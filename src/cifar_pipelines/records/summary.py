@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.judging.statistics import repeats
 from cifar_pipelines.records.job_groups import GROUP_SEPARATOR
 
@@ -44,7 +45,7 @@ def summarise(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     newest = table.groupby(SECTION + MODEL)["params_digest"].transform("last")
     older = table[table["params_digest"] != newest]
     notes = [
-        f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} of {model!r} with older parameters "
+        f"{counted(len(runs), 'run')} of {model!r} with older parameters "
         f"({', '.join(sorted(runs['params_digest'].unique()))}) left out."
         for model, runs in older.groupby("model")
     ]

@@ -131,7 +131,7 @@ def _study(
 ) -> Study:
     own = records[(records[SECTION].astype(str) == rows[SECTION].iloc[0].astype(str)).all(axis=1)]
     models = trained(rows)
-    of_models = (scores(models), pairs(models), reasons(models), accuracy(models))
+    of_models = (scores(models, own), pairs(models), reasons(models), accuracy(models))
     made = _by_key(
         *(of_models if len(models) else ()),
         times(rows),

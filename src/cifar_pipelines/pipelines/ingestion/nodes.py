@@ -104,8 +104,9 @@ def plot_subset_classes(subset_classes: pd.DataFrame, image_source: ImageSource)
 
 
 def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> Figure:
-    """Draws the first training images of every class of the subset."""
-    train = image_manifest[image_manifest["split"] == "train"]
+    """Draws the first training images of every class of the subset that the sheet has room for."""
+    drawn = image_manifest["label"] < of_data.MAX_ROWS
+    train = image_manifest[drawn & (image_manifest["split"] == "train")]
     first = train.groupby("label").head(SAMPLES_PER_CLASS).sort_values(["label", "rank"])
     samples: dict[str, list[bytes]] = {name: [] for name in image_source.class_names}
     for class_name, (_, image) in zip(first["class_name"], image_source.read(first["image_id"]), strict=True):

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from math import sqrt
 from pathlib import Path
 
@@ -162,7 +162,7 @@ def _span(span: blocks.Span, known: set[str]) -> str:
 def _seconds(date: str) -> int | None:
     """The moment that the PDF says it was made at; None for now."""
     try:
-        made = datetime.fromisoformat(date[:10]).replace(tzinfo=timezone.utc)
+        made = datetime.fromisoformat(date[:10]).replace(tzinfo=UTC)
     except ValueError:
         return None
     return max(0, int(made.timestamp()))

@@ -4,15 +4,35 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from cifar_pipelines.report.document.blocks import Section, bullets, spans, strong
+from cifar_pipelines.common.words import some
+from cifar_pipelines.report.document.blocks import Blocks, Section, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, pair, reference, scaled, table_of
 from cifar_pipelines.report.sections.ranking import fastest_of_each_model, interval
 
 
-def scores(models: pd.DataFrame) -> Section:
-    """All scores of the latest run of each trained model of a study at its fastest setting."""
+def scores(models: pd.DataFrame, records: pd.DataFrame) -> Section:
+    """All scores of the latest run of each trained model of a study at its fastest setting.
+
+    Args:
+        models: The study's trained models.
+        records: Its run records, the oldest first; they share their test images.
+    """
     written = table_of(fastest_of_each_model(models), SCORES)
-    return Section("scores", "Scores of each model at its fastest setting", (written,))
+    return Section("scores", "Scores of each model at its fastest setting", (written, *_absent_classes(records)))
+
+
+def _absent_classes(records: pd.DataFrame) -> Blocks:
+    """Says which classes have no test images, and what that does to the averages; nothing where all have some."""
+    classes = next(filter(None, (record.score("per_class") for record in records["raw"].iloc[::-1])), [])
+    absent = [str(one.get("class_name")) for one in classes if one.get("support") == 0]
+    if not absent:
+        return ()
+    words = (
+        f"{len(absent):,} of {len(classes):,}: {some(absent, 5, 'class', 'classes')}. Such a class counts as 0 in the macro "
+        "averages of precision, recall and F1, which are lower for it, and has no ROC curve, so that their mean is missing. "
+        "Accuracy and weighted averages do not depend on it."
+    )
+    return (say(strong("Classes without test images: "), words),)
 
 
 def reasons(models: pd.DataFrame) -> Section:

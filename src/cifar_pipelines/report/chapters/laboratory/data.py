@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from cifar_pipelines.common.places import place
+from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.families import INGESTION
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong
@@ -14,6 +15,7 @@ from cifar_pipelines.report.studies import Study
 from cifar_pipelines.sources import needed_parameters
 
 FEATURES = "features"
+MOST_NAMED = 60  # classes
 
 
 def complete_data(content: Content) -> Blocks:
@@ -22,7 +24,10 @@ def complete_data(content: Content) -> Blocks:
     names, make = study.newest["raw"].data.class_names or (), run(study, INGESTION)
     source = study.newest["source"]
     return (
-        say(f"The images come from the source {source}, in {len(names)} classes: {', '.join(names)}."),
+        say(
+            f"The images come from the source {source}, in {counted(len(names), 'class', 'classes')}: "
+            f"{some(names, MOST_NAMED, 'class', 'classes')}."
+        ),
         study_figure(study.folder, "source_classes", "Images of every class in the complete data set.", make),
         study_figure(study.folder, "samples", "Training images of every class.", make),
     )

@@ -1,7 +1,8 @@
 """What the report says of models: questions A5 to A7 and A11 to A13."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from cifar_pipelines.report.sections.cells import Columns, behind, scaled, table
 from cifar_pipelines.report.sections.growth import growth_key
 from cifar_pipelines.report.studies import Study
 
+MOST_ROWS = 150  # of a table by class
 SPARK_ML, CNN = "spark_ml", "bigdl_cnn"  # the families that A6 and A11 are about
 
 
@@ -77,14 +79,23 @@ def _most_accurate(content: Content, best: pd.Series) -> Blocks:
     plots = {"confusion_matrix": f"Confusion matrix of {label}.", "roc": f"ROC curves of {label}."}
     figures = (run_figure(content.reporting, best, name, caption, again) for name, caption in plots.items())
     named = say(strong(label), f" under {best['setting']} ", behind(best))
+    classes = best["raw"].score("per_class") or []
+    by_class = (Section("by_class", f"{label} by class", _by_class(classes)),) if classes else ()
+    return (Section("most_accurate", "The most accurate model", (named, *figures)), *by_class)
+
+
+def _by_class(classes: Sequence[Mapping[str, Any]]) -> Blocks:
+    """The scores of every class, or of those with the smallest F1 where there are more than anyone reads."""
     scores = ("precision", "recall", "f1", "roc_auc")
+    shown = classes if len(classes) <= MOST_ROWS else sorted(classes, key=lambda one: one.get("f1") or 0)[:MOST_ROWS]
     rows = [
         [one.get("class_name"), *(scaled(one.get(score), 1, ".3f") for score in scores), one.get("support")]
-        for one in best["raw"].score("per_class") or []
+        for one in shown
     ]
-    header = ["class", "precision", "recall", "F1", "ROC AUC", "test images"]
-    by_class = (Section("by_class", f"{label} by class", (table(header, rows),)),) if rows else ()
-    return (Section("most_accurate", "The most accurate model", (named, *figures)), *by_class)
+    written = table(["class", "precision", "recall", "F1", "ROC AUC", "test images"], rows)
+    if shown is classes:
+        return (written,)
+    return (say(f"The {MOST_ROWS} of {len(classes):,} classes with the smallest F1; metrics.json has all."), written)
 
 
 def network(content: Content) -> Blocks:

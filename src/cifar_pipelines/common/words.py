@@ -1,0 +1,21 @@
+"""How things are said to people, wherever they are said."""
+
+from collections.abc import Sequence
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun, such as "1 image" or "2,000 images"; the plural is given where it takes more than an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def some(names: Sequence[str], shown: int, noun: str, plural: str) -> str:
+    """Joins names, the first few of them in words and the others by number, such as "a, b and 3 more classes"."""
+    rest = len(names) - shown
+    more = f" and {counted(rest, f'more {noun}', f'more {plural}')}" if rest > 0 else ""
+    return ", ".join(names[:shown]) + more
+
+
+def one_line(text: str, width: int) -> str:
+    """A text on one line, cut between two words where it is longer than so many signs."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 2].rsplit(" ", 1)[0] + " …"
