@@ -1,8 +1,13 @@
+import io
+import pickle
+
+import numpy as np
 import pytest
 from kedro.io import DatasetError
 from matplotlib.figure import Figure
 
-from cifar_pipelines.datasets import BytesDataset, PlotDataset
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.datasets import ArraysDataset, BytesDataset, PlotDataset
 
 
 def test_bytes_come_back_as_they_were(tmp_path):
@@ -18,6 +23,35 @@ def test_bytes_come_back_as_they_were(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"report\.pdf"):
         BytesDataset(filepath=str(tmp_path / "report.pdf")).load()
+
+
+def test_arrays_come_back_as_they_were(tmp_path):
+    dataset = ArraysDataset(filepath=str(tmp_path / "new" / "state.npz"))
+    assert not dataset.exists()
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "weights": np.frombuffer(b"\x00bytes", np.uint8)}
+    dataset.save(arrays)
+    loaded = dataset.load()
+    assert loaded.keys() == arrays.keys() and io.BytesIO(loaded["weights"]).read() == b"\x00bytes"
+    np.testing.assert_array_equal(loaded["a"], arrays["a"])
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["state.npz"]
+
+
+def test_what_would_run_when_it_is_loaded_is_neither_saved_nor_loaded(tmp_path):
+    dataset = ArraysDataset(filepath=str(tmp_path / "state.npz"))
+    with pytest.raises(DatasetError, match="allow_pickle"):
+        dataset.save({"a": np.array([object()])})
+    assert list(tmp_path.iterdir()) == []
+    np.savez(tmp_path / "state.npz", a=np.array([{"an": "object"}]))
+    with pytest.raises(DatasetError, match="allow_pickle"):
+        dataset.load()
+    (tmp_path / "state.npz").write_bytes(pickle.dumps({"a": 1}))  # what earlier versions wrote
+    with pytest.raises(DatasetError, match="allow_pickle"):
+        dataset.load()
+
+
+def test_no_dataset_of_the_catalog_is_a_pickle():
+    entries = [entry for entry in load_configuration()["catalog"].values() if isinstance(entry, dict)]
+    assert len(entries) > 20 and not [entry for entry in entries if "pickle" in str(entry).lower()]
 
 
 def test_a_plot_is_loaded_as_its_file(tmp_path):

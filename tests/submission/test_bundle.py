@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from tests.factories.records import make_record
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.records import provenance
 from cifar_pipelines.spark.run_file import write_run_file
 from cifar_pipelines.submission.bundle import MANIFEST, check_bundle, write_bundle
 from cifar_pipelines.submission.contents import collect, is_code
-from cifar_pipelines.submission.records import SubmissionRecord
+from cifar_pipelines.submission.records import SubmissionRecord, require_submissions
 
 RUN = "roll-2024-01-02T03.04.05.678Z-exec_2x1"
 EXECUTOR = "/".join(["logs", RUN, "work", "app-1", "0"])  # where Spark's Worker puts an executor's files
@@ -229,6 +230,50 @@ def test_changes_are_packed_with_their_diff(project, commit):
     assert "changes that no commit holds" in contents.notes[0]
 
 
+NEW = ("src/package/new.py", "conf/exec_6x3/globals.yml")
+
+
+@pytest.fixture
+def new_code(project, commit):
+    """A classifier and a setting that git does not track yet, beside what it ignores or what is no code."""
+    for name in (*NEW, "conf/local/mine.yml", "src/package/__pycache__/new.pyc", "notes.txt"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("new = 1\n")
+
+
+def test_new_code_that_git_does_not_track_yet_is_packed_and_stands_in_the_diff(project, commit, new_code):
+    submitted(project, f"{commit}+changes")
+    staged = git(project, "status", "--porcelain")
+    contents = collect(project, "roll")
+    code = f"code/{commit[:12]}+changes"
+    names = (".gitignore", "README.md", "conf/base/globals.yml", "src/package/code.py", *NEW)
+    assert {name for name in contents.sources if name.startswith("code/")} == {
+        *(f"{code}/{name}" for name in names),
+        f"{code}.diff",
+    }
+    assert contents.sources[f"{code}.diff"].count(b"+new = 1") == len(NEW)
+    assert git(project, "status", "--porcelain") == staged
+
+
+def test_new_code_lies_beside_a_commit_that_does_not_hold_it(project, commit, new_code):
+    submitted(project, commit)
+    contents = collect(project, "roll")
+    assert {name for name in contents.sources if name.startswith("code/untracked/")} == {
+        f"code/untracked/{name}" for name in NEW
+    }
+    assert "code/untracked: 2 files under src/ and conf/ that git does not track yet" in contents.notes[1]
+
+
+def test_new_code_makes_a_revision_one_with_changes(project, commit, monkeypatch):
+    monkeypatch.setattr(provenance, "PROJECT_PATH", project)
+    revision = provenance.git_revision.__wrapped__
+    assert revision() == commit
+    (project / "notes.txt").write_text("of no matter")
+    assert revision() == commit
+    (project / NEW[0]).write_text("new = 1")
+    assert revision() == f"{commit}+changes"
+
+
 def test_a_commit_that_git_has_lost_is_said(project, commit):
     submitted(project, "0" * 40)
     contents = collect(project, "roll")
@@ -240,6 +285,13 @@ def test_a_name_under_which_nothing_ran_is_refused_with_the_nearest(project):
     write_run_file(project / "logs" / RUN, "2024", "roll", "app-1")
     with pytest.raises(UserError, match=r"Unknown run name 'rol'\. Did you mean 'roll'"):
         collect(project, "rol")
+
+
+def test_where_nothing_was_submitted_yet_that_is_said(tmp_path):
+    with pytest.raises(UserError, match=r"run name 'rol': nothing was submitted yet\. `kedro submit --run-name`"):
+        collect(tmp_path, "rol")
+    with pytest.raises(UserError, match="nothing was submitted yet"):
+        require_submissions(tmp_path, "rol")
 
 
 @pytest.mark.parametrize(

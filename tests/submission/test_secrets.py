@@ -15,6 +15,25 @@ FINE_GRAINED = "github_pat_" + "a1B2c3D4e5" * 4
 KEY_HEADER = "-----BEGIN RSA " + "PRIVATE KEY-----"
 
 
+RANDOM = "a1B2c3D4e5F6" * 10
+TOKENS = [
+    ("glpat-" + RANDOM[:20], "a GitLab token"),
+    ("xoxb-" + "123456789012-" * 2 + RANDOM[:24], "a Slack token"),
+    ("AIza" + RANDOM[:35], "a Google API key"),
+    ("sk-" + RANDOM[:48], "a key of a language model"),
+    ("sk-proj-" + RANDOM[:60], "a key of a language model"),
+    ("sk-ant-api03-" + RANDOM[:90], "a key of a language model"),
+    ("hf_" + "aBcDeFgHiJ" * 4, "a Hugging Face token"),
+    ("pypi-AgE" + RANDOM[:60], "a PyPI token"),
+    ("npm_" + RANDOM[:36], "an npm token"),
+    ("sk_live_" + RANDOM[:24], "a Stripe key"),
+    ("eyJ" + RANDOM[:20] + ".eyJ" + RANDOM[:30] + "." + RANDOM[:40], "a JSON web token"),
+    ("https://me:" + LITERAL + "@host.lab:8080/simple", "a password in an address"),
+    ("postgresql+psycopg://me:" + LITERAL + "@10.0.0.1/db", "a password in an address"),
+    ("http://:" + LITERAL + "@proxy", "a password in an address"),
+]
+
+
 def found(text, name="conf/base/x.yml", environment=None):
     return find_secrets({name: text.encode()}, environment or {})
 
@@ -58,6 +77,31 @@ def test_contents_are_refused_by_file_and_line_but_not_quoted(line, what):
     text = f"first: 1\n{line}\nlast: 1\n"
     assert found(text) == [f"conf/base/x.yml, line 2: looks like {what}"]
     assert LITERAL not in str(found(text)) and GITHUB not in str(found(text))
+
+
+@pytest.mark.parametrize(("token", "what"), TOKENS)
+@pytest.mark.parametrize("around", ["{}", "INFO: used {}, went on", 'x = ["{}"]'])
+def test_tokens_are_known_by_their_shape(token, what, around):
+    (finding,) = found(around.format(token))
+    assert finding == f"conf/base/x.yml, line 1: looks like {what}"
+    assert token not in finding
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("https://host:8080/a@b", "git clone https://github.com/a/b", "spark://host:7077", "ssh://git@host/a"),
+        *("http://user:${PASSWORD}@proxy", "http://user:<password>@proxy", "https://user:****@host"),
+        *(
+            "a task-based-on-a-long-name-of-words",
+            "risk-assessment-of-everything-there-is",
+            "sk-learn-like-estimators-of-all",
+        ),
+        *("hf_hub_download_of_a_file_that_is_long", "eyJust.a.word", "npm_config_registry", "xoxo-kisses"),
+    ],
+)
+def test_addresses_and_words_that_only_look_alike_are_not_secrets(line):
+    assert found(line) == []
 
 
 @pytest.mark.parametrize(

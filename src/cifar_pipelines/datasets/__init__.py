@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "files": ["BytesDataset", "PlotDataset"],
+        "files": ["ArraysDataset", "BytesDataset", "PlotDataset"],
         "folder": ["FolderDataset"],
         "image_source": ["ImageSourceDataset"],
         "run_records": ["RunRecordsDataset"],

@@ -1,12 +1,15 @@
-"""Files that are loaded back as they are: the bytes of a PDF, the PNG of a plot."""
+"""Files that are loaded back as they are: the bytes of a PDF, the PNG of a plot, arrays."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 from kedro_datasets.matplotlib import MatplotlibDataset
 
 from cifar_pipelines.common import whole_files
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class BytesDataset(AbstractDataset[bytes, bytes]):
@@ -31,6 +34,37 @@ class BytesDataset(AbstractDataset[bytes, bytes]):
 
     def _get_load_path(self) -> Path:
         return self._path
+
+
+class ArraysDataset(AbstractDataset["dict[str, np.ndarray]", "dict[str, np.ndarray]"]):
+    """Arrays by name, in a file of numpy that holds nothing that runs when it is loaded."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path, self.metadata = Path(filepath), metadata
+
+    def load(self) -> "dict[str, np.ndarray]":
+        """Returns the arrays."""
+        import numpy as np
+
+        with np.load(self._path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def save(self, data: "dict[str, np.ndarray]") -> None:
+        """Writes the file, whole or not at all.
+
+        Raises:
+            DatasetError: If a value is no array of numbers or text.
+        """
+        import numpy as np
+
+        with whole_files.writing(self._path) as partial, partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **data)
+
+    def _exists(self) -> bool:
+        return self._path.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._path)}
 
 
 class PlotDataset(MatplotlibDataset):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-State = dict[str, Any]
+State = dict[str, "np.ndarray"]
 FeatureFunction = Callable[["torch.Tensor"], "np.ndarray"]
 
 
@@ -49,7 +49,7 @@ class Extractor(ABC):
             seed: Seed of whatever is drawn.
 
         Returns:
-            A picklable state that is broadcast to the workers.
+            The state that is broadcast to the workers: arrays by name.
         """
 
     @abstractmethod

@@ -57,13 +57,14 @@ class TorchvisionBackbone(Extractor):
             ) from error
 
     def prepare(self, images: Sequence[bytes], seed: int) -> State:
-        """Loads the weights; under `weights` is the state dict as `torch.save` writes it."""
+        """Loads the weights; under `weights` are the bytes of the state dict as `torch.save` writes it."""
+        import numpy as np
         import torch
 
         weights, _ = self._state_dict()
         buffer = io.BytesIO()
         torch.save(weights, buffer)
-        return {"weights": buffer.getvalue()}
+        return {"weights": np.frombuffer(buffer.getvalue(), np.uint8)}
 
     def build(self, state: State, precision: str) -> FeatureFunction:
         """Builds the network with batch norms folded into the convolutions, in `channels_last`."""
@@ -135,7 +136,7 @@ class TorchvisionBackbone(Extractor):
         else:
             default = get_model_weights(self.backbone).DEFAULT
             try:
-                weights = default.get_state_dict(progress=False, check_hash=True)
+                weights = default.get_state_dict(progress=False, check_hash=True, weights_only=True)
             except (urllib.error.URLError, OSError) as error:
                 raise UserError(
                     f"The weights of {self.backbone} are not on this machine and cannot be downloaded ({error}). "

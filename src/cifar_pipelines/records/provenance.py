@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.common.git import GitError, git
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.git import GitError, git, untracked_code
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.json_form import from_json
 from cifar_pipelines.records.model_report import ModelReport, PredictionReport
@@ -38,11 +38,10 @@ def versions() -> dict[str, str]:
 
 @cache
 def git_revision() -> str | None:
-    """The commit of the code, with "+changes" where tracked files differ from it; None outside of git."""
-    here = Path(__file__).parent
+    """The commit of the code, with "+changes" where files differ from it or new code is in none; None outside of git."""
     try:
-        revision = git(here, "rev-parse", "HEAD").decode().strip()
-        changed = git(here, "status", "--porcelain", "--untracked-files=no")
+        revision = git(PROJECT_PATH, "rev-parse", "HEAD").decode().strip()
+        changed = git(PROJECT_PATH, "status", "--porcelain", "--untracked-files=no") or untracked_code(PROJECT_PATH)
     except GitError:
         return None
     return revision + ("+changes" if changed else "")
@@ -78,7 +77,7 @@ def make_record(
         **fit,
         run_id=run_context.run_id,
         configuration=study_digest(raw, report.family, report.model, parallelism.cluster),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
         data=from_json(Data, {**images_info, "seed": raw["subset"]["seed"]}),
         features=None if features_info is None else from_json(Features, features_info),
         parallelism=parallelism,

@@ -2,19 +2,19 @@
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from glob import escape
 from pathlib import Path, PurePosixPath
 
-from cifar_pipelines.common.errors import unknown_name
-from cifar_pipelines.common.git import GitError, git
+from cifar_pipelines.common.git import GitError, changes, git, untracked_code
 from cifar_pipelines.common.json_folder import json_file
 from cifar_pipelines.common.places import place
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf, read_records
 from cifar_pipelines.spark.run_file import read_run_files
-from cifar_pipelines.submission.records import LOGS, submissions, submitted_names
+from cifar_pipelines.submission.records import LOGS, submissions, submitted_names, unknown_run_name
 from cifar_pipelines.submission.secrets import Source
 
 REPORTS = ("report.md", "report.pdf", "report.html", "comparison.csv")
@@ -50,8 +50,7 @@ def collect(project: Path, run_name: str) -> Contents:
     submitted, runs = submissions(project, run_name), run_folders(project, run_name)
     if not submitted and not runs:
         named = {run["run_name"] for _, run in read_run_files(project / LOGS)} - {None}
-        known = submitted_names(project) | named
-        raise unknown_name("run name", run_name, known, "`kedro submit --run-name` gives a run its name.")
+        raise unknown_run_name(run_name, submitted_names(project) | named)
     contents = Contents(run_name)
     for folder in (project / LOGS / run_name, *runs):
         contents.sources |= {file.relative_to(project).as_posix(): file for file in _log_files(folder)}
@@ -67,6 +66,8 @@ def collect(project: Path, run_name: str) -> Contents:
         contents.git_revisions.append(revision)
     for revision in contents.git_revisions or [None]:
         _add_code(contents, project, revision)
+    if contents.git_revisions and not any(revision.endswith("+changes") for revision in contents.git_revisions):
+        _add_untracked(contents, project)
     if local := _local_files(project):
         contents.notes.append(f"conf/local is never in a bundle; it holds now: {', '.join(local)}.")
     return contents
@@ -100,19 +101,20 @@ def _reports(reporting: Path) -> Iterator[Path]:
 
 def _add_code(contents: Contents, project: Path, revision: str | None) -> None:
     """Adds the code of a revision, as exactly as it is known, and says how exactly that is."""
-    commit, _, changes = (revision or "").partition("+")
-    folder = f"code/{commit[:12] or 'no_git'}{'+changes' if changes else ''}"
+    commit, _, changed = (revision or "").partition("+")
+    folder = f"code/{commit[:12] or 'no_git'}{'+changes' if changed else ''}"
     try:
         if not commit:
             files = _plain_files(project)
             note = "no git revision was recorded: these are the project's files as they are now"
-        elif changes:
-            files = _tracked_files(project)
+        elif changed:
+            files = _files_of_git(project)
             # Outside of the tree of the code, so that it cannot hide a file.
-            contents.sources[f"{folder}.diff"] = git(project, "diff", "--binary", "--relative", commit, "--", ".")
+            contents.sources[f"{folder}.diff"] = changes(project, commit)
             note = (
-                f"there were changes that no commit holds: these are the tracked files as they are now, with their diff to "
-                f"{commit[:12]}; the diff of the moment of the submission is changes.diff beside its log"
+                f"there were changes that no commit holds: these are the files as they are now, new ones under src/ and "
+                f"conf/ included, with their diff to {commit[:12]}; the diff of the moment of the submission is "
+                "changes.diff beside its log"
             )
         else:
             files, note = _archive(project, commit), f"exactly the commit {commit}"
@@ -121,6 +123,20 @@ def _add_code(contents: Contents, project: Path, revision: str | None) -> None:
         note = f"git does not know {commit[:12]} here: these are the project's files as they are now"
     contents.sources |= {f"{folder}/{name}": source for name, source in files.items()}
     contents.notes.append(f"{folder}: {note}.")
+
+
+def _add_untracked(contents: Contents, project: Path) -> None:
+    """Adds new code beside commits that do not hold it: whether it was there when they ran, git cannot tell."""
+    try:
+        new = _existing(project, untracked_code(project))
+    except GitError:
+        return
+    if new:
+        contents.sources |= {f"code/untracked/{name}": source for name, source in new.items()}
+        files = counted(len(new), "file")
+        contents.notes.append(
+            f"code/untracked: {files} under src/ and conf/ that git does not track yet, as they are now."
+        )
 
 
 def _local_files(project: Path) -> list[str]:
@@ -134,9 +150,10 @@ def _archive(project: Path, commit: str) -> dict[str, Source]:
         return {member.name: archive.extractfile(member).read() for member in members}
 
 
-def _tracked_files(project: Path) -> dict[str, Source]:
+def _files_of_git(project: Path) -> dict[str, Source]:
+    """The files that git tracks, and the new code that it does not track yet."""
     names = git(project, "ls-files", "-z").decode().split("\0")
-    return _existing(project, filter(None, names))
+    return _existing(project, [*filter(None, names), *untracked_code(project)])
 
 
 def _plain_files(project: Path) -> dict[str, Source]:
@@ -145,7 +162,7 @@ def _plain_files(project: Path) -> dict[str, Source]:
     return _existing(project, (name for name in names if not name.startswith("conf/local/")))
 
 
-def _existing(project: Path, names: Iterator[str]) -> dict[str, Source]:
+def _existing(project: Path, names: Iterable[str]) -> dict[str, Source]:
     paths = {name: project / name for name in names if is_code(name)}
     return {name: path for name, path in paths.items() if path.is_file() and not path.is_symlink()}
 

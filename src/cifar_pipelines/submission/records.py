@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from cifar_pipelines.common import whole_files
-from cifar_pipelines.common.errors import unknown_name
+from cifar_pipelines.common.errors import UserError, unknown_name
 
 LOGS = "logs"
 RECORD = "submission.json"
@@ -97,10 +97,17 @@ def require_submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
     """All submissions of a name, oldest first; raises a `UserError` with the nearest names if there is none."""
     if records := submissions(project, run_name):
         return records
-    remedy = "A name gets its log with `kedro submit --run-name`."
-    raise unknown_name("run name", run_name, submitted_names(project), remedy)
+    raise unknown_run_name(run_name, submitted_names(project))
 
 
 def submitted_names(project: Path) -> set[str]:
     """The names under which something was submitted."""
     return {file.parents[1].name for file in (project / LOGS).glob(f"*/*/{RECORD}")}
+
+
+def unknown_run_name(run_name: str, known: set[str]) -> UserError:
+    """The error to raise for a run name under which nothing ran, with the nearest of the names that there are."""
+    remedy = "`kedro submit --run-name` gives a run its name."
+    if not known:
+        return UserError(f"Unknown run name {run_name!r}: nothing was submitted yet. {remedy}")
+    return unknown_name("run name", run_name, known, remedy)

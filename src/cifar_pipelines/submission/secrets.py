@@ -24,7 +24,22 @@ _SHAPES = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+    "a GitLab token": re.compile(r"\bgl(?:pat|dt|rt|ptt|cbt|oas)-[\w-]{20,}"),
+    "a Slack token": re.compile(
+        r"\bxox[abeoprs](?:\.xox[bp])?-[\w-]{10,}|\bxapp-\d-[\w-]{10,}|hooks\.slack\.com/services/T\w+/"
+    ),
+    "a Google API key": re.compile(r"\bAIza[\w-]{35}"),
+    "a Google token": re.compile(r"\bya29\.[\w-]{20,}|\bGOCSPX-[\w-]{20,}"),
+    # With a digit or a capital: words joined by hyphens are none.
+    "a key of a language model": re.compile(r"\bsk-(?=[\w-]*[0-9A-Z])[\w-]{20,}"),
+    "a Hugging Face token": re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{30,}"),
+    "a PyPI token": re.compile(r"\bpypi-AgE[\w-]{50,}"),
+    "an npm token": re.compile(r"\bnpm_[A-Za-z0-9]{36}\b"),
+    "a Stripe key": re.compile(r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{20,}"),
+    "a JSON web token": re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
 }
+# A password in an address, such as that of a proxy; what stands for one is none, as elsewhere.
+_IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@\"'<>]*:([^\s/@\"'<>]{3,})@[\w.\[-]")
 _KEY = r"(?i:(token|passw(?:or)?d|passphrase|api[_.-]?key|secret[\w.-]{0,40}))(?:\\?[\"'])?\]?"
 _VALUE = r"([^\s\"'\\,;&(){}\[\]<>]{8,})"
 _QUOTED = re.compile(rf"{_KEY}\s*[:=]{{1,2}}\s*[bfru]{{0,2}}\\?[\"']([^\"'\\]{{8,}})\\?[\"']")
@@ -74,6 +89,10 @@ def _looks_like(line: str, code: bool) -> Iterator[str]:
     for what, shape in _SHAPES.items():
         if shape.search(line):
             yield what
+    for match in _IN_ADDRESS.finditer(line):
+        if not _PLACEHOLDER.fullmatch(match[1]):
+            yield "a password in an address"
+            break
     for pattern in (_QUOTED,) if code else (_QUOTED, *_BARE):
         for match in pattern.finditer(line):
             if not _PLACEHOLDER.fullmatch(match[2]):

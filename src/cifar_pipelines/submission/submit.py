@@ -8,13 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.git import git
+from cifar_pipelines.common.git import changes
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.processes import guarded_kedro
 from cifar_pipelines.families import families, families_of, require_pipelines
@@ -136,8 +136,7 @@ def _begin(submission: Submission) -> SubmissionRecord:
         started=started.isoformat(timespec="seconds"),
     )
     if (record.git_revision or "").endswith("+changes"):
-        changes = git(PROJECT_PATH, "diff", "--binary", "--relative", "HEAD", "--", ".")
-        whole_files.write_bytes(folder / CHANGES, changes)
+        whole_files.write_bytes(folder / CHANGES, changes(PROJECT_PATH, "HEAD"))
     record.write(PROJECT_PATH)
     return record
 
@@ -158,4 +157,4 @@ def _follow(process: subprocess.Popen, log: Path, show: Callable[[bytes], object
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
