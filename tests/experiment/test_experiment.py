@@ -1,22 +1,27 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from kedro.io import DataCatalog
 from rich.console import Console
 from tests.factories.records import make_extraction_record, make_record
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import encode_png
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment import run
 from cifar_pipelines.experiment.plan import Experiment, Step, params_of, with_params
-from cifar_pipelines.experiment.runner import StepRunner
+from cifar_pipelines.experiment.runner import StepRunner, _reason
 from cifar_pipelines.records.choice import best_setting
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
+from cifar_pipelines.sources import open_source
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
 EXPERIMENT = Experiment(("exec_1x1", "exec_2x2"), PIPELINES, 2, "train_size=60")
@@ -142,6 +147,14 @@ def test_a_record_of_another_configuration_or_a_broken_one_does_not_count(tmp_pa
     assert shelf.matching("exec_1x1", "bigdl_cnn", "lenet_bigdl", "digest") == []
 
 
+def test_a_record_of_other_images_does_not_count(tmp_path):
+    content = record("lenet_bigdl", "bigdl_cnn", "digest", [1.0])
+    shelve(tmp_path, "exec_1x1", content, "v1")
+    found = ("exec_1x1", "bigdl_cnn", "lenet_bigdl", "digest")
+    assert RecordShelf(tmp_path).matching(*found, content["data"]["fingerprint"])
+    assert RecordShelf(tmp_path).matching(*found, "another") == []
+
+
 def test_the_best_setting_has_the_shortest_median_time():
     def runs(*times, accuracy=0.8):
         made = [record("m", "bigdl_cnn", "d", [time], accuracy) for time in times]
@@ -178,7 +191,8 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     records = tmp_path / place("run_records")
     monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
     monkeypatch.setattr(StepRunner, "run", fake_run)
-    monkeypatch.setattr(run, "_images_exist", lambda setting, params: params["train_size"] == 60)
+    there = {60: make_record()["data"]["fingerprint"]}
+    monkeypatch.setattr(run._Runs, "_look_at_images", lambda self: there.get(self.experiment.params["train_size"]))
     once = replace(EXPERIMENT, repeats=1, pipelines=("ingestion", "bigdl_cnn"))
     outcomes, choice = run.run_experiment(once, 120, False, Console(quiet=True))
     larger = "train_size=120,bigdl_cnn.networks=airbench,bigdl_cnn.engines=bigdl"
@@ -194,6 +208,54 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     assert summary["choice"]["best"]["setting"] == "exec_2x2" and summary["grow_to"] == 120
 
 
+def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(tmp_path, monkeypatch):
+    """Steps are faked: ingestion leaves its description, a training its record of the images that are there."""
+    ran, pictures = [], tmp_path / "pictures"
+    params = f"source=image_folder,source_path={pictures},bigdl_cnn.networks=lenet,bigdl_cnn.engines=bigdl"
+    study = Experiment(("exec_1x1",), ("ingestion", "bigdl_cnn"), 1, params)
+    loader = load_configuration("exec_1x1", study.params)
+    catalog = {name: loader["catalog"][name] for name in run.IMAGES}
+    monkeypatch.setattr(run._Runs, "_kept", (DataCatalog.from_config(catalog), loader["parameters"]))
+    digest = study.expected()["bigdl_cnn"]["lenet_bigdl"]
+    table, description = (tmp_path / catalog[name]["filepath"] for name in ("images", "images_info"))
+
+    def fake_run(self, step, show_output=False):
+        ran.append(step.pipelines)
+        if "ingestion" in step.pipelines:
+            now = open_source("image_folder", str(pictures)).fingerprint()
+            table.mkdir(parents=True, exist_ok=True)
+            (table / "_SUCCESS").touch()
+            said = {"source_fingerprint": now, "fingerprint": now[:16], "bad_images_skipped": 0}
+            description.write_text(json.dumps(said))
+        if "bigdl_cnn" in step.pipelines:
+            content = record("lenet_bigdl", "bigdl_cnn", digest, [1.0])
+            content["data"]["fingerprint"] = json.loads(description.read_text())["fingerprint"]
+            shelve(tmp_path / place("run_records"), step.setting, content, f"v{len(ran)}")
+        self.outcomes.append(run.Outcome(step, "done"))
+
+    def rerun():
+        outcomes, _ = run.run_experiment(study, None, False, Console(quiet=True))
+        return [outcome.status for outcome in outcomes[:-1]]
+
+    def draw(colour):
+        for name in ("train/a/1", "train/b/1", "test/a/1", "test/b/1"):
+            file = pictures / f"{name}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(encode_png(np.full((8, 8, 3), colour, np.uint8)))
+
+    monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(StepRunner, "run", fake_run)
+    draw(50)
+    size = (pictures / "train/a/1.png").stat().st_size
+    assert rerun() == ["done", "done"]
+    draw(51)
+    assert (pictures / "train/a/1.png").stat().st_size == size  # which alone would not tell
+    assert rerun() == ["done", "done"]
+    assert rerun() == ["skipped", "skipped"]
+    shutil.rmtree(pictures)  # the images are what is left of it
+    assert rerun() == ["skipped", "skipped"]
+
+
 @pytest.fixture
 def runner(tmp_path):
     return StepRunner(tmp_path, tmp_path / "logs", Console(file=(tmp_path / "out").open("w"), width=300), total=2)
@@ -206,6 +268,15 @@ def test_a_step_that_fails_says_why_and_names_its_log(runner, tmp_path, monkeypa
     runner.console.file.flush()
     assert "[1/2] exec_1x1, images (ingestion): failed" in Path(tmp_path / "out").read_text()
     assert outcome.log.exists()
+
+
+def test_a_reason_is_whole_where_it_is_an_error_and_cut_between_words_where_it_was_only_printed(tmp_path):
+    error, log = tmp_path / "step.error", tmp_path / "step.log"
+    log.write_text("first\n" + "word " * 200 + "\n\n")
+    reason = _reason(error, log)
+    assert len(reason) <= 300 and reason.endswith("word …")
+    error.write_text("Missing: images. This command makes them:\n\n    kedro run\n")
+    assert _reason(error, log) == "Missing: images. This command makes them: kedro run"
 
 
 def test_a_step_that_ends_well_is_done(runner, monkeypatch):

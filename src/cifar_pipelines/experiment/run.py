@@ -1,22 +1,32 @@
 """The whole experiment, from the first setting to the comparison."""
 
+from contextlib import chdir
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.places import place
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.families import INGESTION, Family
 from cifar_pipelines.records.choice import Choice, best_setting
+from cifar_pipelines.records.kept_tables import why_to_make
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast_fit_time, store
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
+
+IMAGES = ("images", "images_info")
+STALE = "stale"  # no images have this fingerprint
 
 
 class _Runs:
@@ -24,39 +34,65 @@ class _Runs:
 
     Attributes:
         expected: The digest of every model, by family and model.
+        images: The fingerprint of the images that are there; `STALE` where their source has changed since they were
+            made, None where there are none.
         before: Where everything is measured anew, the most records that any model had under each setting; else nothing.
     """
 
     def __init__(self, experiment: Experiment, runner: StepRunner, shelf: RecordShelf, again: bool) -> None:
         self.experiment, self.runner, self.shelf, self.again = experiment, runner, shelf, again
         self.expected = experiment.expected()
+        self.images = self._look_at_images()
         self.before = {setting: self._most(setting) for setting in experiment.settings} if again else {}
 
     def matching(self, setting: str, family: str, model: str) -> list[RunRecord]:
-        """The records of a model with exactly the configuration of the experiment."""
-        return self.shelf.matching(setting, family, model, self.expected[family][model])
+        """The records of a model with exactly the configuration of the experiment, of the images that are there."""
+        return self.shelf.matching(setting, family, model, self.expected[family][model], self.images)
 
     def _most(self, setting: str) -> int:
         """The most records that any model has under a setting."""
         models = ((family, model) for family, digests in self.expected.items() for model in digests)
         return max((len(self.matching(setting, *model)) for model in models), default=0)
 
-    def images_are_there(self, setting: str) -> bool:
-        return not self.again and _images_exist(setting, self.experiment.params)
+    def images_are_there(self) -> bool:
+        """Whether images need not be made; says so where they are made anew because their source has changed."""
+        if self.images == STALE:
+            self.runner.console.print("The images have changed in their source since they were read: read anew.")
+        return not self.again and self.images not in (STALE, None)
 
     def do(self, step: Step, first: tuple[str, ...] = ()) -> None:
         """Runs the part of a step that is not recorded yet, after the pipelines that have to come first."""
         if step.pipelines == (INGESTION,):
-            if self.images_are_there(step.setting):
+            if self.images_are_there():
                 self.runner.skip(step, "the images are there")
             else:
                 self.runner.run(step)
+                self.images = self._look_at_images()
             return
         wanted = step.repeat + self.before.get(step.setting, 0)
-        if missing := self.shelf.missing(step.setting, self.expected, step.pipelines, wanted):
+        if missing := self.shelf.missing(step.setting, self.expected, step.pipelines, wanted, self.images):
             self.runner.run(replace(step, pipelines=(*first, *missing)))
+            self.images = self._look_at_images()
         else:
             self.runner.skip(step, "recorded already")
+
+    @cached_property
+    def _kept(self) -> "tuple[DataCatalog, dict[str, Any]]":
+        """The catalog entries of the images, and the parameters that they are made by."""
+        from kedro.io import DataCatalog
+
+        loader = load_configuration(self.experiment.settings[0], self.experiment.params)
+        entries = loader["catalog"]
+        return DataCatalog.from_config({name: entries[name] for name in IMAGES}), loader["parameters"]
+
+    def _look_at_images(self) -> str | None:
+        catalog, parameters = self._kept
+        with chdir(PROJECT_PATH):  # to which the paths of the catalog are relative
+            if not all(map(catalog.exists, IMAGES)):
+                return None
+            if why_to_make(INGESTION, list(IMAGES), catalog, parameters):
+                return STALE
+            return catalog["images_info"].load()["fingerprint"]
 
 
 def run_experiment(
@@ -73,7 +109,7 @@ def run_experiment(
     Returns:
         What became of every step, and the choice of the best setting, if one could be made.
     """
-    name = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H.%M.%SZ")
+    name = datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%SZ")
     shelf = RecordShelf(PROJECT_PATH / place("run_records"))
     steps = list(experiment.steps())
     growing = next((family for family in experiment.families if family.only), None) if grow_to else None
@@ -109,19 +145,19 @@ def _grow(runs: _Runs, family: Family, model: str, setting: str, train_size: int
     target = Target(setting, family.name, model, train_size, larger.expected[family.name][model])
     recorded = len(larger.matching(setting, family.name, model))
     forecast = _forecast(experiment, target, console, runs.shelf) if runs.again or not recorded else None
-    images_are_there = larger.images_are_there(setting)
+    images_are_there = larger.images_are_there()
     first = tuple(name for name in family.needs if not (name == INGESTION and images_are_there))
-    larger.do(Step(setting, (family.name,), text, f"{train_size:,} images", 1), first)
+    larger.do(Step(setting, (family.name,), text, counted(train_size, "image"), 1), first)
     if forecast is not None:
         for record in larger.matching(setting, family.name, model)[recorded:]:
             fitted = compared(forecast, record.timings.fit_s[0])
-            console.print(f"{model} on {train_size:,} images: {fitted}", soft_wrap=True)
+            console.print(f"{model} on {counted(train_size, 'image')}: {fitted}", soft_wrap=True)
 
 
 def _forecast(experiment: Experiment, target: Target, console: Console, shelf: RecordShelf) -> Forecast | None:
     """Forecasts the fit time of a run that is still to come, stores the forecast and prints it."""
     forecast = forecast_fit_time(comparable_records(shelf, experiment.settings, experiment.params, target), target)
-    what = f"fit time of {target.model} under {target.setting} on {target.train_size:,} images"
+    what = f"fit time of {target.model} under {target.setting} on {counted(target.train_size, 'image')}"
     if forecast is None:
         said = f"No forecast of the {what}: no complete record of fewer or more images is there."
     else:
@@ -129,14 +165,6 @@ def _forecast(experiment: Experiment, target: Target, console: Console, shelf: R
         said = f"Predicted {what}: {forecast}."
     console.print(said, soft_wrap=True)
     return forecast
-
-
-def _images_exist(setting: str, params: dict[str, Any]) -> bool:
-    from kedro.io import DataCatalog
-
-    config = load_configuration(setting, params)["catalog"]
-    catalog = DataCatalog.from_config({name: config[name] for name in ("images", "images_info")})
-    return all(catalog.exists(name) for name in ("images", "images_info"))
 
 
 def _write_summary(

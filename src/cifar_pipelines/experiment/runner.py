@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cifar_pipelines.common.errors import ERROR_FILE
 from cifar_pipelines.common.processes import guarded_kedro
+from cifar_pipelines.common.words import one_line
 from cifar_pipelines.experiment.plan import Step
 
 logger = logging.getLogger(__name__)
@@ -119,10 +120,10 @@ def _name(step: Step) -> str:
 
 
 def _reason(error: Path, log: Path) -> str:
-    """The first line of the error that the command ended with; what it printed last where it did not end with one."""
-    return error.read_text(encoding="utf-8").splitlines()[0] if error.is_file() else _last_line(log)
+    """The error that the command ended with, on one line; what it printed last where it did not end with one."""
+    return " ".join(error.read_text(encoding="utf-8").split()) if error.is_file() else _last_line(log)
 
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+    return next((one_line(line, 300) for line in reversed(lines) if line.strip()), "")

@@ -53,18 +53,33 @@ class RecordShelf:
         records, _ = read_records(json_loaders(self.folder / setting))
         return [record for record in records.values() if (record.family, record.model) == (family, model)]
 
-    def matching(self, setting: str, family: str, model: str, digest: str) -> list[RunRecord]:
-        """The records of a model under a setting with exactly this configuration, oldest first."""
-        records = self.of_model(setting, family, model)
-        return [record for record in records if record.configuration == digest]
+    def matching(
+        self, setting: str, family: str, model: str, digest: str, images: str | None = None
+    ) -> list[RunRecord]:
+        """The records of a model under a setting with exactly this configuration, oldest first.
+
+        Args:
+            setting: Name of the setting.
+            family: The family of the model.
+            model: The model.
+            digest: The configuration.
+            images: The fingerprint of the images that they have to be of; None for any.
+        """
+        records = [record for record in self.of_model(setting, family, model) if record.configuration == digest]
+        return [record for record in records if images in (None, record.data.fingerprint)]
 
     def missing(
-        self, setting: str, expected: Mapping[str, Mapping[str, str]], families: Iterable[str], repeat: int
+        self,
+        setting: str,
+        expected: Mapping[str, Mapping[str, str]],
+        families: Iterable[str],
+        repeat: int,
+        images: str | None = None,
     ) -> tuple[str, ...]:
-        """The families that still lack a record of some model for this repeat, in their order."""
+        """The families that still lack a record of some model for this repeat, in their order; see `matching`."""
 
         def lacks(family: str) -> bool:
             models = expected[family].items()
-            return any(len(self.matching(setting, family, model, digest)) < repeat for model, digest in models)
+            return any(len(self.matching(setting, family, model, digest, images)) < repeat for model, digest in models)
 
         return tuple(filter(lacks, families))
