@@ -1,9 +1,27 @@
 # Two commands matter: `make run` and `make test`. The README shows the plain commands behind each target.
-PYTHON ?= $(firstword $(shell for p in python3.11 python3.10 python3; do \
-	$$p -c 'import sys; sys.exit(not (3,10) <= sys.version_info[:2] <= (3,11))' 2>/dev/null && echo $$p; done))
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+
+# uv, where it is there, installs, and brings a Python 3.11 where the host has none; otherwise pip does.
+UV ?= $(shell command -v uv 2>/dev/null)
+IS_3_11 := import sys; sys.exit(sys.version_info[:2] != (3, 11))
+PYTHON ?= $(firstword $(shell for p in python3.11 python3; do $$p -c '$(IS_3_11)' 2>/dev/null && echo $$p; done))
+ifneq ($(UV),)
+NEW_VENV = $(UV) venv --quiet --python $(or $(PYTHON),3.11) $(VENV)
+PIP_INSTALL = $(UV) pip install --quiet --python $(BIN)/python
+else
+NEW_VENV = $(PYTHON) -m venv $(VENV)
+PIP_INSTALL = $(BIN)/python -m pip install --quiet
+USES_PIP := import pip._internal.cli.main;
+endif
+NAME_ONE := Name one that is not found: make install PYTHON=/path/to/python3.11
+# The only platform that BigDL has wheels for.
+HAS_BIGDL := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
+NO_BIGDL := BigDL has wheels for Linux on x86_64 alone: everything but the engine bigdl works here.
+
+# What no proxy is asked for: `kedro viz` waits for its own server.
+LOOPBACK := localhost,127.0.0.1,::1
 
 # What `make run` is given instead of the small sizes of conf/test, such as train_size=1000,test_size=200.
 RUN_PARAMS ?=
@@ -15,12 +33,14 @@ help: ## Show this list
 
 install: $(STAMP) ## Create .venv and install everything pinned
 
+# An environment that cannot install, because its own installation was cut short or it is of another Python, is made anew.
 $(STAMP): requirements.lock requirements-bigdl.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "No Python 3.10 or 3.11 found. Install one, or name it: make run PYTHON=/path/to/python3.11"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -r requirements.lock
-	$(BIN)/pip install --quiet --no-deps -r requirements-bigdl.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@test -n "$(UV)$(PYTHON)" || { echo "Neither uv nor Python 3.11 was found: install one of them. $(NAME_ONE)"; exit 1; }
+	@$(BIN)/python -c '$(USES_PIP) $(IS_3_11)' 2>/dev/null || { rm -rf $(VENV) && echo "$(NEW_VENV)" && $(NEW_VENV); }
+	@$(BIN)/python -c '$(IS_3_11)' || { echo "$(PYTHON) is not Python 3.11, which BigDL and Spark need here. $(NAME_ONE)"; exit 1; }
+	$(PIP_INSTALL) -r requirements.lock
+	$(if $(HAS_BIGDL),$(PIP_INSTALL) --no-deps -r requirements-bigdl.txt,@echo "$(NO_BIGDL)")
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	-$(BIN)/python -m cifar_pipelines.spark.class_archive
 	@touch $@
 
@@ -43,7 +63,7 @@ format: $(STAMP) ## Correct style and format
 	$(BIN)/ruff format .
 
 viz: $(STAMP) ## Open the lineage in a browser
-	$(BIN)/kedro viz
+	@near="$${no_proxy:-$$NO_PROXY},$(LOOPBACK)"; no_proxy="$$near" NO_PROXY="$$near" $(BIN)/kedro viz
 
 bench: $(STAMP) ## Measure speed as ratios in one run
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

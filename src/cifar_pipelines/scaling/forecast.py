@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -108,7 +108,7 @@ def store(forecast: Forecast, target: Target, folder: Path) -> Path:
         leaves it alone.
     """
     file = folder / target.setting / f"{target.model}-{target.train_size}-{target.configuration}.json"
-    content = {"made": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    content = {"made": datetime.now(UTC).isoformat(timespec="seconds")}
     content |= asdict(target) | asdict(forecast)
     whole_files.write_json(file, content, indent=2)
     return file

@@ -1,0 +1,117 @@
+"""`make install` with programs that only note how they were called; nothing is installed."""
+
+import subprocess
+
+import pytest
+
+from cifar_pipelines.common.configuration import PROJECT_PATH
+
+# Stands for Python: `-m venv` makes an environment with itself as its Python; its pip is the file `pip` beside it.
+PYTHON = """#!/bin/sh
+echo "python $*" >> {log}
+here=$(dirname "$0")
+case "$*" in
+    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && touch "$3/bin/pip" ;;
+    *"import pip"*) test -e "$here/pip" ;;
+    *"sys.version_info"*) true ;;
+esac
+"""
+UV = """#!/bin/sh
+echo "uv $*" >> {log}
+case "$1" in venv) for last; do :; done; mkdir -p "$last/bin" && cp {python} "$last/bin/python" ;; esac
+"""
+LOCK, BIGDL, ITSELF = (
+    "-r requirements.lock",
+    "--no-deps -r requirements-bigdl.txt",
+    "--no-deps --no-build-isolation -e .",
+)
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A host with a Python 3.11 of its own."""
+    for name, text in (("python3.11", PYTHON), ("uv", UV)):
+        file = tmp_path / "programs" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text.format(log=tmp_path / "log", python=tmp_path / "programs" / "python3.11"))
+        file.chmod(0o755)
+    return tmp_path
+
+
+def install(host, python="python3.11", uv="", **variables):
+    """Runs `make install`; returns what was called and what was printed."""
+    programs = {"PYTHON": python and host / "programs" / python, "UV": uv and host / "programs" / uv}
+    given = {"VENV": host / "venv", "HAS_BIGDL": "yes"} | programs | variables
+    command = ["make", "install", *(f"{name}={value}" for name, value in given.items())]
+    done = subprocess.run(command, cwd=PROJECT_PATH, capture_output=True, text=True)
+    log = host / "log"
+    calls = log.read_text().splitlines() if log.exists() else []
+    log.unlink(missing_ok=True)
+    return [call for call in calls if "install" in call or "venv " in call], done
+
+
+def by_pip(*what):
+    return [f"python -m pip install --quiet {one}" for one in what]
+
+
+def test_pip_installs_where_there_is_no_uv(host):
+    calls, _ = install(host)
+    assert calls == [f"python -m venv {host / 'venv'}", *by_pip(LOCK, BIGDL, ITSELF)]
+    assert (host / "venv" / ".installed").exists()
+    assert install(host)[0] == []
+
+
+def test_uv_brings_python_where_the_host_has_none(host):
+    calls, _ = install(host, python="", uv="uv")
+    venv = host / "venv"
+    assert calls == [
+        f"uv venv --quiet --python 3.11 {venv}",
+        *(f"uv pip install --quiet --python {venv}/bin/python {one}" for one in (LOCK, BIGDL, ITSELF)),
+    ]
+
+
+def test_neither_is_said_with_the_remedy(host):
+    calls, done = install(host, python="")
+    assert done.returncode and calls == [] and "Neither uv nor Python 3.11 was found" in done.stdout
+
+
+@pytest.mark.parametrize("what", ["pip", "python"])
+def test_an_installation_that_was_cut_short_is_made_anew(host, what):
+    install(host)
+    for name in ("bin/" + what, ".installed"):
+        (host / "venv" / name).unlink()
+    (host / "venv" / "left").touch()
+    calls, _ = install(host)
+    assert calls[0] == f"python -m venv {host / 'venv'}" and calls[1:] == by_pip(LOCK, BIGDL, ITSELF)
+    assert not (host / "venv" / "left").exists()
+
+
+def test_an_environment_that_can_install_is_kept(host):
+    install(host)
+    (host / "venv" / ".installed").unlink()
+    assert install(host)[0] == by_pip(LOCK, BIGDL, ITSELF)
+
+
+def test_another_python_is_refused(host):
+    python = host / "programs" / "python3.11"
+    python.write_text(python.read_text().replace(") true ;;", ") false ;;"))
+    calls, done = install(host)
+    assert done.returncode and by_pip(LOCK)[0] not in calls and "python3.11 is not Python 3.11" in done.stdout
+
+
+def test_without_wheels_of_bigdl_everything_else_is_installed(host):
+    calls, done = install(host, HAS_BIGDL="")
+    assert calls[1:] == by_pip(LOCK, ITSELF) and "everything but the engine bigdl works here" in done.stdout
+
+
+def test_viz_asks_no_proxy_for_this_host(tmp_path):
+    kedro = tmp_path / "bin" / "kedro"
+    kedro.parent.mkdir()
+    kedro.write_text('#!/bin/sh\necho "$* $no_proxy $NO_PROXY"\n')
+    kedro.chmod(0o755)
+    (tmp_path / ".installed").touch()
+    said = subprocess.run(
+        ["make", "viz", f"VENV={tmp_path}", "PYTHON=x", "UV="], cwd=PROJECT_PATH, capture_output=True, text=True,
+        env={"PATH": "/usr/bin:/bin", "NO_PROXY": "lab", "http_proxy": "http://proxy:1"},
+    ).stdout  # fmt: skip
+    assert said.splitlines()[-1] == "viz lab,localhost,127.0.0.1,::1 lab,localhost,127.0.0.1,::1"
