@@ -214,7 +214,7 @@ def test_another_configuration_folder_is_followed_throughout(kedro_run, refusal,
     ("error", "advice"), [(UserError("wrong"), 0), (RuntimeError("broken"), 1)], ids=["mistake", "defect"]
 )
 def test_a_command_is_advised_to_be_repeated_only_where_it_can_help(error, advice, caplog):
-    caplog.set_level("WARNING", "cifar_pipelines.run_command")
+    caplog.set_level("WARNING", "kedro.runner")
     try:
         try:
             raise error

@@ -26,6 +26,10 @@ PARTS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "t
 class Runner(SequentialRunner):
     """Kedro's runner, which does not advise to repeat a command that a mistake of the user ended."""
 
+    @property
+    def _logger(self) -> logging.Logger:
+        return logging.getLogger(SequentialRunner.__module__)  # with the level that conf/logging.yml gives to Kedro
+
     def _suggest_resume_scenario(self, *args: Any) -> None:
         if mistake_behind(sys.exc_info()[1]) is None:
             super()._suggest_resume_scenario(*args)
