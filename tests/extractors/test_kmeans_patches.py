@@ -1,14 +1,16 @@
 import io
 import pickle
+import resource
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import adaptive_avg_pool2d
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import decode, resize
-from cifar_pipelines.extractors import create_extractor
+from cifar_pipelines.extractors import create_extractor, kmeans_patches
 from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
 
 SIZE, PATCH, CENTROIDS = 12, 4, 10
@@ -78,6 +80,33 @@ def test_mirrored_features_are_the_mean_over_image_and_mirror_image(state, batch
 def test_an_image_and_its_mirror_image_have_the_same_mirrored_features(state, batch):
     features = extractor(mirror=True).build(state, "fp32")
     np.testing.assert_allclose(features(batch), features(batch.flip(3)), atol=1e-5)
+
+
+def test_a_large_image_is_activated_in_bands_with_the_same_result(state, batch, monkeypatch):
+    whole = extractor().build(state, "fp32")(batch)
+    for patches in (1, 20, 50):  # one line of 9 places, two of them, five
+        monkeypatch.setattr(kmeans_patches, "BAND_PATCHES", patches)
+        np.testing.assert_allclose(extractor().build(state, "fp32")(batch), whole, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("side", [7, 8, 27])
+def test_pooling_is_the_average_over_quadrants(side):
+    places = torch.eye(side * side).reshape(side * side, side, side)
+    pooling = adaptive_avg_pool2d(places, 2).flatten(1).t()
+    assert torch.equal(kmeans_patches._quadrants(side), pooling)
+
+
+def test_the_features_of_a_large_image_take_little_memory():
+    made = KMeansPatches(input_size=224, centroids=CENTROIDS, patch_size=PATCH, mirror=False)
+    length = 3 * PATCH**2
+    state = {"mean": np.zeros(length), "whitening": np.eye(length), "dictionary": np.ones((CENTROIDS, length))}
+    state = {key: value.astype(np.float32) for key, value in state.items()}
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 224, 224), dtype=np.uint8))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert made.build(state, "fp32")(image).shape == (1, 4 * CENTROIDS)
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    ) / 2**10 < 200  # MiB; its matrix would take 9 GiB
 
 
 def test_bf16_is_near_fp32(state, batch):

@@ -6,15 +6,19 @@ k-means, activations are "triangle", and they are pooled over the four quadrants
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import load_batch
 from cifar_pipelines.extractors import Extractor, FeatureFunction, State, register
 
+if TYPE_CHECKING:
+    import torch
+
 # Constants of the paper, for pixels in 0..255: they damp patches of almost one colour.
 CONTRAST_EPSILON = 10.0
 WHITENING_EPSILON = 0.1
+BAND_PATCHES = 4096  # of an image, activated at once: those of an image of 69 pixels, and bands of a larger one
 
 
 @register
@@ -96,10 +100,10 @@ class KMeansPatches(Extractor):
         }
 
     def build(self, state: State, precision: str) -> FeatureFunction:
-        """Builds the activation as two matrix products per micro-batch."""
+        """Builds the activation as two matrix products per image, or per band of a large one."""
         import numpy as np
         import torch
-        from torch.nn.functional import adaptive_avg_pool2d, unfold
+        from torch.nn.functional import unfold
 
         dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
         mean, whitening, dictionary = (
@@ -109,26 +113,32 @@ class KMeansPatches(Extractor):
         centroids_low = dictionary.t().contiguous().to(dtype)
         centroid_norms = dictionary.square().sum(1)
         side = self.input_size - self.patch_size + 1
-        # Average pooling over quadrants, written as a matrix (4, positions): one product, no transposed copy.
-        places = torch.eye(side * side).reshape(side * side, side, side)
-        pooling = adaptive_avg_pool2d(places, 2).flatten(1).t().contiguous()
+        pooling = _quadrants(side)
+        lines = max(1, BAND_PATCHES // side)
 
-        def activate(image: torch.Tensor) -> torch.Tensor:
-            columns = unfold(image.unsqueeze(0), self.patch_size)[0].t()  # (positions, p)
+        def activate(band: torch.Tensor) -> torch.Tensor:
+            columns = unfold(band.unsqueeze(0), self.patch_size)[0].t()  # (positions, p)
             variance, average = torch.var_mean(columns, dim=1, correction=0, keepdim=True)
             columns = (columns - average) * torch.rsqrt(variance + CONTRAST_EPSILON) - mean
             whitened = columns.to(dtype) @ whitening_low
             squares = whitened.float().square().sum(1, keepdim=True) + centroid_norms
             distances = squares.sub_((whitened @ centroids_low).float(), alpha=2).clamp_(min=0).sqrt_()
-            active = distances.mean(1, keepdim=True).sub(distances).relu_()
-            return (pooling @ active).flatten()
+            return distances.mean(1, keepdim=True).sub(distances).relu_()
+
+        def pool(image: torch.Tensor) -> torch.Tensor:
+            bands = (
+                pooling[:, top * side : (top + lines) * side]
+                @ activate(image[:, top : top + lines + self.patch_size - 1])
+                for top in range(0, side, lines)
+            )
+            return sum(bands).flatten()
 
         @torch.inference_mode()
         def features(images: torch.Tensor) -> np.ndarray:
             pooled = []
             for image in images.float():  # one at a time: its activations fit a core's cache
                 views = (image, image.flip(2)) if self.mirror else (image,)
-                pooled.append(sum(map(activate, views)) / len(views))
+                pooled.append(sum(map(pool, views)) / len(views))
             return torch.stack(pooled).numpy()
 
         return features
@@ -152,3 +162,15 @@ class KMeansPatches(Extractor):
             places = rng.integers(0, self.input_size - size + 1, (per_image, 2))
             sampled += [image[:, y : y + size, x : x + size].reshape(-1) for y, x in places]
         return np.stack(sampled[: self.patches]).astype(np.float32)
+
+
+def _quadrants(side: int) -> "torch.Tensor":
+    """Average pooling over the quadrants of a square, (4, side ** 2); an odd middle line belongs to both halves."""
+    import torch
+
+    half = -(-side // 2)
+    pooling = torch.zeros(2, 2, side, side)
+    for row, lines in enumerate((slice(half), slice(side - half, None))):
+        for column, places in enumerate((slice(half), slice(side - half, None))):
+            pooling[row, column, lines, places] = torch.tensor(1.0) / half / half
+    return pooling.reshape(4, -1)
