@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from cifar_pipelines.common.images import decode, encode_png, examine, load_batch, resize
+from cifar_pipelines.common.images import LARGE, decode, encode_png, examine, load_batch, resize, shrink, thumbnail
 
 
 def pixels(height=7, width=5, seed=0):
@@ -52,7 +52,7 @@ def transparent(kind):
 @pytest.mark.parametrize("kind", ["RGBA", "LA", "palette", "GIF", "WEBP", "TIFF"])
 def test_a_drawing_on_transparent_ground_is_laid_on_white(kind):
     np.testing.assert_array_equal(decode(transparent(kind)), np.stack([SQUARE] * 3, axis=-1))
-    assert examine(transparent(kind)) == (2, 2, None, "laid on white")
+    assert examine(transparent(kind))[:4] == (2, 2, None, "laid on white")
 
 
 def test_one_transparent_colour_is_laid_on_white():
@@ -98,7 +98,7 @@ def test_a_drawing_may_be_turned_and_laid_on_white():
     image.putpixel((0, 0), (10, 20, 30, 255))
     encoded = encode(image, exif=exif)
     assert decode(encoded).tolist() == [[[10, 20, 30]], [[255, 255, 255]]]
-    assert examine(encoded) == (2, 1, None, "turned upright, laid on white")
+    assert examine(encoded)[:4] == (2, 1, None, "turned upright, laid on white")
 
 
 def test_a_jpeg_is_decoded():
@@ -190,13 +190,94 @@ def test_what_another_program_would_have_to_read_is_no_image():
 
 def test_examining_an_image_finds_its_size_or_what_is_wrong():
     whole = encode_png(pixels(7, 5))
-    assert examine(whole) == (7, 5, None, None)
+    assert examine(whole)[:4] == (7, 5, None, None)
     assert examine(b"").error == "empty file"
     for broken, reason in ((whole[:60], "OSError: "), (b"no image", "UnidentifiedImageError: ")):
-        height, width, error, _ = examine(broken)
+        height, width, error, *_ = examine(broken)
         assert height is None and width is None and error.startswith(reason)
+
+
+def test_images_have_one_digest_exactly_if_their_pixels_are_the_same():
+    image = Image.fromarray(pixels(4, 6))
+    again = Image.fromarray(pixels(4, 6))
+    digest = examine(encode(image)).digest
+    assert examine(encode(again, "BMP")).digest == digest and -(2**63) <= digest < 2**63
+    again.putpixel((5, 3), (0, 0, 0))
+    assert examine(encode(again)).digest != digest
+    assert examine(encode(Image.fromarray(pixels(4, 6).reshape(6, 4, 3)))).digest != digest
 
 
 def test_a_batch_is_loaded_as_its_images_are_decoded_and_resized():
     images = [pixels(6, 6), pixels(9, 4, 1)]
     assert torch.equal(load_batch([encode_png(image) for image in images], 5), resize(images, 5))
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    return make_photograph(1504, 1000)
+
+
+def make_photograph(width, height):
+    """A JPEG file of smooth colours under fine noise."""
+    random = np.random.default_rng(0)
+    coarse = Image.fromarray(random.integers(0, 256, (8, 10, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+    noisy = smooth + random.normal(0, 6, smooth.shape)
+    return encode(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), "JPEG")
+
+
+def test_a_photograph_is_decoded_at_a_reduced_size_that_is_large_enough(photograph):
+    assert decode(photograph).shape == (1000, 1504, 3)
+    assert decode(photograph, 300).shape == (500, 752, 3)
+    assert decode(photograph, 100).shape == (125, 188, 3)
+    assert decode(photograph, 800).shape == (1000, 1504, 3)
+
+
+def test_a_photograph_is_never_reduced_to_a_fraction_of_a_pixel():
+    assert decode(make_photograph(1500, 1002), 100).shape == (501, 750, 3)
+    assert decode(make_photograph(1501, 1000), 100).shape == (1000, 1501, 3)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_an_image_that_is_not_large_is_decoded_whole(kind):
+    image = encode(Image.fromarray(pixels(1024, LARGE // 1024)), kind)
+    np.testing.assert_array_equal(decode(image, 1), decode(image))
+
+
+def test_a_photograph_looks_the_same_when_it_was_decoded_at_a_reduced_size(photograph):
+    whole = resize([decode(photograph)], 64)[0].float()
+    difference = (load_batch([photograph], 64)[0].float() - whole).abs()
+    assert difference.mean() < 0.3 and difference.max() <= 4
+
+
+def test_a_photograph_that_ends_too_early_is_found_at_a_reduced_size_too(photograph):
+    assert examine(photograph)[:3] == (1000, 1504, None)
+    assert "truncated" in examine(photograph[:-1000]).error
+    with pytest.raises(OSError, match="truncated"):
+        load_batch([photograph[: len(photograph) // 2]], 64)
+
+
+def test_the_digest_of_a_photograph_tells_finest_details_apart(photograph):
+    other = bytearray(photograph)
+    other[-3] ^= 1  # the last of its coefficients
+    assert examine(bytes(other)).error is None
+    assert examine(bytes(other)).digest != examine(photograph).digest == examine(bytes(photograph)).digest
+
+
+@pytest.mark.parametrize("size", [16, 64])
+def test_what_is_shrunk_is_loaded_as_the_image_itself(photograph, size):
+    large = encode_png(np.tile(pixels(8, 8), (130, 130, 1)))
+    for image in (photograph, large, encode_png(pixels(6, 6)), encode_png(pixels(9, 40))):
+        small = shrink(image, size)
+        assert decode(small).shape == (size, size, 3)
+        assert torch.equal(load_batch([small], size), load_batch([image], size))
+
+
+def test_large_images_are_loaded_alike_alone_and_in_company(photograph):
+    company = [encode_png(pixels(6, 6)), photograph, encode_png(pixels(9, 4))]
+    assert torch.equal(load_batch(company, 16)[1:2], load_batch([photograph], 16))
+
+
+def test_a_thumbnail_keeps_proportions_and_what_is_small_already(photograph):
+    assert decode(thumbnail(photograph, 256)).shape == (170, 256, 3)
+    np.testing.assert_array_equal(decode(thumbnail(encode_png(pixels()), 256)), pixels())

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from kedro.io import DataCatalog, DatasetError
@@ -30,6 +31,16 @@ def test_a_table_loads_as_it_was_saved(spark, dataset):
     loaded = dataset.load()
     assert rows_of(loaded) == ROWS
     assert loaded.dtypes == [("id", "int"), ("features", "array<float>")]
+
+
+def test_row_groups_of_large_rows_stay_small(spark, dataset, tmp_path):
+    noise = np.random.default_rng(0).bytes(3_500_000)
+    dataset.save(spark.session.createDataFrame([(bytearray(noise),)] * 8, "image binary").coalesce(1))
+    (file,) = (tmp_path / "table").glob("*.parquet")
+    read = parquet.ParquetFile(file).metadata
+    groups = [read.row_group(number) for number in range(read.num_row_groups)]
+    assert sum(group.num_rows for group in groups) == 8
+    assert max(group.total_byte_size for group in groups) <= 16 * 2**20
 
 
 def test_a_table_that_was_not_written_to_its_end_does_not_exist(spark, dataset, tmp_path):

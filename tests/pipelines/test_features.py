@@ -6,6 +6,7 @@ import pytest
 from cifar_pipelines.common import worker_cache
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.precision import resolve_precision
+from cifar_pipelines.pipelines import large_images
 from cifar_pipelines.pipelines.features import create_pipeline, nodes
 from cifar_pipelines.pipelines.features.nodes import FeaturesSpec
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
@@ -67,11 +68,40 @@ def test_the_dictionary_does_not_depend_on_partitions(ingested, extracted):
         np.testing.assert_array_equal(again[key], value)
 
 
+def test_large_images_have_the_features_that_they_would_have_in_this_process(
+    ingested, extracted, parameters, run_context, monkeypatch
+):
+    monkeypatch.setattr(
+        large_images, "BATCH_BYTES", 512 * 100
+    )  # a batch that the images of the fixture do not fit into
+    table, _, _ = extract(ingested, extracted, parameters, run_context)
+    first, second = features_of(extracted.features), features_of(table)
+    assert first.keys() == second.keys()
+    for image_id, features in first.items():
+        np.testing.assert_allclose(second[image_id], features, atol=1e-5)
+    again = nodes.prepare_extractor(extracted.extractor, ingested.images, ingested.info, 42)
+    for key, value in extracted.state.items():
+        np.testing.assert_array_equal(again[key], value)
+
+
+def test_spark_hands_over_few_large_images_at_a_time_and_many_small_ones(spark, ingested):
+    rows = spark.session.conf.get(large_images.ROWS_PER_BATCH)
+    with large_images.shrunk(ingested.images, ingested.info, 16) as same:
+        assert same is ingested.images and spark.session.conf.get(large_images.ROWS_PER_BATCH) == rows
+    with large_images.shrunk(ingested.images, {"largest_image_bytes": 3_500_000}, 16) as other:
+        assert other is not ingested.images and spark.session.conf.get(large_images.ROWS_PER_BATCH) == "4"
+    with large_images.shrunk(ingested.images, {"largest_image_bytes": 10**9}, 16):
+        assert spark.session.conf.get(large_images.ROWS_PER_BATCH) == "1"
+    assert spark.session.conf.get(large_images.ROWS_PER_BATCH) == rows
+    with large_images.shrunk(ingested.images, {}, 16) as unknown:  # a description from before
+        assert unknown is ingested.images
+
+
 def test_the_dictionary_is_learned_from_training_images_alone(ingested, extracted):
     seen = []
 
     class Spy:
-        name, training_images = "spy", 50
+        name, training_images, input_size = "spy", 50, 16
 
         def prepare(self, images, seed):
             seen.extend([seed, *images])
@@ -83,7 +113,7 @@ def test_the_dictionary_is_learned_from_training_images_alone(ingested, extracte
 
 
 def test_an_image_table_that_its_description_does_not_describe_is_refused(ingested, extracted):
-    with pytest.raises(UserError, match=r"has the fingerprint \w+-149, .* says \w+-150: .*--pipeline ingestion"):
+    with pytest.raises(UserError, match=r"has the fingerprint \w+-149, .* says \w+-150: .*--pipelines ingestion"):
         some = ingested.images.where(f"image_id != '{ingested.manifest['image_id'].iloc[0]}'")
         nodes.prepare_extractor(extracted.extractor, some, ingested.info, 42)
     stale = ingested.info | {"fingerprint": "0123456789abcdef-150"}
@@ -106,6 +136,7 @@ def test_the_run_record_of_the_extraction_can_be_compared(extracted):
     assert len(table) == 1 and not left_out
     assert record["family"] == "features" and record["metrics"] is None
     assert record["parallelism"]["setting"] == "exec_2x1" and not record["parallelism"]["asked"]["cores_max"] > 2
+    assert record["data"]["test_images_in_training"] == 0 and "classes_without_test_images" not in record["data"]
     assert record["data"]["train_size"] == 120 and record["features"]["dimension"] == 32
     assert record["resources"]["python_cpu_s"] > 0
     assert record["resources"]["task_cpu_s"] >= record["resources"]["python_cpu_s"]

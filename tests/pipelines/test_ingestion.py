@@ -140,6 +140,9 @@ def test_the_description_identifies_the_images(ingested):
     assert info["source_fingerprint"] == ingested.source.fingerprint()
     assert info["fingerprint"] == image_table_fingerprint(ingested.images)
     assert info["fingerprint"].endswith("-150") and info["seconds"] > 0
+    assert (info["test_images_in_training"], info["classes_without_test_images"]) == (0, [])
+    sizes = [len(image) for _, image in ingested.source.read(ingested.manifest["image_id"])]
+    assert (info["image_bytes"], info["largest_image_bytes"]) == (sum(sizes), max(sizes))
 
 
 def test_the_fingerprint_is_that_of_the_content_and_not_of_its_order(ingested):
@@ -173,15 +176,66 @@ def test_damaged_images_are_left_out_and_counted_when_asked_to(folder, run_conte
     assert "3 images cannot be decoded and are left out" in caplog.text
 
 
+def write_folder(root, files):
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    source = open_source("image_folder", str(root))
+    index = nodes.index_source(source)
+    sizes = index["split"].value_counts()
+    return source, nodes.select_images(index, SubsetSpec(int(sizes["train"]), int(sizes["test"]), 0))
+
+
 def test_a_long_list_of_damaged_images_is_cut_short(tmp_path, run_context):
-    for split in ("train", "test"):
-        (tmp_path / split / "a").mkdir(parents=True)
-        for number in range(4):
-            (tmp_path / split / "a" / f"{number}.png").write_bytes(b"")
-    source = open_source("image_folder", str(tmp_path))
-    manifest = nodes.select_images(nodes.index_source(source), SubsetSpec(4, 4, 0))
+    files = {f"{split}/{name}/{number}.png": b"" for split in ("train", "test") for name in "ab" for number in range(2)}
     with pytest.raises(UserError, match=r"8 of 8 images cannot be decoded: (\S+ \(empty file\); ){5}\.\.\."):
-        nodes.write_images(source, manifest, IngestionSpec("fail"), run_context)
+        nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("fail"), run_context)
+
+
+def test_a_single_class_is_refused_by_its_name_before_spark_starts(tmp_path):
+    with pytest.raises(UserError, match=r"All 2 training images are of the class 'a', .* two classes"):
+        write_folder(tmp_path, {f"{split}/a/{number}.png": encode(0) for split in ("train", "test") for number in "12"})
+
+
+def test_a_class_emptied_by_skipping_is_refused_by_its_name(tmp_path, run_context):
+    files = {f"{split}/{name}/1.png": encode(0) for split in ("train", "test") for name in "ab"}
+    files["train/b/1.png"] = b"broken"
+    with pytest.raises(UserError, match=r"No training image of the class 'b' is left.*train/b/1\.png"):
+        nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("skip"), run_context)
+
+
+def test_test_images_that_are_training_images_too_are_counted_and_said(tmp_path, run_context, caplog):
+    files = {f"train/{name}/{number}.png": encode(10 * number + ord(name)) for name in "ab" for number in range(4)}
+    files |= {
+        f"test/a/{number}.png": files[f"train/a/{number}.png"] for number in range(3)
+    }  # copies, one of them twice
+    files |= {"test/a/again.png": files["train/a/0.png"], "test/a/new.png": encode(1), "test/a/twin.png": encode(1)}
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(files["train/b/2.png"])).save(buffer, "BMP")  # the same picture in another file
+    files["test/a/other.bmp"] = buffer.getvalue()
+    with caplog.at_level(logging.WARNING):
+        _, info = nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("fail"), run_context)
+    assert info["test_images_in_training"] == 5
+    assert "5 of 7 test images are training images too" in caplog.text
+    assert "such as test/a/0.png, which is train/a/0.png" in caplog.text
+    assert info["classes_without_test_images"] == ["b"] and "1 of 2 classes have no test image (b)" in caplog.text
+
+
+def test_images_that_are_turned_or_laid_on_white_are_counted_and_said_once(tmp_path, run_context, caplog):
+    files = {f"{split}/{name}/1.png": encode(ord(name)) for split in ("train", "test") for name in "ab"}
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 6, 4), dtype=np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    for number, exif in enumerate((None, turned)):
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
+        files[f"train/a/clear{number}.png"] = buffer.getvalue()
+    with caplog.at_level(logging.INFO):
+        images, info = nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("fail"), run_context)
+    assert info["images_treated"] == {"laid on white": 2, "turned upright": 1}
+    assert caplog.text.count("2 laid on white and 1 turned upright") == 1
+    rows = rows_of(images)
+    assert [(rows[f"train/a/clear{number}.png"]["height"]) for number in range(2)] == [4, 6]
 
 
 def test_the_pipeline_needs_a_source_and_makes_what_others_read():

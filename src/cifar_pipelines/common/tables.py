@@ -55,15 +55,22 @@ FEATURES = TableSchema(image_id="string", label="int", split="string", features=
 PREDICTIONS = TableSchema(image_id="string", label="int", prediction="int", probability="array<float>")
 
 
-def image_table_fingerprint(images: "DataFrame") -> str:
+IMAGE_HASH = "xxhash64(image_id, label, image)"
+# Of images that are in memory at once, where a process hands them to another one: 512 small ones, or a few photographs.
+BATCH_BYTES = 16 * 2**20
+
+
+def image_table_fingerprint(images: "DataFrame", row_hash: str = IMAGE_HASH) -> str:
     """Identifies the content of an image table, whatever its partitions and order.
+
+    Args:
+        images: The image table, or one that has a column with the hashes of its rows.
+        row_hash: The hash of a row, by `IMAGE_HASH`.
 
     Returns:
         The XOR of the rows' 64-bit hashes, of `image_id`, `label` and `image`, in hexadecimal; a dash; their number.
     """
     from pyspark.sql import functions as F  # noqa: N812
 
-    total = images.agg(
-        F.count("*").alias("rows"), F.expr("bit_xor(xxhash64(image_id, label, image))").alias("hash")
-    ).first()
+    total = images.agg(F.count("*").alias("rows"), F.expr(f"bit_xor({row_hash})").alias("hash")).first()
     return f"{(total['hash'] or 0) & (2**64 - 1):016x}-{total['rows']}"

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from kedro.io import DatasetError
 from kedro_datasets.spark import SparkDatasetV2
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.tables import BATCH_BYTES
 
 
 class TableError(UserError, DatasetError):
@@ -20,6 +21,10 @@ class SparkTableDataset(SparkDatasetV2):
     Spark writes the file `_SUCCESS` last. Without it, the table neither exists nor loads, and the next
     run writes it anew. The same holds for a table with other rows than `<table>.json` beside it says.
     """
+
+    # Readers and writers hold a row group in memory. By default it has 128 MB, and 100 rows at least: 350 MB of
+    # photographs.
+    DEFAULT_SAVE_ARGS: ClassVar = {"parquet.block.size": BATCH_BYTES, "parquet.page.size.row.check.min": 1}
 
     def _fault(self) -> str | None:
         """What is wrong with the table, as the end of a sentence; None for a whole one."""

@@ -210,7 +210,7 @@ def plot_gallery(
                     f"The gallery has no image for image_id {image_id!r}. "
                     "Give the bytes of every image that choose_gallery_ids names."
                 )
-            ax.imshow(decode(images[image_id]), interpolation="nearest")
+            ax.imshow(decode(images[image_id], 256), interpolation="nearest")
             predicted, true = (style.shortened(class_names[of[row]], 22) for of in (checked.prediction, checked.label))
             text = f"{predicted}, {checked.confidence[row]:.0%}"
             if not correct:

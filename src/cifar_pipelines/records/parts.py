@@ -11,6 +11,8 @@ class Data:
 
     Attributes:
         class_names: The classes, by label.
+        test_images_in_training: Test images whose very pixels are also among the training images; None in older records.
+        classes_without_test_images: Classes without a test image, which count as 0 in macro averages.
     """
 
     source: str
@@ -20,6 +22,8 @@ class Data:
     test_size: int
     bad_images_skipped: int | None
     seed: int
+    test_images_in_training: int | None = None
+    classes_without_test_images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import logging
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -71,6 +71,10 @@ class ImageFolderSource(ImageSource):
         """Reads files; see `ImageSource.read`."""
         for image_id in image_ids:
             yield image_id, (self.path / image_id).read_bytes()
+
+    def total_bytes(self, image_ids: Sequence[str]) -> int:
+        """Adds up the sizes of the files; see `ImageSource.total_bytes`."""
+        return sum((self.path / image_id).stat().st_size for image_id in image_ids)
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all images' paths, sizes and times of change, so that a replaced one is noticed."""

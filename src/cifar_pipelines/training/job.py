@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
@@ -93,16 +94,15 @@ class TrainingJob:
         from cifar_pipelines.common.images import load_batch
 
         wanted, size = pa.array(ranks), self.shape.size
-        rows = []
+        read = []
         for batch in self._scan(split, ["rank", "label", "image"]):
-            rows += batch.filter(pc.is_in(batch.column("rank"), value_set=wanted)).to_pylist()
-        rows.sort(key=lambda row: row["rank"])
-        parts = [
-            load_batch([row["image"] for row in rows[start : start + READ_ROWS]], size)
-            for start in range(0, len(rows), READ_ROWS)
-        ]
-        images = torch.cat(parts) if parts else torch.empty(0, 3, size, size, dtype=torch.uint8)
-        return images, torch.tensor([row["label"] for row in rows], dtype=torch.int64)
+            mine = batch.filter(pc.is_in(batch.column("rank"), value_set=wanted)).to_pydict()
+            # At once, because the file of a photograph is a thousand times larger than its pixels will be.
+            pixels = load_batch(mine["image"], size).permute(0, 2, 3, 1) if mine["image"] else ()
+            read += zip(mine["rank"], mine["label"], pixels, strict=True)
+        read.sort(key=itemgetter(0))
+        images = torch.stack([one for *_, one in read]) if read else torch.empty(0, size, size, 3, dtype=torch.uint8)
+        return images.permute(0, 3, 1, 2), torch.tensor([label for _, label, _ in read], dtype=torch.int64)
 
     def _scan(self, split: str, columns: list[str]) -> Iterator["pa.RecordBatch"]:
         import pyarrow.compute as pc

@@ -20,6 +20,7 @@ from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape
 from cifar_pipelines.pipelines.bigdl_cnn.progress import EpochLog
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
+from cifar_pipelines.pipelines.large_images import shrunk
 from cifar_pipelines.plots.of_training import plot_learning_curves
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
@@ -235,8 +236,10 @@ def predict_cnn(
     )
     started = time.perf_counter()
     # PARALLEL(executors): every task predicts its partition of the test images.
-    test = images.where("split = 'test'").select("image_id", "label", "image").repartition(cores).persist()
-    test.count()
+    columns = images.where("split = 'test'").select("image_id", "label", "image")
+    with shrunk(columns, images_info, cnn.image_size) as small:
+        test = small.repartition(cores).persist()
+        test.count()
     latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).first()
     # PARALLEL(executors): one task per core, so that no worker loads the network inside the timed prediction.
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.network())).collect()

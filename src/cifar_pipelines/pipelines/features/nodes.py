@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
@@ -15,6 +16,7 @@ from cifar_pipelines.common.precision import PRECISIONS
 from cifar_pipelines.common.tables import FEATURES, image_table_fingerprint
 from cifar_pipelines.extractors import Extractor, create_extractor, options_of
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches, warm_up
+from cifar_pipelines.pipelines.large_images import shrunk
 from cifar_pipelines.records.model_report import FitReport, ModelReport
 from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.records.provenance import make_record
@@ -74,7 +76,8 @@ def prepare_extractor(
     sample: list[bytes] = []
     if extractor.training_images:
         train = images.where("split = 'train'").where(f"rank < {extractor.training_images}")
-        sample = [bytes(row["image"]) for row in train.orderBy("rank").select("image").collect()]
+        with shrunk(train.select("rank", "image"), images_info, extractor.input_size) as small:
+            sample = [bytes(row["image"]) for row in sorted(small.collect(), key=itemgetter("rank"))]
         logger.info("Learning the dictionary of %s from %d training images.", extractor.name, len(sample))
     return extractor.prepare(sample, seed)
 
@@ -90,7 +93,8 @@ def extract_features(
 ) -> tuple[DataFrame, dict[str, Any], dict[str, Any]]:
     """Extracts the features of all images on the executors.
 
-    Images are cached and the workers are warm before the clock starts; both are timed apart.
+    Images are cached and the workers are warm before the clock starts; both are timed apart. Photographs are too large
+    for a cache: they are decoded and resized while they are read, in the time of reading.
 
     Returns:
         The feature table (`image_id` string, `label` int, `split` string, `features` array<float>), what
@@ -100,10 +104,12 @@ def extract_features(
     from cifar_pipelines.spark.timing import measured_work, timed
 
     session, cores = active_session(), run_context.cluster.cores
-    cached = images.select("image_id", "label", "split", "image").repartition(cores * spec.tasks_per_core).persist()
     job = _job(session, extractor, extractor_state, spec)
-    with measured_work(session, "Reading images") as reading:
-        total = cached.count()
+    columns = images.select("image_id", "label", "split", "image")
+    with shrunk(columns, images_info, extractor.input_size) as small:
+        cached = small.repartition(cores * spec.tasks_per_core).persist()
+        with measured_work(session, "Reading images") as reading:
+            total = cached.count()
     with measured_work(session, f"Starting {cores} Python workers with {extractor.name}") as starting:
         workers, job = _warm_up_workers(session, job, cores)
     python_cpu = session.sparkContext.accumulator(0.0)

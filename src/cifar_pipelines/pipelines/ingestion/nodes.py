@@ -1,27 +1,25 @@
 """Nodes of the ingestion pipeline."""
 
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.images import examine
-from cifar_pipelines.common.lazy_types import DataFrame, Figure, RecordBatch
+from cifar_pipelines.common.images import examine, thumbnail
+from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.common.options import whole
-from cifar_pipelines.common.tables import IMAGES, image_table_fingerprint
+from cifar_pipelines.common.tables import IMAGES
+from cifar_pipelines.pipelines.ingestion.findings import CHECKED, look_at
+from cifar_pipelines.pipelines.ingestion.reading import READ_IMAGES, count_tasks, read_images
 from cifar_pipelines.pipelines.ingestion.subset import select_subset
 from cifar_pipelines.plots import of_data
 from cifar_pipelines.sources import SPLITS, ImageSource
 from cifar_pipelines.spark.run_context import RunContext
 
-logger = logging.getLogger(__name__)
-
 SAMPLES_PER_CLASS = 10
+SAMPLE_PX = 256
 LARGEST_SEED = 2**62  # what Spark ML and torch both take, with the number of a worker added
-_READ_IMAGES = IMAGES.with_columns(error="string")
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,16 @@ def select_images(image_index: pd.DataFrame, subset: SubsetSpec) -> pd.DataFrame
 
     Returns:
         The manifest: the selected rows of the index, with `rank` within the split.
+
+    Raises:
+        UserError: If a split has too few images, or all training images are of one class.
     """
+    train = image_index[image_index["split"] == "train"]
+    if train["label"].nunique() == 1:
+        raise UserError(
+            f"All {len(train):,} training images are of the class {train['class_name'].iloc[0]!r}, and a classifier needs "
+            "two classes to tell apart. Add images of another class to the source."
+        )
     selected = []
     for split, size in zip(SPLITS, (subset.train_size, subset.test_size), strict=True):
         part = image_index[image_index["split"] == split]
@@ -108,10 +115,11 @@ def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> Fig
     drawn = image_manifest["label"] < of_data.MAX_ROWS
     train = image_manifest[drawn & (image_manifest["split"] == "train")]
     first = train.groupby("label").head(SAMPLES_PER_CLASS).sort_values(["label", "rank"])
+    first = first[first["label"] < of_data.MAX_ROWS]
     samples: dict[str, list[bytes]] = {name: [] for name in image_source.class_names}
     for class_name, (_, image) in zip(first["class_name"], image_source.read(first["image_id"]), strict=True):
         if examine(image).error is None:
-            samples[class_name].append(image)
+            samples[class_name].append(thumbnail(image, SAMPLE_PX))
     return of_data.plot_sample_sheet(samples, f"Training images of {image_source.name}")
 
 
@@ -125,50 +133,31 @@ def write_images(
         `height` and `width` int), and what identifies it.
 
     Raises:
-        UserError: If images cannot be decoded and `on_bad_image` is "fail".
+        UserError: If images cannot be decoded and `on_bad_image` is "fail", or a class has no image without them.
     """
+    from pyspark import StorageLevel
+
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
-    session = active_session()
+    session, ids = active_session(), image_manifest["image_id"].tolist()
+    tasks = count_tasks(len(ids), image_source.total_bytes(ids), run_context.cluster.cores)
     manifest = session.createDataFrame(image_manifest[["image_id", "label", "split", "rank"]])
     # PARALLEL(executors): every task reads, decodes and checks its share of the images.
-    table = manifest.repartition(4 * run_context.cluster.cores).mapInArrow(
-        lambda batches: _read_images(batches, image_source), _READ_IMAGES.ddl
-    )
-    table = table.persist()
+    table = manifest.repartition(tasks).mapInArrow(lambda batches: read_images(batches, image_source), READ_IMAGES.ddl)
+    # On disk until they are written: photographs would not fit into the executors' memory.
+    table = table.persist(StorageLevel.DISK_ONLY)
+    checked = table.selectExpr(*CHECKED).persist()
     with measured_work(session, "Reading and checking images") as work:
-        rows = table.where("error is not null").select("image_id", "error").orderBy("image_id").collect()
-    bad = [f"{row['image_id']} ({row['error']})" for row in rows]
-    if bad and ingestion.on_bad_image == "fail":
-        raise UserError(
-            f"{len(bad)} of {len(image_manifest)} images cannot be decoded: {'; '.join(bad[:5])}"
-            f"{'; ...' if len(bad) > 5 else ''}. Replace them, or leave them out with "
-            "--params on_bad_image=skip."
-        )
-    if bad:
-        logger.warning("%d images cannot be decoded and are left out: %s", len(bad), "; ".join(bad[:5]))
-    good = table.where("error is null").drop("error")
-    counts = {row["split"]: row["count"] for row in good.groupBy("split").count().collect()}
+        checked.count()
+    found = look_at(checked, image_source.class_names, ingestion.on_bad_image)
+    checked.unpersist()
     info = {
         "source": image_source.name,
         "origin": image_source.describe(),
         "source_fingerprint": image_source.fingerprint(),
-        "fingerprint": image_table_fingerprint(good),
-        "class_names": list(image_source.class_names),
-        "train_size": counts.get("train", 0),
-        "test_size": counts.get("test", 0),
-        "bad_images_skipped": len(bad),
-        "bad_images": bad[:100],
+        **found,
         "seconds": round(work.wall_s, 3),
         "setting": run_context.cluster.setting,
     }
-    return good, info
-
-
-def _read_images(batches: Iterator[RecordBatch], source: ImageSource) -> Iterator[RecordBatch]:
-    for batch in batches:
-        images = [image for _, image in source.read(batch.column("image_id").to_pylist())]
-        checks = [examine(image) for image in images]
-        sizes_and_errors = ([check[i] for check in checks] for i in range(3))
-        yield _READ_IMAGES.batch(*batch.columns, images, *sizes_and_errors)
+    return table.where("error is null").select(*IMAGES.names), info

@@ -1,0 +1,144 @@
+"""What reading the images has shown: damaged ones, classes without images, pictures in both splits, their sizes."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import DataFrame
+from cifar_pipelines.common.tables import IMAGE_HASH, image_table_fingerprint
+
+logger = logging.getLogger(__name__)
+
+# The small table of what was read, as expressions of SQL on the table with the images.
+CHECKED = (
+    "image_id",
+    "label",
+    "split",
+    "error",
+    "treated",
+    "digest",
+    "length(image) as bytes",
+    f"{IMAGE_HASH} as hash",
+)
+LISTED = 100  # bad images in the description of the table
+Counts = Mapping[tuple[str, int], int]  # images that can be decoded, by split and label
+
+
+def look_at(checked: DataFrame, class_names: Sequence[str], on_bad_image: str) -> dict[str, Any]:
+    """Says what was found, once, and refuses images of which nothing could be learned or judged.
+
+    Args:
+        checked: One row per image, with the columns of `CHECKED`.
+        class_names: The classes, by label.
+        on_bad_image: "fail" or "skip".
+
+    Returns:
+        What `images.json` says of the images.
+
+    Raises:
+        UserError: If images cannot be decoded and `on_bad_image` is "fail", or if a class has no training image, or a
+            split none at all, without them.
+    """
+    bad = _bad_images(checked, on_bad_image)
+    good = checked.where("error is null")
+    per_class = good.groupBy("split", "label").count().collect()
+    counts = {(row["split"], row["label"]): row["count"] for row in per_class}
+    require_images(counts, class_names, bad)
+    sizes = good.selectExpr("sum(bytes) as total", "max(bytes) as largest").first()
+    test_size = _total(counts, "test")
+    return {
+        "fingerprint": image_table_fingerprint(good, "hash"),
+        "class_names": list(class_names),
+        "train_size": _total(counts, "train"),
+        "test_size": test_size,
+        "bad_images_skipped": len(bad),
+        "bad_images": bad[:LISTED],
+        "images_treated": _treated_images(good),
+        "test_images_in_training": _test_images_in_training(good, test_size),
+        "classes_without_test_images": untested_classes(counts, class_names),
+        "image_bytes": sizes["total"],
+        "largest_image_bytes": sizes["largest"],
+    }
+
+
+def require_images(counts: Counts, class_names: Sequence[str], bad: Sequence[str]) -> None:
+    """Refuses a class without training images, and a test split without images: all that there were are damaged."""
+    empty = [name for label, name in enumerate(class_names) if not counts.get(("train", label))]
+    if not empty and _total(counts, "test"):
+        return
+    what = f"training image of the class {empty[0]!r}" if empty else "test image"
+    raise UserError(
+        f"No {what} is left: {len(bad)} images cannot be decoded ({_some(bad)}). Every class needs training images, "
+        "and the test split needs images: replace the damaged ones, or remove the class from the source."
+    )
+
+
+def untested_classes(counts: Counts, class_names: Sequence[str]) -> list[str]:
+    """Lists the classes without a test image, and says what that does to averages."""
+    untested = [name for label, name in enumerate(class_names) if not counts.get(("test", label))]
+    if untested:
+        logger.warning(
+            "%d of %d classes have no test image (%s): their precision, recall and F1 count as 0, by which macro "
+            "averages are too low. Accuracy and weighted averages do not suffer. Add test images of them to the source.",
+            len(untested), len(class_names), _some(untested, ", "),
+        )  # fmt: skip
+    return untested
+
+
+def _bad_images(checked: DataFrame, on_bad_image: str) -> list[str]:
+    rows = checked.where("error is not null").select("image_id", "error").orderBy("image_id").collect()
+    bad = [f"{row['image_id']} ({row['error']})" for row in rows]
+    if bad and on_bad_image == "fail":
+        raise UserError(
+            f"{len(bad)} of {checked.count()} images cannot be decoded: {_some(bad)}. Replace them, or leave them out "
+            "with --params on_bad_image=skip."
+        )
+    if bad:
+        logger.warning("%d images cannot be decoded and are left out: %s", len(bad), _some(bad))
+    return bad
+
+
+def _treated_images(good: DataFrame) -> dict[str, int]:
+    """Counts the images to which decoding does more than read them, by what it does."""
+    treated: Counter[str] = Counter()
+    for row in good.where("treated is not null").groupBy("treated").count().collect():
+        treated.update(dict.fromkeys(row["treated"].split(", "), row["count"]))
+    if treated:
+        found = " and ".join(f"{count} {what}" for what, count in sorted(treated.items()))
+        logger.info("Images are decoded as viewers show them: %s.", found)
+    return dict(treated)
+
+
+def _test_images_in_training(good: DataFrame, test_size: int) -> int:
+    """Counts the test images whose very pixels are also among the training images; executors compare digests."""
+    pictures = good.groupBy("digest").agg(
+        *(_sql(f"min(image_id) filter (where split = '{split}') as {split}") for split in ("train", "test")),
+        _sql("count_if(split = 'test') as copies"),
+    )
+    shared = pictures.where("train is not null and test is not null")
+    found = shared.selectExpr("sum(copies) as number", "min(struct(test, train)) as first").first()
+    if not found["number"]:
+        return 0
+    logger.warning(
+        "%d of %d test images are training images too, pixel by pixel, such as %s, which is %s: the scores of a model "
+        "that has memorised them are too high. Remove them from one of the splits.",
+        found["number"], test_size, *found["first"],
+    )  # fmt: skip
+    return found["number"]
+
+
+def _sql(expression: str) -> Any:
+    from pyspark.sql import functions as F  # noqa: N812
+
+    return F.expr(expression)
+
+
+def _total(counts: Counts, split: str) -> int:
+    return sum(number for (its_split, _), number in counts.items() if its_split == split)
+
+
+def _some(texts: Sequence[str], separator: str = "; ", shown: int = 5) -> str:
+    """Joins texts, the first few of them."""
+    return separator.join(texts[:shown]) + (f"{separator}..." if len(texts) > shown else "")

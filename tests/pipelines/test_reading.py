@@ -1,0 +1,62 @@
+import pyarrow as pa
+import pytest
+from tests.factories.images import encode_image
+
+from cifar_pipelines.pipelines.ingestion import reading
+from cifar_pipelines.pipelines.ingestion.reading import READ_IMAGES, count_tasks, in_parts, read_images
+
+MB = 10**6
+
+
+def manifest(image_ids):
+    rows = [{"image_id": one, "label": 1, "split": "train", "rank": rank} for rank, one in enumerate(image_ids)]
+    schema = pa.schema([("image_id", pa.string()), ("label", pa.int32()), ("split", pa.string()), ("rank", pa.int64())])
+    return pa.RecordBatch.from_pylist(rows, schema)
+
+
+class Images:
+    def __init__(self, files):
+        self.files = files
+
+    def read(self, image_ids):
+        yield from ((one, self.files[one]) for one in image_ids)
+
+
+@pytest.mark.parametrize(
+    ("images", "total_bytes", "cores", "tasks"),
+    [
+        (10_500, 26 * MB, 2, 8),  # small ones: a few tasks per core
+        (2000, 7000 * MB, 2, 105),  # photographs: some 67 MB each
+        (3, 10 * MB, 2, 3),
+        (1, 5000 * MB, 2, 1),
+        (4, 0, 1, 4),
+    ],
+)
+def test_tasks_are_cut_by_bytes(images, total_bytes, cores, tasks):
+    assert count_tasks(images, total_bytes, cores) == tasks
+
+
+def test_images_are_handed_over_a_few_at_a_time():
+    images = [bytes(size) for size in (3, 3, 10, 1, 1, 1)]
+    assert [[len(one) for one in part] for part in in_parts(images, 6)] == [[3, 3], [10], [1, 1, 1]]
+    assert list(in_parts([])) == []
+
+
+def test_large_images_make_small_batches_that_keep_their_rows(monkeypatch):
+    files = {f"i{number}": encode_image(size=(5 + number, 4)) for number in range(5)} | {"bad": b"no image"}
+    monkeypatch.setattr(reading, "in_parts", lambda images: in_parts(images, 200))
+    batches = list(read_images([manifest(files)], Images(files)))
+    assert len(batches) > 1 and all(batch.schema == READ_IMAGES.arrow for batch in batches)
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    assert [(row["image_id"], row["rank"], row["image"]) for row in rows] == [
+        (name, rank, file) for rank, (name, file) in enumerate(files.items())
+    ]
+    assert [(row["height"], row["width"]) for row in rows] == [(4, 5 + number) for number in range(5)] + [(None, None)]
+    assert [bool(row["error"]) for row in rows] == [False] * 5 + [True]
+    assert len({row["digest"] for row in rows}) == 6
+
+
+def test_small_images_stay_one_batch():
+    files = {str(number): encode_image() for number in range(20)}
+    (batch,) = read_images([manifest(files)], Images(files))
+    assert batch.num_rows == 20
