@@ -21,6 +21,7 @@ from benchmarks import (
     feature_extraction,
     logistic_regression_fit,
     orca_example,
+    photographs,
     registry_list,
     report,
 )
@@ -52,6 +53,9 @@ factor of several, either way.
                            Orca's seconds outside of training, below 15
   orca_example             seconds of BigDL Orca's own CIFAR-10 example until half of the test images are right,
                            over those of ours; at least 10; once
+  photographs              images/s of ingestion and features (torchvision:mobilenet_v2, exec_2x1) from JPEG files of 12
+                           megapixels and 3.5 MB over a bare loop that decodes and resizes them; at least 0.70; with
+                           the peak memory of executors; once
   registry_list            seconds of `kedro registry list`, which must start no JVM; below 3
   report                   seconds of `kedro run --pipelines comparison` with 200 run records, made of those that
                            are there by repeating them; below 10; left out where there are none
@@ -62,6 +66,7 @@ EPILOG = """\
 examples:
   python -m benchmarks                                       all of them, on synthetic images
   python -m benchmarks --only registry_list                  one of them
+  python -m benchmarks --only photographs --photographs 2000
   python -m benchmarks --source cifar10 --weights-path mobilenet_v2.pth
   python -m benchmarks --extractor torchvision:mobilenet_v2  random weights, which have the same speed
 
@@ -71,8 +76,13 @@ another sign.
 """
 
 SPARK_BENCHMARKS = ("feature_extraction", "usual_way", "logistic_regression_fit", "executor_memory")
-CNN_BENCHMARKS = {"cnn_training": cnn_training.measure, "orca_example": orca_example.measure}
-BENCHMARKS = (*SPARK_BENCHMARKS, *CNN_BENCHMARKS, "registry_list", "report", "event_log")
+# They start Spark in their own way.
+OWN_SESSIONS = {
+    "cnn_training": cnn_training.measure,
+    "orca_example": orca_example.measure,
+    "photographs": photographs.measure,
+}
+BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "registry_list", "report", "event_log")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -93,6 +103,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--images", type=_positive, default=2000, help="for extraction and CNN speed; default: %(default)s")
     add("--train-images", type=_positive, default=10_000, help="for the fit and Orca's example; default: %(default)s")
     add("--test-images", type=_positive, default=500, help="for its accuracy; default: %(default)s")
+    add("--photographs", type=_positive, default=40, help="such as 2000, which are 7 GB; default: %(default)s")
     add("--repeats", type=_positive, default=5, help="rounds of everything; default: %(default)s")
     add("--output", type=Path, default=PROJECT_PATH / "bench" / "bench.json", help="default: bench/bench.json")
     arguments = parser.parse_args(argv)
@@ -132,9 +143,9 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
             step("No report: there are no run records yet; `make run` makes some.")
     if "event_log" in names:
         results += _metered(lambda: [event_log.measure(arguments.repeats, step)])
-    for name in CNN_BENCHMARKS:  # sessions of their own: Orca's jars belong to no other benchmark
+    for name in OWN_SESSIONS:
         if name in names:
-            results += _metered(partial(CNN_BENCHMARKS[name], arguments, step))
+            results += _metered(partial(OWN_SESSIONS[name], arguments, step))
     if not set(names) & set(SPARK_BENCHMARKS):
         return results
     sizes = {arguments.images: {"feature_extraction", "usual_way"}, arguments.train_images: {"logistic_regression_fit"}}

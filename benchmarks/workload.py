@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kedro.config import OmegaConfigLoader
+
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.extractors import Extractor
@@ -84,10 +86,10 @@ def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int
         if weights_path is None and arguments.extractor.startswith("torchvision:"):
             step("No --weights-path: the network gets random weights, which have the same speed.")
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            weights_path = _save_random_weights(arguments.extractor, Path(folder))
+            weights_path = random_weights(arguments.extractor, Path(folder))
         given = {"extractor": arguments.extractor, "weights_path": weights_path}
         loader = load_configuration(SETTING, {name: value for name, value in given.items() if value})
-        parameters, settings = loader["parameters"], loader["globals"]
+        parameters = loader["parameters"]
         spec = features.FeaturesSpec(**parameters["features"])
         if arguments.centroids:
             spec = replace(spec, options={"kmeans_patches": {"centroids": arguments.centroids}})
@@ -100,24 +102,33 @@ def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int
         subset = ingestion.SubsetSpec(train_size, test_size, seed)
         manifest = ingestion.select_images(ingestion.index_source(source), subset)
 
-        run_id = f"benchmarks-{datetime.now():%Y-%m-%dT%H.%M.%S}"
-        config = SparkConfig.from_config(loader["spark"])
-        runtime = SparkRuntime(
-            ParallelismSetting.from_config(settings["parallelism"], settings["budget"]),
-            replace(config, log_dir=str(PROJECT_PATH / config.log_dir)),
-            run_id,
-        )
-        stack.callback(runtime.stop)
-        context = RunContext(run_id, runtime.start(step))
+        context, session = stack.enter_context(start_run(loader, step))
         step("Reading the images on the executors.")
         on_bad_image = ingestion.IngestionSpec(on_bad_image="skip")
         images, info = ingestion.write_images(source, manifest, on_bad_image, context)
         step(f"Preparing {extractor.name}.")
         state = features.prepare_extractor(extractor, images, info, seed)
-        yield Workload(runtime.session, context, parameters, images, info, extractor, state, spec)
+        yield Workload(session, context, parameters, images, info, extractor, state, spec)
 
 
-def _save_random_weights(extractor: str, folder: Path) -> str:
+@contextmanager
+def start_run(loader: OmegaConfigLoader, step: Step) -> Iterator[tuple[RunContext, SparkSession]]:
+    """Starts Spark as the configuration says; it ends with the block."""
+    settings, config = loader["globals"], SparkConfig.from_config(loader["spark"])
+    run_id = f"benchmarks-{datetime.now():%Y-%m-%dT%H.%M.%S}"
+    runtime = SparkRuntime(
+        ParallelismSetting.from_config(settings["parallelism"], settings["budget"]),
+        replace(config, log_dir=str(PROJECT_PATH / config.log_dir)),
+        run_id,
+    )
+    try:
+        yield RunContext(run_id, runtime.start(step)), runtime.session
+    finally:
+        runtime.stop()
+
+
+def random_weights(extractor: str, folder: Path) -> str:
+    """Saves random weights of a torchvision network, which have the same speed as trained ones; returns the file."""
     import torch
     from torchvision.models import get_model
 

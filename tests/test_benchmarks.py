@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-from benchmarks import executor_memory, feature_extraction, logistic_regression_fit, registry_list, report  # noqa: E402
+from benchmarks import executor_memory, feature_extraction, logistic_regression_fit, photographs, registry_list, report  # noqa: E402
 from benchmarks.__main__ import parse_arguments, report_for_json, selected_benchmarks  # noqa: E402
 from benchmarks.result import Bar, Result, results_table, summarise  # noqa: E402
 from benchmarks.workload import Workload  # noqa: E402
@@ -79,6 +79,19 @@ def test_selection():
     ]  # fmt: skip
     with pytest.raises(UserError, match="torchvision:mobilenet_v2"):
         names("--only", "usual_way")
+
+
+def test_photographs_are_of_both_classes_in_both_splits(tmp_path, monkeypatch):
+    monkeypatch.setattr(photographs, "WIDTH", 40)
+    monkeypatch.setattr(photographs, "HEIGHT", 30)
+    files = photographs.make_photographs(tmp_path, 10)
+    places = [file.parent.relative_to(tmp_path).as_posix() for file in files]
+    assert {place: places.count(place) for place in set(places)} == {
+        "train/inside": 4, "train/outside": 4, "test/inside": 1, "test/outside": 1,
+    }  # fmt: skip
+    assert len({file.read_bytes() for file in files}) == 10
+    with pytest.raises(UserError, match="9 photographs are too few"):
+        photographs.make_photographs(tmp_path, 9)
 
 
 def test_explanation_splits_the_wall_time():
