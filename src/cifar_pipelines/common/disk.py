@@ -21,8 +21,8 @@ def disk_error(error: BaseException | None) -> UserError | None:
         remedy = "Free some space, then run the same command again; nothing half-written is believed."
         return UserError(f"{name} cannot be written: {error.strerror}. {remedy}")
     return UserError(
-        f"{name} cannot be read or written: {error.strerror}. A run keeps data, logs and results in the folder of the "
-        "project: let this user read and write there, or work in a copy."
+        f"{name} is closed to this user: {error.strerror}. Open it; a run keeps its data, logs and results in the folder "
+        "of the project, of which a copy does as well."
     )
 
 

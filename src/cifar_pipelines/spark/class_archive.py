@@ -33,6 +33,12 @@ def sharing_options(java_home: Path) -> str:
     return f"{jvm_option(f'-XX:SharedArchiveFile={archive}')} {_QUIET}" if archive.exists() else ""
 
 
+def launcher_options(java_home: Path) -> str:
+    """The options of the JVM that Spark's scripts ask for a command; the shell splits them at every space."""
+    sharing = sharing_options(java_home)
+    return LIGHT_JVM if '"' in sharing else f"{LIGHT_JVM} {sharing}"
+
+
 def make_archive(java_home: Path) -> Path:
     """Lets one JVM do what runs typically do, and archives the classes that it loaded.
 

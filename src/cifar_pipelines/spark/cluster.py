@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.processes import end_guarded, start_guarded
-from cifar_pipelines.spark.class_archive import LIGHT_JVM, sharing_options
+from cifar_pipelines.spark.class_archive import LIGHT_JVM, launcher_options, sharing_options
 from cifar_pipelines.spark.failures import last_error
 from cifar_pipelines.spark.jvm import SPARKS_LOGGING, temporary_files
 from cifar_pipelines.spark.process import loopback_card, spark_home
@@ -144,8 +144,7 @@ class EmbeddedCluster:
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_DAEMON_JAVA_OPTS": f"{java_options} {temporary} {SPARKS_LOGGING}",
-            # The shell splits these at every space, whatever the quotes say.
-            "SPARK_LAUNCHER_OPTS": LIGHT_JVM if '"' in java_options else java_options,
+            "SPARK_LAUNCHER_OPTS": launcher_options(self.java_home),
             # Behind Spark's own jars: the archive of classes is that of a class path that begins with them.
             "SPARK_DIST_CLASSPATH": os.pathsep.join(self.jars),
         }

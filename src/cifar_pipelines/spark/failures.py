@@ -41,7 +41,7 @@ def spark_failure(error: BaseException) -> SparkFailure | None:
 
     The JVM that raised it must still be there, because it holds the text.
     """
-    if "pyspark" not in sys.modules:
+    if "py4j" not in sys.modules:
         return None
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException

@@ -39,6 +39,6 @@ def find_java_home() -> Path:
 
 def _runs(java: Path) -> bool:
     try:
-        return subprocess.run([java, "-version"], capture_output=True, timeout=60).returncode == 0
+        return subprocess.run([java, "-XX:-UsePerfData", "-version"], capture_output=True, timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False

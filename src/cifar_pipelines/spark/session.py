@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.spark.class_archive import sharing_options
+from cifar_pipelines.spark.class_archive import launcher_options, sharing_options
 from cifar_pipelines.spark.cluster import EmbeddedCluster
 from cifar_pipelines.spark.cluster_info import ClusterInfo
 from cifar_pipelines.spark.java import find_java_home
@@ -166,6 +166,7 @@ class SparkRuntime:
                 "SPARK_HOME": str(spark_home()),
                 # PySpark launches the driver's JVM by this variable.
                 "JAVA_HOME": str(java_home),
+                "SPARK_LAUNCHER_OPTS": launcher_options(java_home),
                 # The driver's share of the algebra is small: a second thread of MKL would only spin for work.
                 "MKL_THREADING_LAYER": "SEQUENTIAL",
                 "PYSPARK_PYTHON": sys.executable,
