@@ -42,7 +42,8 @@ def plot_class_distribution(counts: pd.DataFrame, title: str) -> "Figure":
     for ax, split, colour in zip(axes[0], SPLITS, PALETTE, strict=False):
         (_draw_sizes if many else _draw_bars)(ax, table[split], colour)
         kind = {"train": "Training", "test": "Test"}[split]
-        label_axes(ax, f"{kind}: {counted(table[split].sum(), 'image')}", "Classes, by size" if many else "Images")
+        axes_named = {"x": "Classes, by size", "y": "Images"} if many else {"x": "Images"}
+        label_axes(ax, f"{kind}: {counted(table[split].sum(), 'image')}", **axes_named)
     if not many:
         axes[0, 0].set_ylim(classes - 0.4, -0.6)  # the first class on top, as in the tables
     caption = (
