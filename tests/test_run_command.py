@@ -194,6 +194,19 @@ def test_a_mistake_is_one_message_before_anything_starts(refusal, tmp_path, argu
     assert [path.name for path in tmp_path.iterdir()] == ["run.yml"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["experiment", "--repeats", "2", "--repeats", "3"], "--repeats is given 2 times"),
+        (["experiment", "--params", "train_sizes=5", "--params", "seed=1"], "Unknown parameter 'train_sizes'"),
+        (["submit", "--master", "a", "--run-name", "b", "--params", "a=1", "--params", "a=2"], "gives a twice"),
+    ],
+)
+def test_other_commands_drop_nothing_that_is_given_twice(arguments, words):
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 1 and words in result.output
+
+
 def test_another_configuration_folder_is_followed_throughout(kedro_run, refusal, tmp_path):
     folder = tmp_path / "other"
     shutil.copytree(PROJECT_PATH / "conf", folder)

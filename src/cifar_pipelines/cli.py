@@ -7,12 +7,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cifar_pipelines.common.commands import Group, ParamsOption
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.run_command import run
 
 
-@click.group(name="cifar_pipelines")
+@click.group(name="cifar_pipelines", cls=Group)
 def cli() -> None:
     """Commands of cifar_pipelines."""
 
@@ -71,7 +72,7 @@ def _names(text: str) -> tuple[str, ...]:
     "--pipelines", help="Pipelines to run under every setting; default: ingestion and every family of models."
 )
 @click.option("--repeats", default=1, show_default=True, help="How often to run them under every setting.")
-@click.option("--params", default="", help="Parameters for every run, as for `kedro run`.")
+@click.option("--params", cls=ParamsOption, help="Parameters for every run, as for `kedro run`.")
 @click.option("--params-of", help="An environment, such as test, whose parameters come before those.")
 @click.option(
     "--grow-to",
@@ -201,7 +202,7 @@ def parallelism(write: bool) -> None:
 @click.option("--run-name", required=True, help="Such as a roll number; finds the log afterwards.")
 @click.option("--pipelines", help="Pipelines joined by commas; default: all, from images to comparison.")
 @click.option("--env", "-e", help="Environment with the parallelism setting, such as exec_8x2.")
-@click.option("--params", default="", help="Parameters, as for `kedro run`.")
+@click.option("--params", cls=ParamsOption, help="Parameters, as for `kedro run`.")
 def submit(master: str, run_name: str, pipelines: str | None, env: str | None, params: str) -> None:
     r"""Run pipelines on a cluster that is there already, and keep the log under a name.
 

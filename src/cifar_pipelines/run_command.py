@@ -3,8 +3,6 @@
 import logging
 import os
 import sys
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,9 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.runner import SequentialRunner
 
 from cifar_pipelines.common import configuration
+from cifar_pipelines.common.commands import Command, ParamsOption
 from cifar_pipelines.common.errors import UserError, mistake_behind
-from cifar_pipelines.common.params import params_text, parse_params
+from cifar_pipelines.common.params import parse_params
 
 logger = logging.getLogger(__name__)
 
@@ -33,25 +32,6 @@ class Runner(SequentialRunner):
     def _suggest_resume_scenario(self, *args: Any) -> None:
         if mistake_behind(sys.exc_info()[1]) is None:
             super()._suggest_resume_scenario(*args)
-
-
-class _Command(click.Command):
-    """A command that refuses an option which is given twice; click would drop the first in silence."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
-        for option, times in Counter(order).items():
-            if times > 1 and isinstance(option, click.Option) and not (option.multiple or option.is_flag):
-                raise UserError(f"{option.opts[0]} is given {times} times. Give it once; names are joined by commas.")
-        return super().parse_args(ctx, args)
-
-
-class _Params(click.Option):
-    """`--params`, which may be given more than once; a file of `--config` may hold names and values as well."""
-
-    def type_cast_value(self, ctx: click.Context, value: Any) -> str:
-        given = params_text(value) if isinstance(value, Mapping) else value
-        return ",".join([given] if isinstance(given, str) else given or ())
 
 
 def _run(only_what_is_there: bool, **given: Any) -> None:
@@ -111,7 +91,7 @@ def _checked_loader(given: dict[str, Any]) -> Any:
         raise UserError(f"--conf-source is {str(source)!r}, but must be a folder, such as a copy of conf/.")
     configuration.follow(configuration.load_configuration(source=source))
     check_environment(env)
-    given["params"] = parse_params(given["params"] or "", env)
+    given["params"] = parse_params(given["params"], env)
     loader = checked_configuration(env, given["params"])
     configuration.follow(loader)
     return loader
@@ -119,10 +99,8 @@ def _checked_loader(given: dict[str, Any]) -> Any:
 
 def _options() -> list[click.Parameter]:
     """Kedro's own options, and ours."""
-    params = _Params(
-        ["--params"],
-        multiple=True,
-        help="Parameters name=value, joined by commas; names in conf/base. Several are merged.",
+    params = ParamsOption(
+        ["--params"], help="Parameters name=value, joined by commas; names in conf/base. Several are merged."
     )
     only = click.Option(
         ["--only-what-is-there"],
@@ -133,7 +111,7 @@ def _options() -> list[click.Parameter]:
     return [*kept, only]
 
 
-run = _Command(
+run = Command(
     "run",
     callback=_run,
     params=_options(),

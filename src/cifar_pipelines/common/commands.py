@@ -1,0 +1,41 @@
+"""Commands of the terminal that lose nothing of what is typed."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from cifar_pipelines.common.errors import UserError
+
+
+class Command(click.Command):
+    """A command that refuses an option which is given twice; click would drop the first in silence."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the arguments, once before to see every option that is there."""
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for option, times in Counter(order).items():
+            if times > 1 and isinstance(option, click.Option) and not (option.multiple or option.is_flag):
+                raise UserError(f"{option.opts[0]} is given {times} times. Give it once; names are joined by commas.")
+        return super().parse_args(ctx, args)
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+
+
+class ParamsOption(click.Option):
+    """`--params`, which may be given more than once; a file of `--config` may hold names and values as well."""
+
+    def __init__(self, *names: Any, **attributes: Any) -> None:
+        super().__init__(*names, **attributes, multiple=True, callback=lambda ctx, option, text: text or "")
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> str:
+        """Joins what is given to one text."""
+        from cifar_pipelines.common.params import params_text
+
+        given = params_text(value) if isinstance(value, Mapping) else value
+        return ",".join([given] if isinstance(given, str) else given or ())
