@@ -233,6 +233,8 @@ def test_images_that_are_turned_or_laid_on_white_are_counted_and_said_once(tmp_p
     with caplog.at_level(logging.INFO):
         images, info = nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("fail"), run_context)
     assert info["images_treated"] == {"laid on white": 2, "turned upright": 1}
+    assert info["fingerprint"] == f"{image_table_fingerprint(images)}+laid-on-white+turned-upright"
+    assert info["fingerprint"] == image_table_fingerprint(images, treated=info["images_treated"])
     assert caplog.text.count("2 laid on white and 1 turned upright") == 1
     rows = rows_of(images)
     assert [(rows[f"train/a/clear{number}.png"]["height"]) for number in range(2)] == [4, 6]

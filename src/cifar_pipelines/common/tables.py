@@ -1,5 +1,6 @@
 """The tables of the project: their columns, for Spark and for Arrow, and the fingerprint of an image table."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,17 +61,23 @@ IMAGE_HASH = "xxhash64(image_id, label, image)"
 BATCH_BYTES = 16 * 2**20
 
 
-def image_table_fingerprint(images: "DataFrame", row_hash: str = IMAGE_HASH) -> str:
+def image_table_fingerprint(images: "DataFrame", row_hash: str = IMAGE_HASH, treated: Iterable[str] = ()) -> str:
     """Identifies the content of an image table, whatever its partitions and order.
+
+    How some images are decoded belongs to it: earlier versions did not turn them, for instance, and what was made from
+    those pixels was made from other images.
 
     Args:
         images: The image table, or one that has a column with the hashes of its rows.
         row_hash: The hash of a row, by `IMAGE_HASH`.
+        treated: What decoding does to some of the images, see `images.ImageCheck`.
 
     Returns:
-        The XOR of the rows' 64-bit hashes, of `image_id`, `label` and `image`, in hexadecimal; a dash; their number.
+        The XOR of the rows' 64-bit hashes, of `image_id`, `label` and `image`, in hexadecimal; a dash; their number; a
+        plus and a word for everything that decoding does.
     """
     from pyspark.sql import functions as F  # noqa: N812
 
     total = images.agg(F.count("*").alias("rows"), F.expr(f"bit_xor({row_hash})").alias("hash")).first()
-    return f"{(total['hash'] or 0) & (2**64 - 1):016x}-{total['rows']}"
+    decoded = "".join(f"+{what.replace(' ', '-')}" for what in sorted(treated))
+    return f"{(total['hash'] or 0) & (2**64 - 1):016x}-{total['rows']}{decoded}"

@@ -196,7 +196,7 @@ def _warm_up_workers(
 
 def _require_same_images(images: DataFrame, images_info: dict[str, Any]) -> None:
     """Refuses an image table that its description does not describe."""
-    fingerprint = image_table_fingerprint(images)
+    fingerprint = image_table_fingerprint(images, treated=images_info.get("images_treated", ()))
     if fingerprint != images_info["fingerprint"]:
         raise UserError(
             f"The image table has the fingerprint {fingerprint}, but its description says "

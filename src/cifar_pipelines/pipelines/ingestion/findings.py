@@ -48,14 +48,15 @@ def look_at(checked: DataFrame, class_names: Sequence[str], on_bad_image: str) -
     require_images(counts, class_names, bad)
     sizes = good.selectExpr("sum(bytes) as total", "max(bytes) as largest").first()
     test_size = _total(counts, "test")
+    treated = _treated_images(good)
     return {
-        "fingerprint": image_table_fingerprint(good, "hash"),
+        "fingerprint": image_table_fingerprint(good, "hash", treated),
         "class_names": list(class_names),
         "train_size": _total(counts, "train"),
         "test_size": test_size,
         "bad_images_skipped": len(bad),
         "bad_images": bad[:LISTED],
-        "images_treated": _treated_images(good),
+        "images_treated": treated,
         "test_images_in_training": _test_images_in_training(good, test_size),
         "classes_without_test_images": untested_classes(counts, class_names),
         "image_bytes": sizes["total"],
