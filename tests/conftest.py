@@ -5,6 +5,7 @@ import sys
 import textwrap
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
 from tests.factories.images import encode_image
 
@@ -18,6 +19,9 @@ OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
 os.environ["JAVA_TOOL_OPTIONS"] = (
     "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 )
+# On a busy host an example takes as long as it takes.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 os.environ["DO_NOT_TRACK"] = "1"  # copies of the project have no .telemetry file
 
 

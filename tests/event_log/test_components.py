@@ -161,7 +161,7 @@ def test_the_workers_of_a_cnn_split_their_task(split):
     assert adds_up(fit) and fit.parts["worker_training"] == pytest.approx(20)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(seed=st.integers(0, 2**32), cores=st.integers(1, 5), n_stages=st.integers(1, 5))
 def test_parts_add_up_for_any_log(tmp_path_factory, seed, cores, n_stages):
     events = random_log(random.Random(seed), cores, n_stages)

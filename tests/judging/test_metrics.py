@@ -15,7 +15,7 @@ from cifar_pipelines.judging.predictions import predictions_csv
 from cifar_pipelines.judging.statistics import expected_calibration_error
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(n=st.integers(30, 90), n_classes=st.integers(2, 6), skill=st.floats(0, 4), seed=st.integers(0, 99))
 def test_every_number_equals_the_library(n, n_classes, skill, seed):
     names = [f"class {k}" for k in range(n_classes)]
@@ -40,7 +40,7 @@ def test_every_number_equals_the_library(n, n_classes, skill, seed):
     assert [c["support"] for c in result["per_class"]] == np.bincount(truth).tolist()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 99))
 def test_laws(seed):
     table = make_predictions(60, seed=seed)
@@ -138,7 +138,7 @@ def test_one_image_is_judged():
     assert len(result["outcomes"]["right"]) == 2
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(n=st.integers(1, 90), seed=st.integers(0, 99))
 def test_calibration_and_outcomes_are_those_of_the_table(n, seed):
     table = make_predictions(n, seed=seed)

@@ -9,7 +9,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.judging.outcomes import pack_outcomes, unpack_outcomes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.text("abcé01/.", min_size=1), st.booleans(), min_size=1, max_size=40), st.randoms())
 def test_outcomes_come_back_in_the_order_of_sorted_ids(right_by_id, random):
     ids = list(right_by_id)

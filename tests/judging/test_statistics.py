@@ -29,7 +29,7 @@ COUNTS = st.builds(PairedCounts, CELL, CELL, CELL, st.integers(1, 60))
 P_VALUES = st.lists(st.floats(0, 1), max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(n=st.integers(1, 20_000), share=st.floats(0, 1), confidence=st.sampled_from([0.8, 0.95, 0.99]))
 def test_wilson_equals_scipy_and_contains_the_accuracy(n, share, confidence):
     right = round(share * n)
@@ -39,7 +39,7 @@ def test_wilson_equals_scipy_and_contains_the_accuracy(n, share, confidence):
     assert 0 <= low <= right / n <= high <= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(COUNTS)
 def test_mcnemar_equals_the_binomial_test(counts):
     p = mcnemar_p(counts)
@@ -72,7 +72,7 @@ def test_no_discordant_image_and_one_image_prove_nothing():
     assert low < 0.25 and high == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=50))
 def test_cells_are_counted(outcomes):
     first, second = np.array(outcomes).T
@@ -92,7 +92,7 @@ def _holm_by_hand(p):
     return adjusted
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(P_VALUES)
 def test_holm_equals_the_procedure_and_keeps_its_laws(p):
     # statsmodels calls it every time, which takes long in a process that holds much.
@@ -138,7 +138,7 @@ def test_bootstrap_of_cells_is_the_bootstrap_of_images():
     assert (low, high) == pytest.approx((by_images.low, by_images.high), abs=0.0051)  # two images of 400
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(COUNTS, st.integers(0, 9))
 def test_bootstrap_interval_contains_the_difference_and_repeats(counts, seed):
     low, high = paired_bootstrap(counts, seed=seed)
@@ -148,7 +148,7 @@ def test_bootstrap_interval_contains_the_difference_and_repeats(counts, seed):
     assert low <= narrow[0] <= narrow[1] <= high
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(COUNTS, st.sampled_from([0.01, 0.05]), st.sampled_from([0.8, 0.9]))
 def test_images_needed_are_where_the_power_is_reached(counts, alpha, power):
     needed = images_needed(counts, alpha, power)
@@ -172,7 +172,7 @@ def test_images_needed_equal_published_examples(p10, p01, n):
     assert images_needed(PairedCounts(100 - p10 - p01, p10, p01, 0)) == n
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(0.001, 1e4), min_size=1, max_size=9))
 def test_repeats_equal_the_definitions(values):
     found = repeats(values)
@@ -192,7 +192,7 @@ def test_a_single_time_has_no_spread_and_equal_times_one_of_zero():
     assert (still.low, still.high, still.deviation) == (7, 7, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 300), st.integers(0, 99), st.sampled_from([1, 10, 15]))
 def test_calibration_error_equals_the_definition_and_scikit_learn(n, seed, bins):
     generator = np.random.default_rng(seed)

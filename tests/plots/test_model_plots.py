@@ -77,7 +77,7 @@ def test_roc_curve_of_one_class_only_says_so():
     assert "no ROC curve" in _words(plot_roc_curves(make_predictions(9, present=[1]), CLASS_NAMES, "ROC"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(count=st.integers(1, 30), seed=st.integers(0, 99), correct=st.booleans())
 def test_gallery_choice_laws(count, seed, correct):
     table = make_predictions(80, seed=seed)

@@ -92,7 +92,7 @@ def test_table_has_the_figures_of_the_record():
     assert extraction["extract_s"] == 32 and math.isnan(extraction["fit_s"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.floats(0.01, 1e4), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_summary_is_the_median_over_all_repeats_of_all_runs(runs):
     records = {str(i): make_record(fit_s=fits, created=f"2026-11-20T10:{i:02d}:00Z") for i, fits in enumerate(runs)}
@@ -147,7 +147,7 @@ def test_extraction_time_belongs_to_the_same_setting():
     assert len(trained(summary)) == 12 and len(summary) == 16
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0.1, 1e3), min_size=4, max_size=4))
 def test_scaling_laws(times):
     chosen = [(1, 1), (2, 2), (2, 1), (8, 2)]

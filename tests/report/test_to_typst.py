@@ -58,7 +58,7 @@ def test_every_special_character_is_text(text):
     assert to_pdf(everything(text)).startswith(b"%PDF")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(st.characters()))
 def test_any_text_can_be_compiled(text):
     assert to_pdf(everything(text)).startswith(b"%PDF")

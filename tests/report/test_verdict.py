@@ -64,7 +64,7 @@ def test_repeats_that_spread_more_than_the_difference_are_a_tie():
     assert "the repeats spread over 4.0 s" in said(rows)["fit_time"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.floats(0.1, 100), min_size=1, max_size=3), min_size=2, max_size=2))
 def test_time_tie_is_symmetric_and_reflexive(times):
     one, other = (
@@ -115,7 +115,7 @@ def test_comparison_plots_draw(plot, recwarn):
     assert not recwarn.list
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0.1, 100), st.floats(0, 1)), min_size=1, max_size=12))
 def test_pareto_front_is_what_nothing_beats(points):
     rows = pd.DataFrame(points, columns=["time_s", "accuracy"])

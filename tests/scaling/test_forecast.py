@@ -168,7 +168,7 @@ def experiment(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
     monkeypatch.setattr(StepRunner, "run", fake_run)
-    monkeypatch.setattr(run, "_images_exist", lambda setting, params: True)
+    monkeypatch.setattr(run._Runs, "_look_at_images", lambda self: make_cnn()["data"]["fingerprint"])
 
     def go(again=False):
         console = Console(file=io.StringIO(), width=400)

@@ -34,7 +34,7 @@ def legal_by_trying(budget):
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(BUDGETS, st.none() | st.integers(450, 20_000).map("{}m".format))
 def test_no_illegal_setting_is_offered_and_no_legal_one_is_missed(budget, executor_memory):
     with pytest.MonkeyPatch.context() as patch:  # the remedy of a refusal takes time and is not asked here

@@ -71,7 +71,7 @@ def test_gustafson_finds_its_parameter_again():
     assert fit.worst_error < 1e-9 and len(fit.errors) == 4
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(1.0, 40, 3, 0.25), (0, 40, 0, 0), (5, 0, 0, 2), (9, 1, 0, 3)]))
 def test_estimates_agree_with_independent_computations(seed, true):
     """Bounded least squares by another algorithm, and by trying all active sets."""
@@ -171,7 +171,7 @@ def test_points_of_another_size_are_named_by_the_laws_that_know_one():
     assert fit.left_out == ("exec_2x1 (20,000 images): other numbers of images",)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(1, 64), st.sampled_from([1000, 2000, 5000]), st.floats(1e-3, 1e5)), max_size=8))
 def test_whatever_was_measured_there_is_no_nan_and_no_exception(measured):
     found = [Point(*one) for one in measured]

@@ -6,7 +6,7 @@ from torch.nn.functional import pad
 
 from cifar_pipelines.training.augmentation import cut_out, mirror, shift
 
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 def generator(seed=0):

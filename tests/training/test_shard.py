@@ -7,7 +7,7 @@ from cifar_pipelines.training.shard import MEAN, STD, Shard, normalise
 
 PLAIN, FLIPPED = make_recipe(), make_recipe(flip=True)
 AUGMENTED = make_recipe(flip=True, crop_padding=1, cutout=2)
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 def make_shard(count, seed=0, size=4):

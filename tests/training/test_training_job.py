@@ -11,7 +11,7 @@ from tests.factories.training import make_job, make_pixels, write_images
 from cifar_pipelines.networks import NetworkShape
 
 IMAGES = 60
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 
 
 @pytest.fixture(scope="module")
