@@ -7,10 +7,11 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
 from kedro.validation import TypeExtractor
 
 from cifar_pipelines.common.configuration import PROJECT_PATH, set_run_parameters
-from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.options import build
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.places import place
@@ -52,6 +53,37 @@ def check_run(asked: list[str], loader: Any) -> dict[str, str]:
     if INGESTION in running:
         open_source(*(parameters["data"][key] for key in ("source", "path", "options")))
     return first
+
+
+def check_parts(asked: list[str], loader: Any, parts: Mapping[str, Iterable[str]]) -> None:
+    """Refuses what `--nodes`, `--tags` and their like name and the pipelines do not have.
+
+    Args:
+        asked: Names of the pipelines; none for all of them.
+        loader: The configuration of the run.
+        parts: What is named, by argument of Kedro's `Pipeline.filter`.
+
+    Raises:
+        UserError: For the first unknown name, or if no node is left.
+    """
+    set_run_parameters(loader["parameters"])
+    whole = sum((_pipeline(name) for name in asked or pipeline_names()), start=Pipeline([]))
+    nodes = {node.name for node in whole.nodes}
+    known = {
+        "tags": ("tag", {tag for node in whole.nodes for tag in node.tags}),
+        "node_namespaces": ("namespace", {space for node in whole.nodes for space in node.namespace_prefixes}),
+        "from_inputs": ("dataset", whole.datasets()),
+        "to_outputs": ("dataset", whole.datasets()),
+    }
+    for argument, names in parts.items():
+        kind, there = known.get(argument, ("node", nodes))
+        for name in names:
+            if name not in there:
+                raise unknown_name(kind, name, there, "`kedro registry describe <pipeline>` lists nodes.")
+    try:
+        whole.filter(**parts)
+    except ValueError as error:
+        raise UserError("No node of these pipelines fits all that is named. Leave out one of the options.") from error
 
 
 def check_blocks(pipelines: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:

@@ -18,36 +18,35 @@ from cifar_pipelines.common.params import parse_params
 logger = logging.getLogger(__name__)
 
 SEQUENTIAL = ("SequentialRunner", "kedro.runner.SequentialRunner")
-# With one of these a run is a part of its pipelines, and whoever names it knows what is there.
-PARTS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "tags", "namespaces")
-
-
-class Runner(SequentialRunner):
-    """Kedro's runner, which does not advise to repeat a command that a mistake of the user ended."""
-
-    @property
-    def _logger(self) -> logging.Logger:
-        return logging.getLogger(SequentialRunner.__module__)  # with the level that conf/logging.yml gives to Kedro
-
-    def _suggest_resume_scenario(self, *args: Any) -> None:
-        if mistake_behind(sys.exc_info()[1]) is None:
-            super()._suggest_resume_scenario(*args)
+# With one of these a run is a part of its pipelines, and whoever names it knows what is there. As Kedro's filter has them.
+PARTS = {
+    **{name: name for name in ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "tags")},
+    "namespaces": "node_namespaces",
+}
 
 
 def _run(only_what_is_there: bool, **given: Any) -> None:
-    from cifar_pipelines.preflight import check_run, has_to_run_first
+    from cifar_pipelines.preflight import check_parts, check_run, has_to_run_first
 
     _refuse_other_runners(given)
     asked = _asked_pipelines(click.get_current_context(), given)
     loader = _checked_loader(given)
-    first = {} if any(given[name] for name in PARTS) else check_run(asked, loader)
+    parts = {argument: given[name] for name, argument in PARTS.items() if given[name]}
+    if parts:
+        check_parts(asked, loader, parts)
+    first = {} if parts else check_run(asked, loader)
     if first and only_what_is_there:
         reasons = "; ".join(f"{name} has to run first, because {reason}" for name, reason in first.items())
         raise has_to_run_first(first, reasons[:1].upper() + reasons[1:])
     for name, reason in first.items():
         logger.info("%s runs first, because %s.", name, reason)
-    names = [*first, *asked] if asked else []
-    kedro_run.callback(**given | {"pipeline": None, "pipelines": names, "runner": f"{__name__}.{Runner.__name__}"})
+    logging.getLogger(SequentialRunner.__module__).addFilter(_helps)
+    kedro_run.callback(**given | {"pipeline": None, "pipelines": [*first, *asked] if asked else []})
+
+
+def _helps(_: logging.LogRecord) -> bool:
+    """Whether what Kedro's runner says can help: after a mistake of the user it advises to repeat the command."""
+    return mistake_behind(sys.exc_info()[1]) is None
 
 
 def _refuse_other_runners(given: dict[str, Any]) -> None:
