@@ -148,10 +148,18 @@ def test_a_comparison_needs_nothing_where_a_run_record_is_there(kedro_run, tmp_p
 
 def test_a_run_of_what_is_there_only_is_refused_with_a_command_to_paste(refusal):
     said = refusal(
-        "--pipelines", "spark_ml", "--env", "exec_2x1", "--only-what-is-there", "--params", "source_path=a b"
+        "--pipelines",
+        "spark_ml",
+        "--env",
+        "exec_2x1",
+        "--only-what-is-there",
+        "--params",
+        "source=image_folder,source_path=a b",
     )
     assert "Ingestion has to run first, because images, images_info are not there for these parameters;" in said
-    assert said.endswith("kedro run --pipelines ingestion,features --env exec_2x1 --params 'source_path=a b'")
+    assert said.endswith(
+        "kedro run --pipelines ingestion,features --env exec_2x1 --params 'source=image_folder,source_path=a b'"
+    )
 
 
 def test_a_part_of_a_pipeline_has_nothing_put_in_front(kedro_run):

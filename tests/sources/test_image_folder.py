@@ -62,6 +62,18 @@ def test_images_may_lie_deeper_and_the_whole_in_a_folder_of_an_archive(make_tree
     assert "2, such as pets/train/a/images/1.png" in note
 
 
+def test_one_folder_may_lie_around_all_classes_of_a_split(make_tree):
+    source = source_of(make_tree("x/y/train/images/a/1.png", "x/y/train/images/b/2.png", "x/y/test/images/b/3.png"))
+    assert source.class_names == ("a", "b")
+    assert source.index("test")["label"].tolist() == [1]
+    assert source.describe()["notes"] == []
+
+
+def test_a_class_whose_images_lie_in_several_folders_stays_one(make_tree):
+    source = source_of(make_tree("train/a/1.png", "train/b/1.png", "test/a/front/1.png", "test/a/back/2.png"))
+    assert source.index("test")["label"].tolist() == [0, 0]
+
+
 def test_one_name_in_two_ways_of_writing_accents_is_one_class(make_tree):
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     source = source_of(make_tree(f"train/{composed}/1.png", f"train/{decomposed}/2.png", f"test/{decomposed}/3.png"))
@@ -173,6 +185,11 @@ def test_no_path():
     assert not source_of(None).exists()
 
 
+def test_a_path_that_cannot_be_looked_at(tmp_path):
+    with pytest.raises(UserError, match=r"cannot be looked at: File name too long"):
+        source_of(str(tmp_path / ("a" * 300))).check()
+
+
 def test_path_does_not_exist(tmp_path):
     with pytest.raises(UserError, match=r"nowhere is not a folder that exists.*source_path"):
         source_of(str(tmp_path / "nowhere")).check()
@@ -198,7 +215,7 @@ def test_the_folder_of_one_split_is_too_deep(make_tree):
         (["train/a/1.png"], r"no folder for the test split.*test or testing or val.*found: train"),
         (
             ["train/1.png", "train/2.png", "test/a/1.png"],
-            r"train has no class: 2 images lie directly in it.*one folder per",
+            r"train has no class: images lie directly in it \(2\).*one folder per",
         ),
         (["train/.hidden/1.png", "test/a/1.png"], r"train has no class: it is empty"),
         (["train/a/1.png", "test/b/1.png"], r"has the class 'b', which the training split lacks.*remove"),

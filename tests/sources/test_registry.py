@@ -12,9 +12,14 @@ from cifar_pipelines.sources import find, names, needed_parameters, open_source
 
 @pytest.mark.parametrize("name", names())
 def test_sources_are_cheap_and_pickle(name, tmp_path):
-    source = open_source(name, str(tmp_path / "nowhere"))
+    source = open_source(name, None if name == "synthetic" else str(tmp_path / "nowhere"))
     assert source.name == name
     assert type(pickle.loads(pickle.dumps(source))) is find(name)
+
+
+def test_a_path_that_would_be_ignored_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"^The source 'synthetic' reads no files, so the source_path .*=image_folder"):
+        open_source("synthetic", str(tmp_path))
 
 
 def test_no_heavy_import():

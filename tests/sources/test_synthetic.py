@@ -51,7 +51,6 @@ def test_every_class_is_visible_and_varied():
 
 def test_identity():
     source = open_source("synthetic")
-    assert source.fingerprint() == open_source("synthetic", "ignored").fingerprint()
     options = [{"seed": 1}, {"train_images": 10}, {"test_images": 10}, {"image_size": 16}]
     prints = {open_source("synthetic", options=option).fingerprint() for option in options}
     assert len(prints | {source.fingerprint()}) == 5

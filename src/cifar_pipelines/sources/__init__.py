@@ -102,16 +102,22 @@ def open_source(name: str, path: str | None = None, options: Mapping[str, Any] |
 
     Args:
         name: A name of `names()`.
-        path: Where the images lie; None for the source's default. A source without files ignores it.
+        path: Where the images lie; None for the source's default. A source without files takes none.
         options: The source's own settings, which are the keyword-only arguments of its class.
 
     Raises:
-        UserError: If the name or an option is unknown, or an option has the wrong type or value.
+        UserError: If the name or an option is unknown, an option has a wrong type or value, or nothing reads the path.
     """
     source = find(name)
     if path is not None and not isinstance(path, str):
         raise UserError(f"The source's path {path!r} is not text. Give a folder, such as data/01_raw/images.")
-    return source(path, **checked_options(source, options, f"the source {name!r}"))
+    opened = source(path, **checked_options(source, options, f"the source {name!r}"))
+    if path and opened.path is None:
+        raise UserError(
+            f"The source {name!r} reads no files, so the source_path {path} would be ignored. Leave it out, or read "
+            "that folder with source=image_folder."
+        )
+    return opened
 
 
 def needed_parameters(name: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import logging
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -48,8 +48,8 @@ class ImageFolderSource(ImageSource):
         """Returns whether a folder was given and is there."""
         try:
             return self.path is not None and self.path.is_dir()
-        except PermissionError as error:
-            raise UserError(f"{self.path} cannot be looked at: {error.strerror}. Ask its owner for access.") from error
+        except OSError as error:  # no access, or a name that is too long
+            raise UserError(f"The source's path {self.path} cannot be looked at: {error.strerror}.") from error
 
     def __getstate__(self) -> dict[str, Any]:
         # The list of all files stays behind: executors are told which images to read.
@@ -111,9 +111,9 @@ class ImageFolderSource(ImageSource):
         folders = self._split_folders(files)
         train = _classes(folders["train"][0], files)
         # A test folder without classes is for a contest; the labelled images may lie in another one.
-        labelled = [folder for folder in folders["test"] if not train.keys().isdisjoint(_class_folders(folder, files))]
+        labelled = [folder for folder in folders["test"] if set(train) & set(_class_folders(folder, files, set(train)))]
         chosen = {"train": folders["train"][0], "test": (labelled or folders["test"])[0]}
-        test = _classes(chosen["test"], files)
+        test = _classes(chosen["test"], files, set(train))
         if unknown := [name for name in test if name not in train]:
             raise UserError(
                 f"The test split of {self.path} has the class {unknown[0]!r}, which the training split "
@@ -144,8 +144,9 @@ class ImageFolderSource(ImageSource):
         """The folders that each split may be read from, the likeliest first."""
         found = _folders_of_splits(self.path, files)
         inside = files.folders(self.path)
-        if len(inside) == 1 and not any(found.values()):  # archives often hold one folder that holds all the rest
-            found = _folders_of_splits(inside[0], files)
+        top = inside
+        while len(top) == 1 and not any(found.values()):  # archives often hold one folder that holds all the rest
+            found, top = _folders_of_splits(top[0], files), files.folders(top[0])
         if all(found.values()):
             return found
         if self.path.name.lower() in sum(SPLIT_FOLDERS.values(), ()):
@@ -167,20 +168,26 @@ def _folders_of_splits(path: Path, files: ImageFiles) -> dict[str, list[Path]]:
     }
 
 
-def _class_folders(split_folder: Path, files: ImageFiles) -> dict[str, list[Path]]:
+def _class_folders(split_folder: Path, files: ImageFiles, known: Set[str] = frozenset()) -> dict[str, list[Path]]:
     """The folders of each class; names that look alike are the same, however their accents are written."""
     folders: dict[str, list[Path]] = {}
-    for folder in files.folders(split_folder):
+    inside = files.folders(split_folder)
+    if len(inside) == 1 and inside[0].name not in known and not files.lying_in(inside[0]):
+        deeper = files.folders(inside[0])
+        # One folder around those of several classes: a single class could not be told from anything.
+        if len(deeper) > 1 or any(folder.name in known for folder in deeper):
+            inside = deeper
+    for folder in inside:
         folders.setdefault(unicodedata.normalize("NFC", folder.name), []).append(folder)
     return folders
 
 
-def _classes(split_folder: Path, files: ImageFiles) -> Classes:
+def _classes(split_folder: Path, files: ImageFiles, known: Set[str] = frozenset()) -> Classes:
     """Returns the images of each class folder, in the order of the labels."""
-    folders = _class_folders(split_folder, files)
+    folders = _class_folders(split_folder, files, known)
     if not folders:
         lying = files.lying_in(split_folder)
-        seen = f"{lying:,} images lie directly in it" if lying else "it is empty"
+        seen = f"images lie directly in it ({lying:,})" if lying else "it is empty"
         raise UserError(f"{split_folder} has no class: {seen}. {LAYOUT}; move the images into one folder per class.")
     files.leave_out(split_folder)
     numbers = all(name.isascii() and name.isdigit() for name in folders)

@@ -156,7 +156,7 @@ class SyntheticSource(ImageSource):
         """Constructs the source.
 
         Args:
-            path: Ignored, because nothing is stored.
+            path: None, because nothing is stored.
             train_images: Number of training images, at least one per class.
             test_images: Number of test images, at least one per class.
             seed: Decides every image; not negative.
