@@ -79,6 +79,19 @@ def test_listing_pipelines_imports_no_heavy_library():
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
 
 
+def test_what_a_command_says_is_the_same_in_a_folder_of_the_project(tmp_path):
+    code = (
+        "import logging\n"
+        "from kedro.framework.startup import bootstrap_project\n"
+        f"bootstrap_project({str(PROJECT_PATH)!r})\n"
+        "from kedro.framework.project import settings\n"
+        "settings.HOOKS\n"
+        "print(logging.getLogger('kedro').level == logging.WARNING)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1:] == ["True"], done.stdout + done.stderr
+
+
 def test_every_node_has_a_name_of_its_own(registered):
     for made in registered.values():
         names = [node.name for node in made.nodes]
