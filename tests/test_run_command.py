@@ -189,6 +189,9 @@ def test_parameters_that_are_given_twice_are_merged_and_have_their_types(kedro_r
         (["--runner-params", "is_async=True"], "--async cannot work here"),
         (["--runner", "ThreadRunner"], "nodes run one after another here"),
         (["--runner", "ParallelRunner"], "nodes run one after another here"),
+        (["--runner-params", "max_workers=2"], "nodes run one after another here"),
+        (["--load-versions", "images"], "Expected the form of 'load_versions'"),
+        (["--config", "run.yml"], "must hold the options of a run below `run`"),
         (["--conf-source", "run.yml"], "must be a folder"),
         (["--env", "exec_8x3"], "spark.cores.max = 8 is not divisible by spark.executor.cores = 3"),
         (["--params", "subset.train_size=5"], "Give train_size instead"),
@@ -208,7 +211,7 @@ def test_parameters_that_are_given_twice_are_merged_and_have_their_types(kedro_r
     ],
 )
 def test_a_mistake_is_one_message_before_anything_starts(refusal, tmp_path, arguments, words):
-    (tmp_path / "run.yml").touch()
+    (tmp_path / "run.yml").write_text("pipelines: ingestion")
     assert words in refusal(*arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["run.yml"]
 

@@ -53,9 +53,9 @@ def _refuse_other_runners(given: dict[str, Any]) -> None:
     """All nodes of a run share one Spark, and what is timed must not share its cores with another node."""
     if given["is_async"] or given["runner_params"].get("is_async"):
         raise UserError("--async cannot work here: all nodes of a run share one Spark session. Leave it out.")
-    if given["runner"] not in (None, *SEQUENTIAL):
+    if given["runner"] not in (None, *SEQUENTIAL) or set(given["runner_params"]) - {"is_async"}:
         raise UserError(
-            f"--runner is {given['runner']!r}, but nodes run one after another here: they share one Spark session, which "
+            "--runner and --runner-params ask for another runner, but nodes run one after another here: they share one Spark session, which "
             "is what runs in parallel, and times would disturb each other. Leave it out."
         )
 
@@ -96,6 +96,18 @@ def _checked_loader(given: dict[str, Any]) -> Any:
     return loader
 
 
+def _read_config(ctx: click.Context, option: click.Parameter, file: str | None) -> str | None:
+    """Reads the file of `--config` as Kedro does."""
+    from kedro.framework.cli.utils import _config_file_callback
+
+    try:
+        with configuration.unreadable_explained(file):
+            return _config_file_callback(ctx, option, file)
+    except (KeyError, TypeError, AttributeError) as error:
+        rule = "but must hold the options of a run below `run`, such as run: {pipelines: ingestion}"
+        raise UserError(f"{file} is given with --config, {rule}.") from error
+
+
 def _options() -> list[click.Parameter]:
     """Kedro's own options, and ours."""
     params = ParamsOption(
@@ -106,8 +118,14 @@ def _options() -> list[click.Parameter]:
         is_flag=True,
         help="Refuse to run where images or features are missing or stale, instead of making them first.",
     )
-    kept = [params if option.name == "params" else option for option in kedro_run.params]
-    return [*kept, only]
+    config = click.Option(
+        ["--config", "-c"],
+        type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+        callback=_read_config,
+        help="A YAML file with options of the run; those that are typed count before them.",
+    )
+    ours = {option.name: option for option in (params, config)}
+    return [*(ours.get(option.name, option) for option in kedro_run.params), only]
 
 
 run = Command(

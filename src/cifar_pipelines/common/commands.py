@@ -18,7 +18,12 @@ class Command(click.Command):
         for option, times in Counter(order).items():
             if times > 1 and isinstance(option, click.Option) and not (option.multiple or option.is_flag):
                 raise UserError(f"{option.opts[0]} is given {times} times. Give it once; names are joined by commas.")
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except (click.UsageError, UserError):
+            raise
+        except click.ClickException as error:  # Kedro's, which would show everything but its message
+            raise UserError(error.message) from error
 
 
 class Group(click.Group):
