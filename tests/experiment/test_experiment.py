@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -210,7 +211,7 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
 
 def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(tmp_path, monkeypatch):
     """Steps are faked: ingestion leaves its description, a training its record of the images that are there."""
-    ran, pictures = [], tmp_path / "pictures"
+    ran, said, pictures = [], io.StringIO(), tmp_path / "pictures"
     params = f"source=image_folder,source_path={pictures},bigdl_cnn.networks=lenet,bigdl_cnn.engines=bigdl"
     study = Experiment(("exec_1x1",), ("ingestion", "bigdl_cnn"), 1, params)
     loader = load_configuration("exec_1x1", study.params)
@@ -225,8 +226,8 @@ def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(t
             now = open_source("image_folder", str(pictures)).fingerprint()
             table.mkdir(parents=True, exist_ok=True)
             (table / "_SUCCESS").touch()
-            said = {"source_fingerprint": now, "fingerprint": now[:16], "bad_images_skipped": 0}
-            description.write_text(json.dumps(said))
+            info = {"source_fingerprint": now, "fingerprint": now[:16], "bad_images_skipped": 0}
+            description.write_text(json.dumps(info))
         if "bigdl_cnn" in step.pipelines:
             content = record("lenet_bigdl", "bigdl_cnn", digest, [1.0])
             content["data"]["fingerprint"] = json.loads(description.read_text())["fingerprint"]
@@ -234,7 +235,7 @@ def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(t
         self.outcomes.append(run.Outcome(step, "done"))
 
     def rerun():
-        outcomes, _ = run.run_experiment(study, None, False, Console(quiet=True))
+        outcomes, _ = run.run_experiment(study, None, False, Console(file=said))
         return [outcome.status for outcome in outcomes[:-1]]
 
     def draw(colour):
@@ -247,10 +248,11 @@ def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(t
     monkeypatch.setattr(StepRunner, "run", fake_run)
     draw(50)
     size = (pictures / "train/a/1.png").stat().st_size
-    assert rerun() == ["done", "done"]
+    assert rerun() == ["done", "done"] and "anew" not in said.getvalue()
     draw(51)
     assert (pictures / "train/a/1.png").stat().st_size == size  # which alone would not tell
     assert rerun() == ["done", "done"]
+    assert "Images are made anew: the images of the source have changed." in said.getvalue()
     assert rerun() == ["skipped", "skipped"]
     shutil.rmtree(pictures)  # the images are what is left of it
     assert rerun() == ["skipped", "skipped"]

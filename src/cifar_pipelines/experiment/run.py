@@ -34,14 +34,15 @@ class _Runs:
 
     Attributes:
         expected: The digest of every model, by family and model.
-        images: The fingerprint of the images that are there; `STALE` where their source has changed since they were
-            made, None where there are none.
+        images: The fingerprint of the images that are there; `STALE` where they cannot be used as they are, such as after
+            a change of their source, None where there are none.
+        why_stale: The reason, in words.
         before: Where everything is measured anew, the most records that any model had under each setting; else nothing.
     """
 
     def __init__(self, experiment: Experiment, runner: StepRunner, shelf: RecordShelf, again: bool) -> None:
         self.experiment, self.runner, self.shelf, self.again = experiment, runner, shelf, again
-        self.expected = experiment.expected()
+        self.expected, self.why_stale = experiment.expected(), ""
         self.images = self._look_at_images()
         self.before = {setting: self._most(setting) for setting in experiment.settings} if again else {}
 
@@ -55,9 +56,9 @@ class _Runs:
         return max((len(self.matching(setting, *model)) for model in models), default=0)
 
     def images_are_there(self) -> bool:
-        """Whether images need not be made; says so where they are made anew because their source has changed."""
+        """Whether images need not be made; says why where those that are there are made anew."""
         if self.images == STALE:
-            self.runner.console.print("The images have changed in their source since they were read: read anew.")
+            self.runner.console.print(f"Images are made anew: {self.why_stale}.", soft_wrap=True, markup=False)
         return not self.again and self.images not in (STALE, None)
 
     def do(self, step: Step, first: tuple[str, ...] = ()) -> None:
@@ -90,7 +91,8 @@ class _Runs:
         with chdir(PROJECT_PATH):  # to which the paths of the catalog are relative
             if not all(map(catalog.exists, IMAGES)):
                 return None
-            if why_to_make(INGESTION, list(IMAGES), catalog, parameters):
+            if reason := why_to_make(INGESTION, list(IMAGES), catalog, parameters):
+                self.why_stale = reason
                 return STALE
             return catalog["images_info"].load()["fingerprint"]
 
