@@ -120,7 +120,8 @@ def test_tables_hold_the_splits_in_one_partition_per_core(extracted, ingested, r
 
 def test_features_of_other_images_are_refused(extracted, ingested, run_context):
     other = ingested.info | {"fingerprint": "0123456789abcdef-150"}
-    with pytest.raises(UserError, match=r"image table now has 0123456789abcdef-150\. Run .*--pipeline features`"):
+    message = r"image table now has 0123456789abcdef-150\. Extract them again: kedro run --pipelines features"
+    with pytest.raises(UserError, match=message):
         nodes.cache_tables(extracted.features, extracted.info, other, OPTIONS, run_context)
 
 
