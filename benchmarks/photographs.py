@@ -26,7 +26,7 @@ NAME = "photographs"
 BAR = Bar(0.70, at_least=True)
 EXTRACTOR = "torchvision:mobilenet_v2"
 WIDTH, HEIGHT = 4000, 3000
-NOISE = 9.0  # standard deviation in grey levels, by which a file gets 3.5 MB
+NOISE = 6.0  # standard deviation in grey levels, by which a file gets 3.5 MB
 QUALITY = 92
 CLASSES = ("inside", "outside")
 TEST_SHARE = 0.2

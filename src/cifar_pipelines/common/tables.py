@@ -61,23 +61,25 @@ IMAGE_HASH = "xxhash64(image_id, label, image)"
 BATCH_BYTES = 16 * 2**20
 
 
-def image_table_fingerprint(images: "DataFrame", row_hash: str = IMAGE_HASH, treated: Iterable[str] = ()) -> str:
-    """Identifies the content of an image table, whatever its partitions and order.
+def image_table_fingerprint(images: "DataFrame", treated: Iterable[str] = ()) -> str:
+    """Identifies the content of an image table, whatever its partitions and order; see `fingerprint_of`."""
+    total = images.selectExpr("count(*) as rows", f"bit_xor({IMAGE_HASH}) as hash").first()
+    return fingerprint_of(total["hash"], total["rows"], treated)
+
+
+def fingerprint_of(row_hashes: int | None, rows: int, treated: Iterable[str] = ()) -> str:
+    """Identifies the content of an image table by what can be added up over its rows.
 
     How some images are decoded belongs to it: earlier versions did not turn them, for instance, and what was made from
     those pixels was made from other images.
 
     Args:
-        images: The image table, or one that has a column with the hashes of its rows.
-        row_hash: The hash of a row, by `IMAGE_HASH`.
+        row_hashes: The XOR of the rows' 64-bit hashes by `IMAGE_HASH`; None for no rows.
+        rows: Their number.
         treated: What decoding does to some of the images, see `images.ImageCheck`.
 
     Returns:
-        The XOR of the rows' 64-bit hashes, of `image_id`, `label` and `image`, in hexadecimal; a dash; their number; a
-        plus and a word for everything that decoding does.
+        The hash in hexadecimal; a dash; the number; a plus and a word for everything that decoding does.
     """
-    from pyspark.sql import functions as F  # noqa: N812
-
-    total = images.agg(F.count("*").alias("rows"), F.expr(f"bit_xor({row_hash})").alias("hash")).first()
     decoded = "".join(f"+{what.replace(' ', '-')}" for what in sorted(treated))
-    return f"{(total['hash'] or 0) & (2**64 - 1):016x}-{total['rows']}{decoded}"
+    return f"{(row_hashes or 0) & (2**64 - 1):016x}-{rows}{decoded}"

@@ -3,11 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import xor
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
-from cifar_pipelines.common.tables import IMAGE_HASH, image_table_fingerprint
+from cifar_pipelines.common.tables import IMAGE_HASH, fingerprint_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +28,27 @@ LISTED = 100  # bad images in the description of the table
 Counts = Mapping[tuple[str, int], int]  # images that can be decoded, by split and label
 
 
-def look_at(checked: DataFrame, class_names: Sequence[str], on_bad_image: str) -> dict[str, Any]:
+def tally(checked: DataFrame) -> list[Any]:
+    """Counts images by split, label, whether they can be decoded, and what decoding does to them: one pass for all.
+
+    Args:
+        checked: One row per image, with the columns of `CHECKED`.
+
+    Returns:
+        Rows with these four (`good` for the third) and the groups' `images`, `bytes`, `largest` and `hash`.
+    """
+    groups = checked.groupBy("split", "label", "treated", _sql("error is null as good"))
+    sums = ("count(*) as images", "sum(bytes) as bytes", "max(bytes) as largest", "bit_xor(hash) as hash")
+    return groups.agg(*map(_sql, sums)).collect()
+
+
+def look_at(
+    tallied: Sequence[Any], checked: DataFrame, class_names: Sequence[str], on_bad_image: str
+) -> dict[str, Any]:
     """Says what was found, once, and refuses images of which nothing could be learned or judged.
 
     Args:
+        tallied: What `tally` returned.
         checked: One row per image, with the columns of `CHECKED`.
         class_names: The classes, by label.
         on_bad_image: "fail" or "skip".
@@ -41,26 +60,25 @@ def look_at(checked: DataFrame, class_names: Sequence[str], on_bad_image: str) -
         UserError: If images cannot be decoded and `on_bad_image` is "fail", or if a class has no training image, or a
             split none at all, without them.
     """
-    bad = _bad_images(checked, on_bad_image)
-    good = checked.where("error is null")
-    per_class = good.groupBy("split", "label").count().collect()
-    counts = {(row["split"], row["label"]): row["count"] for row in per_class}
+    good = [row for row in tallied if row["good"]]
+    bad = _bad_images(checked, on_bad_image) if len(good) < len(tallied) else []
+    counts: Counter[tuple[str, int]] = Counter()
+    for row in good:
+        counts[row["split"], row["label"]] += row["images"]
     require_images(counts, class_names, bad)
-    sizes = good.selectExpr("sum(bytes) as total", "max(bytes) as largest").first()
-    test_size = _total(counts, "test")
-    treated = _treated_images(good)
+    test_size, treated = _total(counts, "test"), _treated_images(good)
     return {
-        "fingerprint": image_table_fingerprint(good, "hash", treated),
+        "fingerprint": fingerprint_of(reduce(xor, (row["hash"] for row in good)), sum(counts.values()), treated),
         "class_names": list(class_names),
         "train_size": _total(counts, "train"),
         "test_size": test_size,
         "bad_images_skipped": len(bad),
         "bad_images": bad[:LISTED],
         "images_treated": treated,
-        "test_images_in_training": _test_images_in_training(good, test_size),
+        "test_images_in_training": _test_images_in_training(checked, test_size),
         "classes_without_test_images": untested_classes(counts, class_names),
-        "image_bytes": sizes["total"],
-        "largest_image_bytes": sizes["largest"],
+        "image_bytes": sum(row["bytes"] for row in good),
+        "largest_image_bytes": max(row["largest"] for row in good),
     }
 
 
@@ -101,22 +119,27 @@ def _bad_images(checked: DataFrame, on_bad_image: str) -> list[str]:
     return bad
 
 
-def _treated_images(good: DataFrame) -> dict[str, int]:
+def _treated_images(good: Sequence[Any]) -> dict[str, int]:
     """Counts the images to which decoding does more than read them, by what it does."""
     treated: Counter[str] = Counter()
-    for row in good.where("treated is not null").groupBy("treated").count().collect():
-        treated.update(dict.fromkeys(row["treated"].split(", "), row["count"]))
+    for row in good:
+        if row["treated"]:
+            treated.update(dict.fromkeys(row["treated"].split(", "), row["images"]))
     if treated:
         found = " and ".join(f"{count} {what}" for what, count in sorted(treated.items()))
         logger.info("Images are decoded as viewers show them: %s.", found)
     return dict(treated)
 
 
-def _test_images_in_training(good: DataFrame, test_size: int) -> int:
+def _test_images_in_training(checked: DataFrame, test_size: int) -> int:
     """Counts the test images whose very pixels are also among the training images; executors compare digests."""
-    pictures = good.groupBy("digest").agg(
-        *(_sql(f"min(image_id) filter (where split = '{split}') as {split}") for split in ("train", "test")),
-        _sql("count_if(split = 'test') as copies"),
+    pictures = (
+        checked.where("error is null")
+        .groupBy("digest")
+        .agg(
+            *(_sql(f"min(image_id) filter (where split = '{split}') as {split}") for split in ("train", "test")),
+            _sql("count_if(split = 'test') as copies"),
+        )
     )
     shared = pictures.where("train is not null and test is not null")
     found = shared.selectExpr("sum(copies) as number", "min(struct(test, train)) as first").first()

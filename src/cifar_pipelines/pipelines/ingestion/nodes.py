@@ -10,7 +10,7 @@ from cifar_pipelines.common.images import examine, thumbnail
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.tables import IMAGES
-from cifar_pipelines.pipelines.ingestion.findings import CHECKED, look_at
+from cifar_pipelines.pipelines.ingestion.findings import CHECKED, look_at, tally
 from cifar_pipelines.pipelines.ingestion.reading import READ_IMAGES, count_tasks, read_images
 from cifar_pipelines.pipelines.ingestion.subset import select_subset
 from cifar_pipelines.plots import of_data
@@ -149,8 +149,8 @@ def write_images(
     table = table.persist(StorageLevel.DISK_ONLY)
     checked = table.selectExpr(*CHECKED).persist()
     with measured_work(session, "Reading and checking images") as work:
-        checked.count()
-    found = look_at(checked, image_source.class_names, ingestion.on_bad_image)
+        tallied = tally(checked)
+    found = look_at(tallied, checked, image_source.class_names, ingestion.on_bad_image)
     checked.unpersist()
     info = {
         "source": image_source.name,
