@@ -173,7 +173,7 @@ def test_damaged_images_are_left_out_and_counted_when_asked_to(folder, run_conte
     assert not set(rows_of(images)) & {f"train/b/{name}" for name in BAD}
     assert info["fingerprint"] == image_table_fingerprint(images) and info["fingerprint"].endswith("-13")
     assert {(row["height"], row["width"]) for row in images.collect()} == {(6, 5)}
-    assert "3 images cannot be decoded and are left out" in caplog.text
+    assert "3 images cannot be decoded, hence left out" in caplog.text
 
 
 def write_folder(root, files):

@@ -10,6 +10,7 @@ from typing import Any
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.tables import IMAGE_HASH, fingerprint_of
+from cifar_pipelines.common.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def require_images(counts: Counts, class_names: Sequence[str], bad: Sequence[str
         return
     what = f"training image of the class {empty[0]!r}" if empty else "test image"
     raise UserError(
-        f"No {what} is left: {len(bad)} images cannot be decoded ({_some(bad)}). Every class needs training images, "
+        f"No {what} is left: {counted(len(bad), 'image')} cannot be decoded ({_some(bad)}). Every class needs training images, "
         "and the test split needs images: replace the damaged ones, or remove the class from the source."
     )
 
@@ -115,7 +116,7 @@ def _bad_images(checked: DataFrame, on_bad_image: str) -> list[str]:
             "with --params on_bad_image=skip."
         )
     if bad:
-        logger.warning("%d images cannot be decoded and are left out: %s", len(bad), _some(bad))
+        logger.warning("%s cannot be decoded, hence left out: %s", counted(len(bad), "image"), _some(bad))
     return bad
 
 
