@@ -15,9 +15,10 @@ from cifar_pipelines.spark.run_context import RunContext
 # A small dictionary: the tests ask whether features are right, not whether they are good.
 OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}
 # The JVMs of tests live for seconds: optimising their code to the last, and verifying Spark's own classes, would take
-# a third of the processor time.
+# a third of the processor time. Their tables have a few rows: compiling a query takes longer than interpreting it.
 os.environ["JAVA_TOOL_OPTIONS"] = (
-    "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+    "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote "
+    "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
 )
 # On a busy host an example takes as long as it takes.
 hypothesis.settings.register_profile("unhurried", deadline=None)

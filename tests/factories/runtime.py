@@ -9,14 +9,27 @@ _DICTIONARY = "features.options.kmeans_patches"
 # Parameters of a run of a few seconds: learning the dictionary would take most of its time.
 SMALL = f"train_size=60,test_size=20,{_DICTIONARY}.centroids=8,{_DICTIONARY}.patches=2000"
 
+# In a process of its own: starts a runtime with the arguments cores, cores per executor, memory, Master, seconds to wait,
+# folder.
+START_RUNTIME = """
+import sys
+import cifar_pipelines
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark.session import active_session
+from tests.factories.runtime import make_runtime
 
-# Tables of a few rows: compiling a query takes longer than interpreting it. Measuring all processes every second takes
-# processor time from the tests; whole runs do it.
-LIGHT = {
-    "spark.sql.codegen.wholeStage": False,
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.executor.metrics.pollingInterval": 10_000,
-}
+cores, executor_cores, memory, master, timeout, folder = sys.argv[1:]
+changes = {"master": master, "executors_timeout_s": float(timeout)}
+runtime = make_runtime(int(cores), int(executor_cores), memory, folder, **changes)
+try:
+    info = runtime.start(on_step=lambda step: None)
+except UserError as error:
+    print("refused:", error)
+    sys.exit()
+"""
+
+# Measuring all processes every second takes processor time from the tests; whole runs do it.
+LIGHT = {"spark.executor.metrics.pollingInterval": 10_000}
 
 
 def make_runtime(cores, executor_cores, memory, log_dir, jars=(), **changes) -> SparkRuntime:

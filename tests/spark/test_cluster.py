@@ -1,17 +1,15 @@
 import json
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 from tests.factories.processes import command
+from tests.factories.runtime import START_RUNTIME
 
 from cifar_pipelines.common import guardian
-from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.cluster import EmbeddedCluster, EmbeddedClusterConfig, require_free_port
 from cifar_pipelines.spark.java import find_java_home
@@ -19,23 +17,6 @@ from cifar_pipelines.spark.setting import ParallelismSetting
 
 pytestmark = pytest.mark.e2e
 
-# Starts a runtime with the arguments cores, cores per executor, memory, Master, seconds to wait, folder.
-RUNTIME = """
-import sys
-import cifar_pipelines
-from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.spark.session import active_session
-from tests.factories.runtime import make_runtime
-
-cores, executor_cores, memory, master, timeout, folder = sys.argv[1:]
-changes = {"master": master, "executors_timeout_s": float(timeout)}
-runtime = make_runtime(int(cores), int(executor_cores), memory, folder, **changes)
-try:
-    info = runtime.start(on_step=lambda step: None)
-except UserError as error:
-    print("refused:", error)
-    sys.exit()
-"""
 # Says what was effective, and from where an executor and a process of its own import the package.
 REPORT = """
 import json
@@ -72,19 +53,6 @@ def cluster(tmp_path_factory):
 def taken_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def lost_runtime(tmp_path_factory):
-    """A runtime that takes something else for a Master; Spark tries for a minute, beside the other tests."""
-    server = socket.create_server(("127.0.0.1", 0))
-    url = f"spark://127.0.0.1:{server.getsockname()[1]}"
-    arguments = ["1", "1", "512m", url, "5", str(tmp_path_factory.mktemp("lost"))]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen([sys.executable, "-c", RUNTIME, *arguments], cwd=PROJECT_PATH, **streams) as process:
-        yield url, process
-        process.kill()
-    server.close()
 
 
 def daemons():
@@ -162,7 +130,7 @@ def test_the_log_of_a_daemon_that_ends_at_once_is_quoted(tmp_path):
 
 
 def test_an_external_master_gives_executors_that_import_the_shipped_package(cluster, run_python, tmp_path):
-    output = run_python(RUNTIME + REPORT, 2, 1, "512m", cluster.url, 60, tmp_path)
+    output = run_python(START_RUNTIME + REPORT, 2, 1, "512m", cluster.url, 60, tmp_path)
     assert "report: " in output, output
     report = json.loads(output.split("report: ")[1].splitlines()[0])
     assert report["effective"] == {
@@ -193,7 +161,7 @@ def test_an_external_master_gives_executors_that_import_the_shipped_package(clus
     ],
 )
 def test_executors_that_the_master_cannot_give_are_an_error(cluster, run_python, tmp_path, asked, registered, needs):
-    output = run_python(RUNTIME, *asked, cluster.url, 0.5, tmp_path)
+    output = run_python(START_RUNTIME, *asked, cluster.url, 0.5, tmp_path)
     refusal = rf"refused: {registered} executors registered within 0 s on {cluster.url}\."
     assert re.search(refusal, output), output
     assert needs in output
@@ -215,7 +183,7 @@ session.ship_package = end_and_ship
 
 @pytest.mark.parametrize("ships", [True, False])
 def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_python, tmp_path, ships):
-    output = run_python(STOPPED.format(ships=ships) + RUNTIME, 1, 1, "512m", cluster.url, 60, tmp_path)
+    output = run_python(STOPPED.format(ships=ships) + START_RUNTIME, 1, 1, "512m", cluster.url, 60, tmp_path)
     assert f"refused: No Spark session on {cluster.url}: Spark gave up, since no Master answered. " in output, output
 
 
@@ -241,7 +209,7 @@ def hooks():
 
 before = hooks()
 """
-    + RUNTIME
+    + START_RUNTIME
     + """
 assert os.environ["PYSPARK_PYTHON"] == sys.executable and signal.getsignal(signal.SIGINT) == runtime._interrupt
 try:
@@ -267,12 +235,3 @@ def test_a_runtime_uses_no_other_spark_and_puts_back_what_it_changed_in_the_proc
     assert re.findall("as before: .*", output) == ["as before: True"] * 3, output
     assert "found: True True file:///" in output, output
     assert "left: ['event_log', 'work']" in output, output
-
-
-# The last test of the file, since Spark takes a minute to give up.
-def test_what_listens_but_is_no_master_is_an_error(lost_runtime):
-    url, process = lost_runtime
-    output, _ = process.communicate(timeout=180)
-    # The reason depends on how far the start has come when Spark gives up.
-    assert f"refused: No Spark session on {url}: " in output, output
-    assert "Check that the Master runs" in output

@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from tests.factories.processes import finish, read_until, wait_until
-from tests.factories.runtime import SMALL
+from tests.factories.runtime import SMALL, START_RUNTIME
 
 from cifar_pipelines.common import guardian
+from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.run_file import write_run_file
@@ -36,6 +37,19 @@ def listening():
     """The address of something that listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"spark://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lost_runtime(tmp_path_factory):
+    """A runtime that takes something else for a Master; Spark tries for a minute, beside the other tests."""
+    server = socket.create_server(("127.0.0.1", 0))
+    url = f"spark://127.0.0.1:{server.getsockname()[1]}"
+    arguments = ["1", "1", "512m", url, "5", str(tmp_path_factory.mktemp("lost"))]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen([sys.executable, "-c", START_RUNTIME, *arguments], cwd=PROJECT_PATH, **streams) as process:
+        yield url, process
+        process.kill()
+    server.close()
 
 
 @pytest.fixture
@@ -310,3 +324,13 @@ def test_where_no_master_answers_nothing_starts(start_kedro, project):
     assert run.returncode == 1
     assert f"No Master answers at {url}: " in output and "Check that the Master runs" in output
     assert "Traceback" not in output and not (project / "logs").exists()
+
+
+# The last test of the file, since Spark takes a minute to give up.
+@pytest.mark.e2e
+def test_what_listens_but_is_no_master_is_an_error(lost_runtime):
+    url, process = lost_runtime
+    output, _ = process.communicate(timeout=180)
+    # The reason depends on how far the start has come when Spark gives up.
+    assert f"refused: No Spark session on {url}: " in output, output
+    assert "Check that the Master runs" in output
