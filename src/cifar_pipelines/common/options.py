@@ -76,6 +76,22 @@ def flatten(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def differing(before: Mapping[str, Any], now: Mapping[str, Any], where: str) -> list[str]:
+    """Names every value in which two nested blocks differ, with both values.
+
+    Args:
+        before: The block that was kept.
+        now: The block of this run.
+        where: Where `before` was kept, such as "checkpoint".
+    """
+    theirs, ours = flatten(before), flatten(now)
+    return [
+        f"{key} ({where}: {theirs.get(key, 'absent')}; now: {ours.get(key, 'absent')})"
+        for key in sorted(theirs.keys() | ours.keys())
+        if theirs.get(key) != ours.get(key)
+    ]
+
+
 def _checked(parameter: inspect.Parameter, value: Any, what: str) -> Any:
     kinds = _kinds(parameter)
     if len(kinds) == 1 and is_dataclass(kinds[0]):

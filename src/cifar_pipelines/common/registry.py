@@ -29,8 +29,9 @@ class FileRegistry(Generic[T]):
         return thing
 
     def names(self) -> list[str]:
-        """All names; no file is imported to list it."""
-        return sorted(module.name for module in pkgutil.iter_modules(sys.modules[self.package].__path__))
+        """All names; no file is imported to list it. A file whose name begins with "_" is what others are made of."""
+        names = (module.name for module in pkgutil.iter_modules(sys.modules[self.package].__path__))
+        return sorted(name for name in names if not name.startswith("_"))
 
     def require_known(self, name: str) -> None:
         """Raises a `UserError` with the nearest names if there is no such file."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import flatten
+from cifar_pipelines.common.options import differing
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -87,13 +87,8 @@ class Checkpoint:
 
     def require_same(self, configuration: Mapping[str, Any]) -> None:
         """Raises a `UserError` with every key that differs if the checkpoint was made with another configuration."""
-        theirs, ours = flatten(self._read(_CONFIGURATION) or {}), flatten(json.loads(json.dumps(configuration)))
-        different = [
-            f"{key} (checkpoint: {theirs.get(key, 'absent')}; now: {ours.get(key, 'absent')})"
-            for key in sorted(theirs.keys() | ours.keys())
-            if theirs.get(key) != ours.get(key)
-        ]
-        if different:
+        now = json.loads(json.dumps(configuration))
+        if different := differing(self._read(_CONFIGURATION) or {}, now, "checkpoint"):
             raise UserError(
                 f"An unfinished training in {self.folder} has another configuration: {'; '.join(different)}. Give it "
                 "the same values to go on with it, or begin anew with --params bigdl_cnn.resume=false."

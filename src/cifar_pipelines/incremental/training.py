@@ -1,0 +1,187 @@
+"""The law of blocks: what a learner learns from a stream, however the stream is cut into micro-batches.
+
+Images have consecutive sequence numbers. A learner takes them by blocks of fixed size, counted in images and not in micro-batches:
+it predicts a whole block, is judged, then learns. Images of a block that is not full are part of the state. So any cut of the
+stream into micro-batches, any image that comes again, and any process that ends and goes on from a committed state give the same
+learner and the same scores, bit for bit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import whole
+from cifar_pipelines.incremental.one_thread import one_thread
+from cifar_pipelines.judging.prequential import PrequentialScores, scores
+from cifar_pipelines.learners import Learner, State
+
+UNKNOWN = -1  # label of an image that has none
+
+
+@dataclass(frozen=True)
+class Law:
+    """What a learner learns, beside its own options.
+
+    Attributes:
+        block: Images that are predicted together and learned together.
+        label_delay: Blocks that come between the prediction of a block and its labels.
+        window: Last images that are judged beside all of them.
+        holdout_every: Blocks between two tests on held-out images; 0 for none.
+    """
+
+    block: int = 128
+    label_delay: int = 0
+    window: int = 1000
+    holdout_every: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuses what is no law."""
+        for name, least in (("block", 1), ("label_delay", 0), ("window", 1), ("holdout_every", 0)):
+            whole(f"The option {name!r} of the stream", getattr(self, name), least)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Images of a stream, in any order.
+
+    Attributes:
+        sequence: (n,) int64: their places in the stream.
+        x: (n, dimension) float32: their features, or pixels.
+        label: (n,) int64: their labels; -1 for one that is predicted and not learned.
+    """
+
+    sequence: np.ndarray
+    x: np.ndarray
+    label: np.ndarray
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """A block that was predicted.
+
+    Attributes:
+        first: Sequence number of its first image.
+        label: (n,) int64, -1 for an unknown one.
+        probability: (n, classes) float64.
+        scores: Scores of all images so far, of the last ones (`window_*`) and of held-out images (`holdout_*`).
+    """
+
+    first: int
+    label: np.ndarray
+    probability: np.ndarray
+    scores: dict[str, float]
+
+
+class StreamTraining:
+    """A learner that learns from a stream by the law of blocks.
+
+    Args:
+        learner: The learner; it has learned nothing yet, or `load` follows.
+        law: The law.
+        holdout: Held-out images: (m, dimension) and labels (m,).
+        next_sequence: Sequence number of the first image.
+    """
+
+    def __init__(
+        self, learner: Learner, law: Law, holdout: tuple[np.ndarray, np.ndarray] | None = None, next_sequence: int = 0
+    ) -> None:
+        self.learner, self.law, self._holdout = learner, law, holdout
+        self.scores = PrequentialScores(len(learner.task.classes), law.window)
+        self.next_sequence = next_sequence
+        # Images that are not learned yet, in order; the first `_predicted` of them wait for their labels alone.
+        self._x = np.zeros((0, learner.task.dimension), np.float32)
+        self._label = np.zeros(0, np.int64)
+        self._predicted = self._blocks = 0
+
+    def take(self, frames: Frames) -> list[BlockResult]:
+        """Takes images, and predicts and learns the blocks that they fill.
+
+        Images that were taken before are left out: they came again.
+
+        Raises:
+            UserError: If an image before the last of them is missing, or one breaks a rule of the learner; then none is taken.
+        """
+        frames = self._new_ones(frames)
+        self.learner.check(frames.x, frames.label[frames.label != UNKNOWN])
+        self._x = np.concatenate([self._x, frames.x])
+        self._label = np.concatenate([self._label, frames.label])
+        self.next_sequence += len(frames.label)
+        results = []
+        with one_thread():
+            while len(self._label) - self._predicted >= self.law.block:
+                results.append(self._block(self.law.block))
+                self._learn_all_but(self.law.label_delay * self.law.block)
+        return results
+
+    def finish(self) -> list[BlockResult]:
+        """Predicts and learns what is left at the end of the stream: a block that is not full, and late labels."""
+        with one_thread():
+            left = len(self._label) - self._predicted
+            results = [self._block(left)] if left else []
+            self._learn_all_but(0)
+        return results
+
+    def state(self) -> State:
+        """All that the training goes on from: arrays by name."""
+        counters = np.array([self.next_sequence, self._predicted, self._blocks], np.int64)
+        return (
+            {"counters": counters, "waiting.x": self._x, "waiting.label": self._label}
+            | {f"learner.{name}": array for name, array in self.learner.state().items()}
+            | {f"scores.{name}": array for name, array in self.scores.state().items()}
+        )
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on from a state.
+
+        Raises:
+            UserError: If it is that of another learner, task, option or law.
+        """
+        self.learner.load(_below("learner.", state))
+        self.scores.load(_below("scores.", state))
+        self._x, self._label = state["waiting.x"], state["waiting.label"]
+        self.next_sequence, self._predicted, self._blocks = (int(counter) for counter in state["counters"])
+
+    def _new_ones(self, frames: Frames) -> Frames:
+        """The images that were not taken before, in order, once each."""
+        sequence, places = np.unique(frames.sequence, return_index=True)
+        new = sequence >= self.next_sequence
+        sequence, places = sequence[new], places[new]
+        expected = self.next_sequence + np.arange(len(sequence))
+        if (gap := sequence != expected).any():
+            first, come = int(expected[gap][0]), int(sequence[gap][0])
+            raise UserError(
+                f"Image {first} of the stream is missing: after {first - 1} comes {come}. Every image is learned once and in order; "
+                "find the missing ones in the landing folder, or begin anew."
+            )
+        return Frames(sequence, np.asarray(frames.x, np.float32)[places], np.asarray(frames.label)[places])
+
+    def _block(self, images: int) -> BlockResult:
+        """Predicts the next images and counts their scores."""
+        now = slice(self._predicted, self._predicted + images)
+        label, probability = self._label[now], self.learner.predict(self._x[now])
+        known = label != UNKNOWN
+        self.scores.add(label[known], probability[known])
+        first = self.next_sequence - len(self._label) + self._predicted
+        self._predicted += images
+        self._blocks += 1
+        row = self.scores.of_all() | {f"window_{name}": value for name, value in self.scores.of_window().items()}
+        if self._holdout is not None and self.law.holdout_every and self._blocks % self.law.holdout_every == 0:
+            x, labels = self._holdout
+            row |= {f"holdout_{name}": value for name, value in scores(labels, self.learner.predict(x)).items()}
+        return BlockResult(first, label, probability, row)
+
+    def _learn_all_but(self, late: int) -> None:
+        """Learns the oldest images whose labels have come, by blocks; the newest `late` images have to wait."""
+        while self._predicted > late:
+            count = min(self.law.block, self._predicted - late)
+            label = self._label[:count]
+            known = label != UNKNOWN
+            self.learner.learn(self._x[:count][known], label[known])
+            self._x, self._label = self._x[count:], self._label[count:]
+            self._predicted -= count
+
+
+def _below(prefix: str, state: Mapping[str, np.ndarray]) -> State:
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

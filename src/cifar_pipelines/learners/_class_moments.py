@@ -1,0 +1,75 @@
+"""What learners of second moments share: count and mean of every class, and the scatter within or over all of them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cifar_pipelines.learners import Learner, LearningTask
+from cifar_pipelines.learners._parts import one_hot
+
+
+class ScatterLearner(Learner):
+    """Keeps counts and sums of the classes and the matrix of second moments: all that ridge and discriminants need.
+
+    They are sums over images, so that one pass in any order gives what a fit of all images at once gives.
+
+    Args:
+        task: What has to be learned.
+        width: Numbers per image after `_lift`.
+    """
+
+    arrays = ("counts", "sums", "second_moments")
+
+    def __init__(self, task: LearningTask, width: int) -> None:
+        super().__init__(task)
+        self.counts = np.zeros(len(task.classes))
+        self.sums = np.zeros((len(task.classes), width))
+        self.second_moments = np.zeros((width, width))
+        self._linear: tuple[np.ndarray, np.ndarray] | None = None
+
+    def _learn(self, x: np.ndarray, y: np.ndarray) -> None:
+        lifted, truth = self._lift(x), one_hot(y, len(self.task.classes))
+        self.counts += truth.sum(axis=0)
+        self.sums += truth.T @ lifted
+        self.second_moments += lifted.T @ lifted
+        self._linear = None
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Goes on from a state, and forgets what was solved before."""
+        super().load(state)
+        self._linear = None
+
+    def _lift(self, x: np.ndarray) -> np.ndarray:
+        """The numbers that are learned from, (n, width)."""
+        return x
+
+    def _scores(self, x: np.ndarray) -> np.ndarray:
+        """Linear scores (n, classes); the system is solved when it is asked for the first time after a block."""
+        if self._linear is None:
+            self._linear = self._solve()
+        weights, intercepts = self._linear
+        return self._lift(x) @ weights + intercepts
+
+    def _solve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (width, classes) and intercepts (classes,) from what was summed up."""
+        raise NotImplementedError
+
+
+def solve_regularised(scatter: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
+    """Solves (scatter + ridge * its mean diagonal * I) w = right for a symmetric matrix with no negative eigenvalue.
+
+    Args:
+        scatter: (d, d) float64.
+        right: (d, k) float64.
+        ridge: Strength, relative to the mean of the diagonal, so that it means the same whatever the scale of the numbers.
+
+    Returns:
+        (d, k) float64.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    diagonal = np.einsum("ii->i", scatter)
+    strength = ridge * diagonal.mean()
+    # Of constant numbers, which carry no information, the matrix is zero up to rounding.
+    diagonal += strength if strength > 0 else 1.0
+    return cho_solve(cho_factor(scatter, overwrite_a=True, check_finite=False), right, check_finite=False)
