@@ -110,6 +110,11 @@ def test_an_image_without_a_label_is_predicted_and_neither_judged_nor_learned():
 def test_held_out_images_are_tested_every_so_many_blocks():
     results = training("ridge", Law(block=10, holdout_every=2)).take(frames(*range(60)))
     assert ["holdout_accuracy" in result.scores for result in results] == [False, True] * 3
+    assert results[1].holdout_confusion.sum() == 4
+    taught = training("ridge", Law(block=10))
+    taught.take(frames(*range(20)))
+    right = taught.learner.predict(IMAGES[:4]).argmax(axis=1) == [0, 1, 2, 0]
+    assert results[1].scores["holdout_accuracy"] == right.mean()
 
 
 def test_a_gap_in_the_stream_is_refused_and_nothing_is_taken():

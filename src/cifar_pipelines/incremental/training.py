@@ -7,14 +7,14 @@ learner and the same scores, bit for bit.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.incremental.one_thread import one_thread
-from cifar_pipelines.judging.prequential import PrequentialScores, scores
+from cifar_pipelines.judging.prequential import PrequentialScores, counts, scores_of_counts
 from cifar_pipelines.learners import Learner, State
 
 UNKNOWN = -1  # label of an image that has none
@@ -66,12 +66,14 @@ class BlockResult:
         label: (n,) int64, -1 for an unknown one.
         probability: (n, classes) float64.
         scores: Scores of all images so far, of the last ones (`window_*`) and of held-out images (`holdout_*`).
+        holdout_confusion: (classes, classes) int64: counts of the test on held-out images after the block; None where there was none.
     """
 
     first: int
     label: np.ndarray
     probability: np.ndarray
     scores: dict[str, float]
+    holdout_confusion: np.ndarray | None = None
 
 
 class StreamTraining:
@@ -111,17 +113,19 @@ class StreamTraining:
         results = []
         with one_thread():
             while len(self._label) - self._predicted >= self.law.block:
-                results.append(self._block(self.law.block))
+                result = self._block(self.law.block)
                 self._learn_all_but(self.law.label_delay * self.law.block)
+                due = self.law.holdout_every and self._blocks % self.law.holdout_every == 0
+                results.append(self._tested(result) if due else result)
         return results
 
     def finish(self) -> list[BlockResult]:
         """Predicts and learns what is left at the end of the stream: a block that is not full, and late labels."""
         with one_thread():
             left = len(self._label) - self._predicted
-            results = [self._block(left)] if left else []
+            result = self._block(left) if left else None
             self._learn_all_but(0)
-        return results
+            return [self._tested(result)] if result else []
 
     def state(self) -> State:
         """All that the training goes on from: arrays by name."""
@@ -167,10 +171,16 @@ class StreamTraining:
         self._predicted += images
         self._blocks += 1
         row = self.scores.of_all() | {f"window_{name}": value for name, value in self.scores.of_window().items()}
-        if self._holdout is not None and self.law.holdout_every and self._blocks % self.law.holdout_every == 0:
-            x, labels = self._holdout
-            row |= {f"holdout_{name}": value for name, value in scores(labels, self.learner.predict(x)).items()}
         return BlockResult(first, label, probability, row)
+
+    def _tested(self, result: BlockResult) -> BlockResult:
+        """The result of a block with the scores of the held-out images after it."""
+        if self._holdout is None:
+            return result
+        x, label = self._holdout
+        confusion, loss = counts(label, self.learner.predict(x))
+        row = {f"holdout_{name}": value for name, value in scores_of_counts(confusion, loss).items()}
+        return replace(result, scores=result.scores | row, holdout_confusion=confusion)
 
     def _learn_all_but(self, late: int) -> None:
         """Learns the oldest images whose labels have come, by blocks; the newest `late` images have to wait."""

@@ -83,11 +83,11 @@ def log_losses(label: np.ndarray, probability: np.ndarray) -> np.ndarray:
     return -np.log(np.maximum(probability[np.arange(len(label)), label], SMALLEST))
 
 
-def scores(label: np.ndarray, probability: np.ndarray) -> dict[str, float]:
-    """The scores of images (n,) under probabilities (n, classes), such as those of a held-out test."""
+def counts(label: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, float]:
+    """Confusion matrix (classes, classes) and sum of the log losses of labels (n,) under probabilities (n, classes)."""
     confusion = np.zeros((probability.shape[1],) * 2, np.int64)
     np.add.at(confusion, (label, probability.argmax(axis=1)), 1)
-    return scores_of_counts(confusion, float(log_losses(label, probability).sum()))
+    return confusion, float(log_losses(label, probability).sum())
 
 
 def scores_of_counts(confusion: np.ndarray, loss: float) -> dict[str, float]:
