@@ -26,9 +26,29 @@ def training(name, law):
     return StreamTraining(learner, law, (IMAGES[:4], np.array([0, 1, 2, 0])))
 
 
+STARTS = [0, 3, 4, 11, 12, 20, 31, 33, 40, 47, 54, 60, N]  # frames of many sizes
+COUNT = len(STARTS) - 1
+SHUFFLE = np.random.default_rng(4)
+
+
 def frames(*sequence):
+    """Frames by number, their images in any order."""
+    rows = [
+        (number, position, STARTS[number] + position)
+        for number in sequence
+        for position in range(STARTS[number + 1] - STARTS[number])
+    ]
+    number, position, image = SHUFFLE.permutation(np.array(rows, dtype=np.int64).reshape(-1, 3)).T
+    return Frames(number, position, IMAGES[image], LABELS[image])
+
+
+EVERYTHING = range(COUNT)
+
+
+def single(*sequence):
+    """Frames of one image each."""
     chosen = np.array(sequence, dtype=np.int64)
-    return Frames(chosen, IMAGES[chosen], LABELS[chosen])
+    return Frames(chosen, np.zeros_like(chosen), IMAGES[chosen], LABELS[chosen])
 
 
 def as_bytes(results):
@@ -40,12 +60,12 @@ def as_bytes(results):
 
 @st.composite
 def deliveries(draw):
-    """Micro-batches of the whole stream: any cut, images that come again, any order inside, a kill after some."""
-    cuts = sorted(draw(st.sets(st.integers(1, N - 1), max_size=12)))
+    """Micro-batches of the whole stream: any cut, frames that come again, any order inside, a kill after some."""
+    cuts = sorted(draw(st.sets(st.integers(1, COUNT - 1), max_size=6)))
     batches = []
-    for start, end in zip([0, *cuts], [*cuts, N], strict=True):
+    for start, end in zip([0, *cuts], [*cuts, COUNT], strict=True):
         again = draw(st.integers(0, start))
-        batch = draw(st.permutations(range(start - min(again, 9), end)))
+        batch = draw(st.permutations(range(start - again, end)))
         batches.append((batch, draw(st.sampled_from(["goes on", "is killed before the commit", "is killed after it"]))))
     return batches
 
@@ -56,7 +76,7 @@ def deliveries(draw):
 def test_any_cut_any_replay_and_any_kill_give_the_same_bits(name, batches, delay):
     law = Law(block=7, label_delay=delay, window=10, holdout_every=2)
     straight = training(name, law)
-    expected = as_bytes(straight.take(frames(*range(N))) + straight.finish())
+    expected = as_bytes(straight.take(frames(*EVERYTHING)) + straight.finish())
     running, state, results = training(name, law), None, []
     for batch, fate in batches:
         new = running.take(frames(*batch))
@@ -72,11 +92,11 @@ def test_any_cut_any_replay_and_any_kill_give_the_same_bits(name, batches, delay
     results += running.finish()
     assert as_bytes(results) == expected
     assert digest(running.state()) == digest(straight.state())
-    assert running.next_sequence == N
+    assert running.next_sequence == COUNT
 
 
 def test_what_is_predicted_was_not_learned_before():
-    results = training("nearest_class_mean", Law(block=7)).take(frames(*range(14)))
+    results = training("nearest_class_mean", Law(block=7)).take(single(*range(14)))
     assert np.allclose(results[0].probability, 1 / 3)
     learner = create_learner("nearest_class_mean", LearningTask(CLASSES, 5))
     known = LABELS[:7] != UNKNOWN
@@ -85,7 +105,7 @@ def test_what_is_predicted_was_not_learned_before():
 
 
 def test_a_late_label_is_learned_so_many_blocks_later():
-    results = training("nearest_class_mean", Law(block=5, label_delay=2)).take(frames(*range(20)))
+    results = training("nearest_class_mean", Law(block=5, label_delay=2)).take(single(*range(20)))
     alike = [bool(np.allclose(result.probability, 1 / 3)) for result in results]
     assert alike == [True, True, True, False]
 
@@ -94,7 +114,7 @@ def test_the_learner_of_late_labels_ends_as_the_other_one():
     ends = []
     for delay in (0, 3):
         run = training("ridge", Law(block=7, label_delay=delay))
-        run.take(frames(*range(N)))
+        run.take(single(*range(N)))
         run.finish()
         ends.append(run.learner.state())
     assert digest(ends[0]) == digest(ends[1])
@@ -102,33 +122,48 @@ def test_the_learner_of_late_labels_ends_as_the_other_one():
 
 def test_an_image_without_a_label_is_predicted_and_neither_judged_nor_learned():
     run = training("nearest_class_mean", Law(block=N))
-    (result,) = run.take(frames(*range(N)))
+    (result,) = run.take(single(*range(N)))
     known = int((LABELS != UNKNOWN).sum())
     assert len(result.probability) == N and result.scores["n"] == known == run.learner.counts.sum()
 
 
 def test_held_out_images_are_tested_every_so_many_blocks():
-    results = training("ridge", Law(block=10, holdout_every=2)).take(frames(*range(60)))
+    results = training("ridge", Law(block=10, holdout_every=2)).take(single(*range(60)))
     assert ["holdout_accuracy" in result.scores for result in results] == [False, True] * 3
     assert results[1].holdout_confusion.sum() == 4
     taught = training("ridge", Law(block=10))
-    taught.take(frames(*range(20)))
+    taught.take(single(*range(20)))
     right = taught.learner.predict(IMAGES[:4]).argmax(axis=1) == [0, 1, 2, 0]
     assert results[1].scores["holdout_accuracy"] == right.mean()
 
 
 def test_a_gap_in_the_stream_is_refused_and_nothing_is_taken():
     run = training("ridge", Law(block=4))
-    run.take(frames(0, 1, 2))
-    with pytest.raises(UserError, match=r"Image 4 of the stream is missing: after 3 comes 6"):
-        run.take(frames(3, 6, 7))
+    run.take(single(0, 1, 2))
+    with pytest.raises(UserError, match=r"Frame 4 of the stream is missing: after 3 comes 6"):
+        run.take(single(3, 6, 7))
     assert run.next_sequence == 3
+
+
+def test_a_frame_that_lacks_an_image_is_refused_and_nothing_is_taken():
+    run = training("ridge", Law(block=4))
+    whole = frames(0, 1, 2)
+    kept = ~((whole.sequence == 2) & (whole.position == 3))
+    with pytest.raises(UserError, match=r"Frame 2 of the stream lacks an image: at place 3 there is none"):
+        run.take(Frames(*(column[kept] for column in (whole.sequence, whole.position, whole.x, whole.label))))
+    assert run.next_sequence == 0
+
+
+def test_blocks_are_numbered_by_their_first_image():
+    run = training("ridge", Law(block=7))
+    results = run.take(frames(*EVERYTHING)) + run.finish()
+    assert [result.first for result in results] == list(range(0, N, 7))
 
 
 def test_a_label_that_is_in_no_class_list_is_refused_and_nothing_is_taken():
     run = training("ridge", Law(block=4))
     with pytest.raises(UserError, match="The label 7 is not in the class list"):
-        run.take(Frames(np.arange(2), IMAGES[:2], np.array([0, 7])))
+        run.take(Frames(np.arange(2), np.zeros(2, int), IMAGES[:2], np.array([0, 7])))
     assert run.next_sequence == 0 and not len(run.state()["waiting.label"])
 
 
@@ -146,7 +181,7 @@ IDENTITY = {"learners": {"ridge": {"penalty": 0.01}}, "classes": list(CLASSES)}
 def committed(folder, *ends):
     commits, run = Commits(folder, IDENTITY), training("ridge", Law(block=7))
     for end in ends:
-        run.take(frames(*range(run.next_sequence, end)))
+        run.take(single(*range(run.next_sequence, end)))
         commits.save(Commit(run.next_sequence, {"ridge": run.state()}))
     return commits, run
 
@@ -158,7 +193,7 @@ def test_a_commit_comes_back_bit_for_bit_and_two_are_kept(tmp_path):
     assert sorted(int(path.name) for path in tmp_path.iterdir()) == [20, 30]
     other = training("ridge", Law(block=7))
     other.load(latest.states["ridge"])
-    assert as_bytes(other.take(frames(*range(30, N)))) == as_bytes(run.take(frames(*range(30, N))))
+    assert as_bytes(other.take(single(*range(30, N)))) == as_bytes(run.take(single(*range(30, N))))
 
 
 def test_before_the_first_commit_there_is_none(tmp_path):

@@ -1,9 +1,9 @@
-"""Commits: what was learned up to an image of the stream, whole or not at all.
+"""Commits: what was learned up to a frame of the stream, whole or not at all.
 
-A commit is a folder named by the next sequence number. It holds the state of every learner (weights, optimiser, scores, images that
+A commit is a folder named by the next sequence number of a frame. It holds the state of every learner (weights, optimiser, scores, images that
 wait, last sequence number) and is the one truth about what was learned: whatever was read of the stream without being committed is
 read again. What is written is on the disk before the commit gets its name, and the commit before is kept, so that a damaged one costs
-the images since then and nothing else.
+the frames since then and nothing else.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ _DESCRIPTION = "commit.json"
 
 @dataclass(frozen=True)
 class Commit:
-    """What was learned before one image of the stream.
+    """What was learned before one frame of the stream.
 
     Attributes:
-        next_sequence: Sequence number of that image.
+        next_sequence: Sequence number of that frame.
         states: State of every learner, by name.
     """
 

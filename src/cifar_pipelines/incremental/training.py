@@ -1,9 +1,9 @@
 """The law of blocks: what a learner learns from a stream, however the stream is cut into micro-batches.
 
-Images have consecutive sequence numbers. A learner takes them by blocks of fixed size, counted in images and not in micro-batches:
-it predicts a whole block, is judged, then learns. Images of a block that is not full are part of the state. So any cut of the
-stream into micro-batches, any image that comes again, and any process that ends and goes on from a committed state give the same
-learner and the same scores, bit for bit.
+Frames have consecutive sequence numbers, and images a place in their frame. A learner takes images in that order by blocks of fixed
+size, counted in images and not in micro-batches: it predicts a whole block, is judged, then learns. Images of a block that is not
+full are part of the state. So any grouping of frames into micro-batches, any frame that comes again, and any process that ends and
+goes on from a committed state give the same learner and the same scores, bit for bit.
 """
 
 from collections.abc import Mapping
@@ -44,15 +44,17 @@ class Law:
 
 @dataclass(frozen=True)
 class Frames:
-    """Images of a stream, in any order.
+    """The images of whole frames, in any order.
 
     Attributes:
-        sequence: (n,) int64: their places in the stream.
+        sequence: (n,) int64: the sequence numbers of their frames.
+        position: (n,) int64: their places in their frames, from 0.
         x: (n, dimension) float32: their features, or pixels.
         label: (n,) int64: their labels; -1 for one that is predicted and not learned.
     """
 
     sequence: np.ndarray
+    position: np.ndarray
     x: np.ndarray
     label: np.ndarray
 
@@ -62,7 +64,7 @@ class BlockResult:
     """A block that was predicted.
 
     Attributes:
-        first: Sequence number of its first image.
+        first: Number of its first image, counted from 0 over the whole stream.
         label: (n,) int64, -1 for an unknown one.
         probability: (n, classes) float64.
         scores: Scores of all images so far, of the last ones (`window_*`) and of held-out images (`holdout_*`).
@@ -83,7 +85,7 @@ class StreamTraining:
         learner: The learner; it has learned nothing yet, or `load` follows.
         law: The law.
         holdout: Held-out images: (m, dimension) and labels (m,).
-        next_sequence: Sequence number of the first image.
+        next_sequence: Sequence number of the first frame.
     """
 
     def __init__(
@@ -95,21 +97,22 @@ class StreamTraining:
         # Images that are not learned yet, in order; the first `_predicted` of them wait for their labels alone.
         self._x = np.zeros((0, learner.task.dimension), np.float32)
         self._label = np.zeros(0, np.int64)
-        self._predicted = self._blocks = 0
+        self._images = self._predicted = self._blocks = 0
 
     def take(self, frames: Frames) -> list[BlockResult]:
-        """Takes images, and predicts and learns the blocks that they fill.
+        """Takes frames, and predicts and learns the blocks that their images fill.
 
-        Images that were taken before are left out: they came again.
+        Frames that were taken before are left out: they came again.
 
         Raises:
-            UserError: If an image before the last of them is missing, or one breaks a rule of the learner; then none is taken.
+            UserError: If a frame or an image of one is missing, or an image breaks a rule of the learner; then none is taken.
         """
         frames = self._new_ones(frames)
         self.learner.check(frames.x, frames.label[frames.label != UNKNOWN])
         self._x = np.concatenate([self._x, frames.x])
         self._label = np.concatenate([self._label, frames.label])
-        self.next_sequence += len(frames.label)
+        self._images += len(frames.label)
+        self.next_sequence = max(self.next_sequence, int(frames.sequence.max(initial=-1)) + 1)
         results = []
         with one_thread():
             while len(self._label) - self._predicted >= self.law.block:
@@ -129,7 +132,7 @@ class StreamTraining:
 
     def state(self) -> State:
         """All that the training goes on from: arrays by name."""
-        counters = np.array([self.next_sequence, self._predicted, self._blocks], np.int64)
+        counters = np.array([self.next_sequence, self._images, self._predicted, self._blocks], np.int64)
         return (
             {"counters": counters, "waiting.x": self._x, "waiting.label": self._label}
             | {f"learner.{name}": array for name, array in self.learner.state().items()}
@@ -145,21 +148,31 @@ class StreamTraining:
         self.learner.load(_below("learner.", state))
         self.scores.load(_below("scores.", state))
         self._x, self._label = state["waiting.x"], state["waiting.label"]
-        self.next_sequence, self._predicted, self._blocks = (int(counter) for counter in state["counters"])
+        self.next_sequence, self._images, self._predicted, self._blocks = (int(count) for count in state["counters"])
 
     def _new_ones(self, frames: Frames) -> Frames:
-        """The images that were not taken before, in order, once each."""
-        sequence, places = np.unique(frames.sequence, return_index=True)
-        new = sequence >= self.next_sequence
-        sequence, places = sequence[new], places[new]
-        expected = self.next_sequence + np.arange(len(sequence))
-        if (gap := sequence != expected).any():
-            first, come = int(expected[gap][0]), int(sequence[gap][0])
+        """The images of frames that were not taken before, in order, once each."""
+        keys, places = np.unique(np.stack([frames.sequence, frames.position]), axis=1, return_index=True)
+        new = keys[0] >= self.next_sequence
+        (sequence, position), places = keys[:, new], places[new]
+        self._require_whole(sequence, position)
+        return Frames(sequence, position, np.asarray(frames.x, np.float32)[places], np.asarray(frames.label)[places])
+
+    def _require_whole(self, sequence: np.ndarray, position: np.ndarray) -> None:
+        """Refuses sorted frames with a gap between them or inside of one."""
+        frame, first, count = np.unique(sequence, return_index=True, return_counts=True)
+        missing = np.setdiff1d(self.next_sequence + np.arange(len(frame)), frame)
+        if missing.size:
             raise UserError(
-                f"Image {first} of the stream is missing: after {first - 1} comes {come}. Every image is learned once and in order; "
-                "find the missing ones in the landing folder, or begin anew."
+                f"Frame {missing[0]} of the stream is missing: after {missing[0] - 1} comes {frame[frame > missing[0]][0]}. Every "
+                "frame is learned once and in order: put its file back where frames land, or begin anew with another folder."
             )
-        return Frames(sequence, np.asarray(frames.x, np.float32)[places], np.asarray(frames.label)[places])
+        torn = position != np.arange(len(position)) - np.repeat(first, count)
+        if torn.any():
+            raise UserError(
+                f"Frame {sequence[torn][0]} of the stream lacks an image: at place {np.flatnonzero(torn)[0] - first[frame == sequence[torn][0]][0]} "
+                "there is none. Put the frame's file back as it landed, or begin anew with another folder."
+            )
 
     def _block(self, images: int) -> BlockResult:
         """Predicts the next images and counts their scores."""
@@ -167,7 +180,7 @@ class StreamTraining:
         label, probability = self._label[now], self.learner.predict(self._x[now])
         known = label != UNKNOWN
         self.scores.add(label[known], probability[known])
-        first = self.next_sequence - len(self._label) + self._predicted
+        first = self._images - len(self._label) + self._predicted
         self._predicted += images
         self._blocks += 1
         row = self.scores.of_all() | {f"window_{name}": value for name, value in self.scores.of_window().items()}
