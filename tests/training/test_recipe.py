@@ -10,7 +10,7 @@ from torch import nn
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build
-from cifar_pipelines.training.recipe import Recipe, Schedule, create_optimizer, set_learning_rate
+from cifar_pipelines.training.recipe import Recipe, create_optimizer, set_learning_rate
 
 NAN, INF = math.nan, math.inf
 NO_NUMBERS = ("1", None, True, [1])
@@ -78,24 +78,25 @@ def test_the_recipes_of_the_configuration_are_legal():
 
 @given(steps=st.integers(2, 3000), warm_up=shares, final=shares)
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_its_last_value(steps, warm_up, final):
-    schedule = Schedule(make_recipe(warm_up=warm_up, final_learning_rate=final), steps)
-    rates = [schedule(step) for step in range(steps)]
+    schedule = make_recipe(warm_up=warm_up, final_learning_rate=final).schedule
+    rates = [schedule(step, steps) for step in range(steps)]
     peak = warm_up * steps
     rise = [rate for step, rate in enumerate(rates) if step < peak]
     fall = [rate for step, rate in enumerate(rates) if step >= peak]
     assert rise == sorted(rise) and fall == sorted(fall, reverse=True)
     assert all(0 <= rate <= 1 for rate in rates)
     assert rates[0] == pytest.approx(0.2 if peak else 1)
-    assert schedule(peak) == pytest.approx(1)
+    assert schedule(peak, steps) == pytest.approx(1)
     one_step = max(1 / max(steps - peak, 1), 1 / max(peak, 1))  # the peak may lie between two steps
     assert max(rates) >= 1 - one_step
     assert fall == [] or fall[-1] == pytest.approx(final, abs=one_step + 1e-9)
 
 
 def test_the_peak_is_reached_after_the_warm_up():
-    schedule = Schedule(make_recipe(warm_up=0.25, final_learning_rate=0.1), 400)
-    assert schedule(0) == 0.2 and schedule(50) == pytest.approx(0.6) and schedule(100) == 1
-    assert schedule(250) == pytest.approx(0.55, abs=0.005) and schedule(399) == pytest.approx(0.1)
+    schedule = make_recipe(warm_up=0.25, final_learning_rate=0.1).schedule
+    rates = [schedule(step, 400) for step in range(400)]
+    assert rates[0] == 0.2 and rates[50] == pytest.approx(0.6) and rates[100] == 1
+    assert rates[250] == pytest.approx(0.55, abs=0.005) and rates[399] == pytest.approx(0.1)
 
 
 def test_weights_and_biases_are_groups_with_their_own_learning_rates():

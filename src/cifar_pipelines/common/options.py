@@ -1,6 +1,7 @@
 """Blocks of the configuration, checked against the arguments or the dataclass that they are meant for."""
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Container, Mapping
@@ -66,6 +67,17 @@ def whole(name: str, value: object, least: int) -> None:
     """Raises a `UserError` for a value that is no whole number, or a smaller one."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"{name} is {value!r}, but must be a whole number of at least {least}.")
+
+
+def number(
+    name: str, value: float, least: float, most: float = math.inf, *, above: bool = False, below: bool = False
+) -> None:
+    """Raises a `UserError` for a value outside [least, most], of which `above` and `below` leave out the two ends."""
+    high = most < math.inf
+    if not (least < value if above else least <= value) or not (value < most if below or not high else value <= most):
+        rule = f"above {least:g}" if above else f"from {least:g}" if high else f"of at least {least:g}"
+        rule += f" {'to below' if below else 'to'} {most:g}" if high else ""
+        raise UserError(f"{name} is {value!r}, but must be a number {rule}.")
 
 
 def flatten(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.precision import PRECISIONS
+from cifar_pipelines.training.schedules import Schedule
 
 if TYPE_CHECKING:
     from torch import nn, optim
-
-START = 0.2  # learning rate of the first step over the peak
 
 _SHARES = ("momentum", "label_smoothing", "warm_up", "final_learning_rate", "averaging")
 # What numbers must be, besides being numbers; a comparison with NaN never holds.
@@ -71,21 +70,10 @@ class Recipe:
                 if not holds(value := getattr(self, name)):
                     raise UserError(f"The recipe's {name} is {value!r}, but must be {rule}.")
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """The learning rate of every step: a linear rise, then a linear fall, over all `steps` of a training."""
-
-    recipe: Recipe
-    steps: int
-
-    def __call__(self, step: int) -> float:
-        """Learning rate of a step, counted from 0, over the peak."""
-        peak = self.recipe.warm_up * self.steps
-        if step < peak:
-            return START + (1 - START) * step / peak
-        fall = (step - peak) / max(self.steps - 1 - peak, 1)
-        return 1 + (self.recipe.final_learning_rate - 1) * fall
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rate by step: a linear rise, then a linear fall."""
+        return Schedule("triangular", self.warm_up, self.final_learning_rate)
 
 
 def create_optimizer(network: "nn.Module", recipe: Recipe) -> "optim.Optimizer":

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from cifar_pipelines.training.recipe import Recipe, Schedule, set_learning_rate
+from cifar_pipelines.training.ema import WeightAverage
+from cifar_pipelines.training.recipe import Recipe, set_learning_rate
 from cifar_pipelines.training.shard import Shard, normalise
 
 EVALUATION_BATCH = 250
@@ -51,11 +52,10 @@ class Trainer:
     loss_weight: float = 1.0
     epoch: int = 0
     _sums: dict[str, float] = field(default_factory=dict)
-    _average: dict[str, Tensor] | None = None
 
     def __post_init__(self) -> None:
         self.model = self.model or self.network
-        self._schedule = Schedule(self.recipe, self.steps * self.recipe.epochs)
+        self._average = WeightAverage(self.recipe.averaging)
         self._step = 0
 
     def initialise(self) -> None:
@@ -94,43 +94,29 @@ class Trainer:
 
     def backward(self, loss: Tensor) -> None:
         """Takes one step of the optimizer at this step's learning rate."""
-        self.learning_rate = set_learning_rate(self.optimizer, self._schedule(self._step))
+        factor = self.recipe.schedule(self._step, self.steps * self.recipe.epochs)
+        self.learning_rate = set_learning_rate(self.optimizer, factor)
         self.optimizer.zero_grad(set_to_none=True)
         (loss * self.loss_weight).backward()
         self.optimizer.step()
         self._step += 1
-        self._update_average()
+        self._average.update(self.network, self._step)
 
     def end_epoch(self) -> dict[str, float]:
         """Ends an epoch; returns the sums `loss`, `correct` and `images` over this worker's images, and `seconds`."""
         self.epoch += 1
         return self._sums | {"seconds": time.perf_counter() - self._started}
 
-    def _update_average(self) -> None:
-        if not self.recipe.averaging:
-            return
-        state = self.network.state_dict()
-        if self._average is None:
-            self._average = {name: value.clone() for name, value in state.items()}
-            return
-        for name, value in state.items():
-            if value.dtype.is_floating_point:
-                # Early steps count less, or the first random weights would stay in the average for long.
-                decay = min(self.recipe.averaging, self._step / (self._step + 10))
-                self._average[name].lerp_(value, 1 - decay)
-            else:
-                self._average[name].copy_(value)
-
     def weights(self) -> dict[str, Tensor]:
         """The state dict that is kept: the averaged one where the recipe averages, else the latest."""
-        return self._average if self._average is not None else self.network.state_dict()
+        return self.network.state_dict() if self._average.weights is None else self._average.weights
 
     def state(self) -> dict[str, Any]:
         """Everything that training needs to go on: weights, their average, momentum, epoch."""
         return {
             "epoch": self.epoch,
             "network": self.network.state_dict(),
-            "average": self._average,
+            "average": self._average.weights,
             "optimizer": self.optimizer.state_dict(),
         }
 
@@ -138,7 +124,7 @@ class Trainer:
         """Goes on from a state that `state` returned."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self._average = state["average"]
+        self._average.weights = state["average"]
         self.epoch = state["epoch"]
 
 
