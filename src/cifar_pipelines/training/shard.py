@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cifar_pipelines.training.augmentation import cut_out, mirror, shift
 from cifar_pipelines.training.recipe import Recipe
+from cifar_pipelines.training.recipe_augmentation import cut_out, mirror, shift
 
 # Mean and standard deviation of the channels of CIFAR-10's training images; close enough for any natural images.
 MEAN = (0.4914, 0.4822, 0.4465)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import pad
 
-from cifar_pipelines.training.augmentation import cut_out, mirror, shift
+from cifar_pipelines.training.recipe_augmentation import cut_out, mirror, shift
 
 few = settings(max_examples=25)
 

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches of tensors, drawn from a generator that the caller seeds."""
+"""Augmentation of whole batches by a recipe, drawn from a generator that the caller seeds."""
 
 import torch
 from torch import Tensor
