@@ -65,7 +65,7 @@ class PlacedShard:
         Yields:
             Images, as `images` has them, and labels (n,), int64; where images are mixed, shares of the classes (n, classes).
         """
-        augment, order = augmentation or Chain({}), _Order(self, epoch)
+        augment, order = augmentation or Chain({}), Order(self, epoch)
         following = None
         for step in range(steps):
             images, labels, draws = following or self._batch(order, step, epoch, augment)
@@ -75,14 +75,14 @@ class PlacedShard:
             following = self._batch(order, step + 1, epoch, augment)
             yield mixing(images, following[0], (labels, following[1]), classes, draws.of("mixing"))
 
-    def _batch(self, order: "_Order", step: int, epoch: int, augment: Augmentation) -> tuple[Tensor, Tensor, Draws]:
+    def _batch(self, order: "Order", step: int, epoch: int, augment: Augmentation) -> tuple[Tensor, Tensor, Draws]:
         chosen = order(step)
         draws = Draws.begin(self.keys[chosen], self.seed, epoch)
         return augment(self.images[chosen], draws), self.labels[chosen], draws
 
 
-class _Order:
-    """Which image stands at every place in a step of an epoch."""
+class Order:
+    """Which image of a shard stands at every place in a step of an epoch, counted as in `PlacedShard.batches`."""
 
     def __init__(self, shard: PlacedShard, epoch: int) -> None:
         drawn = Draws.begin(shard.keys, shard.seed, epoch).uniform("order").numpy()
@@ -90,4 +90,5 @@ class _Order:
         _, self._first, self._counts = np.unique(shard.places[self._sorted], return_index=True, return_counts=True)
 
     def __call__(self, step: int) -> Tensor:
+        """Positions in the shard, int64 of shape (places,)."""
         return torch.from_numpy(self._sorted[self._first + step % self._counts])

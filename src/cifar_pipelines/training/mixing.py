@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cifar_pipelines.common.options import number
+from cifar_pipelines.training.augmentation import one_by_one
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,13 +53,17 @@ class Mixing:
         cut = draws.true("cut", 0.5 if self.mixup and self.cutmix else float(bool(self.cutmix)))
         blended = _beta(draws, "mixup", self.mixup)
         boxes = _boxes(1 - _beta(draws, "cutmix", self.cutmix), *images.shape[-2:], draws)
-        # How much of every pixel, and of the label, is the image's own.
-        pixels = torch.where(cut[:, None, None], (~boxes).double(), blended[:, None, None])
-        share = torch.where(cut, 1 - boxes.sum((1, 2)) / boxes[0].numel(), blended)
-        weights, share = (own.float().to(images.device)[:, None] for own in (pixels, share))
-        mixed = (images * weights + partners * (1 - weights)).round().to(images.dtype)
+        weights = blended.tolist()
+
+        def mix(one: int, image: "Tensor") -> "Tensor":
+            if cut[one]:
+                return torch.where(boxes[one], partners[one], image)
+            return (image * weights[one]).add_(partners[one] * (1 - weights[one])).round_()
+
+        own = torch.where(cut, 1 - boxes.sum((1, 2)) / boxes[0].numel(), blended)
+        share = own.float()[:, None]
         first, second = (one_hot(labels, classes).float() for labels in targets)
-        return mixed, first * share + second * (1 - share)
+        return one_by_one(images, mix), first * share + second * (1 - share)
 
 
 def _beta(draws: "Draws", name: str, alpha: float) -> "Tensor":

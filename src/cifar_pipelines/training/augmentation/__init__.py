@@ -28,7 +28,7 @@ class Augmentation(ABC):
         """Changes a batch.
 
         Args:
-            images: uint8 tensor of shape (n, 3, height, width), on any device; it is left as it is.
+            images: uint8 tensor of shape (n, 3, height, width); it is left as it is.
             draws: Their random numbers.
 
         Returns:

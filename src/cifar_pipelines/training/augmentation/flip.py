@@ -30,4 +30,4 @@ class Flip(Augmentation):
         """See `Augmentation`."""
         from cifar_pipelines.training.recipe_augmentation import mirror
 
-        return mirror(images, draws.true("flip", self.probability).to(images.device))
+        return mirror(images, draws.true("flip", self.probability))
