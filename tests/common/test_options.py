@@ -1,10 +1,11 @@
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import build, checked_options, whole
+from cifar_pipelines.common.options import build, checked_options, number, whole
 
 
 def target(positional, *, count: int = 3, share: float = 0.5, name: str = "x", flag: bool = True):
@@ -91,3 +92,21 @@ def test_whole_numbers_are_whole_and_not_too_small(value):
     with pytest.raises(UserError, match=r"^size is .*, but must be a whole number of at least 1\.$"):
         whole("size", value, 1)
     whole("size", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "ends", "legal", "illegal", "rule"),
+    [
+        ((0, 1), {}, (0, 1), (-0.1, 1.1, math.nan), "from 0 to 1"),
+        ((0, 1), {"below": True}, (0, 0.9), (1,), "from 0 to below 1"),
+        ((0, 1), {"above": True}, (0.1, 1), (0,), "above 0 to 1"),
+        ((1,), {}, (1, 1e9), (0.9, math.inf), "of at least 1"),
+        ((0,), {"above": True}, (1e-9,), (0, math.inf), "above 0"),
+    ],
+)
+def test_a_number_lies_within_its_bounds(bounds, ends, legal, illegal, rule):
+    for value in legal:
+        number("share", value, *bounds, **ends)
+    for value in illegal:
+        with pytest.raises(UserError, match=rf"^share is {value!r}, but must be a number {rule}\.$"):
+            number("share", value, *bounds, **ends)
