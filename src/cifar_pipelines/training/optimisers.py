@@ -59,7 +59,8 @@ class Optimiser:
             stages: Its stages from input to head; None takes all parameters as one stage.
 
         Returns:
-            An optimizer whose groups have a "name", the "param_names" in it, and, for `set_learning_rate`, the "peak".
+            An optimizer whose groups, the head's first, have a "name", the "param_names" in it, and the "peak" that
+            `set_learning_rate` scales.
 
         Raises:
             ValueError: If nothing needs a gradient, or a parameter lies in no stage.
@@ -87,7 +88,7 @@ class Optimiser:
             groups.setdefault((position, decays), group)["params"].append((name, parameter))
         if not groups:
             raise ValueError("No parameter needs a gradient: there is nothing to optimise.")
-        return [groups[key] for key in sorted(groups)]
+        return [groups[key] for key in sorted(groups, reverse=True)]
 
 
 def clip_gradients(optimizer: "optim.Optimizer", limit: float) -> None:
