@@ -11,6 +11,7 @@ from cifar_pipelines.common.commands import Group, ParamsOption
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.run_command import run
+from cifar_pipelines.stream_command import stream
 
 
 @click.group(name="cifar_pipelines", cls=Group)
@@ -19,6 +20,7 @@ def cli() -> None:
 
 
 cli.add_command(run)
+cli.add_command(stream)
 
 
 @cli.command()

@@ -30,6 +30,7 @@ class TableSchema:
         import pyarrow as pa
 
         types = {"string": pa.string(), "binary": pa.binary(), "int": pa.int32(), "long": pa.int64()}
+        types["double"] = pa.float64()
         types["array<float>"] = pa.list_(pa.float32())
         return pa.schema([(name, types[kind]) for name, kind in self.columns.items()])
 
@@ -54,6 +55,11 @@ IMAGES = TableSchema(
 )
 FEATURES = TableSchema(image_id="string", label="int", split="string", features="array<float>")
 PREDICTIONS = TableSchema(image_id="string", label="int", prediction="int", probability="array<float>")
+# Landed frames of streams, see docs/streaming.md.
+FRAMES = TableSchema(
+    sequence="long", image_id="string", label="int", image="binary", sent_at="double", position="int", epoch="int",
+    scheduled_at="double", landed_at="double", producer="string", producer_sequence="long",
+)  # fmt: skip
 
 
 IMAGE_HASH = "xxhash64(image_id, label, image)"

@@ -32,6 +32,34 @@ def write_bytes(target: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
+def write_durably(target: Path, content: bytes, modified_ms: int | None = None) -> None:
+    """Writes a file, whole or not at all, that is on the disk when this returns: a loss of power does not take it back.
+
+    Until then its name begins with a dot, so that readers of the folder overlook it.
+
+    Args:
+        target: The file; its folder is there.
+        content: What it holds.
+        modified_ms: Its time of change, in milliseconds since 1970; None for now.
+    """
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            if modified_ms is not None:
+                os.utime(file.fileno(), ns=(modified_ms * 1_000_000,) * 2)
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        _remove(partial)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name is the folder's
+    finally:
+        os.close(folder)
+
+
 def write_text(target: Path, text: str) -> None:
     """Writes a file of text, whole or not at all."""
     with writing(target) as partial:

@@ -1,0 +1,128 @@
+"""`kedro stream serve` and `kedro stream receive`: images over TCP, and the folder where they land."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cifar_pipelines.common.commands import Group, ParamsOption
+from cifar_pipelines.common.errors import UserError
+
+if TYPE_CHECKING:
+    from cifar_pipelines.streaming.image_stream import ImageStream
+
+HOST, PORT = "127.0.0.1", 6100
+LANDING = "data/01_raw/stream"
+
+
+@click.group(cls=Group)
+def stream() -> None:
+    """Send images over TCP, and let them land for incremental learning.
+
+    In one terminal `kedro stream serve --rate 500`, in another `kedro stream receive`. docs/streaming.md explains both.
+    """
+
+
+@stream.command()
+@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Which images.")
+@click.option(
+    "--batch-size", type=int, default=128, show_default=True, help="Images of a frame, which is learned at once."
+)
+@click.option("--rate", type=float, help="Images per second; default: as fast as they are taken.")
+@click.option("--interval", type=float, help="Seconds from one frame to the next, instead of --rate.")
+@click.option("--epochs", type=int, help="How often all images are sent, each time in another order.  [default: 1]")
+@click.option("--endless", is_flag=True, help="Send them again and again, instead of --epochs.")
+@click.option(
+    "--host", default=HOST, show_default=True, help="Where to listen. Beyond this machine only with a secret."
+)
+@click.option("--port", type=int, default=PORT, show_default=True, help="Likewise; 0 takes a free one and says which.")
+@click.option("--name", help="Tells this producer from others that send to one receiver; default: the source's.")
+@click.option(
+    "--params", cls=ParamsOption, help="Which images, as for `kedro run`: source, source_path, train_size, ..."
+)
+def serve(
+    split: str, batch_size: int, rate: float | None, interval: float | None, epochs: int | None, endless: bool, host: str,
+    port: int, name: str | None, params: str,
+) -> None:  # fmt: skip
+    r"""Send the images of a source, batch by batch, to whoever connects.
+
+    The images are those that `kedro run` takes with the same parameters, in an order that the seed decides. Nothing is
+    dropped: a client says how far it has room, and the server waits. A client that was away goes on after its last
+    frame, also when the server was started anew with the same command. The server ends when a client has everything.
+
+    \b
+        kedro stream serve --rate 500
+        kedro stream serve --interval 2 --endless --params source=cifar10,train_size=50000
+        nc 127.0.0.1 6100        # then type {"after": 0, "until": 1}
+
+    Beyond loopback, both sides need the same secret in CIFAR_STREAM_SECRET:
+
+    \b
+        export CIFAR_STREAM_SECRET=$(openssl rand -hex 32)
+        kedro stream serve --host 0.0.0.0
+    """
+    from cifar_pipelines.streaming.connection import Patience
+    from cifar_pipelines.streaming.pace import Pace
+    from cifar_pipelines.streaming.server import Service, StreamServer
+    from cifar_pipelines.streaming.shared_secret import secret_of
+
+    if endless and epochs is not None:
+        raise UserError("--endless and --epochs are both given, and each says how long to send. Give one of them.")
+    pace, secret = Pace(rate, interval), secret_of()
+    how_often = None if endless else 1 if epochs is None else epochs
+    served = _images_to_serve(split, batch_size, how_often, name, params)
+    with StreamServer(Service(served, pace, secret, Patience()), host, port, click.echo) as server:
+        in_all = "endlessly" if endless else f"{served.last:,} in all"
+        click.echo(
+            f"Serving {served.name!r} on {server.address}: {len(served.images):,} images, {served.frames_per_epoch:,} frames an epoch, "
+            f"{in_all}. Stop with Ctrl-C; the same command goes on."
+        )
+        server.serve()
+    click.echo("A client has the whole stream.")
+
+
+@stream.command()
+@click.argument("servers", nargs=-1)
+@click.option("--into", type=click.Path(path_type=Path), default=LANDING, show_default=True, help="Where frames land.")
+@click.option(
+    "--max-backlog", default=64, show_default=True, help="Frames that may wait for the learner; then servers wait."
+)
+@click.option("--away", default=60.0, show_default=True, help="Seconds that a server may be away.")
+def receive(servers: tuple[str, ...], into: Path, max_backlog: int, away: float) -> None:
+    r"""Let the streams of SERVERS (host:port, default 127.0.0.1:6100) land as Parquet files for a learner.
+
+    A frame is checked, written for good and only then acknowledged, so that each lands once, whatever is killed; the
+    same command goes on. Damaged frames are asked for again. The receiver ends when all streams have ended.
+
+    \b
+        kedro stream receive
+        kedro stream receive 127.0.0.1:6100 127.0.0.1:6101 --into data/01_raw/two_streams
+    """
+    from cifar_pipelines.streaming.connection import Patience
+    from cifar_pipelines.streaming.receiver import Receiver, read_address
+    from cifar_pipelines.streaming.shared_secret import secret_of
+
+    addresses = [read_address(text) for text in servers or (f"{HOST}:{PORT}",)]
+    receiver = Receiver(addresses, into, max_backlog, secret_of(), Patience(away=away), click.echo)
+    receiver.run()
+    click.echo(f"All streams have ended; their frames are in {into}.")
+
+
+def _images_to_serve(split: str, batch_size: int, epochs: int | None, name: str | None, params: str) -> "ImageStream":
+    """The images that a run with these parameters takes."""
+    from cifar_pipelines.common.options import build
+    from cifar_pipelines.common.params import parse_params
+    from cifar_pipelines.pipelines.ingestion.nodes import SubsetSpec, index_source, select_images
+    from cifar_pipelines.sources import open_source
+    from cifar_pipelines.spark.environment import checked_configuration
+    from cifar_pipelines.streaming.image_stream import ImageStream
+
+    parameters = checked_configuration(None, parse_params(params))["parameters"]
+    data, subset = parameters["data"], build(SubsetSpec, parameters["subset"], "the subset")
+    source = open_source(data["source"], data["path"], data["options"])
+    source.check()
+    manifest = select_images(index_source(source), subset)
+    images = manifest.loc[manifest["split"] == split, ["image_id", "label"]].reset_index(drop=True)
+    served = ImageStream(name or source.name, source, images, batch_size, subset.seed, epochs)
+    served.check_size()
+    return served

@@ -1,0 +1,104 @@
+"""What a folder of landed frames says of itself: what has landed from whom, and what was learned from.
+
+The receiver writes the journal, the learner the mark; each is replaced as a whole.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.common.disk import disk_errors_explained
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.whole_files import write_durably
+
+# Readers of tables overlook names that begin with "_".
+JOURNAL, COMMITTED = "_journal.json", "_committed.json"
+
+
+@dataclass
+class Producer:
+    """What is known of one producer.
+
+    Attributes:
+        digest: Identifies what it sends.
+        classes: The names of its classes, in the order of the labels.
+        last: The number of its last frame that has landed, by its own counting; 0 before the first.
+        ended: Whether that was the last one of all.
+    """
+
+    digest: str
+    classes: list[str]
+    last: int = 0
+    ended: bool = False
+
+
+@dataclass
+class Journal:
+    """What has landed.
+
+    Attributes:
+        landed: The sequence number of the last frame; 0 before the first.
+        modified_ms: The time of change that its file has, in milliseconds since 1970.
+        producers: By name.
+    """
+
+    landed: int = 0
+    modified_ms: int = 0
+    producers: dict[str, Producer] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all producers that came have sent all they have."""
+        return bool(self.producers) and all(producer.ended for producer in self.producers.values())
+
+    def write(self, folder: Path) -> None:
+        """Replaces the journal of a folder."""
+        write_durably(folder / JOURNAL, json.dumps(asdict(self), indent=1).encode())
+
+
+def read_journal(folder: Path) -> Journal:
+    """The journal of a folder; an empty one where nothing has landed yet."""
+    said = _read(folder / JOURNAL)
+    if said is None:
+        return Journal()
+    try:
+        producers = {name: Producer(**producer) for name, producer in said.pop("producers").items()}
+        return Journal(**said, producers=producers)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _foreign(folder / JOURNAL) from error
+
+
+def committed(folder: Path) -> int:
+    """The sequence number up to which frames were learned from; 0 before the first."""
+    said = _read(folder / COMMITTED)
+    if said is None:
+        return 0
+    if type(said.get("committed")) is not int:
+        raise _foreign(folder / COMMITTED)
+    return said["committed"]
+
+
+def commit(folder: Path, sequence: int) -> None:
+    """Says that all frames up to a sequence number were learned from, which gives their room back to the producers."""
+    with disk_errors_explained():
+        write_durably(folder / COMMITTED, json.dumps({"committed": sequence}).encode())
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise _foreign(file) from error
+    if not isinstance(said, dict):
+        raise _foreign(file)
+    return said
+
+
+def _foreign(file: Path) -> UserError:
+    return UserError(
+        f"{file} is not as the project writes it, which is whole or not at all. Put it back as it was, or let frames land in "
+        "another folder."
+    )

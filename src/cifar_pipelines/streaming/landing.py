@@ -1,0 +1,228 @@
+"""Where frames land: one Parquet file each, durable before it is acknowledged, numbered without a gap."""
+
+import fcntl
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+from cifar_pipelines.common.disk import disk_errors_explained
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import whole
+from cifar_pipelines.common.tables import FRAMES
+from cifar_pipelines.common.whole_files import write_durably
+from cifar_pipelines.streaming.journal import Producer, committed, read_journal
+from cifar_pipelines.streaming.wire import Frame, WireError
+
+FACTS = b"frame"  # the key of a file's own words about its frame
+
+
+def frame_file(folder: Path, sequence: int) -> Path:
+    """The file of a landed frame."""
+    return folder / f"{sequence:010d}.parquet"
+
+
+class Landing:
+    """Lands frames of several producers in one folder; use it as a context manager, by one receiver at a time.
+
+    A frame is written, then the journal, then the caller acknowledges it. Whatever is killed between two of these, the
+    next receiver finds out from the files: a frame that the journal does not have is written there, and a frame that comes
+    once more is known by its number.
+
+    Args:
+        folder: Where the files are; it is made.
+        max_backlog: How many frames may wait for the learner.
+        producers: Among how many producers they are shared out evenly.
+
+    Raises:
+        UserError: If the folder cannot be written or is not whole, another receiver uses it, or there is no room for every producer.
+    """
+
+    def __init__(self, folder: Path, max_backlog: int, producers: int) -> None:
+        whole("The backlog", max_backlog, 1)
+        if max_backlog < producers:
+            raise UserError(
+                f"The backlog is {max_backlog}, but every one of {producers} producers needs room for a frame. Give --max-backlog "
+                f"{producers} or more."
+            )
+        self.folder, self._share = folder, max_backlog // producers
+        self._turn = threading.RLock()
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file, but frames land in a folder. Give another path.")
+        with disk_errors_explained():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(folder)
+            try:
+                for partial in folder.glob(".*.partial"):
+                    partial.unlink()
+                self._journal = read_journal(folder)
+                self._owners: dict[int, str] = {}  # producers of the frames that wait for the learner
+                self._recover()
+            except BaseException:
+                self.close()
+                raise
+
+    def __enter__(self) -> "Landing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets another receiver use the folder."""
+        os.close(self._lock)
+
+    @property
+    def landed(self) -> int:
+        """The sequence number of the last frame."""
+        return self._journal.landed
+
+    def is_complete(self, producers: int) -> bool:
+        """Whether so many producers have sent all they have."""
+        return len(self._journal.producers) >= producers and self._journal.ended
+
+    def admit(self, name: str, digest: str, classes: list[str]) -> int:
+        """Takes a producer in, or knows it again.
+
+        Returns:
+            The number of its last frame that has landed, by its own counting.
+
+        Raises:
+            UserError: If the folder knows another stream by this name.
+        """
+        with self._turn, disk_errors_explained():
+            known = self._journal.producers.get(name)
+            if known is None:
+                known = self._journal.producers[name] = Producer(digest, classes)
+                self._journal.write(self.folder)
+            elif known.digest != digest:
+                raise UserError(
+                    f"The producer {name!r} has sent {known.last} frames of another stream into {self.folder}: its images, seed or batch "
+                    "size were others. Serve those again, give this stream another --name, or let it land in another folder."
+                )
+            return known.last
+
+    def land(self, name: str, frame: Frame) -> bool:
+        """Keeps a frame for good.
+
+        Returns:
+            Whether it is new; False for one that has landed before.
+
+        Raises:
+            WireError: If one is missing before it.
+            UserError: If the disk is full or closed.
+        """
+        with self._turn, disk_errors_explained():
+            journal, producer = self._journal, self._journal.producers[name]
+            if frame.number <= producer.last:
+                return False
+            if frame.number > producer.last + 1:
+                raise WireError(f"frame {frame.number} came where {producer.last + 1} has to come")
+            sequence = journal.landed + 1
+            # Spark's file source orders files by their times of change, which a clock that is set back must not mix up.
+            modified_ms = max(int(time.time() * 1000), journal.modified_ms + 1)
+            write_durably(frame_file(self.folder, sequence), _parquet(sequence, name, frame), modified_ms)
+            self._note(sequence, name, frame.number, modified_ms)
+            journal.write(self.folder)
+            return True
+
+    def end(self, name: str, last: int) -> None:
+        """Notes that a producer has sent all it has; raises a `WireError` if frames of it are missing."""
+        with self._turn, disk_errors_explained():
+            producer = self._journal.producers[name]
+            if producer.last != last:
+                raise WireError(f"the stream ended with frame {last}, but {producer.last} was the last one that came")
+            producer.ended = True
+            self._journal.write(self.folder)
+
+    def until(self, name: str) -> int:
+        """The frame, by its own counting, up to which a producer may send."""
+        with self._turn:
+            learned = committed(self.folder)
+            self._owners = {sequence: owner for sequence, owner in self._owners.items() if sequence > learned}
+            waiting = sum(owner == name for owner in self._owners.values())
+            return self._journal.producers[name].last + max(0, self._share - waiting)
+
+    def last_of(self, name: str) -> int:
+        """The number of a producer's last frame that has landed, by its own counting; 0 for one that never came."""
+        producer = self._journal.producers.get(name)
+        return producer.last if producer else 0
+
+    def waiting(self) -> int:
+        """How many frames wait for the learner."""
+        return self.landed - committed(self.folder)
+
+    def _note(self, sequence: int, name: str, number: int, modified_ms: int) -> None:
+        self._owners[sequence] = name
+        self._journal.landed, self._journal.modified_ms = sequence, modified_ms
+        self._journal.producers[name].last = number
+        self._journal.producers[name].ended = False
+
+    def _recover(self) -> None:
+        """Brings the journal up to the files, and checks that those which wait for the learner are there."""
+        learned, known = committed(self.folder), self._journal.landed
+        if learned > known:
+            raise UserError(
+                f"{self.folder} was learned from up to frame {learned}, but only {known} have landed there. Learner and frames do "
+                "not belong together: let frames land in another folder, and learn anew."
+            )
+        for sequence in range(learned + 1, known + 1):
+            file = frame_file(self.folder, sequence)
+            if not file.exists():
+                raise UserError(
+                    f"{file} is missing, and nothing has learned from it yet. Put it back, or let frames land in another folder."
+                )
+            self._owners[sequence] = _facts(file)["producer"]
+        while (file := frame_file(self.folder, self._journal.landed + 1)).exists():
+            facts = _facts(file)
+            if facts["producer"] not in self._journal.producers:
+                raise UserError(
+                    f"{file} is there, but the journal of {self.folder} knows no {facts['producer']!r} that could have sent it. Put the "
+                    "journal back, or let frames land in another folder."
+                )
+            modified_ms = max(self._journal.modified_ms, file.stat().st_mtime_ns // 1_000_000)
+            self._note(self._journal.landed + 1, facts["producer"], facts["number"], modified_ms)
+        if self._journal.landed > known:
+            self._journal.write(self.folder)
+
+
+def _locked(folder: Path) -> int:
+    lock = os.open(folder / "_lock", os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise UserError(
+            f"{folder} is in use by another receiver ({error.strerror}). Stop that one, or let frames land in another folder."
+        ) from error
+    return lock
+
+
+def _parquet(sequence: int, name: str, frame: Frame) -> bytes:
+    """A frame as a Parquet file with the columns `FRAMES`; images are compressed already."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    count = len(frame.images)
+    ids, labels, images = zip(*frame.images, strict=True)
+    columns = FRAMES.batch(
+        [sequence] * count, ids, labels, images, [frame.sent_at] * count, range(count), [frame.epoch] * count,
+        [frame.scheduled_at] * count, [time.time()] * count, [name] * count, [frame.number] * count,
+    )  # fmt: skip
+    table = pa.Table.from_batches([columns])
+    facts = json.dumps({"producer": name, "number": frame.number})
+    table = table.replace_schema_metadata({FACTS: facts.encode()})
+    file = pa.BufferOutputStream()
+    pq.write_table(table, file, compression="none", use_dictionary=False, row_group_size=count)
+    return file.getvalue().to_pybytes()
+
+
+def _facts(file: Path) -> dict:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return json.loads(pq.read_schema(file).metadata[FACTS])
+    except (pa.ArrowInvalid, KeyError, TypeError) as error:
+        raise UserError(f"{file} is no landed frame: {error}. Put it back as it was, or use another folder.") from error

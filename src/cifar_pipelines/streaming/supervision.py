@@ -1,0 +1,72 @@
+"""A receiver in a process of its own: it ends with this process, and is started again when it was killed."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.errors import ERROR_FILE, UserError
+from cifar_pipelines.common.polling import Polling
+from cifar_pipelines.common.processes import guarded_kedro
+
+RESTARTS = 5
+LOOK_S = 0.2
+
+
+class SupervisedReceiver:
+    """Runs `kedro stream receive`; use it as a context manager.
+
+    It is a process, because a thread would take turns with the driver of a run; and it is the command that people type, so
+    that both do the same.
+
+    Args:
+        addresses: Where the servers are, as `host:port`.
+        folder: Where frames land.
+        max_backlog: How many frames may wait for the learner.
+        log: Gets what the receiver prints.
+    """
+
+    def __init__(self, addresses: Sequence[str], folder: Path, max_backlog: int, log: Path) -> None:
+        into = ["--into", str(folder.absolute()), "--max-backlog", str(max_backlog)]
+        self._arguments = ["stream", "receive", *addresses, *into]
+        self._log, self._error = log, log.with_suffix(".error")
+        self._stack = ExitStack()
+        self._polling = Polling(self._look, LOOK_S)
+        self.restarts = 0
+        self.has_ended = False  # whether all streams have ended
+        self._failure = ""
+
+    def __enter__(self) -> "SupervisedReceiver":
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._error.unlink(missing_ok=True)
+        self._start()
+        self._polling.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._polling.stop()
+        self._stack.close()
+
+    def require_well(self) -> None:
+        """Raises a `UserError` if the receiver has failed, with its own words."""
+        if self._failure:
+            raise UserError(self._failure)
+
+    def _start(self) -> None:
+        log = self._stack.enter_context(self._log.open("ab"))
+        own = {ERROR_FILE: str(self._error.absolute())}
+        self._process = self._stack.enter_context(guarded_kedro(self._arguments, PROJECT_PATH, log, own))
+
+    def _look(self) -> None:
+        status = self._process.poll()
+        if status is None or self.has_ended or self._failure:
+            return
+        if status == 0:
+            self.has_ended = True
+        elif self._error.exists():
+            self._failure = self._error.read_text(encoding="utf-8")
+        elif self.restarts == RESTARTS:
+            self._failure = f"The receiver ended {RESTARTS + 1} times with status {status}; its log is {self._log}."
+        else:
+            self.restarts += 1
+            self._start()

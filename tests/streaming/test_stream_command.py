@@ -1,0 +1,87 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+from click.testing import CliRunner
+from tests.factories.processes import alive, command, descendants_of, finish, read_until, wait_until
+from tests.factories.streaming import frames_in, landed_rows
+
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.stream_command import _images_to_serve, stream
+from cifar_pipelines.streaming.supervision import SupervisedReceiver
+
+FEW = "source=synthetic,train_size=60,test_size=20"
+
+
+def said_by(*arguments, **environment):
+    result = CliRunner().invoke(stream, arguments, env=environment)
+    assert result.exit_code == 1, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--endless", "--epochs", "2"), "--endless and --epochs are both given"),
+        (("--rate", "5", "--interval", "1"), "--rate and --interval are both given"),
+        (("--rate", "0"), "--rate is 0, but must be more than 0"),
+        (("--epochs", "0"), "The number of epochs is 0"),
+        (("--batch-size", "0"), "The batch size is 0"),
+        (("--name", "two words"), "The name of the stream is 'two words'"),
+        (("--port", "70000"), "The port is 70000"),
+        (("--host", "0.0.0.0", "--port", "0"), "can be reached from other machines"),
+        (("--params", "source_path=somewhere"), "reads no files, so the source_path somewhere would be ignored"),
+        (("--params", "trainsize=5"), "Unknown parameter 'trainsize'"),
+    ],
+)
+def test_a_server_that_makes_no_sense_does_not_start(arguments, words):
+    assert words in said_by("serve", "--params", FEW, *arguments)
+
+
+def test_a_receiver_that_makes_no_sense_does_not_start(tmp_path):
+    into = ("--into", str(tmp_path))
+    assert "The address 'here' is not <host>:<port>" in said_by("receive", "here", *into)
+    assert "The backlog is 0, but must be a whole number" in said_by("receive", "--max-backlog", "0", *into)
+    assert "CIFAR_STREAM_SECRET has 5 signs" in said_by("receive", *into, CIFAR_STREAM_SECRET="short")
+
+
+def test_the_images_are_those_of_a_run():
+    served = _images_to_serve("train", 16, 2, None, FEW)
+    assert (served.name, served.last, len(served.images)) == ("synthetic", 8, 60)
+    assert sorted(served.images["label"].value_counts()) == [6] * 10
+    test = _images_to_serve("test", 16, None, "held_out", FEW)
+    assert (test.name, test.last, len(test.images)) == ("held_out", None, 20)
+    assert all(image_id.startswith("test/") for image_id in test.images["image_id"])
+
+
+@pytest.mark.e2e
+def test_a_receiver_that_is_killed_and_a_server_that_is_killed_go_on(tmp_path):
+    def serve(port):
+        options = ["--port", port, "--batch-size", "4", "--rate", "30", "--params", FEW]
+        return subprocess.Popen(
+            [sys.executable, "-m", "kedro", "stream", "serve", *options],
+            cwd=PROJECT_PATH, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+
+    folder = tmp_path / "landing"
+    server = serve("0")
+    port = re.search(r"on 127.0.0.1:(\d+): 60 images, 15 frames", read_until(server, "Stop with Ctrl-C"))[1]
+    with SupervisedReceiver([f"127.0.0.1:{port}"], folder, 64, tmp_path / "receiver.log") as receiver:
+        assert wait_until(lambda: len(frames_in(folder)) > 2, 30)
+        (child,) = [process for process in descendants_of(receiver._process) if "receive" in command(process)]
+        child.kill()
+        server.send_signal(signal.SIGKILL)
+        finish(server)
+        server = serve(port)
+        assert wait_until(lambda: receiver.has_ended, 60), (tmp_path / "receiver.log").read_text()
+        assert receiver.restarts == 1
+        assert "A client has the whole stream." in finish(server)
+    assert not alive([child]) and not psutil.pid_exists(receiver._process.pid)
+    rows = landed_rows(folder)
+    assert len({row["image_id"] for row in rows}) == len(rows) == 60
+    assert [row["sequence"] for row in rows] == [number // 4 + 1 for number in range(60)]
