@@ -34,6 +34,7 @@ def check_run(asked: list[str], loader: Any) -> dict[str, str]:
     Raises:
         UserError: For the first mistake.
     """
+    from cifar_pipelines.pipelines.ingestion.validation import ValidationSpec, require_judged
     from cifar_pipelines.sources import open_source
     from cifar_pipelines.spark.environment import setting_under
 
@@ -51,6 +52,7 @@ def check_run(asked: list[str], loader: Any) -> dict[str, str]:
         for family in families_of(running):
             family.check(parameters, setting)
     if INGESTION in running:
+        require_judged(parameters["subset"]["test_size"], ValidationSpec(**parameters["validation"]))
         open_source(*(parameters["data"][key] for key in ("source", "path", "options")))
     return first
 

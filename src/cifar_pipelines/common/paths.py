@@ -1,5 +1,6 @@
 """Paths as people type them."""
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -33,3 +34,8 @@ def plain_path(text: str) -> str:
     if prefix := _FILE.match(text):
         return unquote(text[prefix.end() :])
     return os.path.expanduser(text)  # noqa: PTH111 (a folder that is called "~x" stays what it is)
+
+
+def content_digest(file: Path) -> str | None:
+    """The SHA-256 in hexadecimal of what a file holds; None where there is none."""
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None

@@ -14,8 +14,10 @@ PROJECT_PATH = Path(__file__).resolve().parents[3]  # paths of the configuration
 
 
 def given(name: str) -> Any:
-    """The value of a name of `globals.yml`, or what the command line gives instead."""
-    return _interpolation(name)["value"]
+    """The value of a name of `globals.yml`, or what the command line gives instead; of a block, name by name."""
+    read = _interpolation(name)
+    value = read["value"]
+    return {**read["own"], **value} if isinstance(value, Mapping) else value
 
 
 @cache
@@ -23,7 +25,8 @@ def _interpolation(name: str) -> Any:
     """What is evaluated anew whenever it is read; the catalog reads it hundreds of times."""
     from omegaconf import OmegaConf
 
-    return OmegaConf.create({"value": f"${{runtime_params:{name},${{globals:{name}}}}}"})
+    own = f"${{globals:{name}}}"
+    return OmegaConf.create({"value": f"${{runtime_params:{name},{own}}}", "own": own})
 
 
 def slug(text: object) -> str:
@@ -51,4 +54,11 @@ def options_suffix(options: Mapping[str, Any] | None) -> str:
     return "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-RESOLVERS = {resolver.__name__: resolver for resolver in (given, slug, path_suffix, size_suffix, options_suffix)}
+def validation_suffix(validation: Mapping[str, Any]) -> str:
+    """Names how validation images are cut, "-validation0.15" or "-validation0.15-by-group-1a2b3c4d"; nothing where none are."""
+    share, by = validation["share"], validation["by"]
+    groups = {name: validation[name] for name in ("group", "table", "column")}
+    return f"-validation{share}{'' if by == 'stratum' else f'-by-{by}{options_suffix(groups)}'}" if share else ""
+
+
+RESOLVERS = {resolver.__name__: resolver for resolver in (given, slug, path_suffix, size_suffix, options_suffix, validation_suffix)}

@@ -1,6 +1,6 @@
 """The tables of the project: their columns, for Spark and for Arrow, and the fingerprint of an image table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,11 +60,24 @@ FRAMES = TableSchema(
     sequence="long", image_id="string", label="int", image="binary", sent_at="double", position="int", epoch="int",
     scheduled_at="double", landed_at="double", producer="string", producer_sequence="long",
 )  # fmt: skip
+# Of images that no model is judged on: those of `predict` have no label.
+FURTHER_PREDICTIONS = PREDICTIONS.with_columns(split="string")
 
-
-IMAGE_HASH = "xxhash64(image_id, label, image)"
+# Of training and test images it is older than the other splits, whose images depend on how they were cut.
+IMAGE_HASH = (
+    "if(split in ('train', 'test'), xxhash64(image_id, label, image), xxhash64(image_id, label, image, split))"
+)
 # Of images that are in memory at once, where a process hands them to another one: 512 small ones, or a few photographs.
 BATCH_BYTES = 16 * 2**20
+
+
+def judged_split(sizes: Mapping[str, Any]) -> str:
+    """The split that models are judged on: "test", or "validation" where no test image has a label.
+
+    Args:
+        sizes: The description of an image table, with `test_size`.
+    """
+    return "test" if sizes["test_size"] else "validation"
 
 
 def image_table_fingerprint(images: "DataFrame", treated: Iterable[str] = ()) -> str:

@@ -9,6 +9,7 @@ from kedro_datasets.spark import SparkDatasetV2
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import BATCH_BYTES
+from cifar_pipelines.sources import SPLITS
 
 
 class TableError(UserError, DatasetError):
@@ -58,7 +59,8 @@ class SparkTableDataset(SparkDatasetV2):
 def _described_rows(description: Path) -> int | None:
     """The rows that a table has by its description; None where nothing says it."""
     info = json.loads(description.read_text(encoding="utf-8")) if description.exists() else {}
-    return info.get("rows", info["train_size"] + info["test_size"] if "train_size" in info else None)
+    sizes = [info[name] for name in (f"{split}_size" for split in SPLITS) if name in info]
+    return info.get("rows", sum(sizes) if sizes else None)
 
 
 def _count_rows(folder: Path) -> int | None:

@@ -25,6 +25,8 @@ def study_digest(parameters: Mapping[str, Any], family: str, model: str, master:
     blocks = {name: parameters[name] for name in IMAGES} | families()[family].depends_on(parameters, model)
     # Options of a source count only where there are some: a digest is older than they are.
     blocks["data"] = {key: value for key, value in blocks["data"].items() if key != "options" or value}
+    if parameters.get("validation", {}).get("share"):  # likewise
+        blocks["validation"] = parameters["validation"]
     return short_digest([blocks, family, model, master], 16)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from kedro.io import DatasetError
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.paths import content_digest, local_path
 from cifar_pipelines.extractors import options_of
 from cifar_pipelines.sources import open_source
 
@@ -33,6 +34,8 @@ def _images_changed(catalog: Any, parameters: Parameters) -> str | None:
     info, data = catalog.load("images_info"), parameters["data"]
     if info["bad_images_skipped"] and parameters["ingestion"]["on_bad_image"] == "fail":
         return f"{info['bad_images_skipped']} damaged images were left out, and on_bad_image is fail now"
+    if (cut := info.get("validation")) and cut.get("table") and content_digest(local_path(cut["table"], "validation.table")) != cut["table_digest"]:
+        return "the table of groups, by which validation images are cut, has changed"
     source = open_source(data["source"], data["path"], data["options"])
     if not source.exists():
         return None  # the table is what is left of it

@@ -1,7 +1,9 @@
 """The parts of a run record. A field without a default is a key that every record of today has, if only as null."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.spark.spark_config import EMBEDDED
 
 
@@ -11,8 +13,13 @@ class Data:
 
     Attributes:
         class_names: The classes, by label.
+        test_size: Test images; 0 where models are judged on validation images.
         test_images_in_training: Test images whose very pixels are also among the training images; None in older records.
         classes_without_test_images: Classes without a test image, which count as 0 in macro averages.
+        validation_size: Validation images; None in older records, which know none.
+        predict_size: Images without a label.
+        validation: How validation images were cut; None where there are none.
+        copies_across_splits: Images whose very pixels are also in another split, by the names of both, where there are some.
     """
 
     source: str
@@ -24,6 +31,15 @@ class Data:
     seed: int
     test_images_in_training: int | None = None
     classes_without_test_images: tuple[str, ...] = ()
+    validation_size: int | None = None
+    predict_size: int | None = None
+    validation: dict[str, Any] | None = None
+    copies_across_splits: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def judged_on(self) -> str:
+        """The split whose images models were judged on."""
+        return judged_split(vars(self))
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
 
-SPLITS = ("train", "test")
+# Of an image table, in reading order: ingestion cuts `validation` from training, and images of `predict` have no label.
+SPLITS = ("train", "validation", "test", "predict")
+SOURCE_SPLITS = ("train", "test")  # with labels, as a source has them
 
 
 class ImageSource(ABC):
-    """A labelled collection of images with a training and a test split.
+    """A labelled collection of images with a training and a test split, and maybe images without labels.
 
     A source is sent to the Spark executors, hence it pickles, costs nothing to construct, and opens its
     files only when they are needed.
@@ -47,9 +49,16 @@ class ImageSource(ABC):
             UserError: If the split is unknown or the data cannot be found.
         """
 
+    def unlabelled(self) -> list[str]:
+        """The ids of the images without a label, in the order in which their predictions are wanted; most sources have none.
+
+        Where there are some, the test split may be empty.
+        """
+        return []
+
     @abstractmethod
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Reads images of either split; runs on the executors.
+        """Reads images of any split; runs on the executors.
 
         Yields:
             Each id with its image as the bytes of a file of one of `images.FORMATS`, in the order asked for.
@@ -79,8 +88,8 @@ class ImageSource(ABC):
 
 
 def checked_split(split: str) -> str:
-    """Returns the split, or raises UserError if it is not one of `SPLITS`."""
-    if split not in SPLITS:
+    """Returns the split, or raises UserError if it is not one of `SOURCE_SPLITS`."""
+    if split not in SOURCE_SPLITS:
         raise UserError(f"Unknown split {split!r}. A source has the splits 'train' and 'test'; ask for one of them.")
     return split
 

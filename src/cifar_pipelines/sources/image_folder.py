@@ -13,21 +13,25 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.image_files import ImageFiles
 from cifar_pipelines.common.images import EXTENSIONS
 from cifar_pipelines.common.paths import local_path
-from cifar_pipelines.sources import SPLITS, ImageSource, checked_split, register, sha256_of
+from cifar_pipelines.common.words import counted
+from cifar_pipelines.sources import SOURCE_SPLITS, ImageSource, checked_split, register, sha256_of
 
 logger = logging.getLogger(__name__)
 
 # What the folder of a split may be called, whatever its case; the first with a known class is used.
 SPLIT_FOLDERS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
+# A folder of these names may hold images without labels, directly in it, as contests have them.
+UNLABELLED_FOLDERS = ("test", "testing")
 LAYOUT = "The layout is train/<class>/<image> and test/<class>/<image>"
 
 Classes = Mapping[str, list[str]]  # the image ids of each class, in the order of the labels
 
 
 class ImageTree(NamedTuple):
-    """The classes of each split, and what a reader should know of the folder, a sentence each."""
+    """The classes of each split, the images without labels, and what a reader should know of the folder, a sentence each."""
 
     splits: dict[str, Classes]
+    unlabelled: list[str]
     notes: list[str]
 
 
@@ -67,6 +71,10 @@ class ImageFolderSource(ImageSource):
         rows = [(image_id, label_of[name]) for name, image_ids in classes.items() for image_id in image_ids]
         return pd.DataFrame(rows, columns=["image_id", "label"]).astype({"label": "int64"})
 
+    def unlabelled(self) -> list[str]:
+        """The images that lie directly in the test folder; see `ImageSource.unlabelled`."""
+        return self._tree.unlabelled
+
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Reads files; see `ImageSource.read`."""
         for image_id in image_ids:
@@ -79,7 +87,8 @@ class ImageFolderSource(ImageSource):
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all images' paths, sizes and times of change, so that a replaced one is noticed."""
         splits = self._tree.splits.values()
-        image_ids = sorted(image_id for classes in splits for found in classes.values() for image_id in found)
+        labelled = (image_id for classes in splits for found in classes.values() for image_id in found)
+        image_ids = sorted((*labelled, *self._tree.unlabelled))
         statuses = ((image_id, (self.path / image_id).stat()) for image_id in image_ids)
         entries = (f"{image_id} {status.st_size} {status.st_mtime_ns}" for image_id, status in statuses)
         return sha256_of((self.name, *entries))
@@ -110,23 +119,28 @@ class ImageFolderSource(ImageSource):
         files = ImageFiles(self.path)
         folders = self._split_folders(files)
         train = _classes(folders["train"][0], files)
-        # A test folder without classes is for a contest; the labelled images may lie in another one.
+        # A test folder without classes is for a contest; the labelled images may lie in another one, or nowhere.
         labelled = [folder for folder in folders["test"] if set(train) & set(_class_folders(folder, files, set(train)))]
-        chosen = {"train": folders["train"][0], "test": (labelled or folders["test"])[0]}
-        test = _classes(chosen["test"], files, set(train))
+        flat = next((folder for folder in folders["test"] if _is_flat(folder, files)), None)
+        others = [folder for folder in folders["test"] if folder != flat]
+        chosen = {"train": folders["train"][0], "test": (labelled or others or [flat])[0]}
+        test = {} if chosen["test"] == flat else _classes(chosen["test"], files, set(train))
         if unknown := [name for name in test if name not in train]:
             raise UserError(
                 f"The test split of {self.path} has the class {unknown[0]!r}, which the training split "
                 "lacks. Only a class that was trained on can be recognised: add training images of it, or "
-                "remove the folder."
+                "remove the folder. Images without labels have to lie directly in the test folder."
             )
         unused = [
             f"{folder} is not read: the {split} split is {chosen[split].name}/, the first that has known classes."
-            for split in SPLITS
+            for split in SOURCE_SPLITS
             for folder in folders[split]
-            if folder != chosen[split]
+            if folder not in (chosen[split], flat)
         ]
-        return ImageTree({"train": train, "test": test}, [*files.notes(), *unused])
+        unlabelled = _in_order(files.below(flat)) if flat else []
+        if flat:
+            unused.append(f"The {counted(len(unlabelled), 'image')} directly in {flat} have no label: they are predicted, not judged.")
+        return ImageTree({"train": train, "test": test}, unlabelled, [*files.notes(), *unused])
 
     def _require_folder(self) -> None:
         if self.exists():
@@ -154,7 +168,7 @@ class ImageFolderSource(ImageSource):
                 f"{self.path} is the folder of one split. Give the one that holds both: "
                 f"--params source_path={self.path.parent}. {LAYOUT}."
             )
-        split = next(split for split in SPLITS if not found[split])
+        split = next(split for split in SOURCE_SPLITS if not found[split])
         names = ", ".join(folder.name for folder in inside[:10]) or "no folder"
         rule = f"It has to be called {' or '.join(SPLIT_FOLDERS[split])}"
         raise UserError(f"{self.path} has no folder for the {split} split. {rule}; found: {names}. {LAYOUT}.")
@@ -166,6 +180,19 @@ def _folders_of_splits(path: Path, files: ImageFiles) -> dict[str, list[Path]]:
         split: [folder for name in names for folder in inside if folder.name.lower() == name]
         for split, names in SPLIT_FOLDERS.items()
     }
+
+
+def _is_flat(folder: Path, files: ImageFiles) -> bool:
+    """Whether images lie directly in a test folder, and no other folder does."""
+    return folder.name.lower() in UNLABELLED_FOLDERS and not files.folders(folder) and files.lying_in(folder) > 0
+
+
+def _in_order(image_ids: list[str]) -> list[str]:
+    """By name, or by value where all names are numbers."""
+    stems = [Path(image_id).stem for image_id in image_ids]
+    if not all(stem.isascii() and stem.isdigit() for stem in stems):
+        return image_ids
+    return [image_id for _, image_id in sorted(zip(map(int, stems), image_ids, strict=True))]
 
 
 def _class_folders(split_folder: Path, files: ImageFiles, known: Set[str] = frozenset()) -> dict[str, list[Path]]:

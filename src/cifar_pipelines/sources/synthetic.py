@@ -21,7 +21,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import encode_png
-from cifar_pipelines.sources import SPLITS, ImageSource, checked_split, register, sha256_of
+from cifar_pipelines.sources import SOURCE_SPLITS, ImageSource, checked_split, register, sha256_of
 
 GENERATOR_VERSION = 1
 
@@ -191,7 +191,7 @@ class SyntheticSource(ImageSource):
         """Draws images and encodes them as PNG; see `ImageSource.read`."""
         for image_id in image_ids:
             split, number = image_id.split("/")
-            random = np.random.default_rng(np.random.SeedSequence([self.seed, SPLITS.index(split), int(number)]))
+            random = np.random.default_rng(np.random.SeedSequence([self.seed, SOURCE_SPLITS.index(split), int(number)]))
             image = draw(self._labels[int(number) % len(CLASS_NAMES)], self.image_size, random)
             yield image_id, encode_png(image)
 

@@ -11,6 +11,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.tables import IMAGE_HASH, fingerprint_of
 from cifar_pipelines.common.words import counted
+from cifar_pipelines.sources import SPLITS
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,14 @@ CHECKED = (
     "length(image) as bytes",
     f"{IMAGE_HASH} as hash",
 )
+# Of which splits images must not be the same: the first should be new to what was learned or chosen on the second.
+PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"), ("predict", "train"))
+WORDS = {"train": "training"}
+CONSEQUENCE = {
+    "test": "the scores of a model that has memorised them are too high. Remove them from one of the splits",
+    "validation": "what is chosen by them favours models that memorise. Remove one of the copies, or set validation.by=group",
+    "predict": "their labels are known",
+}
 LISTED = 100  # bad images in the description of the table
 Counts = Mapping[tuple[str, int], int]  # images that can be decoded, by split and label
 
@@ -66,43 +75,46 @@ def look_at(
     counts: Counter[tuple[str, int]] = Counter()
     for row in good:
         counts[row["split"], row["label"]] += row["images"]
-    require_images(counts, class_names, bad)
-    test_size, treated = _total(counts, "test"), _treated_images(good)
+    require_images(counts, class_names, bad, judged)
+    judged = "test" if any(row["split"] == "test" for row in tallied) else "validation"
+    sizes, treated = {f"{split}_size": _total(counts, split) for split in SPLITS}, _treated_images(good)
+    copies = _copies_across_splits(checked, sizes)
     return {
         "fingerprint": fingerprint_of(reduce(xor, (row["hash"] for row in good)), sum(counts.values()), treated),
         "class_names": list(class_names),
-        "train_size": _total(counts, "train"),
-        "test_size": test_size,
+        **sizes,
         "bad_images_skipped": len(bad),
         "bad_images": bad[:LISTED],
         "images_treated": treated,
-        "test_images_in_training": _test_images_in_training(checked, test_size),
-        "classes_without_test_images": untested_classes(counts, class_names),
+        "test_images_in_training": copies.get("test in train", 0),
+        "copies_across_splits": copies,
+        "classes_without_test_images": untested_classes(counts, class_names, judged),
         "image_bytes": sum(row["bytes"] for row in good),
         "largest_image_bytes": max(row["largest"] for row in good),
     }
 
 
-def require_images(counts: Counts, class_names: Sequence[str], bad: Sequence[str]) -> None:
-    """Refuses a class without training images, and a test split without images: all that there were are damaged."""
+def require_images(counts: Counts, class_names: Sequence[str], bad: Sequence[str], judged: str = "test") -> None:
+    """Refuses a class without training images, and no image to judge models on: all that there were are damaged."""
     empty = [name for label, name in enumerate(class_names) if not counts.get(("train", label))]
-    if not empty and _total(counts, "test"):
+    if not empty and _total(counts, judged):
         return
-    what = f"training image of the class {empty[0]!r}" if empty else "test image"
+    what = f"training image of the class {empty[0]!r}" if empty else f"{judged} image"
     raise UserError(
         f"No {what} is left: {counted(len(bad), 'image')} cannot be decoded ({_some(bad)}). Every class needs training images, "
-        "and the test split needs images: replace the damaged ones, or remove the class from the source."
+        f"and the {judged} split needs images: replace the damaged ones, or remove the class from the source."
     )
 
 
-def untested_classes(counts: Counts, class_names: Sequence[str]) -> list[str]:
-    """Lists the classes without a test image, and says what that does to averages."""
-    untested = [name for label, name in enumerate(class_names) if not counts.get(("test", label))]
+def untested_classes(counts: Counts, class_names: Sequence[str], judged: str = "test") -> list[str]:
+    """Lists the classes without an image to judge models on, and says what that does to averages."""
+    untested = [name for label, name in enumerate(class_names) if not counts.get((judged, label))]
     if untested:
         logger.warning(
-            "%d of %d classes have no test image (%s): their precision, recall and F1 count as 0, by which macro "
-            "averages are too low. Accuracy and weighted averages do not suffer. Add test images of them to the source.",
-            len(untested), len(class_names), _some(untested, ", "),
+            "%d of %d classes have no %s image (%s): their precision, recall and F1 count as 0, by which macro averages are "
+            "too low. Accuracy and weighted averages do not suffer. %s.",
+            len(untested), len(class_names), judged, _some(untested, ", "),
+            "Add test images of them to the source" if judged == "test" else "A larger validation.share holds more of them",
         )  # fmt: skip
     return untested
 
@@ -132,26 +144,37 @@ def _treated_images(good: Sequence[Any]) -> dict[str, int]:
     return dict(treated)
 
 
-def _test_images_in_training(checked: DataFrame, test_size: int) -> int:
-    """Counts the test images whose very pixels are also among the training images; executors compare digests."""
+def _copies_across_splits(checked: DataFrame, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Counts the images whose very pixels are also in another split, and says so; executors compare digests.
+
+    Returns:
+        Their numbers by pairs of splits such as "test in train", where there are some.
+    """
     pictures = (
         checked.where("error is null")
         .groupBy("digest")
-        .agg(
-            *(_sql(f"min(image_id) filter (where split = '{split}') as {split}") for split in ("train", "test")),
-            _sql("count_if(split = 'test') as copies"),
-        )
-    )
-    shared = pictures.where("train is not null and test is not null")
-    found = shared.selectExpr("sum(copies) as number", "min(struct(test, train)) as first").first()
-    if not found["number"]:
-        return 0
-    logger.warning(
-        "%d of %d test images are training images too, pixel by pixel, such as %s, which is %s: the scores of a model "
-        "that has memorised them are too high. Remove them from one of the splits.",
-        found["number"], test_size, *found["first"],
+        .agg(*(
+            _sql(f"{what} filter (where split = '{split}') as {split}_{name}")
+            for split in SPLITS
+            for name, what in (("first", "min(image_id)"), ("number", "count(*)"))
+        ))
     )  # fmt: skip
-    return found["number"]
+    pairs = [pair for pair in PAIRS if all(sizes[f"{split}_size"] for split in pair)]
+    numbers = [f"sum({one}_number) filter (where {other}_number > 0) as {one}_in_{other}" for one, other in pairs]
+    firsts = [
+        f"min(struct({one}_first, {other}_first)) filter (where {one}_number * {other}_number > 0) as {one}_{other}"
+        for one, other in pairs
+    ]
+    found = pictures.selectExpr(*numbers, *firsts).first()
+    copies = {}
+    for split, other in pairs:
+        if number := found[f"{split}_in_{other}"]:
+            copies[f"{split} in {other}"] = number
+            logger.warning(
+                "%d of %d %s images are %s images too, pixel by pixel, such as %s, which is %s: %s.",
+                number, sizes[f"{split}_size"], split, WORDS.get(other, other), *found[f"{split}_{other}"], CONSEQUENCE[split],
+            )  # fmt: skip
+    return copies
 
 
 def _sql(expression: str) -> Any:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
@@ -12,9 +13,16 @@ from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.tables import IMAGES
 from cifar_pipelines.pipelines.ingestion.findings import CHECKED, look_at, tally
 from cifar_pipelines.pipelines.ingestion.reading import READ_IMAGES, count_tasks, read_images
-from cifar_pipelines.pipelines.ingestion.subset import select_subset
+from cifar_pipelines.pipelines.ingestion.subset import first_images, select_subset
+from cifar_pipelines.pipelines.ingestion.validation import (
+    EXAMPLE,
+    NO_VALIDATION,
+    ValidationSpec,
+    cut_validation,
+    require_judged,
+)
 from cifar_pipelines.plots import of_data
-from cifar_pipelines.sources import SPLITS, ImageSource
+from cifar_pipelines.sources import SOURCE_SPLITS, SPLITS, ImageSource
 from cifar_pipelines.spark.run_context import RunContext
 
 SAMPLES_PER_CLASS = 10
@@ -31,7 +39,7 @@ class SubsetSpec:
     seed: int
 
     def __post_init__(self) -> None:
-        for name, least in (("train_size", 1), ("test_size", 1), ("seed", 0)):
+        for name, least in (("train_size", 1), ("test_size", 0), ("seed", 0)):
             whole(name, getattr(self, name), least)
         if self.seed > LARGEST_SEED:
             raise UserError(f"seed is {self.seed}, but must be at most {LARGEST_SEED} (2^62). Take a smaller one.")
@@ -57,39 +65,52 @@ def index_source(image_source: ImageSource) -> pd.DataFrame:
     """Lists all images of the source.
 
     Returns:
-        Columns `split`, `image_id`, `label` and `class_name`, one row per image.
+        Columns `split`, `image_id`, `label` and `class_name`, one row per image. Images without a label have none of both.
     """
-    parts = [image_source.index(split).assign(split=split) for split in SPLITS]
-    index = pd.concat(parts, ignore_index=True)
+    parts = [image_source.index(split).assign(split=split) for split in SOURCE_SPLITS]
+    if unlabelled := image_source.unlabelled():
+        parts.append(pd.DataFrame({"image_id": unlabelled, "split": "predict"}).assign(label=pd.array([pd.NA] * len(unlabelled), "Int64")))
+    index = pd.concat([part for part in parts if len(part)], ignore_index=True)
     names = dict(enumerate(image_source.class_names))
     return index.assign(class_name=index["label"].map(names))[["split", "image_id", "label", "class_name"]]
 
 
-def select_images(image_index: pd.DataFrame, subset: SubsetSpec) -> pd.DataFrame:
-    """Selects the stratified, seeded, nested subset.
+def select_images(
+    image_index: pd.DataFrame, subset: SubsetSpec, validation: ValidationSpec = NO_VALIDATION
+) -> pd.DataFrame:
+    """Selects the stratified, seeded, nested subset, and cuts validation images from training; images without labels are all taken.
 
     Returns:
         The manifest: the selected rows of the index, with `rank` within the split.
 
     Raises:
-        UserError: If a split has too few images, or all training images are of one class.
+        UserError: If a split has too few images, all training images are of one class, validation cannot be cut (see
+            `cut_validation`), or nothing with a label is left to judge a model on.
     """
-    train = image_index[image_index["split"] == "train"]
+    train, test, unlabelled = (image_index[image_index["split"] == split] for split in (*SOURCE_SPLITS, "predict"))
+    train, test = (rows.astype({"label": "int64"}) for rows in (train, test))
     if train["label"].nunique() == 1:
         raise UserError(
             f"All {len(train):,} training images are of the class {train['class_name'].iloc[0]!r}, and a classifier needs "
             "two classes to tell apart. Add images of another class to the source."
         )
-    selected = []
-    for split, size in zip(SPLITS, (subset.train_size, subset.test_size), strict=True):
-        part = image_index[image_index["split"] == split]
-        what = "training images" if split == "train" else "test images"
-        selected.append(select_subset(part, size, subset.seed, what))
-    return pd.concat(selected, ignore_index=True)
+    require_judged(subset.test_size, validation)
+    if subset.test_size and test.empty and len(unlabelled):
+        raise UserError(
+            f"{subset.test_size:,} test images with labels were asked for, but those of the source have none. Give test_size=0, and "
+            f"judge models on validation images that are cut from training, such as --params test_size=0,{EXAMPLE}."
+        )
+    left, held_out = cut_validation(train, validation, subset.seed)
+    what = "training images" if held_out.empty else f"training images beside {len(held_out):,} for validation"
+    selected = [first_images(left, subset.train_size, what), held_out]
+    if subset.test_size:
+        selected.append(select_subset(test, subset.test_size, subset.seed, "test images"))
+    selected.append(unlabelled.assign(rank=np.arange(len(unlabelled), dtype=np.int64)))
+    return pd.concat([part for part in selected if len(part)], ignore_index=True)
 
 
 def count_classes(images: pd.DataFrame) -> pd.DataFrame:
-    """Counts images by split and class.
+    """Counts images with labels by split and class.
 
     Returns:
         Columns `split`, `label`, `class_name` and `count`, classes in the order of their labels.
@@ -124,7 +145,11 @@ def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> Fig
 
 
 def write_images(
-    image_source: ImageSource, image_manifest: pd.DataFrame, ingestion: IngestionSpec, run_context: RunContext
+    image_source: ImageSource,
+    image_manifest: pd.DataFrame,
+    ingestion: IngestionSpec,
+    run_context: RunContext,
+    validation: ValidationSpec = NO_VALIDATION,
 ) -> tuple[DataFrame, dict[str, Any]]:
     """Reads and checks the selected images on the executors.
 
@@ -142,7 +167,8 @@ def write_images(
 
     session, ids = active_session(), image_manifest["image_id"].tolist()
     tasks = count_tasks(len(ids), image_source.total_bytes(ids), run_context.cluster.cores)
-    manifest = session.createDataFrame(image_manifest[["image_id", "label", "split", "rank"]])
+    columns = image_manifest[["image_id", "label", "split", "rank"]]
+    manifest = session.createDataFrame(columns.astype({"label": "Int64"}))  # null where there is no label
     # PARALLEL(executors): every task reads, decodes and checks its share of the images.
     table = manifest.repartition(tasks).mapInArrow(lambda batches: read_images(batches, image_source), READ_IMAGES.ddl)
     # On disk until they are written: photographs would not fit into the executors' memory.
@@ -156,6 +182,7 @@ def write_images(
         "source": image_source.name,
         "origin": image_source.describe(),
         "source_fingerprint": image_source.fingerprint(),
+        "validation": validation.describe(),
         **found,
         "seconds": round(work.wall_s, 3),
         "setting": run_context.cluster.setting,

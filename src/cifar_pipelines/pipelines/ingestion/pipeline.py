@@ -10,7 +10,8 @@ def create_pipeline(**_: object) -> Pipeline:
     return pipeline(
         [
             node(nodes.index_source, "image_source", "image_index", name="index_source"),
-            node(nodes.select_images, ["image_index", "params:subset"], "image_manifest", name="select_images"),
+            node(nodes.select_images, ["image_index", "params:subset", "params:validation"],
+                 "image_manifest", name="select_images"),
             node(nodes.count_classes, "image_index", "source_classes", name="count_source_classes"),
             node(nodes.count_classes, "image_manifest", "subset_classes", name="count_subset_classes"),
             node(nodes.plot_source_classes, ["source_classes", "image_source"],
@@ -18,7 +19,8 @@ def create_pipeline(**_: object) -> Pipeline:
             node(nodes.plot_subset_classes, ["subset_classes", "image_source"],
                  "subset_classes_plot", name="plot_subset_classes"),
             node(nodes.plot_samples, ["image_source", "image_manifest"], "samples_plot", name="plot_samples"),
-            node(nodes.write_images, ["image_source", "image_manifest", "params:ingestion", "run_context"],
+            node(nodes.write_images, ["image_source", "image_manifest", "params:ingestion", "run_context",
+                                     "params:validation"],
                  ["images", "images_info"], name="write_images", tags="spark"),
         ],
         namespace="ingestion",

@@ -7,7 +7,13 @@ from cifar_pipelines.common.errors import UserError
 
 
 def select_subset(index: pd.DataFrame, size: int, seed: int, what: str) -> pd.DataFrame:
-    """Selects a stratified subset that contains every smaller subset of the same seed.
+    """Selects a stratified subset that contains every smaller subset of the same seed; see `rank_images` and `first_images`."""
+    _check_size(index, size, what)
+    return first_images(rank_images(index, seed), size, what)
+
+
+def rank_images(index: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Puts images into the order in which subsets take them.
 
     The j-th image (from 0) of a class with N images, in an order shuffled by the seed, has the priority
     (j + 1/2) / N, and the `size` smallest priorities are taken. This is the divisor method of Webster and
@@ -15,20 +21,12 @@ def select_subset(index: pd.DataFrame, size: int, seed: int, what: str) -> pd.Da
     (Balinski and Young, Fair Representation, 1982).
 
     Args:
-        index: Columns `image_id` (str) and `label` (int64), in any order; a column `class_name` (str), if
-            there is one, names the classes in messages.
-        size: How many images to take.
+        index: Columns `image_id` (str) and `label` (int64), in any order.
         seed: Decides which images, and which class comes first where priorities tie.
-        what: What the images are for, such as "training images"; appears in messages.
 
     Returns:
-        The selected rows with a column `rank` (int64), 0 for the first, in the order of `rank`: the first
-        k rows are the subset of size k.
-
-    Raises:
-        UserError: If `size` is not a positive whole number, is larger than the index, or is so small that a class would be missing.
+        The rows with a column `rank` (int64), 0 for the first, in the order of `rank`: the first k rows are the subset of size k.
     """
-    _check_size(index, size, what)
     random = np.random.default_rng(seed)
     # Sorted first, so that the order of the rows that came in decides nothing.
     shuffled = index.sort_values("image_id").sample(frac=1, random_state=random, ignore_index=True)
@@ -40,10 +38,25 @@ def select_subset(index: pd.DataFrame, size: int, seed: int, what: str) -> pd.Da
     ).sort_values(["priority", "turn"])
     ranked = shuffled.loc[order.index].reset_index(drop=True)
     ranked["rank"] = np.arange(len(ranked), dtype=np.int64)
+    return ranked
 
+
+def first_images(ranked: pd.DataFrame, size: int, what: str) -> pd.DataFrame:
+    """Takes the first images by rank.
+
+    Args:
+        ranked: What `rank_images` returned, or the first of it; a column `class_name` (str), if there is one, names the classes
+            in messages.
+        size: How many images to take.
+        what: What the images are for, such as "training images"; appears in messages.
+
+    Raises:
+        UserError: If `size` is not a positive whole number, is larger than the index, or is so small that a class would be missing.
+    """
+    _check_size(ranked, size, what)
     first = ranked.groupby("label")["rank"].min()
     if first.max() >= size:
-        missing = _name(index, first.idxmax())
+        missing = _name(ranked, first.idxmax())
         raise UserError(
             f"{size:,} {what} are too few: none of them would be of the class {missing}, and "
             f"a subset keeps the proportions of the {len(first)} classes. "
