@@ -220,6 +220,7 @@ def test_results_of_different_settings_lie_apart_and_shared_tables_together():
         {"weights_path": "weights.pth"},
         {"input_size": 48},
         {"source_options": {"seed": 1}},
+        {"validation": {"share": 0.1}},
     ],
 )
 def test_features_of_other_parameters_lie_apart(given):

@@ -47,7 +47,9 @@ def make_pixels(split, rank, label, size):
     return (noise + 70 * (label % 3)).astype(np.uint8)
 
 
-def write_images(folder, train, test=0, *, size=2, classes=None, parts=1, seed=0, left_out=()) -> tuple[str, ...]:
+def write_images(
+    folder, train, test=0, *, size=2, classes=None, parts=1, seed=0, left_out=(), validation=0
+) -> tuple[str, ...]:
     """Writes an image table as Spark does: rows in any order, in any number of files.
 
     The label of an image is its rank, or its rank modulo `classes`.
@@ -55,7 +57,7 @@ def write_images(folder, train, test=0, *, size=2, classes=None, parts=1, seed=0
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for split, count in (("train", train), ("test", test)):
+    for split, count in (("train", train), ("test", test), ("validation", validation)):
         for rank in range(count):
             if split == "train" and rank in left_out:
                 continue

@@ -77,7 +77,7 @@ def test_too_many_images_are_refused_by_the_name_of_the_split():
     ("values", "message"),
     [
         ((0, 1, 0), "train_size is 0, but must be a whole number of at least 1"),
-        ((1, "5", 0), "test_size is '5', but must be a whole number of at least 1"),
+        ((1, "5", 0), "test_size is '5', but must be a whole number of at least 0"),
         ((1, 1, -1), "seed is -1, but must be a whole number of at least 0"),
         ((1, 1, 2**62 + 1), r"seed is 4611686018427387905, but must be at most 4611686018427387904 \(2\^62\)"),
         ((1, 1, True), "seed is True, but must be"),
@@ -242,5 +242,7 @@ def test_images_that_are_turned_or_laid_on_white_are_counted_and_said_once(tmp_p
 
 def test_the_pipeline_needs_a_source_and_makes_what_others_read():
     pipeline = create_pipeline()
-    assert pipeline.inputs() == {"image_source", "params:subset", "params:ingestion", "run_context"}
+    assert pipeline.inputs() == {
+        *("image_source", "params:subset", "params:validation", "params:ingestion", "run_context")
+    }
     assert {"images", "images_info", "image_manifest", "image_index"} <= pipeline.all_outputs()

@@ -169,9 +169,9 @@ def test_every_chosen_classifier_gets_its_nodes_and_its_record():
     pipeline = create_pipeline(["linear_svm", "decision_tree"])
     names = {node.name for node in pipeline.nodes}
     steps = {"configure", "train", "predict", "describe", "evaluate", "list_predictions", "draw_scores"}
-    steps |= {"draw_galleries", "write_run_record"}
+    steps |= {"draw_galleries", "write_run_record", "predict_further"}
     copies = {f"spark_ml.{model}.{step}" for model in ("linear_svm", "decision_tree") for step in steps}
-    shared = {"cache_tables", "announce_run_records", "survey_classifiers"}
+    shared = {"cache_tables", "select_further", "announce_run_records", "survey_classifiers"}
     assert names == copies | {f"spark_ml.{step}" for step in shared}
     assert {"spark_ml.linear_svm.metrics", "decision_tree_run_record"} <= pipeline.all_outputs()
     assert pipeline.outputs() == {"spark_ml_run_records"}

@@ -111,7 +111,9 @@ def test_groups_may_stand_in_a_table_whose_content_is_part_of_the_description(tm
     before = spec.describe()
     table.iloc[:-1].to_csv(file, index=False)
     assert spec.describe() != before and before["table_digest"] and ValidationSpec().describe() is None
-    with pytest.raises(UserError, match=r"authors\.csv names a group for 11 of 12 images; it lacks one for 'train/class 1"):
+    with pytest.raises(
+        UserError, match=r"authors\.csv names a group for 11 of 12 images; it lacks one for 'train/class 1"
+    ):
         cut_validation(index, spec, 0)
     with pytest.raises(UserError, match=r"has no column 'group'; it has 'image_id', 'author'\. Add it, or name"):
         cut_validation(index, ValidationSpec(0.3, "group", table=str(file)), 0)
@@ -145,13 +147,17 @@ def test_a_wrong_way_to_cut_is_refused(values, message):
 
 @pytest.mark.parametrize(("expression", "matched"), [("author_(.)", "none"), (r"class (\d)/1\.jpg", "3")])
 def test_a_regular_expression_that_does_not_match_every_image_is_refused(expression, matched):
-    with pytest.raises(UserError, match=rf"validation\.group=.* matches {matched} of 12 images; it lacks one for 'train/cl"):
+    with pytest.raises(
+        UserError, match=rf"validation\.group=.* matches {matched} of 12 images; it lacks one for 'train/cl"
+    ):
         cut(plain(4), 0.2, by="group", group=expression)
 
 
 def test_a_group_that_swallows_a_class_is_refused_by_the_names_of_both():
     index = index_of({"kiwi": {"": 9, "r_": 4}, "fig": {"r_": 7}})
-    with pytest.raises(UserError, match=r"All 7 training images of the class 'fig' are of the group 'fig/r_', .*by=stratum"):
+    with pytest.raises(
+        UserError, match=r"All 7 training images of the class 'fig' are of the group 'fig/r_', .*by=stratum"
+    ):
         cut(index, 0.2, **BY_VIDEO)
 
 
@@ -185,7 +191,9 @@ def test_models_may_be_judged_on_validation_images_but_not_on_nothing():
     assert set(nodes.select_images(index, nodes.SubsetSpec(20, 0, 0), ValidationSpec(0.25))["split"]) == {
         "train", "validation",
     }  # fmt: skip
-    with pytest.raises(UserError, match=r"test_size is 0 and validation\.share is 0, .*validation\.share=0\.15, or give a"):
+    with pytest.raises(
+        UserError, match=r"test_size is 0 and validation\.share is 0, .*validation\.share=0\.15, or give a"
+    ):
         nodes.select_images(index, nodes.SubsetSpec(20, 0, 0))
 
 
@@ -205,5 +213,7 @@ def test_images_without_labels_are_all_taken_in_their_order():
 
 
 def test_test_images_without_labels_are_refused_with_what_to_do():
-    with pytest.raises(UserError, match=r"500 test images with labels were asked for, but those of the source have none\."):
+    with pytest.raises(
+        UserError, match=r"500 test images with labels were asked for, but those of the source have none\."
+    ):
         nodes.select_images(contest(), nodes.SubsetSpec(20, 500, 0), ValidationSpec(0.2))

@@ -42,5 +42,7 @@ def test_learning_curves_show_training_and_validation(epochs):
         assert list(validation) == list(history[f"validation_{score}"])
     assert list(rates.lines[0].get_xdata()) == list(history["epoch"])
     words = _words(figure)
-    assert "lenet: learning curves" in words and "validation" in words and "augmented" in words
+    assert "lenet: learning curves" in words and "augmented" in words
+    assert "validation on test images (nothing is chosen by it)" in words
+    assert "validation (cut from training)" in _words(plot_learning_curves(history, "x", "validation"))
     assert "85.0%" in words and "1234 images/s" in words

@@ -56,6 +56,13 @@ def test_options_of_the_source_count_only_where_there_are_some():
     assert study_digest(plain, *asked) == study_digest(older, *asked) != study_digest(other, *asked)
 
 
+def test_a_cut_of_validation_images_counts_only_where_there_is_one():
+    params = ("", "validation.by=group,validation.group=x", "validation.share=0.1", "validation.share=0.2")
+    made = [load_configuration("exec_2x1", parse_params(given))["parameters"] for given in params]
+    plain, unused, small, large = (study_digest(one, "features", "kmeans_patches", "embedded") for one in made)
+    assert plain == unused and len({plain, small, large}) == 3
+
+
 def test_parameters_that_kedro_has_built_have_the_same_digest():
     """Kedro makes dataclasses of the blocks that nodes want typed, also in the dataset `parameters`."""
     bootstrap_project(PROJECT_PATH)

@@ -52,6 +52,32 @@ def test_a_test_folder_without_classes_gives_way_to_a_labelled_one(make_tree):
     ]
 
 
+def test_images_directly_in_the_test_folder_have_no_label_and_come_in_the_order_of_their_numbers(make_tree, caplog):
+    path = make_tree("train/a/1.png", "train/b/1.png", *(f"test/{number}.png" for number in (10, 9, 100, 1)))
+    source = source_of(path)
+    source.check()
+    assert source.unlabelled() == [f"test/{number}.png" for number in (1, 9, 10, 100)]
+    assert source.index("test").empty and source.index("test")["label"].dtype == "int64"
+    assert len(list(source.read(source.unlabelled()))) == 4
+    said = f"The 4 images directly in {path}/test have no label: they are predicted, not judged."
+    assert caplog.messages == source.describe()["notes"] == [said]
+    before = source.fingerprint()
+    make_tree("test/a name.png")
+    source.check()
+    assert source.unlabelled() == [f"test/{name}.png" for name in ("1", "10", "100", "9", "a name")]
+    assert source.fingerprint() != before
+
+
+def test_images_without_labels_lie_beside_labelled_ones_in_another_folder(make_tree):
+    source = source_of(make_tree("train/a/1.png", "test/2.png", "valid/a/3.png"))
+    assert source.index("test")["image_id"].tolist() == ["valid/a/3.png"]
+    assert source.unlabelled() == ["test/2.png"]
+
+
+def test_a_source_with_labels_for_all_has_none_without(make_tree):
+    assert source_of(make_tree("train/a/1.png", "test/a/1.png", "test/3.png", "val/1.png")).unlabelled() == []
+
+
 def test_images_may_lie_deeper_and_the_whole_in_a_folder_of_an_archive(make_tree):
     path = make_tree("pets/train/a/images/1.png", "pets/test/a/images/2.png", "__MACOSX/pets/train/a/._1.png")
     source = source_of(path)
@@ -218,7 +244,12 @@ def test_the_folder_of_one_split_is_too_deep(make_tree):
             r"train has no class: images lie directly in it \(2\).*one folder per",
         ),
         (["train/.hidden/1.png", "test/a/1.png"], r"train has no class: it is empty"),
-        (["train/a/1.png", "test/b/1.png"], r"has the class 'b', which the training split lacks.*remove"),
+        (
+            ["train/a/1.png", "test/b/1.png"],
+            r"has the class 'b', which the training split lacks.*remove.*without labels have to lie directly in",
+        ),
+        (["train/a/1.png", "test/1.png", "test/b/1.png"], r"has the class 'b', which the training split lacks"),
+        (["train/a/1.png", "val/1.png"], r"val has no class: images lie directly in it \(1\)"),
         (
             ["train/a/1.png", "train/b/x.txt", "test/a/1.png"],
             r"b holds no image\. Files.*\.txt \(1\).*\.jpg, \.jpeg.*remove",

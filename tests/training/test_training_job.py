@@ -67,6 +67,14 @@ def test_validation_images_are_the_first_by_rank_and_shared_out(files, workers):
     assert sorted(chain(*labels)) == list(range(7))
 
 
+def test_validation_images_may_be_those_that_were_cut_from_training(tmp_path):
+    files = write_images(tmp_path, 4, 3, size=2, validation=5)
+    job = make_job(files, 4, shape=NetworkShape(2, 60), validation_images=4, validation_from="validation")
+    images, labels = job.read_validation(0, 1)
+    assert labels.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(images[1].permute(1, 2, 0).numpy(), make_pixels("validation", 1, 1, 2))
+
+
 def test_a_worker_without_validation_images_gets_an_empty_share(files):
     images, labels = make_job(files, IMAGES, validation_images=1).read_validation(1, 2)
     assert images.shape == (0, 3, 16, 16) and images.dtype == torch.uint8 and labels.dtype == torch.int64

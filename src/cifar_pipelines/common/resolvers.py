@@ -61,4 +61,7 @@ def validation_suffix(validation: Mapping[str, Any]) -> str:
     return f"-validation{share}{'' if by == 'stratum' else f'-by-{by}{options_suffix(groups)}'}" if share else ""
 
 
-RESOLVERS = {resolver.__name__: resolver for resolver in (given, slug, path_suffix, size_suffix, options_suffix, validation_suffix)}
+RESOLVERS = {
+    resolver.__name__: resolver
+    for resolver in (given, slug, path_suffix, size_suffix, options_suffix, validation_suffix)
+}

@@ -64,9 +64,7 @@ FRAMES = TableSchema(
 FURTHER_PREDICTIONS = PREDICTIONS.with_columns(split="string")
 
 # Of training and test images it is older than the other splits, whose images depend on how they were cut.
-IMAGE_HASH = (
-    "if(split in ('train', 'test'), xxhash64(image_id, label, image), xxhash64(image_id, label, image, split))"
-)
+IMAGE_HASH = "if(split in ('train', 'test'), xxhash64(image_id, label, image), xxhash64(image_id, label, image, split))"
 # Of images that are in memory at once, where a process hands them to another one: 512 small ones, or a few photographs.
 BATCH_BYTES = 16 * 2**20
 

@@ -1,7 +1,8 @@
-"""The predictions table: its rules, and the file that a reader of predictions gets."""
+"""The predictions table: its rules, and the files that a reader of predictions gets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import PREDICTIONS
 
+UNLABELLED_COLUMNS = ("image", "label", "probability")
 ROW_SUM_TOLERANCE = 1e-3  # float32 probabilities of 131 classes still sum to one within this
 
 
@@ -51,7 +53,7 @@ def check_predictions(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
         The table as arrays.
 
     Raises:
-        UserError: A column is missing, the table is empty, or a row breaks a rule.
+        UserError: A column is missing, the table is empty, a label is missing, or a row breaks a rule.
     """
     missing = [name for name in PREDICTIONS.names if name not in predictions.columns]
     if missing:
@@ -73,6 +75,11 @@ def check_predictions(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
             f"image_id {repeated.iloc[0]!r} occurs more than once in the predictions table "
             f"({len(repeated)} surplus rows). Predict every test image exactly once."
         )
+    if (unknown := predictions["label"].isna()).any():
+        raise UserError(
+            f"{int(unknown.sum()):,} of {len(predictions):,} predictions have no label, such as that of {image_id[unknown.argmax()]!r}, "
+            "and nothing can be judged without. Judge test or validation images."
+        )
     label = _class_column(predictions, "label", n_classes)
     prediction = _class_column(predictions, "prediction", n_classes)
     return CheckedPredictions(image_id, label, prediction, _probability_matrix(predictions, n_classes))
@@ -93,6 +100,33 @@ def predictions_csv(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd
     label, truth = names[checked.prediction], names[checked.label]
     columns = {"image_name": checked.image_id, "label": label, "probability": checked.confidence, "truth": truth}
     return pd.DataFrame(columns)
+
+
+def unlabelled_csv(predictions: pd.DataFrame, class_names: Sequence[str], image_ids: Sequence[str]) -> pd.DataFrame:
+    """Turns the predictions of images without labels into the table that a contest wants.
+
+    Args:
+        predictions: As for `check_predictions`, but for the labels, which are not looked at; rows in any order.
+        class_names: The n_classes names, in the order of the labels.
+        image_ids: The images in the order wanted, each once.
+
+    Returns:
+        One row per image: `image` str (the name of the file), `label` str (the predicted class), `probability` float64 of it.
+
+    Raises:
+        UserError: The table breaks another rule of `check_predictions`, or an image has no prediction.
+    """
+    checked = check_predictions(predictions.assign(label=predictions["prediction"]), class_names)
+    place = {image_id: row for row, image_id in enumerate(checked.image_id)}
+    if missing := [image_id for image_id in image_ids if image_id not in place]:
+        raise UserError(
+            f"{len(missing):,} of {len(image_ids):,} images without a label have no prediction, such as {missing[0]!r}. Predict every "
+            "one of them once."
+        )
+    rows = [place[image_id] for image_id in image_ids]
+    label = np.asarray(class_names, dtype=object)[checked.prediction[rows]]
+    names = [PurePosixPath(image_id).name for image_id in image_ids]
+    return pd.DataFrame(dict(zip(UNLABELLED_COLUMNS, (names, label, checked.confidence[rows]), strict=True)))
 
 
 def _class_column(predictions: pd.DataFrame, column: str, n_classes: int) -> np.ndarray:

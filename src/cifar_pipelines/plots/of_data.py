@@ -20,12 +20,12 @@ MOST_BARS = 150  # beyond this, bars with names cannot be read, and take their t
 
 
 def plot_class_distribution(counts: pd.DataFrame, title: str) -> "Figure":
-    """Draws how many images each class has in each split: two panels, training on the left.
+    """Draws how many images each class has in each split: a panel for each that has some, training on the left.
 
     There is a bar for every class, or, with more classes than anyone can read, a curve over the classes by size.
 
     Args:
-        counts: Columns `split` ("train" or "test"), `class_name` (str) and `count` (images, int), one row
+        counts: Columns `split` ("train", "validation" or "test"), `class_name` (str) and `count` (images, int), one row
             per split and class, classes in the order of their labels.
         title: The figure's title.
     """
@@ -33,15 +33,16 @@ def plot_class_distribution(counts: pd.DataFrame, title: str) -> "Figure":
 
     table = counts.pivot_table(
         index="class_name", columns="split", values="count", aggfunc="sum", fill_value=0, sort=False
-    ).reindex(columns=list(SPLITS), fill_value=0)
+    )
+    splits = [split for split in SPLITS if split in table]
     classes = len(table)
     many = classes > MOST_BARS
     # In inches: title, axes and caption, and the bars.
     height = 4.5 if many else 1.5 + (0.32 if classes <= 30 else 0.17) * max(classes, 4)
-    figure, axes = new_figure(1, 2, (10, height), textwrap.fill(title, 90), sharey=not many)
-    for ax, split, colour in zip(axes[0], SPLITS, PALETTE, strict=False):
+    figure, axes = new_figure(1, len(splits), (10, height), textwrap.fill(title, 90), sharey=not many)
+    for ax, split, colour in zip(axes[0], splits, PALETTE, strict=False):
         (_draw_sizes if many else _draw_bars)(ax, table[split], colour)
-        kind = {"train": "Training", "test": "Test"}[split]
+        kind = {"train": "Training", "validation": "Validation", "test": "Test"}[split]
         axes_named = {"x": "Classes, by size", "y": "Images"} if many else {"x": "Images"}
         label_axes(ax, f"{kind}: {counted(table[split].sum(), 'image')}", **axes_named)
     if not many:

@@ -12,14 +12,18 @@ from cifar_pipelines.plots import style
 from cifar_pipelines.plots.registry import comparison_plot
 from cifar_pipelines.records.summary import sections
 
+# By the split that they are of: nothing is chosen by test images.
+CURVES = {"validation": "validation (cut from training)", "test": "validation on test images (nothing is chosen by it)"}
 
-def plot_learning_curves(history: pd.DataFrame, title: str) -> Figure:
+
+def plot_learning_curves(history: pd.DataFrame, title: str, validation_from: str = "test") -> Figure:
     """Draws loss, accuracy and learning rate of one training.
 
     Args:
         history: One row per epoch: `epoch`, `loss`, `accuracy`, `validation_loss`, `validation_accuracy`,
             `learning_rate`, `images_per_s`.
         title: Title of the figure.
+        validation_from: The split of the images behind `validation_loss` and `validation_accuracy`, "validation" or "test".
     """
     figure, axes = style.new_figure(1, 3, size=(12, 3.8), title=title)
     losses, accuracies, rates = axes[0]
@@ -28,7 +32,7 @@ def plot_learning_curves(history: pd.DataFrame, title: str) -> Figure:
         ax.plot(history["epoch"], history[score], color=style.GREY, marker="o", markersize=3, label=training)
         ax.plot(
             history["epoch"], history[f"validation_{score}"], color=style.PALETTE[0], marker="o", markersize=3,
-            label="validation",
+            label=CURVES[validation_from],
         )  # fmt: skip
         style.label_axes(ax, score, "epoch")
         ax.legend(fontsize=8, frameon=False)

@@ -34,7 +34,11 @@ def _images_changed(catalog: Any, parameters: Parameters) -> str | None:
     info, data = catalog.load("images_info"), parameters["data"]
     if info["bad_images_skipped"] and parameters["ingestion"]["on_bad_image"] == "fail":
         return f"{info['bad_images_skipped']} damaged images were left out, and on_bad_image is fail now"
-    if (cut := info.get("validation")) and cut.get("table") and content_digest(local_path(cut["table"], "validation.table")) != cut["table_digest"]:
+    if (
+        (cut := info.get("validation"))
+        and cut.get("table")
+        and content_digest(local_path(cut["table"], "validation.table")) != cut["table_digest"]
+    ):
         return "the table of groups, by which validation images are cut, has changed"
     source = open_source(data["source"], data["path"], data["options"])
     if not source.exists():

@@ -21,6 +21,7 @@ class FitReport:
     workers: tuple[WorkerReport, ...] = ()
     history: tuple[EpochRow, ...] = ()
     precision: str | None = None
+    validation_from: str | None = None
     restarts: int | None = None
     resumed_after_epoch: int | None = None
 

@@ -37,6 +37,11 @@ class Data:
     copies_across_splits: dict[str, int] = field(default_factory=dict)
 
     @property
+    def images(self) -> int:
+        """All images, of every split."""
+        return self.train_size + self.test_size + (self.validation_size or 0) + (self.predict_size or 0)
+
+    @property
     def judged_on(self) -> str:
         """The split whose images models were judged on."""
         return judged_split(vars(self))

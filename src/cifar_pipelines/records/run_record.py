@@ -68,6 +68,8 @@ class RunRecord:
         history: The learning curve of a network, one row per epoch.
         workers: What Python workers said of themselves.
         precision: Precision of a network's training.
+        validation_from: The split whose images drew the learning curve, "validation" or "test"; None where there is no curve,
+            and in older records, whose curves are of test images.
         restarts: How often a training started again after a worker was lost; None for other models.
         resumed_after_epoch: The epoch after which a training went on that an earlier run had begun; None if none had.
         prediction: Milliseconds per image of a network: `batch_1_ms`, and `batch_<n>_ms` for a batch of `prediction_batch`.
@@ -98,6 +100,7 @@ class RunRecord:
     history: tuple[EpochRow, ...] = ()
     workers: tuple[WorkerReport, ...] = ()
     precision: str | None = None
+    validation_from: str | None = None
     restarts: int | None = None
     resumed_after_epoch: int | None = None
     prediction: dict[str, float] = field(default_factory=dict)

@@ -64,10 +64,18 @@ def sections(summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         named = dict(zip(SECTION, key, strict=True))
         yield (
             f"{named['source']} ({named['fingerprint'][:8]}), {named['train_size']:,} training and "
-            f"{named['test_size']:,} test images, seed {named['seed']}, host with {named['host_cores']} cores, "
+            f"{_judged(named['test_size'], rows)} images, seed {named['seed']}, host with {named['host_cores']} cores, "
             f"{'embedded cluster' if named['cluster'] == 'embedded' else 'cluster ' + named['cluster']}",
             rows,
         )
+
+
+def _judged(test_size: int, rows: pd.DataFrame) -> str:
+    """How many images models were judged on; without a test image that has a label, it was on validation images."""
+    if test_size:
+        return f"{test_size:,} test"
+    judged = trained(rows)["test_images"]
+    return f"{judged.iloc[-1]:,.0f} validation" if len(judged) else "validation"
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:

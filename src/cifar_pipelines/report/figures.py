@@ -26,9 +26,10 @@ def study_folder(reporting: Path, records: pd.DataFrame) -> Path | None:
             return found.parents[4]
     data = records.iloc[0]
     subset = f"train{data['train_size']}-test{data['test_size']}-seed{data['seed']}"
+    cut = "-validation*" if data["raw"].data.validation else ""
     named = [
         folder
-        for folder in sorted(reporting.glob(f"*/{escape(subset)}"))
+        for folder in sorted(reporting.glob(f"*/{escape(subset)}{cut}"))
         if folder.parent.name == data["source"] or folder.parent.name.startswith(f"{data['source']}-")
     ]
     return named[0] if len(named) == 1 else None

@@ -139,7 +139,9 @@ class ImageFolderSource(ImageSource):
         ]
         unlabelled = _in_order(files.below(flat)) if flat else []
         if flat:
-            unused.append(f"The {counted(len(unlabelled), 'image')} directly in {flat} have no label: they are predicted, not judged.")
+            unused.append(
+                f"The {counted(len(unlabelled), 'image')} directly in {flat} have no label: they are predicted, not judged."
+            )
         return ImageTree({"train": train, "test": test}, unlabelled, [*files.notes(), *unused])
 
     def _require_folder(self) -> None:

@@ -32,9 +32,10 @@ class TrainingJob:
         seed: Seeds weights, order and augmentation.
         files: The Parquet files of the image table, on storage that every worker sees.
         train_images: Training images in all.
-        validation_images: Test images, the first by rank, on which the learning curve is drawn.
+        validation_images: Images of the split `validation_from`, the first by rank, on which the learning curve is drawn.
         checkpoint: Folder of the checkpoint.
         attempt: How often the run has begun to train before, after a worker was lost.
+        validation_from: "validation", or "test" where no images were cut from training.
     """
 
     network: str
@@ -48,6 +49,7 @@ class TrainingJob:
     validation_images: int
     checkpoint: str
     attempt: int = 0
+    validation_from: str = "test"
 
     @property
     def steps(self) -> int:
@@ -83,7 +85,7 @@ class TrainingJob:
         """Reads one worker's share of the validation images: uint8 (n, 3, size, size) and int64 (n,)."""
         import numpy as np
 
-        return self._read("test", np.arange(rank, self.validation_images, workers))
+        return self._read(self.validation_from, np.arange(rank, self.validation_images, workers))
 
     def _read(self, split: str, ranks: "np.ndarray") -> tuple["Tensor", "Tensor"]:
         """Reads and decodes the images of these ranks, in the order of their ranks."""

@@ -1,11 +1,7 @@
 """Nodes of the bigdl_cnn pipeline."""
 
 import logging
-import os
-import time
-import uuid
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +9,16 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, SparkSession
-from cifar_pipelines.common.params import command_to_run
-from cifar_pipelines.common.tables import PREDICTIONS
-from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape
 from cifar_pipelines.pipelines.bigdl_cnn.progress import EpochLog
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
-from cifar_pipelines.pipelines.large_images import shrunk
 from cifar_pipelines.plots.of_training import plot_learning_curves
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
 from cifar_pipelines.training.job import TrainingJob
-from cifar_pipelines.training.prediction import PredictionJob, network_of, predict_batches, time_prediction
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
 logger = logging.getLogger(__name__)
@@ -108,6 +99,7 @@ def train_cnn(
         workers=workers,
         history=history,
         precision=job.precision,
+        validation_from=job.validation_from,
         restarts=restarts,
         resumed_after_epoch=resumed or None,
     )
@@ -135,7 +127,8 @@ def _job(
         seed=seed,
         files=tuple(images.inputFiles()),
         train_images=images_info["train_size"],
-        validation_images=min(cnn.validation_images, images_info["test_size"]),
+        validation_from=curve_split(images_info),
+        validation_images=min(cnn.validation_images, images_info[f"{curve_split(images_info)}_size"]),
         checkpoint=str(checkpoint.folder),
     )
 
@@ -210,63 +203,14 @@ def _settled_precision(session: SparkSession, precision: str, cores: int) -> str
     return found.pop() if len(found) == 1 else "fp32"
 
 
-def predict_cnn(
-    network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], cnn: CnnSpec, run_context: RunContext
-) -> tuple[pd.DataFrame, PredictionReport]:
-    """Predicts the test images on the executors with the network as it was loaded back.
-
-    Images are cached and the Python workers are warm before the clock starts.
-
-    Returns:
-        The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and what
-        prediction cost.
-    """
-    from cifar_pipelines.spark.session import active_session
-    from cifar_pipelines.spark.timing import measured_work
-
-    session, cores = active_session(), run_context.cluster.cores
-    trained = network.network
-    broadcast = session.sparkContext.broadcast(trained.as_dict())
-    job = PredictionJob(
-        key=uuid.uuid4().hex,
-        load_network=partial(network_of, broadcast),
-        size=cnn.image_size,
-        precision=trained.training["precision"],
-        flip=cnn.recipe.flip_at_test,
-    )
-    started = time.perf_counter()
-    # PARALLEL(executors): every task predicts its partition of the test images.
-    columns = images.where("split = 'test'").select("image_id", "label", "image")
-    with shrunk(columns, images_info, cnn.image_size) as small:
-        test = small.repartition(cores).persist()
-        test.count()
-    latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).first()
-    # PARALLEL(executors): one task per core, so that no worker loads the network inside the timed prediction.
-    session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.network())).collect()
-    preparing_s = time.perf_counter() - started
-    with measured_work(session, "Predicting", show_progress=False) as work:
-        table = test.mapInArrow(lambda batches: predict_batches(batches, job), PREDICTIONS.ddl).toPandas()
-    test.unpersist()
-    if len(table) != images_info["test_size"]:
-        raise UserError(
-            f"The image table holds {len(table)} test images, but its description says {images_info['test_size']}. "
-            f"Make them again: {command_to_run('ingestion')}"
-        )
-    report = PredictionReport(
-        predict_s=(round(work.wall_s, 3),),
-        probability_source="softmax of the logits",
-        model_size_bytes=network.size_bytes,
-        parameter_count=trained.parameter_count,
-        model_path=os.path.relpath(network.path),
-        prepare_s=round(preparing_s, 3),
-        latency=latency,
-    )
-    return table.sort_values("image_id", ignore_index=True), report
+def curve_split(images_info: dict[str, Any]) -> str:
+    """Whose images draw the learning curve: "validation", or "test" where none were cut from training."""
+    return "validation" if images_info.get("validation_size") else "test"
 
 
-def plot_history(history: pd.DataFrame, cnn: CnnSpec) -> Figure:
+def plot_history(history: pd.DataFrame, cnn: CnnSpec, images_info: dict[str, Any]) -> Figure:
     """Draws the learning curves."""
-    return plot_learning_curves(history, f"{cnn.model}: learning curves")
+    return plot_learning_curves(history, f"{cnn.model}: learning curves", curve_split(images_info))
 
 
 def describe_cnn(cnn: CnnSpec, fit_report: FitReport, predict_report: PredictionReport) -> ModelReport:

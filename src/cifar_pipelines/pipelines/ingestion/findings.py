@@ -75,8 +75,8 @@ def look_at(
     counts: Counter[tuple[str, int]] = Counter()
     for row in good:
         counts[row["split"], row["label"]] += row["images"]
-    require_images(counts, class_names, bad, judged)
     judged = "test" if any(row["split"] == "test" for row in tallied) else "validation"
+    require_images(counts, class_names, bad, judged)
     sizes, treated = {f"{split}_size": _total(counts, split) for split in SPLITS}, _treated_images(good)
     copies = _copies_across_splits(checked, sizes)
     return {

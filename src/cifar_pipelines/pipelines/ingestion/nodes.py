@@ -69,7 +69,11 @@ def index_source(image_source: ImageSource) -> pd.DataFrame:
     """
     parts = [image_source.index(split).assign(split=split) for split in SOURCE_SPLITS]
     if unlabelled := image_source.unlabelled():
-        parts.append(pd.DataFrame({"image_id": unlabelled, "split": "predict"}).assign(label=pd.array([pd.NA] * len(unlabelled), "Int64")))
+        parts.append(
+            pd.DataFrame({"image_id": unlabelled, "split": "predict"}).assign(
+                label=pd.array([pd.NA] * len(unlabelled), "Int64")
+            )
+        )
     index = pd.concat([part for part in parts if len(part)], ignore_index=True)
     names = dict(enumerate(image_source.class_names))
     return index.assign(class_name=index["label"].map(names))[["split", "image_id", "label", "class_name"]]

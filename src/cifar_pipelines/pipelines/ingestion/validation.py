@@ -1,5 +1,6 @@
 """Validation images, cut from the training images of a source: by stratum, or by group."""
 
+import logging
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.paths import content_digest, local_path
 from cifar_pipelines.pipelines.ingestion.subset import rank_images
+
+logger = logging.getLogger(__name__)
 
 EXAMPLE = "validation.share=0.15"
 
@@ -37,12 +40,16 @@ class ValidationSpec:
     def __post_init__(self) -> None:
         number = isinstance(self.share, int | float) and not isinstance(self.share, bool)
         if not number or not 0 <= self.share < 1:
-            raise UserError(f"validation.share is {self.share!r}, but must be from 0 (no validation) to less than 1. Give 0.15.")
+            raise UserError(
+                f"validation.share is {self.share!r}, but must be from 0 (no validation) to less than 1. Give 0.15."
+            )
         if self.by not in ("stratum", "group"):
             raise UserError(f"validation.by is {self.by!r}, but must be 'stratum' or 'group'.")
         given = [name for name in ("group", "table") if getattr(self, name) is not None]
         if self.by == "stratum" and given:
-            raise UserError(f"validation.{given[0]} is given, but validation.by is 'stratum'. Set validation.by=group to use it.")
+            raise UserError(
+                f"validation.{given[0]} is given, but validation.by is 'stratum'. Set validation.by=group to use it."
+            )
         if self.by == "group" and len(given) != 1:
             raise UserError(
                 "validation.by is 'group', which needs either validation.group, a regular expression that finds the group in "
@@ -60,7 +67,9 @@ class ValidationSpec:
         """How validation was cut, as values that JSON can hold; None where it was not."""
         if not self.share:
             return None
-        return asdict(self) | ({} if self.table is None else {"table_digest": content_digest(local_path(self.table, "validation.table"))})
+        return asdict(self) | (
+            {} if self.table is None else {"table_digest": content_digest(local_path(self.table, "validation.table"))}
+        )
 
 
 NO_VALIDATION = ValidationSpec()
@@ -92,6 +101,9 @@ def cut_validation(train: pd.DataFrame, spec: ValidationSpec, seed: int) -> tupl
         held_out = _held_out_groups(train.assign(group=groups_of(train["image_id"], spec)), spec.share, seed)
         taken = train["image_id"].isin(held_out)
         left, cut = rank_images(train[~taken], seed), rank_images(train[taken], seed)
+        logger.info(
+            "Validation by group: %d of %d training images, %.1f %%.", len(cut), len(train), 100 * len(cut) / len(train)
+        )
     else:
         number = round(spec.share * len(ranked))
         left, cut = ranked.head(len(ranked) - number), ranked.tail(number).iloc[::-1]
@@ -159,8 +171,8 @@ def _by_table(image_ids: "pd.Series[str]", spec: ValidationSpec) -> "pd.Series[s
 def _held_out_groups(grouped: pd.DataFrame, share: float, seed: int) -> "pd.Series[str]":
     """The ids of the images whose groups are held out.
 
-    A group counts for the class of most of its images. Of a class's groups, in an order shuffled by the seed, the first ones
-    are taken until their images are nearest to the share: at least one group, and never all.
+    A group counts for the class of most of its images. Of a class's groups, in an order shuffled by the seed, but one with more
+    than half of the images last, the first ones are taken until their images are nearest to the share: at least one, never all.
     """
     sizes = grouped.groupby(["group", "label"], as_index=False).size()
     groups = sizes.sort_values(["size", "label"], ascending=[False, True]).drop_duplicates("group").sort_values("group")
@@ -168,11 +180,13 @@ def _held_out_groups(grouped: pd.DataFrame, share: float, seed: int) -> "pd.Seri
     groups = groups.iloc[np.random.default_rng(seed).permutation(len(groups))]
     held_out: list[str] = []
     for _, of_class in groups.groupby("label"):
+        images = of_class["size"].sum()
+        of_class = of_class.sort_values("size", key=lambda size: size > images / 2, kind="stable")
         reached = of_class["size"].cumsum().to_numpy()[:-1]
         if len(reached):
-            held_out += of_class["group"].head(1 + int(np.abs(reached - share * of_class["size"].sum()).argmin())).tolist()
+            held_out += of_class["group"].head(1 + int(np.abs(reached - share * images).argmin())).tolist()
     taken = grouped["group"].isin(held_out)
-    for label, of_class in grouped.groupby("label"):
+    for _, of_class in grouped.groupby("label"):
         left = of_class["group"][~taken[of_class.index]]
         if left.empty or of_class["group"].nunique() == 1:
             raise _swallowed(of_class)

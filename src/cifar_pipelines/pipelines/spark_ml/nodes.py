@@ -13,8 +13,10 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Model
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.params import command_to_run
+from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.extractors import options_of
+from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further, rows_of_splits
 from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
@@ -63,12 +65,12 @@ def cache_tables(
     """Reads the feature table, spreads it evenly over the cores and caches it.
 
     Returns:
-        Training and test table (`image_id`, `label` double, `features` vector), and the seconds it took.
+        Training and test table (`image_id`, `label` double, `features` vector), and the seconds it took. The test table holds
+        the validation images where no test image has a label.
 
     Raises:
         UserError: If the features belong to other images, or were extracted with other options.
     """
-    from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F  # noqa: N812
 
     from cifar_pipelines.spark.session import active_session
@@ -77,13 +79,10 @@ def cache_tables(
     _require_same_features(features_info, images_info, options)
     tables = []
     with measured_work(active_session(), "Reading features") as reading:
-        for split in ("train", "test"):
+        for split in ("train", judged_split(images_info)):
             # PARALLEL(executors): one cached partition per core, so that every core works on each pass.
             table = (
-                features.where(F.col("split") == split)
-                .select("image_id", F.col("label").cast("double"), array_to_vector("features").alias("features"))
-                .repartition(run_context.cluster.cores)
-                .persist()
+                _as_vectors(features.where(F.col("split") == split)).repartition(run_context.cluster.cores).persist()
             )
             expected = images_info[f"{split}_size"]
             if (rows := table.count()) != expected:
@@ -93,6 +92,18 @@ def cache_tables(
                 )
             tables.append(table)
     return tables[0], tables[1], reading.wall_s
+
+
+def select_further(features: DataFrame, images_info: dict[str, Any]) -> DataFrame:
+    """The images that are neither learned from nor judged on, as those of `cache_tables`; see `further_predictions`."""
+    return _as_vectors(rows_of_splits(features, further_splits(images_info)))
+
+
+def _as_vectors(features: DataFrame) -> DataFrame:
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as F  # noqa: N812
+
+    return features.select("image_id", F.col("label").cast("double"), array_to_vector("features").alias("features"))
 
 
 def _require_same_features(
@@ -146,31 +157,21 @@ def train(
 def predict(
     model: SavedModel, test_table: DataFrame, classifier: ConfiguredClassifier
 ) -> tuple[pd.DataFrame, PredictionReport]:
-    """Predicts the test images with the model as it was loaded back.
+    """Predicts the images that models are judged on with the model as it was loaded back.
 
     Returns:
         The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and
         what prediction cost.
     """
-    from pyspark.ml.functions import vector_to_array
-    from pyspark.sql import functions as F  # noqa: N812
-
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
     # PARALLEL(executors): every task predicts its partition of the test table.
-    scored = _transform(model.model, test_table)
-    native = "probability" in scored.columns
-    columns = [
-        "image_id",
-        F.col("label").cast("int"),
-        F.col("prediction").cast("int"),
-        vector_to_array(F.col("probability" if native else "rawPrediction")).alias("probability"),
-    ]
+    scored, native = _scored(model.model, test_table)
     seconds = []
     for _ in range(classifier.repeats):
         with measured_work(active_session(), "Predicting", show_progress=False) as work:
-            predictions = scored.select(*columns).toPandas()
+            predictions = scored.toPandas()
         seconds.append(round(work.wall_s, 3))
     predictions = predictions.sort_values("image_id", ignore_index=True)
     if not native:
@@ -182,6 +183,36 @@ def predict(
         parameter_count=parameter_count(model.model),
         model_path=os.path.relpath(model.path),
     )
+
+
+def predict_further(
+    model: SavedModel, further_table: DataFrame, images: DataFrame, images_info: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predicts all other images that were not learned from; see `further_tables`."""
+    if not further_splits(images_info):
+        return no_further()
+    # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
+    scored, native = _scored(model.model, further_table)
+    predictions = scored.toPandas()
+    if not native:
+        predictions["probability"] = _softmax(predictions["probability"])
+    return further_tables(predictions, images, images_info)
+
+
+def _scored(model: Model, table: DataFrame) -> tuple[DataFrame, bool]:
+    """The columns of a predictions table, and whether the model itself says probabilities; else they are margins."""
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.sql import functions as F  # noqa: N812
+
+    scored = _transform(model, table)
+    native = "probability" in scored.columns
+    columns = [
+        "image_id",
+        F.col("label").cast("int"),
+        F.col("prediction").cast("int"),
+        vector_to_array(F.col("probability" if native else "rawPrediction")).alias("probability"),
+    ]
+    return scored.select(*columns), native
 
 
 def _transform(model: Model, table: DataFrame) -> DataFrame:

@@ -104,8 +104,8 @@ GLOSSARY: dict[str, Words] = {
     "Resumed": "means that a training went on from a checkpoint in a later run.",
     "Restarted": "means that it went on from a checkpoint after a worker was lost. Both times are put together from "
     "parts; plots mark them with a star.",
-    "Learning curves": "show the validation accuracy of the latest run of each network and setting, on the first test "
-    "images; their time is training and validation alone.",
+    "Learning curves": "show the validation accuracy of the latest run of each network and setting, on validation "
+    "images that were cut from training or, where none were, on the first test images, by which nothing is chosen; their time is training and validation alone.",
     "Where the time went": spans(
         "has its components explained in ",
         Span("docs/where_the_time_goes.md", target="docs/where_the_time_goes.md"),

@@ -40,9 +40,18 @@ def selected_data(content: Content) -> Blocks:
     without = f", without {skipped:,.0f} that cannot be decoded." if skipped else "; none had to be left out."
     caption = "Images of every class in the selected subset."
     return (
-        say(f"Selected were {data['train_size']:,} training and {data['test_size']:,} test images{without}"),
+        say(f"Selected were {_sizes(data)}{without}"),
         study_figure(study.folder, "subset_classes", caption, run(study, INGESTION)),
     )
+
+
+def _sizes(data: pd.Series) -> str:
+    """How many images of each split there are; a study that cuts no validation images says what it always said."""
+    read = data["raw"].data
+    cut = f"{read.validation_size:,} validation images that were cut from training" if read.validation_size else ""
+    further = ", ".join(filter(None, [cut, f"{read.predict_size:,} without labels" if read.predict_size else ""]))
+    test = f"{data['test_size']:,} test images" if data["test_size"] else "no test images with labels"
+    return f"{data['train_size']:,} training and {test}{f', beside {further}' if further else ''}"
 
 
 def subset(content: Content) -> Blocks:
@@ -77,9 +86,9 @@ def features(content: Content) -> Blocks:
     return (
         say("Every core of the executors runs one Python worker, which extracts its share of the images."),
         table_of(study.latest(FEATURES), EXTRACTORS),
-        table_of(rows, SPEED),
+        table_of(rows, _speed(study.newest["raw"].data.images)),
         say(
-            "Time is the extraction of all training and test images alone; starting Spark and the workers is not in "
+            "Time is the extraction of all images alone; starting Spark and the workers is not in "
             "it. Start-up is that of Spark."
         ),
     )
@@ -87,6 +96,20 @@ def features(content: Content) -> Blocks:
 
 def _described_by(key: str) -> Callable[[pd.Series], object]:
     return lambda record: getattr(record["raw"].features, key)
+
+
+def _speed(images: int) -> Columns:
+    return {
+        "features": "label",
+        "setting": "setting",
+        "executors": "executors",
+        "cores": "cores",
+        "time [s]": "time_s:.3g",
+        "images/s": lambda row: f"{images / row['time_s']:,.0f}",
+        "start-up [s]": "start_up_s:.1f",
+        "marks": marked,
+        "records": behind,
+    }
 
 
 EXTRACTORS: Columns = {
@@ -98,17 +121,6 @@ EXTRACTORS: Columns = {
     "precision": _described_by("precision"),
     "records": behind,
 }
-SPEED: Columns = {
-    "features": "label",
-    "setting": "setting",
-    "executors": "executors",
-    "cores": "cores",
-    "time [s]": "time_s:.3g",
-    "images/s": lambda row: f"{(row['train_size'] + row['test_size']) / row['time_s']:,.0f}",
-    "start-up [s]": "start_up_s:.1f",
-    "marks": marked,
-    "records": behind,
-}
 
 
 def run(study: Study, pipelines: str) -> str:
@@ -116,6 +128,8 @@ def run(study: Study, pipelines: str) -> str:
     data = study.newest
     given = {name: data[name] for name in ("source", "train_size", "test_size", "seed")}
     given |= needed_parameters(data["source"])
+    cut = data["raw"].data.validation or {}
+    given |= {f"validation.{name}": cut[name] for name in ("share", "by", "group", "table", "column") if cut.get(name)}
     params = ",".join(f"{name}={value}" for name, value in given.items())
     env = f" --env {study.rows.iloc[0]['setting']}" if pipelines != INGESTION else ""
     return f"kedro run --pipelines {pipelines}{env} --params {params}"

@@ -1,0 +1,100 @@
+"""Nodes of the bigdl_cnn pipeline that predict on the executors with a trained network."""
+
+import os
+import time
+import uuid
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import DataFrame
+from cifar_pipelines.common.params import command_to_run
+from cifar_pipelines.common.tables import PREDICTIONS, judged_split
+from cifar_pipelines.datasets.trained_network import SavedNetwork
+from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec
+from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further, rows_of_splits
+from cifar_pipelines.pipelines.large_images import shrunk
+from cifar_pipelines.records.model_report import PredictionReport
+from cifar_pipelines.spark.run_context import RunContext
+from cifar_pipelines.training.prediction import PredictionJob, network_of, predict_batches, time_prediction
+
+
+def predict_cnn(
+    network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], cnn: CnnSpec, run_context: RunContext
+) -> tuple[pd.DataFrame, PredictionReport]:
+    """Predicts the images that models are judged on, on the executors, with the network as it was loaded back.
+
+    Images are cached and the Python workers are warm before the clock starts.
+
+    Returns:
+        The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and what
+        prediction cost.
+    """
+    from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
+
+    session, cores, split = active_session(), run_context.cluster.cores, judged_split(images_info)
+    job = _job(network, cnn)
+    started = time.perf_counter()
+    # PARALLEL(executors): every task predicts its partition of the test images.
+    with shrunk(_columns(images, [split]), images_info, cnn.image_size) as small:
+        test = small.repartition(cores).persist()
+        test.count()
+    latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).first()
+    # PARALLEL(executors): one task per core, so that no worker loads the network inside the timed prediction.
+    session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.network())).collect()
+    preparing_s = time.perf_counter() - started
+    with measured_work(session, "Predicting", show_progress=False) as work:
+        table = _predicted(test, job)
+    test.unpersist()
+    if len(table) != images_info[f"{split}_size"]:
+        raise UserError(
+            f"The image table holds {len(table)} {split} images, but its description says {images_info[f'{split}_size']}. "
+            f"Make them again: {command_to_run('ingestion')}"
+        )
+    report = PredictionReport(
+        predict_s=(round(work.wall_s, 3),),
+        probability_source="softmax of the logits",
+        model_size_bytes=network.size_bytes,
+        parameter_count=network.network.parameter_count,
+        model_path=os.path.relpath(network.path),
+        prepare_s=round(preparing_s, 3),
+        latency=latency,
+    )
+    return table.sort_values("image_id", ignore_index=True), report
+
+
+def predict_further(
+    network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], cnn: CnnSpec, run_context: RunContext
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predicts all other images that were not learned from; see `further_tables`."""
+    if not (splits := further_splits(images_info)):
+        return no_further()
+    with shrunk(_columns(images, splits), images_info, cnn.image_size) as small:
+        # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
+        table = _predicted(small.repartition(run_context.cluster.cores), _job(network, cnn))
+    return further_tables(table, images, images_info)
+
+
+def _job(network: SavedNetwork, cnn: CnnSpec) -> PredictionJob:
+    """What the workers need; the network goes to every executor once."""
+    from cifar_pipelines.spark.session import active_session
+
+    broadcast = active_session().sparkContext.broadcast(network.network.as_dict())
+    return PredictionJob(
+        key=uuid.uuid4().hex,
+        load_network=partial(network_of, broadcast),
+        size=cnn.image_size,
+        precision=network.network.training["precision"],
+        flip=cnn.recipe.flip_at_test,
+    )
+
+
+def _columns(images: DataFrame, splits: list[str]) -> DataFrame:
+    return rows_of_splits(images, splits).select("image_id", "label", "image")
+
+
+def _predicted(images: DataFrame, job: PredictionJob) -> pd.DataFrame:
+    return images.mapInArrow(lambda batches: predict_batches(batches, job), PREDICTIONS.ddl).toPandas()
