@@ -18,8 +18,8 @@ from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
 
 @register
 class Edges(KMeansPatches):
-    def __init__(self, variant="", weights_path=None, input_size=None, *, threshold: float = 0.5):
-        super().__init__("", weights_path, input_size)
+    def __init__(self, variant="", weights=None, input_size=None, *, threshold: float = 0.5):
+        super().__init__("", weights, input_size)
         self.variant, self.threshold = variant, threshold
 """
 ENGINE = """
@@ -77,7 +77,7 @@ def test_an_engine_is_one_file(add):
 
 def test_every_file_in_a_folder_of_things_is_one_of_them():
     assert engines.engine_names() == ["bigdl", "torch_distributor"]
-    assert extractors.names() == ["kmeans_patches", "torchvision"]
+    assert extractors.names() == ["kmeans_patches", "timm", "torchvision"]
     assert sources.names() == ["cifar10", "image_folder", "synthetic"]
     for name in sources.names():
         assert sources.find(name).name == name

@@ -1,5 +1,4 @@
 import hashlib
-import io
 import urllib.error
 
 import numpy as np
@@ -9,7 +8,7 @@ from torchvision.models import get_model
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors import create_extractor
-from cifar_pipelines.extractors.torchvision import TorchvisionBackbone
+from cifar_pipelines.extractors.torchvision import PretrainedBackbone
 
 SIZE = 64
 DIMENSIONS = {"squeezenet1_1": 512, "mobilenet_v2": 1280}
@@ -41,15 +40,15 @@ def features_of(extractor, batch, precision="fp32"):
 def test_an_unknown_extractor_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match=r"Unknown extractor 'kmeans_patch'\. Did you mean 'kmeans_patches'"):
         create_extractor("kmeans_patch")
-    for name in ("timm:resnet18", None):
-        with pytest.raises(UserError, match=r"Unknown extractor '.*'\..* Known: kmeans_patches, torchvision\."):
+    for name in ("tim:resnet18", None):
+        with pytest.raises(UserError, match=r"Unknown extractor '.*'\..* Known: kmeans_patches, timm, torchvision\."):
             create_extractor(name)
 
 
 def test_a_backbone_has_to_be_named():
     for name in ("torchvision", "torchvision:"):
-        with pytest.raises(UserError, match=r"needs a backbone\. Write torchvision:mobilenet_v2"):
-            create_extractor(name)
+        with pytest.raises(UserError, match=r"needs the name of a model\. Write torchvision:mobilenet_v2"):
+            create_extractor(name).check()
 
 
 def test_an_unknown_backbone_is_refused_with_the_nearest():
@@ -71,17 +70,15 @@ def test_an_unknown_option_is_refused():
 
 def test_mirror_averages_the_features_of_both_views():
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    plain, mirrored = (TorchvisionBackbone("squeezenet1_1", None, 64, mirror=flag) for flag in (False, True))
-    buffer = io.BytesIO()
-    torch.save(plain._network().state_dict(), buffer)
-    state = {"weights": buffer.getvalue()}
+    plain, mirrored = (PretrainedBackbone("squeezenet1_1", "none", 64, mirror=flag) for flag in (False, True))
+    state = plain.prepare([], 0)
     one = plain.build(state, "fp32")
     expected = (one(images) + one(images.flip(3))) / 2
     assert np.allclose(mirrored.build(state, "fp32")(images), expected, atol=1e-5)
 
 
 def test_a_missing_weights_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"weights_path '.*nowhere\.pth' is no file\..* of mobilenet_v2"):
+    with pytest.raises(UserError, match=r"weights '.*nowhere\.pth' is no file\..* of torchvision:mobilenet_v2"):
         create_extractor("torchvision:mobilenet_v2", str(tmp_path / "nowhere.pth")).check()
 
 
@@ -101,7 +98,7 @@ def test_a_pickled_network_is_refused(tmp_path):
 
 def test_weights_of_another_network_are_refused(weights, tmp_path):
     path = save(weights["squeezenet1_1"], tmp_path / "other.pth")
-    message = r"other\.pth, sha256 .* is not a state dict of mobilenet_v2: \d+ of \d+ tensors are missing"
+    message = r"other\.pth, sha256 .* is not a state dict of torchvision:mobilenet_v2: \d+ tensors are missing"
     with pytest.raises(UserError, match=message):
         create_extractor("torchvision:mobilenet_v2", path).check()
 
@@ -109,7 +106,9 @@ def test_weights_of_another_network_are_refused(weights, tmp_path):
 def test_weights_of_another_size_are_refused(weights, tmp_path):
     name = "features.0.weight"
     path = save(weights["squeezenet1_1"] | {name: torch.zeros(64, 1, 3, 3)}, tmp_path / "gray.pth")
-    with pytest.raises(UserError, match=rf"gray\.pth.* does not fit squeezenet1_1: .*{name}"):
+    with pytest.raises(
+        UserError, match=rf"gray\.pth.* does not fit torchvision:squeezenet1_1: {name} is of the shape \(64, 1, 3, 3\)"
+    ):
         create_extractor("torchvision:squeezenet1_1", path).check()
 
 
@@ -169,11 +168,14 @@ def test_the_head_of_every_family_is_removed(name, size, dimension, tmp_path):
 
 def test_the_description_names_the_weights_by_their_digest(weights, tmp_path):
     path = save(weights["squeezenet1_1"], tmp_path / "mine.pth")
-    digest = hashlib.sha256((tmp_path / "mine.pth").read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256((tmp_path / "mine.pth").read_bytes()).hexdigest()
+    usual = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "colour": "RGB", "policy": "squash"}
     assert create_extractor("torchvision:squeezenet1_1", path).describe() == {
         "extractor": "torchvision:squeezenet1_1",
-        "weights": f"mine.pth, sha256 {digest}",
+        "weights": f"mine.pth, sha256 {digest[:16]}",
+        "weights_sha256": digest,
         "input_size": 160,
+        "input": {"size": 160, "resize": 183, "filter": "bilinear"} | usual,
     }
 
 

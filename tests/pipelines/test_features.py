@@ -101,7 +101,7 @@ def test_the_dictionary_is_learned_from_training_images_alone(ingested, extracte
     seen = []
 
     class Spy:
-        name, training_images, input_size = "spy", 50, 16
+        name, training_images, square = "spy", 50, 16
 
         def prepare(self, images, seed):
             seen.extend([seed, *images])

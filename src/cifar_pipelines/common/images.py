@@ -5,6 +5,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cifar_pipelines.common.squares import Square
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -181,24 +183,26 @@ def _opaque(image: "Image.Image") -> "Image.Image":
     return ground
 
 
-def load_batch(encoded: Sequence[bytes], size: int) -> "torch.Tensor":
-    """Decodes image files and resizes them to squares, as the networks see them; see `decode` and `resize`.
+def load_batch(encoded: Sequence[bytes], square: int | Square) -> "torch.Tensor":
+    """Decodes image files and makes them squares, as the networks see them; see `decode` and `resize`.
 
-    JPEG files of more than `LARGE` pixels are decoded at a reduced size, of at least twice `size`. After resizing, that
-    makes a difference of less than a third of a grey level in the mean and of four at most, about as much as saving a
-    noisy photograph as JPEG once more.
+    JPEG files of more than `LARGE` pixels are decoded at a reduced size, of at least twice that of the square. After
+    resizing, that makes a difference of less than a third of a grey level in the mean and of four at most, about as much
+    as saving a noisy photograph as JPEG once more.
     """
-    return resize([_small(decode(image, 2 * size), size) for image in encoded], size)
+    square = Square.of(square)
+    return resize([_small(decode(image, 2 * square.scaled_to), square) for image in encoded], square)
 
 
-def _small(pixels: "np.ndarray", size: int) -> "np.ndarray":
+def _small(pixels: "np.ndarray", square: Square) -> "np.ndarray":
     """Resizes a large image at once, so that no list of decoded photographs lies in memory."""
-    return pixels if pixels.shape[0] * pixels.shape[1] <= LARGE else _as_pixels(resize([pixels], size)[0])
+    return pixels if pixels.shape[0] * pixels.shape[1] <= LARGE else _as_pixels(square.scale(_as_batch([pixels]))[0])
 
 
-def shrink(encoded: bytes, size: int) -> bytes:
-    """Makes an image file small: a PNG file of the square that `load_batch` makes of it, which it gives unchanged."""
-    return encode_png(_as_pixels(load_batch([encoded], size)[0]))
+def shrink(encoded: bytes, square: int | Square) -> bytes:
+    """Makes an image file small: a PNG file of as many pixels as the square is made of, of which `load_batch` makes the same."""
+    square = Square.of(square)
+    return encode_png(_as_pixels(square.scale(_as_batch([decode(encoded, 2 * square.scaled_to)]))[0]))
 
 
 def thumbnail(encoded: bytes, side: int) -> bytes:
@@ -218,20 +222,28 @@ def _as_pixels(image: "torch.Tensor") -> "np.ndarray":
     return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
 
 
-def resize(images: Sequence["np.ndarray"], size: int) -> "torch.Tensor":
-    """Resizes RGB images, uint8 (height, width, 3) of any sizes, to squares of `size` pixels, bilinearly.
+def _as_batch(images: Sequence["np.ndarray"]) -> "torch.Tensor":
+    """Pixels of one shape as a uint8 tensor (n, 3, height, width)."""
+    import numpy as np
+    import torch
+
+    # (n, h, w, c) in memory is what torch calls channels_last, so that permuting copies nothing.
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
+def resize(images: Sequence["np.ndarray"], square: int | Square) -> "torch.Tensor":
+    """Makes squares of RGB images, uint8 (height, width, 3) of any sizes.
+
+    Args:
+        images: Their pixels.
+        square: What to make of them; a number squashes them bilinearly to as many pixels.
 
     Returns:
         uint8 tensor of shape (n, 3, size, size), in `channels_last` memory format.
     """
-    import numpy as np
     import torch
-    from torch.nn.functional import interpolate
 
+    square = Square.of(square)
     if len({image.shape for image in images}) > 1:
-        return torch.cat([resize([image], size) for image in images])
-    # (n, h, w, c) in memory is what torch calls channels_last, so that permuting copies nothing.
-    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    if batch.shape[2:] == (size, size):
-        return batch
-    return interpolate(batch, size=(size, size), mode="bilinear", antialias=True)
+        return torch.cat([resize([image], square) for image in images])
+    return square.fill_up(square.scale(_as_batch(images)))

@@ -41,6 +41,14 @@ def path_suffix(path: object) -> str:
     return "-" + hashlib.sha256(str((PROJECT_PATH / plain_path(str(path))).resolve()).encode()).hexdigest()[:8]
 
 
+def weights_suffix(weights: object) -> str:
+    """Names weights other than the extractor's own, "-none"; a file as `path_suffix` does, whatever its checksum."""
+    if weights in (None, "", "None", "null"):
+        return ""
+    kind, _, rest = str(weights).partition(":")
+    return path_suffix(rest.partition("#")[0]) if kind == "path" else f"-{slug(weights)}"
+
+
 def size_suffix(pixels: object) -> str:
     """Names an input size, "-160px"; nothing for the extractor's default."""
     return "" if pixels in (None, "", "None", "null") else f"-{pixels}px"
@@ -63,5 +71,5 @@ def validation_suffix(validation: Mapping[str, Any]) -> str:
 
 RESOLVERS = {
     resolver.__name__: resolver
-    for resolver in (given, slug, path_suffix, size_suffix, options_suffix, validation_suffix)
+    for resolver in (given, slug, path_suffix, weights_suffix, size_suffix, options_suffix, validation_suffix)
 }

@@ -8,8 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
+from cifar_pipelines.common.squares import Square
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +25,8 @@ class Extractor(ABC):
     """Turns images into feature vectors.
 
     An extractor is described on the driver, prepared once (weights loaded or a dictionary learned), and
-    built in every Python worker from the prepared state. Its class takes a variant (empty for none), a file with weights
-    (None for its own), an input size (None for its default) and, keyword-only and with defaults, its options.
+    built in every Python worker from the prepared state. Its class takes a variant (empty for none), the name of its
+    weights (None for its own), an input size (None for its default) and, keyword-only and with defaults, its options.
 
     Attributes:
         name: The name by which it was asked for.
@@ -35,6 +37,11 @@ class Extractor(ABC):
     name: str
     input_size: int
     training_images: int = 0
+
+    @property
+    def square(self) -> Square:
+        """How images become what it sees; a squashed square of `input_size` unless its weights want another."""
+        return Square(self.input_size)
 
     @abstractmethod
     def check(self) -> None:
@@ -63,7 +70,10 @@ class Extractor(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Where the weights come from, for the run record: keys `extractor`, `weights`, `input_size`."""
+        """Where the weights come from, for the run record: keys `extractor`, `weights`, `input_size`.
+
+        One with pretrained weights adds their `weights_sha256` and `input`, an `InputSpec` as JSON.
+        """
 
 
 _registry = FileRegistry[type[Extractor]](__name__, "extractor")
@@ -71,23 +81,32 @@ register, names = _registry.register, _registry.names
 
 
 def create_extractor(
-    name: str, weights_path: str | None = None, input_size: int | None = None, options: dict[str, Any] | None = None
+    name: str,
+    weights_path: str | None = None,
+    input_size: int | None = None,
+    options: dict[str, Any] | None = None,
+    weights: str | None = None,
 ) -> Extractor:
     """Creates an extractor by name; it is not checked yet.
 
     Args:
         name: A name of `names()`, with its variant where it has some, such as "torchvision:mobilenet_v2".
-        weights_path: A file with weights; None takes the extractor's own.
+        weights_path: A file with weights, the same as `weights` "path:<file>".
         input_size: Height and width in pixels; None takes the extractor's own default.
         options: The extractor's own settings, which are the keyword-only arguments of its class.
+        weights: The weights, as `backbones.load_weights` takes them; None takes the extractor's own.
 
     Raises:
-        UserError: If the name or an option is unknown.
+        UserError: If the name or an option is unknown, or weights are given twice.
     """
+    if weights_path is not None:
+        if weights is not None:
+            raise UserError(f"weights is {weights!r} and weights_path {weights_path!r}, but only one may be given.")
+        weights = f"path:{weights_path}"
     file, _, variant = str(name).partition(":")
     extractor = _registry.find(file)
     checked = checked_options(extractor, options, f"the extractor {file!r}")
-    return extractor(variant, weights_path, input_size, **checked)
+    return extractor(variant, weights, input_size, **checked)
 
 
 def options_of(name: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class KMeansPatches(Extractor):
     def __init__(
         self,
         variant: str = "",
-        weights_path: str | None = None,
+        weights: str | None = None,
         input_size: int | None = None,
         *,
         centroids: int = 400,
@@ -50,8 +50,10 @@ class KMeansPatches(Extractor):
         if variant:
             remedy = "Leave out the colon and what follows it."
             raise UserError(f"kmeans_patches has no variants, such as {variant!r}. {remedy}")
-        if weights_path is not None:
-            raise UserError("kmeans_patches learns its dictionary and takes no weights_path; leave it out.")
+        if weights is not None:
+            raise UserError(
+                "kmeans_patches learns its dictionary and takes no weights_path or weights; leave them out."
+            )
         self.name = "kmeans_patches"
         self.centroids, self.patch_size, self.patches = centroids, patch_size, patches
         self.mirror = mirror

@@ -12,8 +12,9 @@ def selected_extractors(parameters: Parameters) -> list[str]:
 
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
-    """The block of the features."""
-    return {"features": parameters["features"]}
+    """The block of the features, in which weights count only where they are named: digests are older than that name."""
+    block = parameters["features"]
+    return {"features": {key: value for key, value in block.items() if key != "weights" or value is not None}}
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:

@@ -30,13 +30,14 @@ class FeaturesSpec:
     """Which features, and how they are computed.
 
     Attributes:
-        extractor: "kmeans_patches" or "torchvision:<backbone>".
-        weights_path: A state dict for the backbone; None takes torchvision's weights.
+        extractor: "kmeans_patches", "torchvision:<backbone>" or "timm:<backbone>".
+        weights_path: A state dict for the backbone, the same as `weights` "path:<file>".
         input_size: Height and width in pixels; None takes the extractor's default.
         precision: "auto" (bf16 where the executors' CPUs have it), "bf16" or "fp32".
         micro_batch: Images per forward pass.
         tasks_per_core: Tasks that every core gets; more make progress finer and skew smaller.
-        options: Further options by family of extractors, "torchvision" or "kmeans_patches".
+        options: Further options by family of extractors, "torchvision", "timm" or "kmeans_patches".
+        weights: "download", "path:<file>", "package:<distribution>" or "none"; None takes the extractor's own.
     """
 
     extractor: str
@@ -46,6 +47,7 @@ class FeaturesSpec:
     micro_batch: int
     tasks_per_core: int
     options: dict[str, dict[str, Any]]
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -58,7 +60,7 @@ class FeaturesSpec:
 def create_checked_extractor(spec: FeaturesSpec) -> Extractor:
     """Creates the extractor and makes sure that its weights are there, before any Spark process starts."""
     extractor = create_extractor(
-        spec.extractor, spec.weights_path, spec.input_size, options_of(spec.extractor, spec.options)
+        spec.extractor, spec.weights_path, spec.input_size, options_of(spec.extractor, spec.options), spec.weights
     )
     extractor.check()
     return extractor
@@ -76,7 +78,7 @@ def prepare_extractor(
     sample: list[bytes] = []
     if extractor.training_images:
         train = images.where("split = 'train'").where(f"rank < {extractor.training_images}")
-        with shrunk(train.select("rank", "image"), images_info, extractor.input_size) as small:
+        with shrunk(train.select("rank", "image"), images_info, extractor.square) as small:
             sample = [bytes(row["image"]) for row in sorted(small.collect(), key=itemgetter("rank"))]
         logger.info("Learning the dictionary of %s from %d training images.", extractor.name, len(sample))
     return extractor.prepare(sample, seed)
@@ -106,7 +108,7 @@ def extract_features(
     session, cores = active_session(), run_context.cluster.cores
     job = _job(session, extractor, extractor_state, spec)
     columns = images.select("image_id", "label", "split", "image")
-    with shrunk(columns, images_info, extractor.input_size) as small:
+    with shrunk(columns, images_info, extractor.square) as small:
         cached = small.repartition(cores * spec.tasks_per_core).persist()
         with measured_work(session, "Reading images") as reading:
             total = cached.count()

@@ -53,7 +53,7 @@ def warm_up(job: ExtractionJob) -> dict[str, Any]:
 
     started = time.perf_counter()
     size = job.extractor.input_size
-    job.features()(resize([np.zeros((size, size, 3), np.uint8)] * job.micro_batch, size))
+    job.features()(resize([np.zeros((size, size, 3), np.uint8)] * job.micro_batch, job.extractor.square))
     return {
         "host": os.uname().nodename,
         "pid": os.getpid(),
@@ -67,10 +67,10 @@ def extract_array(job: ExtractionJob, encoded: list[bytes]) -> Any:
     """Extracts the features of image files: a float32 array of shape (len(encoded), d)."""
     import numpy as np
 
-    features, size = job.features(), job.extractor.input_size
+    features, square = job.features(), job.extractor.square
     parts = []
     for start in range(0, len(encoded), job.micro_batch):
-        parts.append(features(load_batch(encoded[start : start + job.micro_batch], size)))
+        parts.append(features(load_batch(encoded[start : start + job.micro_batch], square)))
     return np.concatenate(parts)
 
 

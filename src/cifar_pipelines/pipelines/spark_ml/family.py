@@ -6,6 +6,7 @@ from cifar_pipelines.classifiers import require_known
 from cifar_pipelines.common.configuration import selected_names
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import Family, Parameters
+from cifar_pipelines.pipelines.features import family as features
 from cifar_pipelines.spark.setting import ParallelismSetting
 
 
@@ -30,7 +31,7 @@ def selected_classifiers(parameters: Parameters) -> list[str]:
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
     """The features, the hyperparameters and the number of repeats."""
     block = parameters["spark_ml"]
-    return {"features": parameters["features"], "model": [block["repeats"], block["classifiers"][model]["params"]]}
+    return features.depends_on(parameters, model) | {"model": [block["repeats"], block["classifiers"][model]["params"]]}
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:

@@ -1,0 +1,216 @@
+"""The one door for pretrained weights: how they are named, found, verified, and fitted into a network."""
+
+import hashlib
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.paths import local_path
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from cifar_pipelines.backbones.backbone import Backbone
+
+logger = logging.getLogger(__name__)
+
+DOWNLOAD, NONE = "download", "none"
+PATH, PACKAGE = "path:", "package:"
+SHA256 = "#sha256="  # after the path of a file, what its checksum has to be
+LEGAL = f"{DOWNLOAD} (the library's own), {PATH}<file>, {PACKAGE}<distribution> or {NONE} (random)"
+_ENDINGS = (".pth", ".pt", ".safetensors")
+RANDOM_SEED = 0
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """Weights that fit a network, but for its head.
+
+    Attributes:
+        state_dict: Tensors by name.
+        origin: Where they come from, in words.
+        sha256: Checksum of the file that they were read from; None for random ones, which are in no file.
+    """
+
+    state_dict: Mapping[str, "torch.Tensor"]
+    origin: str
+    sha256: str | None
+
+
+def load_weights(backbone: "Backbone", weights: str | None = None) -> LoadedWeights:
+    """Loads weights and makes sure that they are those of a network.
+
+    Args:
+        backbone: The network.
+        weights: "download", "path:<file>", where "#sha256=<hexadecimal digits>" may follow, "package:<distribution>" or
+            "none"; None takes the backbone's default.
+
+    Raises:
+        UserError: If there is no such thing, a checksum is wrong, or the weights are those of another network.
+    """
+    weights = weights or backbone.default_weights
+    if weights == NONE:
+        logger.warning("%s gets random weights, as weights=%s asks: it has learned nothing.", backbone.name, NONE)
+        return _random(backbone)
+    if weights == DOWNLOAD:
+        loaded = backbone.download()
+    else:
+        file, origin = _located(backbone, weights)
+        digest = _verified(file, weights)
+        loaded = LoadedWeights(read_state(file), f"{origin}, sha256 {digest[:16]}", digest)
+    state = backbone.translated(loaded.state_dict)
+    fit(backbone.skeleton(), state, backbone, loaded.origin)
+    return LoadedWeights(state, loaded.origin, loaded.sha256)
+
+
+def weights_sha256(backbone: "Backbone", weights: str | None = None) -> str | None:
+    """The checksum of the file that weights are in; None where that is the library's own or there is none.
+
+    Raises:
+        UserError: If the file is not there.
+    """
+    weights = weights or backbone.default_weights
+    return None if weights in (NONE, DOWNLOAD) else file_sha256(_located(backbone, weights)[0])
+
+
+def file_sha256(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def fit(network: "nn.Module", state: Mapping[str, "torch.Tensor"], backbone: "Backbone", origin: str) -> None:
+    """Loads weights into a network; a head may be absent, or be one for other classes, which is left out.
+
+    Raises:
+        UserError: If tensors are missing, left over or of another shape, with the first of them.
+    """
+    head, shapes = backbone.head_names(), {name: tensor.shape for name, tensor in network.state_dict().items()}
+    strange = [name for name, value in state.items() if not hasattr(value, "shape")]
+    if strange:
+        raise UserError(
+            f"{origin} holds {strange[0]!r}, which is no tensor, so it is not a state dict of {backbone.name}. Save the "
+            "network's state_dict() alone."
+        )
+    body = {
+        name: tensor for name, tensor in state.items() if not name.startswith(head) or shapes.get(name) == tensor.shape
+    }
+    for name, tensor in body.items():
+        if name in shapes and shapes[name] != tensor.shape:
+            raise UserError(
+                f"{origin} does not fit {backbone.name}: {name} is of the shape {tuple(tensor.shape)}, not "
+                f"{tuple(shapes[name])}. Give weights that belong to this network."
+            )
+    on_meta = any(parameter.is_meta for parameter in network.parameters())
+    missing, left_over = network.load_state_dict(body, strict=False, assign=on_meta)
+    missing = [name for name in missing if not name.startswith(head)]
+    for names, wrong in ((missing, "missing"), (left_over, "too many")):
+        if names:
+            raise UserError(
+                f"{origin} is not a state dict of {backbone.name}: {len(names)} tensors are {wrong} (the network has "
+                f"{len(shapes)}), such as {names[0]!r}. Give weights that belong to this network."
+            )
+
+
+def read_state(file: Path) -> Mapping[str, "torch.Tensor"]:
+    """Reads a state dict that torch.save wrote, or a file of safetensors; no code in it is run.
+
+    Raises:
+        UserError: If it is something else, or cut short.
+    """
+    import torch
+
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise UserError(
+            f"{file} cannot be read as weights ({type(error).__name__}). It must be a state dict written by torch.save; a "
+            "truncated download is a common cause."
+        ) from error
+    if not isinstance(state, Mapping):
+        raise UserError(
+            f"{file} cannot be read as weights ({type(state).__name__}). It must be a state dict written by torch.save."
+        )
+    return state
+
+
+def _random(backbone: "Backbone") -> LoadedWeights:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        return LoadedWeights(backbone.network(1000).state_dict(), f"random, seed {RANDOM_SEED}", None)
+
+
+def _located(backbone: "Backbone", weights: str) -> tuple[Path, str]:
+    """The file that weights are in, and what to call it."""
+    if weights.startswith(PACKAGE):
+        return _in_package(weights.removeprefix(PACKAGE))
+    if not weights.startswith(PATH):
+        raise UserError(f"weights is {weights!r}, but must be {LEGAL}.")
+    path = local_path(_parts(weights)[0], "weights")
+    if not path.is_file():
+        raise UserError(
+            f"weights {str(path)!r} is no file. Give the path of a state dict of {backbone.name}, or leave it out for "
+            f"{backbone.default_weights}."
+        )
+    return path, path.name
+
+
+def _parts(weights: str) -> tuple[str, str | None]:
+    """The path in "path:<path>#sha256=<checksum>", and the checksum if there is one."""
+    path, _, checksum = weights.removeprefix(PATH).partition(SHA256)
+    if SHA256 in weights and not re.fullmatch("[0-9a-f]{8,64}", checksum.lower()):
+        raise UserError(f"weights asks for the sha256 {checksum!r}, but that must be 8 to 64 hexadecimal digits.")
+    return path, checksum.lower() or None
+
+
+def _verified(file: Path, weights: str) -> str:
+    """The checksum of a file, once it is compared with the one that is asked for."""
+    found = file_sha256(file)
+    wanted = _parts(weights)[1] if weights.startswith(PATH) else _in_name(file)
+    if wanted and not found.startswith(wanted):
+        raise UserError(
+            f"{file} has the sha256 {found[: len(wanted)]}, not {wanted}: it is another file, or was cut short. Fetch it "
+            "again, or correct the checksum."
+        )
+    return found
+
+
+def _in_name(file: Path) -> str | None:
+    """The first digits of the checksum, where the name of a published file ends with them."""
+    digits = re.search("-([0-9a-f]{8,64})$", file.stem)
+    return digits and digits[1]
+
+
+def _in_package(name: str) -> tuple[Path, str]:
+    try:
+        found = distribution(name)
+    except (PackageNotFoundError, ValueError) as error:
+        raise UserError(
+            f"The distribution {name!r}, which holds the weights, is not installed. Install it with pip, or give other "
+            f"weights: {LEGAL}."
+        ) from error
+    files = [file for file in _files(found) if file.suffix in _ENDINGS]
+    if len(files) != 1:
+        raise UserError(
+            f"The distribution {name!r} holds {len(files)} files that end in {', '.join(_ENDINGS)}, but must hold one. "
+            "Give the file with path:<file>."
+        )
+    return files[0], f"{found.metadata['Name']} {found.version}"
+
+
+def _files(found: Distribution) -> list[Path]:
+    """The files of a distribution that are there; it is not imported."""
+    files = (Path(str(found.locate_file(file))) for file in found.files or ())
+    return [file for file in files if file.is_file()]
