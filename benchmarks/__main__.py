@@ -97,7 +97,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--only", action="append", choices=BENCHMARKS, metavar="NAME", help="run this one; may be repeated")
     add("--source", choices=sources.names(), default="synthetic", help="default: %(default)s")
     add("--source-path", help="folder of the images; default: the source's own")
-    add("--extractor", help="kmeans_patches or torchvision:<backbone>; default: mobilenet_v2 with weights")
+    add(
+        "--extractor",
+        help="kmeans_patches, torchvision:<backbone> or timm:<backbone>; default: mobilenet_v2 with weights",
+    )
     add("--weights-path", help="state dict of the backbone; without it, weights are random")
     add("--centroids", type=_positive, help="size of the dictionary of kmeans_patches")
     add("--images", type=_positive, default=2000, help="for extraction and CNN speed; default: %(default)s")

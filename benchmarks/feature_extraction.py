@@ -13,9 +13,9 @@ from typing import Any
 
 from benchmarks.result import Bar, Result
 from benchmarks.workload import RANDOM_WEIGHTS, Step, Workload
+from cifar_pipelines.backbones.input_spec import IMAGENET_MEAN, IMAGENET_STD
 from cifar_pipelines.common.images import decode, resize
 from cifar_pipelines.extractors import FeatureFunction
-from cifar_pipelines.extractors.torchvision import IMAGENET_MEAN, IMAGENET_STD
 
 USUAL_SIZE, USUAL_BATCH, USUAL_IMAGES = 224, 64, 256
 
@@ -88,10 +88,10 @@ def measure(work: Workload, images: int, repeats: int, names: Iterable[str], ste
 
 def bare_loop(work: Workload, features: FeatureFunction, encoded: list[bytes]) -> float:
     """Images per second of the project's own network in a plain loop."""
-    size, micro_batch = work.extractor.input_size, work.spec.micro_batch
+    square, micro_batch = work.extractor.square, work.spec.micro_batch
     started = time.perf_counter()
     for start in range(0, len(encoded), micro_batch):
-        features(resize([decode(image) for image in encoded[start : start + micro_batch]], size))
+        features(resize([decode(image) for image in encoded[start : start + micro_batch]], square))
     return len(encoded) / (time.perf_counter() - started)
 
 

@@ -10,7 +10,7 @@ from cifar_pipelines.common.configuration import (
     set_run_parameters,
 )
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.resolvers import options_suffix, path_suffix, size_suffix, slug
+from cifar_pipelines.common.resolvers import options_suffix, path_suffix, size_suffix, slug, weights_suffix
 from cifar_pipelines.pipelines.spark_ml.family import selected_classifiers
 
 ENVIRONMENTS = sorted(folder.name for folder in (PROJECT_PATH / "conf").iterdir() if folder.is_dir())
@@ -169,7 +169,7 @@ def test_a_name_becomes_a_file_name():
 
 @pytest.mark.parametrize("nothing", [None, "", "None", "null"])
 def test_nothing_has_no_suffix(nothing):
-    assert path_suffix(nothing) == size_suffix(nothing) == ""
+    assert path_suffix(nothing) == size_suffix(nothing) == weights_suffix(nothing) == ""
     assert options_suffix(None) == options_suffix({}) == ""
 
 
@@ -184,6 +184,11 @@ def test_every_path_has_a_suffix_of_its_own(tmp_path, monkeypatch):
     assert path_suffix("a") != path_suffix("b")
     assert len(path_suffix("a")) == 9 and path_suffix("a")[0] == "-"
     assert size_suffix(160) == "-160px"
+
+
+def test_weights_have_a_suffix_of_their_own_and_a_file_of_them_that_of_its_path():
+    assert weights_suffix("none") == "-none" and weights_suffix("package:a-b") == "-package-a-b"
+    assert weights_suffix("path:w.pth") == weights_suffix("path:w.pth#sha256=01234567") == path_suffix("w.pth")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -218,6 +223,7 @@ def test_results_of_different_settings_lie_apart_and_shared_tables_together():
         {"seed": 1},
         {"extractor": "torchvision:resnet18"},
         {"weights_path": "weights.pth"},
+        {"weights": "none"},
         {"input_size": 48},
         {"source_options": {"seed": 1}},
         {"validation": {"share": 0.1}},

@@ -4,9 +4,11 @@ import urllib.error
 import numpy as np
 import pytest
 import torch
+from torch.fx.experimental.optimization import fuse
 from torchvision.models import get_model
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import encode_png, load_batch
 from cifar_pipelines.extractors import create_extractor
 from cifar_pipelines.extractors.torchvision import PretrainedBackbone
 
@@ -135,6 +137,25 @@ def test_features_feed_the_last_layer_of_the_whole_network(weights, batch, tmp_p
         expected = whole.features((batch / 255 - mean) / std).mean(dim=(2, 3)).numpy()
     assert expected.std() > 0
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_features_are_to_the_bit_those_of_records_that_exist(weights, tmp_path, precision):
+    """Squashed bilinearly, ImageNet's numbers, folded by torch's own pass: what features have been since the first ones."""
+    images = [encode_png(np.random.default_rng(seed).integers(0, 256, (40, 30 + seed, 3), np.uint8)) for seed in (0, 1)]
+    extractor = create_extractor("torchvision:mobilenet_v2", save(weights["mobilenet_v2"], tmp_path / "w.pth"))
+    extractor.check()
+    found = extractor.build(extractor.prepare([], 0), precision)(load_batch(images, extractor.square))
+    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+    network = get_model("mobilenet_v2", weights=None).eval()
+    network.load_state_dict(weights["mobilenet_v2"])
+    network.classifier[1] = torch.nn.Identity()
+    network = fuse(network).to(dtype=dtype, memory_format=torch.channels_last)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    batch = torch.addcmul(-mean / std, load_batch(images, 160), 1 / (255 * std))
+    with torch.inference_mode():
+        expected = network(batch.to(dtype).contiguous(memory_format=torch.channels_last)).float().numpy()
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", DIMENSIONS)

@@ -63,6 +63,16 @@ def test_a_cut_of_validation_images_counts_only_where_there_is_one():
     assert plain == unused and len({plain, small, large}) == 3
 
 
+def test_weights_count_only_where_they_are_named():
+    plain, other = (
+        load_configuration("exec_2x1", parse_params(params))["parameters"] for params in ("", "weights=none")
+    )
+    assert plain["features"]["weights"] is None
+    older = plain | {"features": {key: value for key, value in plain["features"].items() if key != "weights"}}
+    for asked in (("features", "kmeans_patches", "embedded"), ("spark_ml", "logistic_regression", "embedded")):
+        assert study_digest(plain, *asked) == study_digest(older, *asked) != study_digest(other, *asked)
+
+
 def test_parameters_that_kedro_has_built_have_the_same_digest():
     """Kedro makes dataclasses of the blocks that nodes want typed, also in the dataset `parameters`."""
     bootstrap_project(PROJECT_PATH)

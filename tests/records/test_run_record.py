@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.factories.records import make_extraction_record, make_record, make_study
 
+from cifar_pipelines.backbones import InputSpec
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.json_form import from_json, to_json
+from cifar_pipelines.records.parts import Features
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import marks, sections, summarise, trained
@@ -77,6 +80,18 @@ def test_records_that_cannot_be_compared_are_left_out_and_named():
     for words in ("'list'", "must be a JSON object", "'late'", "not ISO 8601", "'type'", "wrong type"):
         assert words in text
     assert records_to_table({})[0].empty
+
+
+def test_features_of_another_input_have_another_identity():
+    block = {"extractor": "timm:a", "weights": "w", "input_size": 160, "dimension": 8, "precision": "bf16"}
+    usual, bicubic = InputSpec(160, 183), InputSpec(160, 183, "bicubic")
+    older, same, other = (
+        from_json(Features, block | more) for more in ({}, {"input": usual.to_json()}, {"input": bicubic.to_json()})
+    )
+    assert (older.input, same.input, other.input) == (None, usual, bicubic)
+    assert older.identity == same.identity == "timm:a, w, 160 px, bf16"
+    assert other.identity == "timm:a, w, 160 px, bicubic, bf16"
+    assert from_json(Features, to_json(other)) == other
 
 
 def test_table_has_the_figures_of_the_record():

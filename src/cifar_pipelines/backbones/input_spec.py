@@ -85,6 +85,12 @@ class InputSpec:
             parts.append(f"mean {_joined(self.mean)} and std {_joined(self.std)}")
         return ", ".join(parts)
 
+    @property
+    def in_full(self) -> str:
+        """All that becomes of an image, in words."""
+        cut = f" to {self.resize} px, {self.size} px in the middle" if self.policy == "crop" else ""
+        return f"{_DONE[self.policy]}{cut}, {self.filter}, mean {_joined(self.mean)}, std {_joined(self.std)}"
+
     def to_json(self) -> dict[str, Any]:
         """A block of JSON, with the names of the fields."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.backbones import InputSpec
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
@@ -32,16 +33,18 @@ class Extractor(ABC):
         name: The name by which it was asked for.
         input_size: Height and width in pixels to which images are resized before they enter.
         training_images: Number of training images that `prepare` wants to see; 0 for none.
+        input: What its pretrained weights expect of an image; None for one without such weights.
     """
 
     name: str
     input_size: int
     training_images: int = 0
+    input: InputSpec | None = None
 
     @property
     def square(self) -> Square:
-        """How images become what it sees; a squashed square of `input_size` unless its weights want another."""
-        return Square(self.input_size)
+        """How images become what it sees: as its weights expect, or squashed to `input_size`."""
+        return self.input.square if self.input else Square(self.input_size)
 
     @abstractmethod
     def check(self) -> None:

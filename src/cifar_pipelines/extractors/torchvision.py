@@ -7,7 +7,6 @@ from typing import Any
 
 from cifar_pipelines.backbones import Backbone, InputSpec, LoadedWeights, create_backbone, load_weights
 from cifar_pipelines.common.options import whole
-from cifar_pipelines.common.squares import Square
 from cifar_pipelines.extractors import Extractor, FeatureFunction, State, register
 
 
@@ -49,11 +48,6 @@ class PretrainedBackbone(Extractor):
     def input(self) -> InputSpec:
         """What the network expects of an image, from the metadata of its weights; `check` finds it, on the driver."""
         return self.backbone.input_spec(self.weights, self.input_size, self.policy)
-
-    @property
-    def square(self) -> Square:
-        """How images become the squares that the network takes."""
-        return self.input.square
 
     def check(self) -> None:
         """Raises if the backbone is unknown, weights are missing or wrong, or the network takes no such input."""

@@ -7,7 +7,7 @@ from kedro.io import DatasetError
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.paths import content_digest, local_path
-from cifar_pipelines.extractors import options_of
+from cifar_pipelines.extractors import create_extractor, options_of
 from cifar_pipelines.sources import open_source
 
 Parameters = Mapping[str, Any]
@@ -57,9 +57,24 @@ def _features_changed(catalog: Any, parameters: Parameters) -> str | None:
     wanted = options_of(block["extractor"], block["options"])
     if info["options"] != wanted:
         return f"the features were extracted with {info['options']}, and features.options asks for {wanted}"
+    if "input" not in info and (changed := _input_changed(block)):
+        return changed
     if block["precision"] not in ("auto", info["precision"]):
         return f"the features were extracted in {info['precision']}, and features.precision is {block['precision']}"
     return None
+
+
+def _input_changed(block: Mapping[str, Any]) -> str | None:
+    """Why features from before their description named the input of the network are not what its weights expect."""
+    wanted = options_of(block["extractor"], block["options"])
+    extractor = create_extractor(
+        block["extractor"], block["weights_path"], block["input_size"], wanted, block.get("weights")
+    )
+    try:
+        words = extractor.input.words if extractor.input else ""
+    except UserError:  # the weights are gone, and the table is what is left of them
+        return None
+    return f"the features were extracted before weights named their input, which is: {words}" if words else None
 
 
 _CHANGED: dict[str, Callable[[Any, Parameters], str | None]] = {

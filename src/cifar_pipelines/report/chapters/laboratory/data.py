@@ -117,6 +117,7 @@ EXTRACTORS: Columns = {
     "extractor": "extractor",
     "weights": _described_by("weights"),
     "input [px]": _described_by("input_size"),
+    "input": lambda record: getattr(record["raw"].features.input, "in_full", None),
     "numbers per image": _described_by("dimension"),
     "precision": _described_by("precision"),
     "records": behind,

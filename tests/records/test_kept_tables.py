@@ -1,0 +1,41 @@
+import pytest
+
+from cifar_pipelines.records.kept_tables import why_to_make
+
+
+class Catalog:
+    """The descriptions of tables that an earlier version left."""
+
+    def __init__(self, options, **more):
+        self.images_info = {"fingerprint": "f"}
+        self.features_info = {"images_fingerprint": "f", "options": options, "precision": "fp32"} | more
+
+    def exists(self, name):
+        return True
+
+    def load(self, name):
+        return getattr(self, name)
+
+
+def why(extractor, catalog, **more):
+    block = {"extractor": extractor, "weights_path": None, "input_size": None, "precision": "auto", "options": {}}
+    return why_to_make("features", ["features"], catalog, {"features": block | more})
+
+
+@pytest.mark.parametrize(
+    "extractor", ["kmeans_patches", "torchvision:mobilenet_v2", "torchvision:resnet101", "torchvision:efficientnet_b1"]
+)
+def test_features_from_before_are_kept_where_weights_expect_what_was_usual(extractor):
+    assert why(extractor, Catalog({})) is None
+
+
+def test_features_from_before_are_made_anew_where_weights_expect_another_input():
+    assert why("torchvision:efficientnet_b0", Catalog({})) == (
+        "the features were extracted before weights named their input, which is: bicubic"
+    )
+    described = {"size": 160, "resize": 183, "filter": "bicubic"}
+    assert why("torchvision:efficientnet_b0", Catalog({}, input=described)) is None
+
+
+def test_features_whose_weights_are_gone_are_what_is_left_of_them(tmp_path):
+    assert why("torchvision:efficientnet_b0", Catalog({}), weights_path=str(tmp_path / "gone.pth")) is None
