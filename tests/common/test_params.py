@@ -99,7 +99,7 @@ def test_what_is_written_is_read_back(values):
 def test_the_type_of_every_null_of_the_configuration_is_known():
     nulls = {name for name, value in flatten(load_configuration("base")["globals"]).items() if value is None}
     nulls |= {name for name, value in flatten(load_configuration("base")["parameters"]).items() if value is None}
-    text = {"source_path", "weights", "weights_path", "run_name"}
+    text = {"source_path", "weights", "weights_path", "run_name", "validation.group", "validation.table"}
     repeats = {"data.path", "features.weights", "features.weights_path", "features.input_size"}
     assert nulls == text | {*WHOLE_OR_NULL} | repeats
 
