@@ -35,6 +35,7 @@ class Family:
         only: Parameters that select one model alone, which is how an experiment trains it on more images; None for a
             family of which no model is.
         former_names: What older run records call it.
+        on_request: Whether it runs only where it is named, and not in a `kedro run` or an experiment of everything.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Family:
     needs: tuple[str, ...] = (INGESTION,)
     only: Callable[[Parameters, str], dict[str, Any]] | None = None
     former_names: tuple[str, ...] = ()
+    on_request: bool = False
 
 
 @cache
@@ -64,6 +66,11 @@ def pipeline_names() -> list[str]:
     """The names of all pipelines, each after those that it needs."""
     first = [INGESTION, *family_names()]
     return first + sorted({file.parent.name for file in PIPELINES.glob("*/__init__.py")} - set(first))
+
+
+def is_on_request(name: str) -> bool:
+    """Whether a pipeline is that of a family that runs only where it is named."""
+    return name in families() and families()[name].on_request
 
 
 def require_pipelines(names: Iterable[str]) -> None:

@@ -3,10 +3,13 @@
 from kedro.framework.project import find_pipelines
 from kedro.pipeline import Pipeline
 
+from cifar_pipelines.families import is_on_request
+
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Finds the pipelines; `__default__` is all of them, from images to comparison."""
+    """Finds the pipelines; `__default__` is all that run unasked, from images to comparison."""
     found = find_pipelines(raise_errors=True)
     if "__default__" in found:
-        found["__default__"] = sum((part for name, part in found.items() if name != "__default__"), start=Pipeline([]))
+        unasked = (part for name, part in found.items() if name != "__default__" and not is_on_request(name))
+        found["__default__"] = sum(unasked, start=Pipeline([]))
     return found

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,10 +23,13 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import differing
 from cifar_pipelines.learners import State
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 logger = logging.getLogger(__name__)
 
 KEPT = 2  # the newest, and the one before
-_DESCRIPTION = "commit.json"
+_DESCRIPTION, _ROWS = "commit.json", "rows"
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,19 @@ class Commits:
         self.folder = folder
         self._identity = json.loads(json.dumps(identity))
 
-    def save(self, commit: Commit) -> None:
-        """Keeps a commit; a kill in between leaves the one before."""
+    def save(self, commit: Commit, rows: "pd.DataFrame | None" = None) -> None:
+        """Keeps a commit; a kill in between leaves the one before.
+
+        Args:
+            commit: What was learned.
+            rows: Rows that came with it, which `rows` returns together with those of all commits before.
+        """
+        if rows is not None and len(rows):
+            part = self.folder / _ROWS / f"{commit.next_sequence:020d}.parquet"
+            with whole_files.writing(part) as partial:
+                rows.to_parquet(partial)
+                _to_disk(partial)
+            _to_disk(part.parent)
         target = self.folder / f"{commit.next_sequence:020d}"
         if target.exists():  # a damaged one that was learned again
             shutil.rmtree(target)
@@ -73,6 +87,22 @@ class Commits:
         for old in self._folders()[KEPT:]:
             shutil.rmtree(old)
 
+    def rows(self, next_sequence: int) -> "pd.DataFrame":
+        """The rows of all commits up to one; those of later ones, which are not the truth any more, are removed."""
+        import pandas as pd
+
+        parts = sorted((self.folder / _ROWS).glob("*.parquet"))
+        for part in parts:
+            if int(part.stem) > next_sequence:
+                part.unlink()
+        kept = [pd.read_parquet(part) for part in parts if part.exists()]
+        return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
+
+    def forget(self) -> None:
+        """Removes all of them: what was learned is kept elsewhere, or is to be learned anew."""
+        for folder in (*self._folders(), self.folder / _ROWS):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def latest(self) -> Commit | None:
         """The newest commit that is whole, or None if there is none yet.
 
@@ -80,42 +110,53 @@ class Commits:
             UserError: If it was made with other learners, options, classes, features or law, or if all commits are damaged.
         """
         folders = self._folders()
-        for folder in folders:
+        for number, folder in enumerate(folders):
             try:
-                return self._read(folder)
+                commit = self._read(folder)
             except (OSError, ValueError, KeyError, EOFError) as error:
                 if isinstance(error, UserError):
                     raise
                 logger.warning("The commit %s is damaged (%s); the one before is taken.", folder, error)
+                continue
+            for damaged in folders[:number]:
+                shutil.rmtree(damaged)
+            return commit
         if folders:
             raise UserError(
                 f"All commits in {self.folder} are damaged, so nobody knows what was learned. Remove the folder to begin anew."
             )
         return None
 
-    def _read(self, folder: Path) -> Commit:
-        import zipfile
+    def newest_folder(self) -> Path | None:
+        """The folder of the newest commit, for `load_state`; None if there is none yet."""
+        return next(iter(self._folders()), None)
 
+    def _read(self, folder: Path) -> Commit:
         description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
         if different := differing(description["identity"], self._identity, "commit"):
             raise UserError(
                 f"What was learned in {self.folder} was learned otherwise: {'; '.join(different)}. Give it the same values to go "
                 "on, or remove the folder to begin anew."
             )
-        states = {}
-        for name, expected in description["digests"].items():
-            try:
-                with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-                    states[name] = dict(arrays)
-            except zipfile.BadZipFile as error:
-                raise ValueError(f"{name}.npz cannot be read: {error}") from error
-            if digest(states[name]) != expected:
-                raise ValueError(f"{name}.npz has another checksum")
+        states = {name: load_state(folder, name) for name in description["digests"]}
+        if changed := [name for name, state in states.items() if digest(state) != description["digests"][name]]:
+            raise ValueError(f"{', '.join(changed)} has another checksum")
         return Commit(int(folder.name), states)
 
     def _folders(self) -> list[Path]:
         """The folders of the commits, newest first."""
         return sorted((path for path in self.folder.glob("*") if path.name.isdigit()), reverse=True)
+
+
+def load_state(folder: Path, name: str) -> State:
+    """The state of one learner in the folder of a commit."""
+    import zipfile
+
+    try:
+        with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
+            return dict(arrays)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{name}.npz cannot be read: {error}") from error
 
 
 def digest(state: Mapping[str, np.ndarray]) -> str:

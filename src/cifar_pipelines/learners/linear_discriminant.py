@@ -20,7 +20,7 @@ class LinearDiscriminant(ScatterLearner):
         shrinkage: Added to the diagonal of the covariance, relative to the mean variance within the classes.
     """
 
-    def __init__(self, task: LearningTask, *, shrinkage: float = 0.01) -> None:
+    def __init__(self, task: LearningTask, *, shrinkage: float = 0.1) -> None:
         between("The option 'shrinkage' of the learner 'linear_discriminant'", shrinkage, 1e-9, np.inf)
         super().__init__(task, task.dimension)
         self.shrinkage = shrinkage

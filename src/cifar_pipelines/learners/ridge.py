@@ -25,7 +25,7 @@ class Ridge(ScatterLearner):
         random_features: Number of random features; 0 learns from the numbers themselves. Memory grows with its square.
     """
 
-    def __init__(self, task: LearningTask, *, penalty: float = 0.01, random_features: int = 0) -> None:
+    def __init__(self, task: LearningTask, *, penalty: float = 0.1, random_features: int = 0) -> None:
         between("The option 'penalty' of the learner 'ridge'", penalty, 1e-9, np.inf)
         whole("The option 'random_features' of the learner 'ridge'", random_features, 0)
         super().__init__(task, random_features or task.dimension)

@@ -16,7 +16,7 @@ class SgdLogistic(AveragedSgd):
         penalty: Strength of the L2 penalty.
     """
 
-    def __init__(self, task: LearningTask, *, learning_rate: float = 0.5, penalty: float = 0.0) -> None:
+    def __init__(self, task: LearningTask, *, learning_rate: float = 1.0, penalty: float = 0.0) -> None:
         super().__init__(task, learning_rate, penalty)
 
     def _gradient(self, scores: np.ndarray, label: int) -> np.ndarray:

@@ -1,0 +1,6 @@
+"""Learners that learn from a stream of images, frame by frame: learn, predict, judge."""
+
+import lazy_loader
+
+# Imported when Kedro asks for the pipeline; its family is looked at without.
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"pipeline": ["create_pipeline"]})

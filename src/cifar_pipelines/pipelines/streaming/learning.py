@@ -1,0 +1,193 @@
+"""What is done with a micro-batch: every learner takes its frames, then all of them are committed together."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cifar_pipelines.common.lazy_types import SparkSession
+from cifar_pipelines.incremental.commit import Commit, Commits, load_state
+from cifar_pipelines.incremental.training import BlockResult, Frames, Law, StreamTraining
+from cifar_pipelines.learners import LearningTask, State, create_learner
+from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
+
+logger = logging.getLogger(__name__)
+
+Taken = tuple[str, State, list[dict[str, Any]]]  # name of a model, its state after the frames, and rows of its blocks
+
+
+@dataclass(frozen=True)
+class Course:
+    """All that a learner needs to learn, as plain data that travels to the executors.
+
+    Attributes:
+        learners: The learners by model.
+        task: What they have to learn.
+        law: The law of blocks.
+        holdout: Held-out images (m, dimension) and their labels (m,); None for none.
+        first_sequence: Sequence number of the first frame.
+    """
+
+    learners: dict[str, LearnerSpec]
+    task: LearningTask
+    law: Law
+    holdout: tuple[np.ndarray, np.ndarray] | None
+    first_sequence: int
+
+    def begin(self, model: str, state: State | None) -> StreamTraining:
+        """The training of a model, from a state or from the beginning."""
+        spec = self.learners[model]
+        learner = create_learner(spec.learner, self.task, spec.options)
+        training = StreamTraining(learner, self.law, self.holdout, self.first_sequence)
+        if state is not None:
+            training.load(state)
+        return training
+
+    def take(self, model: str, state: State | None, frames: Frames | None) -> Taken:
+        """Lets a model take frames; None ends the stream."""
+        training = self.begin(model, state)
+        return self.take_with(model, training, frames)
+
+    def take_with(self, model: str, training: StreamTraining, frames: Frames | None) -> Taken:
+        """Does the same with a training that is there already."""
+        started = time.perf_counter()
+        results = training.finish() if frames is None else training.take(frames)
+        seconds = time.perf_counter() - started
+        images = sum(len(result.label) for result in results)
+        rows = [_row(model, result, seconds * len(result.label) / images) for result in results]
+        return model, training.state(), rows
+
+
+class DriverEngine:
+    """Lets one learner after the other take frames, in the driver."""
+
+    def __init__(self, course: Course, commit: Commit | None) -> None:
+        states = commit.states if commit else {}
+        self._course = course
+        self._trainings = {model: course.begin(model, states.get(model)) for model in course.learners}
+
+    def take(self, frames: Frames | None) -> list[Taken]:
+        """Lets every learner take frames; None ends the stream."""
+        return [self._course.take_with(model, training, frames) for model, training in self._trainings.items()]
+
+
+class ExecutorsEngine:
+    """Lets every learner take frames in a task of its own; states are read where they were committed.
+
+    Executors compute and the driver commits, so that a task that runs twice changes nothing.
+    """
+
+    def __init__(self, session: SparkSession, course: Course, commits: Commits) -> None:
+        self._context = session.sparkContext
+        self._course, self._commits = self._context.broadcast(course), commits
+        self._models = list(course.learners)
+
+    def take(self, frames: Frames | None) -> list[Taken]:
+        """Lets every learner take frames; None ends the stream."""
+        course, folder = self._course, self._commits.newest_folder()
+        shared = self._context.broadcast(frames)
+        # PARALLEL(executors): one task per learner, so that several learn at the same time.
+        tasks = self._context.parallelize(self._models, len(self._models))
+        taken = tasks.map(lambda model: _take_in_task(course.value, model, folder, shared.value)).collect()
+        shared.unpersist()
+        return taken
+
+
+def _take_in_task(course: Course, model: str, folder: Path | None, frames: Frames | None) -> Taken:
+    return course.take(model, load_state(folder, model) if folder else None, frames)
+
+
+class MicroBatches:
+    """What Spark calls with every micro-batch.
+
+    Args:
+        engine: Lets the learners take frames.
+        commits: Where what was learned is committed.
+        extract: Gives the features of the frames of a micro-batch.
+        on_commit: Told the sequence number of the last frame that was committed.
+        next_sequence: Sequence number of the first frame to come.
+
+    Attributes:
+        next_sequence: Sequence number of the first frame that is not committed.
+        is_busy: Whether a micro-batch is being taken.
+        failure: What went wrong: Spark would wrap it.
+        extract_s: Seconds of extraction so far.
+        learn_s: Seconds in which learners learned.
+        commit_s: Seconds of commits.
+        images: Images so far.
+    """
+
+    def __init__(
+        self, engine: DriverEngine | ExecutorsEngine, commits: Commits, extract: Callable[[Any], Frames],
+        on_commit: Callable[[int], None], next_sequence: int,
+    ) -> None:  # fmt: skip
+        self._engine, self._commits, self._extract, self._on_commit = engine, commits, extract, on_commit
+        self.next_sequence = next_sequence
+        self.is_busy = False
+        self.failure: BaseException | None = None
+        self.extract_s = self.learn_s = self.commit_s = 0.0
+        self.images = 0
+
+    def __call__(self, frames: Any, _: int) -> None:
+        """Takes a micro-batch; its number says nothing that the frames do not say."""
+        self.is_busy = True
+        try:
+            self._take(frames)
+        except BaseException as error:
+            self.failure = error
+            raise
+        finally:
+            self.is_busy = False
+
+    def finish(self) -> tuple[dict[str, State], pd.DataFrame]:
+        """Ends the stream: states at its end, which are not committed because a stream may go on, and the last rows."""
+        taken = self._engine.take(None)
+        return {model: state for model, state, _ in taken}, _table(taken)
+
+    def _take(self, frames: Any) -> None:
+        began = time.perf_counter()
+        features = self._extract(frames)
+        extracted = time.perf_counter()
+        taken = self._engine.take(features)
+        learned = time.perf_counter()
+        reached = max(self.next_sequence, int(features.sequence.max(initial=-1)) + 1)
+        self._commits.save(Commit(reached, {model: state for model, state, _ in taken}), _table(taken))
+        self._on_commit(reached - 1)
+        self.next_sequence = reached
+        committed = time.perf_counter()
+        self.extract_s += extracted - began
+        self.learn_s += learned - extracted
+        self.commit_s += committed - learned
+        self.images += len(features.label)
+        _say(self.next_sequence - 1, len(features.label), committed - began, taken)
+
+
+def _row(model: str, result: BlockResult, seconds: float) -> dict[str, Any]:
+    """A block as a row of a table."""
+    confusion = result.holdout_confusion
+    return {
+        "model": model, "first": result.first, "images": len(result.label), "seconds": seconds,
+        "label": result.label.tolist(), "prediction": result.probability.argmax(axis=1).tolist(),
+        "holdout_confusion": None if confusion is None else confusion.ravel().tolist(),
+        **result.scores,
+    }  # fmt: skip
+
+
+def _table(taken: list[Taken]) -> pd.DataFrame:
+    return pd.DataFrame([row for _, _, rows in taken for row in rows])
+
+
+def _say(sequence: int, images: int, seconds: float, taken: list[Taken]) -> None:
+    """Logs where the learners are."""
+    scores = {model: rows[-1] for model, _, rows in taken if rows}
+    said = "; ".join(
+        f"{model} {row['window_accuracy']:.1%}, loss {row['window_log_loss']:.2f}" for model, row in scores.items()
+    )
+    logger.info(
+        "Frame %d, %.0f images/s. Of the last images: %s.", sequence, images / seconds, said or "no block is full yet"
+    )

@@ -1,0 +1,112 @@
+"""What the configuration says of a stream and of the learners on it, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cifar_pipelines.common.configuration import PROJECT_PATH, selected_names
+from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.incremental.training import Law
+from cifar_pipelines.learners import LearningTask, checked_learner, create_learner
+
+ENGINES = ("executors", "driver")
+
+
+@dataclass(frozen=True)
+class LearnerSpec:
+    """One model of the stream.
+
+    Attributes:
+        learner: Name of the learner.
+        options: Its options.
+        justification: Why it is there.
+    """
+
+    learner: str
+    options: dict[str, Any]
+    justification: str
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """Where frames land, and how they are learned from.
+
+    Attributes:
+        landing: The folder where frames land, below the project's own where it is relative.
+        servers: Addresses of servers that are received from while the run lasts: a list, or addresses joined by "+"; none where
+            `kedro stream receive` runs, or ran.
+        max_backlog: Frames that may wait for the learners, if `servers` are received from.
+        frames_per_trigger: Frames of one micro-batch at most; it changes no result.
+        patience_s: Seconds without a frame after which a stream that has not ended is given up.
+        engine: "executors" for one task per learner, "driver" for one after the other; it changes no result.
+        holdout_images: Test images that are looked at while the learners learn.
+        resume: Whether to go on with what an earlier run has committed.
+        law: The law of blocks.
+        selected: Models: a list of names, or names joined by "+".
+        models: Every model that can be selected, by name.
+    """
+
+    landing: str
+    servers: Any
+    max_backlog: int
+    frames_per_trigger: int
+    patience_s: float
+    engine: str
+    holdout_images: int
+    resume: bool
+    law: Law
+    selected: Any
+    models: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be."""
+        for name, least in (("max_backlog", 1), ("frames_per_trigger", 1), ("holdout_images", 0)):
+            whole(f"streaming.{name}", getattr(self, name), least)
+        if self.engine not in ENGINES:
+            raise unknown_name("value of streaming.engine", self.engine, ENGINES)
+        if not self.patience_s > 0:
+            raise UserError(
+                f"streaming.patience_s is {self.patience_s!r}, but must be more than 0. Give seconds, such as 60."
+            )
+
+    @property
+    def folder(self) -> Path:
+        """The absolute path of the folder where frames land."""
+        return PROJECT_PATH / self.landing
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses of the servers."""
+        given = self.servers.split("+") if isinstance(self.servers, str) else self.servers or []
+        return [str(address) for address in given]
+
+    def learners(self) -> dict[str, LearnerSpec]:
+        """The selected models.
+
+        Raises:
+            UserError: If a model is unknown or there twice, or its learner or an option is wrong.
+        """
+        return {
+            name: self._learner(name)
+            for name in selected_names("streaming.selected", self.selected, "stream_ridge+stream_mlp")
+        }
+
+    def _learner(self, name: str) -> LearnerSpec:
+        if name not in self.models:
+            remedy = "A new one is a block under streaming.models."
+            raise unknown_name("model of streaming.selected", name, self.models, remedy)
+        spec = build(LearnerSpec, self.models[name], f"the block streaming.models.{name}")
+        if not spec.justification.strip():
+            raise UserError(
+                f"streaming.models.{name}.justification is empty, but every selected model needs its reason."
+            )
+        options = checked_learner(spec.learner, spec.options)
+        create_learner(spec.learner, LearningTask(("one", "other"), 1), options)  # values that break a rule
+        return LearnerSpec(spec.learner, options, " ".join(spec.justification.split()))
+
+
+def stream_of(block: Mapping[str, Any]) -> StreamSpec:
+    """Checks the block `streaming` of the parameters."""
+    return build(StreamSpec, block, "the block streaming of the parameters")

@@ -1,0 +1,32 @@
+"""Scores of a learner over the stream that it learned from."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from cifar_pipelines.plots import style
+
+
+def plot_stream(history: pd.DataFrame, title: str) -> Figure:
+    """Draws accuracy and log loss while a learner learned.
+
+    Args:
+        history: One row per block: `first`, `images`, and the scores `accuracy` and `log_loss` of all images so far, of the last ones
+            (`window_*`) and, in some rows, of held-out images (`holdout_*`).
+        title: Title of the figure.
+    """
+    figure, axes = style.new_figure(1, 2, size=(11, 3.8), title=title)
+    images = history["first"] + history["images"]
+    for ax, score, words in zip(axes[0], ("accuracy", "log_loss"), ("accuracy", "log loss"), strict=True):
+        ax.plot(images, history[score], color=style.GREY, label="all images, before they were learned")
+        ax.plot(images, history[f"window_{score}"], color=style.PALETTE[0], label="the last ones")
+        if (held_out := f"holdout_{score}") in history:
+            there = history[held_out].notna()
+            ax.plot(
+                images[there], history.loc[there, held_out], color=style.PALETTE[1], marker="o", markersize=3, label="held-out images",
+            )  # fmt: skip
+        style.label_axes(ax, words, "images of the stream")
+        ax.set_ylim(bottom=0)
+        ax.legend(fontsize=8, frameon=False)
+    axes[0][0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure

@@ -1,0 +1,195 @@
+import json
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cifar_pipelines.streaming.journal import committed
+from cifar_pipelines.streaming.landing import Landing
+from cifar_pipelines.streaming.wire import Frame, StreamImage
+from kedro.io import DataCatalog
+from kedro.runner import SequentialRunner
+from matplotlib import pyplot as plt
+
+from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.incremental.commit import Commits, digest
+from cifar_pipelines.incremental.training import Law, StreamTraining
+from cifar_pipelines.judging.predictions import check_predictions
+from cifar_pipelines.learners import LearningTask, create_learner
+from cifar_pipelines.pipelines.streaming import create_pipeline, nodes
+from cifar_pipelines.records.run_record import RunRecord
+
+CHOSEN = ("stream_ridge", "stream_mlp_replay")
+SIZES = (20, 7, 33, 24, 36)  # of the frames: 120 images in all
+MODELS = {
+    "stream_ridge": {"learner": "ridge", "options": {"penalty": 0.1}, "justification": "Exact."},
+    "stream_mlp_replay": {
+        "learner": "mlp", "options": {"hidden": 8, "replay": 30, "batch_size": 8}, "justification": "Remembers.",
+    },
+}  # fmt: skip
+
+
+def land(folder, ingested, first=1, last=5, ended=True):
+    """Lets the training images of the shared tables land in frames."""
+    train = ingested.manifest[ingested.manifest["split"] == "train"].sort_values("image_id")
+    labels = dict(zip(train["image_id"], train["label"], strict=True))
+    ids = np.random.default_rng(3).permutation(train["image_id"].to_numpy())
+    ends = np.cumsum(SIZES)
+    with Landing(folder, 100, 1) as landing:
+        landing.admit("test", "digest", ingested.info["class_names"])
+        for number in range(first, last + 1):
+            chosen = ids[ends[number - 1] - SIZES[number - 1] : ends[number - 1]].tolist()
+            images = [StreamImage(one, int(labels[one]), image) for one, image in ingested.source.read(chosen)]
+            landing.land("test", Frame(number, 0, 1.0, 1.0, tuple(images)))
+        if ended:
+            landing.end("test", last)
+
+
+def block(folder, **changes):
+    block = load_configuration()["parameters"]["streaming"]
+    law = {"block": 16, "label_delay": 0, "window": 50, "holdout_every": 2}
+    given = {"landing": str(folder), "selected": list(CHOSEN), "models": MODELS, "law": law, "frames_per_trigger": 2}
+    return block | given | {"holdout_images": 20, "patience_s": 30} | changes
+
+
+@pytest.fixture(scope="module")
+def landing(ingested, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("landing") / "stream"
+    land(folder, ingested)
+    return folder
+
+
+@pytest.fixture
+def learn(ingested, extracted, run_context, tmp_path):
+    """Returns a function that lets the learners learn from a folder."""
+
+    def learn(folder, commits=tmp_path / "commits", **changes):
+        stream = nodes.configure_stream(block(folder, **changes))
+        course = nodes.plan_course(extracted.features, extracted.info, ingested.info, stream, 42)
+        return nodes.learn(course, stream, extracted.info, extracted.state, extracted.spec, commits, run_context)
+
+    return learn
+
+
+def digests(learned):
+    return {name: digest(model.state) for name, model in learned.items()}
+
+
+@pytest.fixture(scope="module")
+def straight(ingested, extracted, landing):
+    """What learners give that take the features of all images at once, without Spark Streaming."""
+    table = extracted.features.where("split = 'train'").toPandas().set_index("image_id")
+    import pandas as pd
+
+    frames = pd.concat(
+        [pd.read_parquet(file) for file in sorted((*landing.glob("*.parquet"), *landing.glob("*/*.parquet")))]
+    )
+    x = np.stack(table.loc[frames["image_id"], "features"].to_numpy())
+    from cifar_pipelines.incremental.training import Frames
+
+    ended = {}
+    for name in CHOSEN:
+        task = LearningTask(tuple(ingested.info["class_names"]), 32, 42)
+        training = StreamTraining(create_learner(MODELS[name]["learner"], task, MODELS[name]["options"]), Law(block=16))
+        training.take(
+            Frames(frames["sequence"].to_numpy(), frames["position"].to_numpy(), x, frames["label"].to_numpy(np.int64))
+        )
+        training.finish()
+        ended[name] = training.learner
+    return ended
+
+
+@pytest.fixture(scope="module")
+def finished(ingested, extracted, parameters, run_context, landing, tmp_path_factory):
+    """Two learners, trained and judged by the whole pipeline on the project's own catalog."""
+    from tests.pipelines.test_spark_ml import under
+
+    folder = tmp_path_factory.mktemp("run")
+    config = {
+        k: v for k, v in load_configuration()["catalog"].items() if "." in k or "run_record" in k or "stream" in k
+    }
+    catalog = DataCatalog.from_config(under(config, folder), save_version="2024-01-02T03.04.05.678Z")
+    catalog["images"], catalog["images_info"] = ingested.images, ingested.info
+    catalog["features"], catalog["features_info"] = extracted.features, extracted.info
+    catalog["extractor_state"] = extracted.state
+    catalog["params:features"] = extracted.spec
+    catalog["run_context"], catalog["parameters"] = run_context, parameters
+    catalog["params:subset.seed"] = 42
+    catalog["params:streaming"] = block(landing)
+    SequentialRunner().run(create_pipeline(CHOSEN), catalog)
+    plt.close("all")
+    return SimpleNamespace(catalog=catalog, folder=folder)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_learner_is_judged_and_recorded_as_every_other_model(name, finished):
+    record = finished.catalog.load(f"{name}_run_record")
+    assert not RunRecord.from_json(json.loads(json.dumps(record))).is_extraction
+    assert (record["model"], record["family"]) == (name, "streaming")
+    assert record["metrics"]["n"] == 30 and record["params"]["law.block"] == 16
+    assert record["timings"]["fit_s"][0] > 0 and record["timings"]["extract_s"][0] > 0
+    assert record["resources"]["jobs"] > 0 and len(record["job_groups"]) == 1
+    predictions = finished.catalog.load(f"streaming.{name}.predictions")
+    assert len(check_predictions(predictions, range(10)).label) == 30
+    history = finished.catalog.load(f"streaming.{name}.history")
+    assert history["images"].sum() == 120 and history["n"].iloc[-1] == 120
+    assert history["holdout_n"].dropna().eq(20).all() and history["holdout_n"].notna().sum() >= 3
+    assert (finished.folder / "data/08_reporting").rglob("stream.png")
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_what_is_learned_by_spark_is_what_is_learned_at_once(name, finished, straight):
+    saved = finished.catalog.load(f"streaming.{name}.learner")
+    state, expected = saved.model.build().state(), straight[name].state()
+    assert state.keys() == expected.keys()
+    assert all(np.allclose(state[key], expected[key], rtol=1e-4, atol=1e-4) for key in state)
+
+
+def test_after_a_stream_has_ended_its_commits_are_gone_and_its_frames_count_as_learned(finished, landing):
+    assert committed(landing) == len(SIZES)
+    assert not [path for path in finished.folder.rglob("stream_commits/*") if path.name != "lock"]
+    assert not list(landing.glob("*.parquet")) and len(list(landing.glob("_learned/*.parquet"))) == len(SIZES)
+
+
+def test_engine_and_micro_batches_change_no_bit(learn, finished, landing, tmp_path):
+    expected = {name: digest(finished.catalog.load(f"streaming.{name}.learner").model.state) for name in CHOSEN}
+    learned, rows, _ = learn(landing, engine="driver", frames_per_trigger=100)
+    assert digests(learned) == expected
+    assert (rows.groupby("model")["images"].sum() == 120).all()
+
+
+@pytest.mark.parametrize("kill_after", ["extraction", "the commit"])
+def test_a_run_that_is_killed_goes_on_with_the_same_bits(kill_after, learn, finished, landing, tmp_path, monkeypatch):
+    expected = {name: digest(finished.catalog.load(f"streaming.{name}.learner").model.state) for name in CHOSEN}
+    folder = tmp_path / "stream"
+    shutil.copytree(landing, folder)
+    save, calls = Commits.save, []
+
+    def killed(self, *given):
+        calls.append(given)
+        if kill_after == "the commit":
+            save(self, *given)
+        if len(calls) == 2:
+            raise OSError("killed")
+        if kill_after == "extraction":
+            save(self, *given)
+
+    monkeypatch.setattr(Commits, "save", killed)
+    with pytest.raises(OSError, match="killed"):
+        learn(folder, engine="driver")
+    monkeypatch.setattr(Commits, "save", save)
+    learned, rows, _ = learn(folder, engine="driver", frames_per_trigger=1)
+    assert digests(learned) == expected
+    assert (rows.groupby("model")["images"].sum() == 120).all()
+
+
+def test_a_stream_that_does_not_go_on_is_given_up_and_what_was_learned_is_kept(learn, ingested, tmp_path):
+    land(tmp_path / "stream", ingested, last=2, ended=False)
+    with pytest.raises(
+        UserError, match=r"no frame has landed in .*, where the stream has not ended; 2 frames are learned"
+    ):
+        learn(tmp_path / "stream", engine="driver", patience_s=1)
+    land(tmp_path / "stream", ingested, first=3)
+    _, rows, _ = learn(tmp_path / "stream", engine="driver")
+    assert (rows.groupby("model")["images"].sum() == 120).all()
