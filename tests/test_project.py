@@ -14,7 +14,8 @@ from rich.console import Console
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.hooks import SPARK_TAG
 
-NAMES = {"__default__", "bigdl_cnn", "comparison", "features", "ingestion", "spark_ml"}
+ON_REQUEST = {"streaming"}
+NAMES = {"__default__", "bigdl_cnn", "comparison", "features", "ingestion", "spark_ml", *ON_REQUEST}
 SPARK_TABLES = {"images", "features", "train_table", "test_table", "spark_model"}
 SPARK_CALLS = ("active_session", "make_record", "run_context.cluster")
 
@@ -43,8 +44,8 @@ def test_the_pipelines_are_these(registered):
     assert set(registered) == NAMES
 
 
-def test_the_default_pipeline_is_all_of_them(registered):
-    everything = {node.name for name in NAMES - {"__default__"} for node in registered[name].nodes}
+def test_the_default_pipeline_is_all_that_run_unasked(registered):
+    everything = {node.name for name in NAMES - ON_REQUEST - {"__default__"} for node in registered[name].nodes}
     assert {node.name for node in registered["__default__"].nodes} == everything
 
 
@@ -57,6 +58,7 @@ def test_the_default_pipeline_starts_from_the_source_alone(registered):
     assert free == {
         *("applications", "fit_forecasts", "image_source", "kept_classifier_survey", "parameters"),
         *("reporting_folder", "run_context", "run_records"),
+        *(f"{name}_run_records" for name in ON_REQUEST),
     }
 
 

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +42,7 @@ def frames(*sequence):
         for position in range(STARTS[number + 1] - STARTS[number])
     ]
     number, position, image = SHUFFLE.permutation(np.array(rows, dtype=np.int64).reshape(-1, 3)).T
-    return Frames(number, position, IMAGES[image], LABELS[image])
+    return Frames(number, position, np.zeros_like(number), IMAGES[image], LABELS[image])
 
 
 EVERYTHING = range(COUNT)
@@ -48,7 +51,8 @@ EVERYTHING = range(COUNT)
 def single(*sequence):
     """Frames of one image each."""
     chosen = np.array(sequence, dtype=np.int64)
-    return Frames(chosen, np.zeros_like(chosen), IMAGES[chosen], LABELS[chosen])
+    zeros = np.zeros_like(chosen)
+    return Frames(chosen, zeros, zeros, IMAGES[chosen], LABELS[chosen])
 
 
 def as_bytes(results):
@@ -127,6 +131,14 @@ def test_an_image_without_a_label_is_predicted_and_neither_judged_nor_learned():
     assert len(result.probability) == N and result.scores["n"] == known == run.learner.counts.sum()
 
 
+def test_an_image_that_comes_in_a_second_epoch_is_learned_and_not_judged():
+    run, again = training("nearest_class_mean", Law(block=10)), single(*range(30, 40))
+    run.take(single(*range(30)))
+    (result,) = run.take(replace(again, epoch=np.ones(10, int)))
+    known = LABELS[:40] != UNKNOWN
+    assert result.scores["n"] == known[:30].sum() and run.learner.counts.sum() == known.sum()
+
+
 def test_held_out_images_are_tested_every_so_many_blocks():
     results = training("ridge", Law(block=10, holdout_every=2)).take(single(*range(60)))
     assert ["holdout_accuracy" in result.scores for result in results] == [False, True] * 3
@@ -150,7 +162,9 @@ def test_a_frame_that_lacks_an_image_is_refused_and_nothing_is_taken():
     whole = frames(0, 1, 2)
     kept = ~((whole.sequence == 2) & (whole.position == 3))
     with pytest.raises(UserError, match=r"Frame 2 of the stream lacks an image: at place 3 there is none"):
-        run.take(Frames(*(column[kept] for column in (whole.sequence, whole.position, whole.x, whole.label))))
+        run.take(
+            Frames(*(column[kept] for column in (whole.sequence, whole.position, whole.epoch, whole.x, whole.label)))
+        )
     assert run.next_sequence == 0
 
 
@@ -163,7 +177,7 @@ def test_blocks_are_numbered_by_their_first_image():
 def test_a_label_that_is_in_no_class_list_is_refused_and_nothing_is_taken():
     run = training("ridge", Law(block=4))
     with pytest.raises(UserError, match="The label 7 is not in the class list"):
-        run.take(Frames(np.arange(2), np.zeros(2, int), IMAGES[:2], np.array([0, 7])))
+        run.take(Frames(np.arange(2), np.zeros(2, int), np.zeros(2, int), IMAGES[:2], np.array([0, 7])))
     assert run.next_sequence == 0 and not len(run.state()["waiting.label"])
 
 
@@ -198,6 +212,18 @@ def test_a_commit_comes_back_bit_for_bit_and_two_are_kept(tmp_path):
 
 def test_before_the_first_commit_there_is_none(tmp_path):
     assert Commits(tmp_path / "none", IDENTITY).latest() is None
+
+
+def test_rows_come_with_their_commits_and_those_of_lost_ones_go(tmp_path):
+    commits, run = Commits(tmp_path, IDENTITY), training("ridge", Law(block=7))
+    for end in (10, 20):
+        state = {"ridge": run.state()}
+        commits.save(Commit(end, state), pd.DataFrame({"end": [end]}))
+    commits.save(Commit(30, state), pd.DataFrame())
+    assert commits.rows(30)["end"].tolist() == [10, 20]
+    assert commits.rows(10)["end"].tolist() == [10] and commits.rows(30)["end"].tolist() == [10]
+    commits.forget()
+    assert commits.latest() is None and commits.rows(30).empty
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone", "undescribed"])

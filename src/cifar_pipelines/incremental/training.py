@@ -49,12 +49,14 @@ class Frames:
     Attributes:
         sequence: (n,) int64: the sequence numbers of their frames.
         position: (n,) int64: their places in their frames, from 0.
+        epoch: (n,) int64: 0 for an image that comes for the first time; only then is its prediction judged.
         x: (n, dimension) float32: their features, or pixels.
         label: (n,) int64: their labels; -1 for one that is predicted and not learned.
     """
 
     sequence: np.ndarray
     position: np.ndarray
+    epoch: np.ndarray
     x: np.ndarray
     label: np.ndarray
 
@@ -96,7 +98,7 @@ class StreamTraining:
         self.next_sequence = next_sequence
         # Images that are not learned yet, in order; the first `_predicted` of them wait for their labels alone.
         self._x = np.zeros((0, learner.task.dimension), np.float32)
-        self._label = np.zeros(0, np.int64)
+        self._label, self._epoch = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._images = self._predicted = self._blocks = 0
 
     def take(self, frames: Frames) -> list[BlockResult]:
@@ -111,6 +113,7 @@ class StreamTraining:
         self.learner.check(frames.x, frames.label[frames.label != UNKNOWN])
         self._x = np.concatenate([self._x, frames.x])
         self._label = np.concatenate([self._label, frames.label])
+        self._epoch = np.concatenate([self._epoch, frames.epoch])
         self._images += len(frames.label)
         self.next_sequence = max(self.next_sequence, int(frames.sequence.max(initial=-1)) + 1)
         results = []
@@ -134,7 +137,7 @@ class StreamTraining:
         """All that the training goes on from: arrays by name."""
         counters = np.array([self.next_sequence, self._images, self._predicted, self._blocks], np.int64)
         return (
-            {"counters": counters, "waiting.x": self._x, "waiting.label": self._label}
+            {"counters": counters, "waiting.x": self._x, "waiting.label": self._label, "waiting.epoch": self._epoch}
             | {f"learner.{name}": array for name, array in self.learner.state().items()}
             | {f"scores.{name}": array for name, array in self.scores.state().items()}
         )
@@ -147,7 +150,7 @@ class StreamTraining:
         """
         self.learner.load(_below("learner.", state))
         self.scores.load(_below("scores.", state))
-        self._x, self._label = state["waiting.x"], state["waiting.label"]
+        self._x, self._label, self._epoch = (state[f"waiting.{name}"] for name in ("x", "label", "epoch"))
         self.next_sequence, self._images, self._predicted, self._blocks = (int(count) for count in state["counters"])
 
     def _new_ones(self, frames: Frames) -> Frames:
@@ -156,7 +159,8 @@ class StreamTraining:
         new = keys[0] >= self.next_sequence
         (sequence, position), places = keys[:, new], places[new]
         self._require_whole(sequence, position)
-        return Frames(sequence, position, np.asarray(frames.x, np.float32)[places], np.asarray(frames.label)[places])
+        epoch, x, label = (np.asarray(column)[places] for column in (frames.epoch, frames.x, frames.label))
+        return Frames(sequence, position, epoch, x.astype(np.float32), label)
 
     def _require_whole(self, sequence: np.ndarray, position: np.ndarray) -> None:
         """Refuses sorted frames with a gap between them or inside of one."""
@@ -178,8 +182,8 @@ class StreamTraining:
         """Predicts the next images and counts their scores."""
         now = slice(self._predicted, self._predicted + images)
         label, probability = self._label[now], self.learner.predict(self._x[now])
-        known = label != UNKNOWN
-        self.scores.add(label[known], probability[known])
+        judged = (label != UNKNOWN) & (self._epoch[now] == 0)
+        self.scores.add(label[judged], probability[judged])
         first = self._images - len(self._label) + self._predicted
         self._predicted += images
         self._blocks += 1
@@ -202,7 +206,7 @@ class StreamTraining:
             label = self._label[:count]
             known = label != UNKNOWN
             self.learner.learn(self._x[:count][known], label[known])
-            self._x, self._label = self._x[count:], self._label[count:]
+            self._x, self._label, self._epoch = self._x[count:], self._label[count:], self._epoch[count:]
             self._predicted -= count
 
 

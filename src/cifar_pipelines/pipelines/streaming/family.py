@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.pipelines.streaming.specification import stream_of
 from cifar_pipelines.spark.setting import ParallelismSetting
@@ -21,19 +20,13 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
-    """Refuses wrong learners and options, and a folder without frames that none will come into."""
-    from cifar_pipelines.streaming.journal import read_journal
+    """Refuses wrong learners, options and addresses."""
     from cifar_pipelines.streaming.receiver import read_address
 
     stream = stream_of(parameters["streaming"])
     stream.learners()
     for address in stream.addresses:
         read_address(address)
-    if not stream.addresses and not read_journal(stream.folder).producers:
-        raise UserError(
-            f"No frame has landed in {stream.folder}, and streaming.servers names no server to receive from. Start `kedro stream serve`, "
-            "and name its address: --params streaming.servers=127.0.0.1:6100"
-        )
 
 
 FAMILY = Family(

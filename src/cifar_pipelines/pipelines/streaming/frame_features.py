@@ -30,7 +30,7 @@ def features_of_frames(frames: DataFrame, job: ExtractionJob, cores: int, dimens
     from pyspark.sql import functions as F  # noqa: N812
 
     unit = F.floor(F.col("position") / job.micro_batch)
-    columns = frames.select("sequence", "position", "label", "image", unit.alias("unit"))
+    columns = frames.select("sequence", "position", "epoch", "label", "image", unit.alias("unit"))
     # PARALLEL(executors): every core decodes and extracts images of the micro-batch.
     spread = columns.repartition(cores * TASKS_PER_CORE, "sequence", "unit").sortWithinPartitions(
         "sequence", "position"
@@ -38,7 +38,8 @@ def features_of_frames(frames: DataFrame, job: ExtractionJob, cores: int, dimens
     table = spread.mapInArrow(lambda batches: _extract(batches, job), FRAME_FEATURES.ddl).toPandas()
     x = np.stack(table["features"].to_numpy()) if len(table) else np.zeros((0, dimension), np.float32)
     label = table["label"].fillna(UNKNOWN).to_numpy(np.int64)
-    return Frames(table["sequence"].to_numpy(np.int64), table["position"].to_numpy(np.int64), x, label)
+    numbers = (table[name].to_numpy(np.int64) for name in ("sequence", "position", "epoch"))
+    return Frames(*numbers, x, label)
 
 
 def _extract(batches: Iterator["pa.RecordBatch"], job: ExtractionJob) -> Iterator["pa.RecordBatch"]:

@@ -40,9 +40,18 @@ FEATURES = ("extractor", "weights", "input_size", "options", "precision", "micro
 
 
 def configure_stream(block: dict[str, Any]) -> StreamSpec:
-    """Checks the block `streaming` before any Spark process starts."""
+    """Checks the block `streaming` before any Spark process starts.
+
+    Raises:
+        UserError: If a value is wrong, or if no frame has landed and none will.
+    """
     stream = stream_of(block)
     stream.learners()
+    if not stream.addresses and not read_journal(stream.folder).producers:
+        raise UserError(
+            f"No frame has landed in {stream.folder}, and streaming.servers names no server to receive from. Start `kedro stream serve`, "
+            "and name its address: --params streaming.servers=127.0.0.1:6100"
+        )
     return stream
 
 
@@ -151,7 +160,7 @@ def _identity(
         "seed": course.task.seed,
         "features": features | {"extractor_state": digest(extractor_state)},
         "law": asdict(stream.law),
-        "producers": {name: producer.digest for name, producer in read_journal(stream.folder).producers.items()},
+        "landing": stream.landing,
     }
 
 
