@@ -1,5 +1,4 @@
 import json
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,31 +7,21 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from matplotlib import pyplot as plt
+from tests.factories.learners import CHOSEN, MODELS, block
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.datasets import LearnedModelDataset
-from cifar_pipelines.incremental.commit import Commits, digest
-from cifar_pipelines.incremental.learned import LearnedModel
+from cifar_pipelines.incremental.commit import digest
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.learners import LearningTask, create_learner
 from cifar_pipelines.pipelines.streaming import create_pipeline, nodes
-from cifar_pipelines.pipelines.streaming.family import FAMILY
-from cifar_pipelines.pipelines.streaming.query import put_in_place
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.streaming.journal import committed
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.wire import Frame, StreamImage
 
-CHOSEN = ("stream_ridge", "stream_mlp_replay")
 SIZES = (20, 7, 33, 24, 36)  # of the frames: 120 images in all
-MODELS = {
-    "stream_ridge": {"learner": "ridge", "options": {"penalty": 0.1}, "justification": "Exact."},
-    "stream_mlp_replay": {
-        "learner": "mlp", "options": {"hidden": 8, "replay": 30, "batch_size": 8}, "justification": "Remembers.",
-    },
-}  # fmt: skip
 
 
 def land(folder, ingested, first=1, last=5, ended=True):
@@ -49,13 +38,6 @@ def land(folder, ingested, first=1, last=5, ended=True):
             landing.land("test", Frame(number, 0, 1.0, 1.0, tuple(images)))
         if ended:
             landing.end("test", last)
-
-
-def block(folder, **changes):
-    block = load_configuration()["parameters"]["streaming"]
-    law = {"block": 16, "label_delay": 0, "window": 50, "holdout_every": 2}
-    given = {"landing": str(folder), "selected": list(CHOSEN), "models": MODELS, "law": law, "frames_per_trigger": 2}
-    return block | given | {"holdout_images": 20, "patience_s": 30} | changes
 
 
 @pytest.fixture(scope="module")
@@ -159,106 +141,22 @@ def test_engine_and_micro_batches_change_no_bit(learn, finished, landing, tmp_pa
     assert (rows.groupby("model")["images"].sum() == 120).all()
 
 
-@pytest.mark.parametrize("kill_after", ["extraction", "the commit"])
-def test_a_run_that_is_killed_goes_on_with_the_same_bits(kill_after, learn, finished, landing, tmp_path, monkeypatch):
-    expected = {name: digest(finished.catalog.load(f"streaming.{name}.learner").model.state) for name in CHOSEN}
-    folder = tmp_path / "stream"
-    shutil.copytree(landing, folder)
-    save, calls = Commits.save, []
-
-    def killed(self, *given):
-        calls.append(given)
-        if kill_after == "the commit":
-            save(self, *given)
-        if len(calls) == 2:
-            raise OSError("killed")
-        if kill_after == "extraction":
-            save(self, *given)
-
-    monkeypatch.setattr(Commits, "save", killed)
-    with pytest.raises(OSError, match="killed"):
-        learn(folder, engine="driver")
-    monkeypatch.setattr(Commits, "save", save)
-    learned, rows, _ = learn(folder, engine="driver", frames_per_trigger=1)
-    assert digests(learned) == expected
-    assert (rows.groupby("model")["images"].sum() == 120).all()
-
-
-def test_a_commit_of_another_configuration_is_refused_by_key(learn, ingested, tmp_path):
-    land(tmp_path / "stream", ingested, last=2, ended=False)
-    with pytest.raises(UserError, match="no frame has landed"):
-        learn(tmp_path / "stream", engine="driver", patience_s=0.5)
-    with pytest.raises(UserError, match=r"models.stream_ridge.options.penalty \(commit: 0.1; now: 0.2\)"):
-        changed = MODELS | {"stream_ridge": MODELS["stream_ridge"] | {"options": {"penalty": 0.2}}}
-        learn(tmp_path / "stream", engine="driver", models=changed)
-
-
-def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
-    with pytest.raises(UserError, match=r"No frame has landed in .*--params streaming.servers=127.0.0.1:6100"):
-        nodes.configure_stream(block(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"engine": "drivers"}, r"Unknown value of streaming.engine 'drivers'\. Did you mean 'driver'"),
-        (
-            {"selected": "stream_rigde"},
-            r"Unknown model of streaming.selected 'stream_rigde'\. Did you mean 'stream_ridge'",
-        ),
-        ({"frames_per_trigger": 0}, "streaming.frames_per_trigger is 0"),
-        ({"patience_s": 0.0}, "streaming.patience_s is 0.0"),
-        ({"law": {"block": 0}}, "The option 'block' of the stream is 0"),
-        (
-            {"models": {"stream_ridge": MODELS["stream_ridge"] | {"learner": "rigde"}}, "selected": "stream_ridge"},
-            "Unknown learner 'rigde'",
-        ),
-        (
-            {
-                "models": {"stream_ridge": MODELS["stream_ridge"] | {"options": {"penalty": -1.0}}},
-                "selected": "stream_ridge",
-            },
-            "'penalty'",
-        ),
-        (
-            {"models": {"stream_ridge": MODELS["stream_ridge"] | {"justification": " "}}, "selected": "stream_ridge"},
-            "justification is empty",
-        ),
-        ({"servers": "nowhere"}, "'nowhere' is not <host>:<port>"),
-    ],
-)
-def test_a_stream_that_cannot_be_is_refused_before_a_run(changes, message, tmp_path):
-    with pytest.raises(UserError, match=message):
-        FAMILY.check({"streaming": block(tmp_path, **changes)}, None)
-
-
-def test_frames_are_put_where_a_query_finds_those_that_are_to_be_learned(tmp_path):
-    for number in (1, 2, 3):
-        (tmp_path / f"{number:010d}.parquet").touch()
-    put_in_place(tmp_path, 3)
-    assert [int(file.stem) for file in tmp_path.glob("*.parquet")] == [3]
-    put_in_place(tmp_path, 2)
-    assert sorted(int(file.stem) for file in tmp_path.glob("*.parquet")) == [2, 3]
-
-
-def test_a_learned_model_is_the_same_after_a_round_trip(tmp_path):
-    learner = create_learner("ridge", LearningTask(("cat", "dog"), 3, 5), {"penalty": 0.5})
-    learner.learn(np.eye(3), np.array([0, 1, 0]))
-    model = LearnedModel("ridge", {"penalty": 0.5}, learner.task, {"extractor": "e"}, learner.state())
-    dataset = LearnedModelDataset(filepath=str(tmp_path / "model.npz"))
-    dataset.save(model)
-    saved = dataset.load()
-    assert (saved.model.task, saved.model.options, saved.model.features) == (model.task, model.options, model.features)
-    assert np.array_equal(saved.model.build().predict(np.eye(3)), learner.predict(np.eye(3)))
-    assert saved.size_bytes == (tmp_path / "model.npz").stat().st_size
-
-
 def test_a_stream_that_does_not_go_on_is_given_up_and_what_was_learned_is_kept(learn, ingested, tmp_path):
     land(tmp_path / "stream", ingested, last=2, ended=False)
     with pytest.raises(
         UserError, match=r"no frame has landed in .*, where the stream has not ended; 2 frames are learned"
     ):
         learn(tmp_path / "stream", engine="driver", patience_s=1)
+    changed = MODELS | {"stream_ridge": MODELS["stream_ridge"] | {"options": {"penalty": 0.2}}}
+    with pytest.raises(UserError, match=r"models.stream_ridge.options.penalty \(commit: 0.1; now: 0.2\)"):
+        learn(tmp_path / "stream", engine="driver", models=changed)
     land(tmp_path / "stream", ingested, first=3)
     _, rows, _ = learn(tmp_path / "stream", engine="driver")
     assert (rows.groupby("model")["images"].sum() == 120).all()
+
+
+def test_a_frame_that_has_landed_and_is_gone_is_named(learn, ingested, tmp_path):
+    land(tmp_path / "stream", ingested)
+    (tmp_path / "stream" / "0000000005.parquet").unlink()
+    with pytest.raises(UserError, match=r"0000000005.parquet has landed and is not there any more"):
+        learn(tmp_path / "stream", engine="driver")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, RecordBatch, SparkSession
-from cifar_pipelines.common.tables import PREDICTIONS
+from cifar_pipelines.common.tables import PREDICTIONS, judged_split
 from cifar_pipelines.datasets.learned_model import SavedLearner
 from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.learned import LearnedModel
@@ -62,7 +62,7 @@ def plan_course(
     if features_info["images_fingerprint"] != images_info["fingerprint"]:
         raise UserError("The features are those of other images. Extract them again: kedro run --pipelines features")
     task = LearningTask(tuple(images_info["class_names"]), features_info["dimension"], seed)
-    test = features.where("split = 'test'").select("image_id", "label", "features")
+    test = features.where(f"split = '{judged_split(images_info)}'").select("image_id", "label", "features")
     rows = test.orderBy("image_id").limit(stream.holdout_images).toPandas()
     holdout = (np.stack(rows["features"].to_numpy()), rows["label"].to_numpy(np.int64)) if len(rows) else None
     return Course(stream.learners(), task, stream.law, holdout, FIRST_SEQUENCE)
@@ -203,7 +203,7 @@ def keep(
 def predict(
     learner: SavedLearner, features: DataFrame, images_info: dict[str, Any], run_context: RunContext
 ) -> tuple[pd.DataFrame, PredictionReport]:
-    """Predicts the test images on the executors with the model as it was loaded back.
+    """Predicts the images that models are judged on, on the executors, with the model as it was loaded back.
 
     Returns:
         The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and what prediction cost.
@@ -213,11 +213,13 @@ def predict(
 
     session = active_session()
     shared = session.sparkContext.broadcast(learner.model)
-    test = features.where("split = 'test'").select("image_id", "label", "features")
+    split = judged_split(images_info)
+    test = features.where(f"split = '{split}'").select("image_id", "label", "features")
     test = test.repartition(run_context.cluster.cores).persist()
-    if (count := test.count()) != images_info["test_size"]:
+    if (count := test.count()) != images_info[f"{split}_size"]:
         raise UserError(
-            f"The feature table holds {count} test images, but there are {images_info['test_size']}. Extract them again."
+            f"The feature table holds {count} images of the {split} split, but there are {images_info[f'{split}_size']}: an earlier extraction "
+            "was cut short. Run it again: kedro run --pipelines features"
         )
     with measured_work(session, "Predicting", show_progress=False) as work:
         # PARALLEL(executors): every task predicts its partition of the test images.

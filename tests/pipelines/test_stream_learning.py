@@ -1,0 +1,158 @@
+"""What a stream's learners do with micro-batches, without Spark."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.factories.learners import MODELS, block
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.datasets import LearnedModelDataset
+from cifar_pipelines.incremental.commit import Commits, digest
+from cifar_pipelines.incremental.learned import LearnedModel
+from cifar_pipelines.incremental.training import Frames, Law
+from cifar_pipelines.learners import LearningTask, create_learner
+from cifar_pipelines.pipelines.streaming import nodes
+from cifar_pipelines.pipelines.streaming.family import FAMILY
+from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, MicroBatches
+from cifar_pipelines.pipelines.streaming.query import put_in_place
+from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
+
+SIZES = (20, 7, 33, 24, 36)
+N = sum(SIZES)
+RNG = np.random.default_rng(1)
+LABELS = RNG.integers(0, 3, N)
+IMAGES = (3 * np.eye(3, 5)[LABELS] + RNG.normal(0, 1, (N, 5))).astype(np.float32)
+SEQUENCE = np.repeat(np.arange(1, 6), SIZES)
+POSITION = np.concatenate([np.arange(size) for size in SIZES])
+LEARNERS = {
+    "stream_ridge": LearnerSpec("ridge", {}, "Exact."),
+    "stream_mlp": LearnerSpec("mlp", {"hidden": 6, "replay": 30, "batch_size": 8}, "Remembers."),
+}
+COURSE = Course(
+    LEARNERS, LearningTask(("cat", "dog", "fox"), 5, 2), Law(block=16, holdout_every=2), (IMAGES[:9], LABELS[:9]), 1
+)
+
+
+def frames(first, last):
+    rows = (first <= SEQUENCE) & (last >= SEQUENCE)
+    return Frames(SEQUENCE[rows], POSITION[rows], np.zeros(rows.sum(), int), IMAGES[rows], LABELS[rows])
+
+
+class KilledError(Exception):
+    pass
+
+
+class DyingCommits(Commits):
+    """Commits of a process that is killed in one of them, before or after it is there."""
+
+    def __init__(self, folder, killed_in=None, after=False):
+        super().__init__(folder, {"course": 1})
+        self.left, self.after = killed_in, after
+
+    def save(self, *given):
+        dies = self.left == 0
+        if not dies or self.after:
+            super().save(*given)
+        if dies:
+            raise KilledError
+        if self.left is not None:
+            self.left -= 1
+
+
+def take(commits, groups):
+    """Takes micro-batches, from first to last frame each, by a process that goes on from the commits."""
+    commit, reached = commits.latest(), []
+    batches = MicroBatches(
+        DriverEngine(COURSE, commit),
+        commits,
+        lambda given: given,
+        reached.append,
+        commit.next_sequence if commit else 1,
+    )
+    commits.rows(batches.next_sequence)
+    for number, group in enumerate(groups):
+        try:
+            batches(frames(*group), number)
+        except KilledError:
+            assert isinstance(batches.failure, KilledError) and not batches.is_busy
+            raise
+    assert reached[-1] == 5 == batches.next_sequence - 1
+    states, rows = batches.finish()
+    rows = pd.concat([commits.rows(6), rows], ignore_index=True)
+    return {name: digest(state) for name, state in states.items()}, rows
+
+
+def without_times(rows):
+    return rows.drop(columns="seconds").sort_values(["model", "first"], ignore_index=True)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("killed_in", [0, 1, 2])
+def test_a_run_that_is_killed_goes_on_with_the_same_bits_and_rows(killed_in, after, tmp_path):
+    states, rows = take(DyingCommits(tmp_path / "straight"), [(1, 5)])
+    with pytest.raises(KilledError):
+        take(DyingCommits(tmp_path / "killed", killed_in, after), [(1, 2), (3, 3), (4, 5)])
+    again, rows_again = take(DyingCommits(tmp_path / "killed"), [(1, 3), (2, 5)])
+    assert again == states
+    pd.testing.assert_frame_equal(without_times(rows_again), without_times(rows), check_dtype=False)
+    assert (rows.groupby("model")["images"].sum() == N).all()
+
+
+def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
+    with pytest.raises(UserError, match=r"No frame has landed in .*--params streaming.servers=127.0.0.1:6100"):
+        nodes.configure_stream(block(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"engine": "drivers"}, r"Unknown value of streaming.engine 'drivers'\. Did you mean 'driver'"),
+        (
+            {"selected": "stream_rigde"},
+            r"Unknown model of streaming.selected 'stream_rigde'\. Did you mean 'stream_ridge'",
+        ),
+        ({"frames_per_trigger": 0}, "streaming.frames_per_trigger is 0"),
+        ({"patience_s": 0.0}, "streaming.patience_s is 0.0"),
+        ({"law": {"block": 0}}, "The option 'block' of the stream is 0"),
+        (
+            {"models": {"stream_ridge": MODELS["stream_ridge"] | {"learner": "rigde"}}, "selected": "stream_ridge"},
+            "Unknown learner 'rigde'",
+        ),
+        (
+            {
+                "models": {"stream_ridge": MODELS["stream_ridge"] | {"options": {"penalty": -1.0}}},
+                "selected": "stream_ridge",
+            },
+            "'penalty'",
+        ),
+        (
+            {"models": {"stream_ridge": MODELS["stream_ridge"] | {"justification": " "}}, "selected": "stream_ridge"},
+            "justification is empty",
+        ),
+        ({"servers": "nowhere"}, "'nowhere' is not <host>:<port>"),
+    ],
+)
+def test_a_stream_that_cannot_be_is_refused_before_a_run(changes, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        FAMILY.check({"streaming": block(tmp_path, **changes)}, None)
+
+
+def test_frames_are_put_where_a_query_finds_those_that_are_to_be_learned(tmp_path):
+    for number in (1, 2, 3):
+        (tmp_path / f"{number:010d}.parquet").touch()
+    put_in_place(tmp_path, 3)
+    assert [int(file.stem) for file in tmp_path.glob("*.parquet")] == [3]
+    put_in_place(tmp_path, 2)
+    assert sorted(int(file.stem) for file in tmp_path.glob("*.parquet")) == [2, 3]
+
+
+def test_a_learned_model_is_the_same_after_a_round_trip(tmp_path):
+    learner = create_learner("ridge", LearningTask(("cat", "dog"), 3, 5), {"penalty": 0.5})
+    learner.learn(np.eye(3), np.array([0, 1, 0]))
+    model = LearnedModel("ridge", {"penalty": 0.5}, learner.task, {"extractor": "e"}, learner.state())
+    dataset = LearnedModelDataset(filepath=str(tmp_path / "model.npz"))
+    dataset.save(model)
+    saved = dataset.load()
+    assert (saved.model.task, saved.model.options, saved.model.features) == (model.task, model.options, model.features)
+    assert np.array_equal(saved.model.build().predict(np.eye(3)), learner.predict(np.eye(3)))
+    assert saved.size_bytes == (tmp_path / "model.npz").stat().st_size
