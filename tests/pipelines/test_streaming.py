@@ -74,7 +74,9 @@ def straight(ingested, extracted, landing):
     ended = {}
     for name in CHOSEN:
         task = LearningTask(tuple(ingested.info["class_names"]), 32, 42)
-        training = StreamTraining(create_learner(MODELS[name]["learner"], task, MODELS[name]["options"]), Law(block=16))
+        training = StreamTraining(
+            create_learner(MODELS[name]["learner"], task, MODELS[name]["options"]), Law(block=16), None, 1
+        )
         numbers = (frames[column].to_numpy(np.int64) for column in ("sequence", "position", "epoch"))
         training.take(Frames(*numbers, x, frames["label"].to_numpy(np.int64)))
         training.finish()
