@@ -3,6 +3,7 @@
 from typing import Any
 
 from cifar_pipelines.families import Family, Parameters
+from cifar_pipelines.pipelines.features import family as features
 from cifar_pipelines.pipelines.streaming.specification import stream_of
 from cifar_pipelines.spark.setting import ParallelismSetting
 
@@ -16,7 +17,7 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
     """The features, the frames, the law of blocks, and learner and options."""
     block = parameters["streaming"]
     kept = {key: block["models"][model][key] for key in ("learner", "options")}
-    return {"features": parameters["features"], "model": [block["landing"], block["law"], kept]}
+    return features.depends_on(parameters, model) | {"model": [block["landing"], block["law"], kept]}
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
