@@ -71,7 +71,7 @@ def _names(text: str) -> tuple[str, ...]:
 @cli.command()
 @click.option("--settings", help="Settings such as exec_8x1,exec_8x2; default: three that suit this host.")
 @click.option(
-    "--pipelines", help="Pipelines to run under every setting; default: ingestion and every family of models."
+    "--pipelines", help="Pipelines to run under every setting; default: ingestion and every family that runs unasked."
 )
 @click.option("--repeats", default=1, show_default=True, help="How often to run them under every setting.")
 @click.option("--params", cls=ParamsOption, help="Parameters for every run, as for `kedro run`.")
@@ -111,7 +111,7 @@ def experiment(
     from cifar_pipelines.experiment.run import run_experiment
 
     chosen = _names(settings) if settings else suited_settings()
-    names = _names(pipelines) if pipelines else planning.known_pipelines()
+    names = _names(pipelines) if pipelines else planning.default_pipelines()
     text = planning.params_of(params_of, params) if params_of else params
     plan = planning.Experiment(chosen, names, repeats, text)
     plan.check()

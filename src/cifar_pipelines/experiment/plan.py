@@ -8,7 +8,7 @@ from cifar_pipelines.common.configuration import conf_source, load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
 from cifar_pipelines.common.params import params_text, parse_params, split_params
-from cifar_pipelines.families import INGESTION, Family, families_of, family_names
+from cifar_pipelines.families import INGESTION, Family, families_of, family_names, is_on_request
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.spark.environment import check_environment, checked_configuration, setting_under
 
@@ -16,6 +16,11 @@ from cifar_pipelines.spark.environment import check_environment, checked_configu
 def known_pipelines() -> tuple[str, ...]:
     """What an experiment can run under a setting; the comparison comes once, at the end."""
     return (INGESTION, *family_names())
+
+
+def default_pipelines() -> tuple[str, ...]:
+    """What an experiment runs where none are named."""
+    return tuple(name for name in known_pipelines() if not is_on_request(name))
 
 
 @dataclass(frozen=True)
