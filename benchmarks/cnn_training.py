@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.result import Bar, Result
-from benchmarks.workload import Step
+from benchmarks.workload import Step, stored_table
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.datasets import TrainedNetworkDataset
@@ -76,9 +76,9 @@ def open_setting(
         stack.callback(runtime.stop)
         context = RunContext(run_id, runtime.start(step), shape)
         step("Writing the images.")
-        images, info = ingestion.write_images(source, manifest, ingestion.IngestionSpec("skip"), context)
-        images.write.parquet((folder / "images").as_uri())
-        stored = runtime.session.read.parquet((folder / "images").as_uri())
+        on_bad_image = ingestion.IngestionSpec("skip")
+        written, info = ingestion.write_images(source, manifest, on_bad_image, context, folder / "images.parts")
+        stored = stored_table(written, folder / "images")
         yield CnnWorkload(context, loader["parameters"], stored, info, folder)
 
 

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.result import Bar, Result
-from benchmarks.workload import SETTING, Step, random_weights, start_run
+from benchmarks.workload import SETTING, Step, random_weights, start_run, stored_table
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import load_batch
-from cifar_pipelines.datasets import SparkTableDataset
 from cifar_pipelines.pipelines.features import nodes as features
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
 from cifar_pipelines.sources import open_source
@@ -58,12 +57,13 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         test_size = round(len(files) * TEST_SHARE)
         subset = ingestion.SubsetSpec(len(files) - test_size, test_size, parameters["subset"]["seed"])
         manifest = ingestion.select_images(ingestion.index_source(source), subset)
-        images, info = ingestion.write_images(source, manifest, ingestion.IngestionSpec("fail"), context)
-        images = _stored(images, folder / "images")
+        on_bad_image = ingestion.IngestionSpec("fail")
+        written, info = ingestion.write_images(source, manifest, on_bad_image, context, folder / "images.parts")
+        images = stored_table(written, folder / "images")
         ingested_s = time.perf_counter() - started
         state = features.prepare_extractor(extractor, images, info, subset.seed)
         table, *_ = features.extract_features(images, info, extractor, state, spec, parameters, context)
-        _stored(table, folder / "features")
+        stored_table(table, folder / "features")
         seconds = time.perf_counter() - started
 
         peaks = executor_peaks(session)
@@ -119,13 +119,6 @@ def _photograph(file: Path, grain: np.ndarray) -> None:
     smooth = np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
     moved = np.roll(grain, tuple(random.integers(0, (HEIGHT, WIDTH))), (0, 1))
     Image.fromarray(np.clip(smooth + moved, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=QUALITY)
-
-
-def _stored(table: Any, path: Path) -> Any:
-    """Writes a table and reads it again, as the catalog does."""
-    dataset = SparkTableDataset(filepath=str(path))
-    dataset.save(table)
-    return dataset.load()
 
 
 def _decode_and_resize(file: Path, size: int) -> np.ndarray:

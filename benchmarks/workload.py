@@ -13,6 +13,7 @@ from kedro.config import OmegaConfigLoader
 
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
+from cifar_pipelines.datasets import SparkTableDataset
 from cifar_pipelines.extractors import Extractor
 from cifar_pipelines.pipelines.features import nodes as features
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
@@ -82,11 +83,11 @@ def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int
         The workload; Spark ends with the block, also when the block is interrupted.
     """
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         weights_path = arguments.weights_path
         if weights_path is None and arguments.extractor.startswith("torchvision:"):
             step("No --weights-path: the network gets random weights, which have the same speed.")
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            weights_path = random_weights(arguments.extractor, Path(folder))
+            weights_path = random_weights(arguments.extractor, folder)
         given = {"extractor": arguments.extractor, "weights_path": weights_path}
         loader = load_configuration(SETTING, {name: value for name, value in given.items() if value})
         parameters = loader["parameters"]
@@ -105,10 +106,18 @@ def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int
         context, session = stack.enter_context(start_run(loader, step))
         step("Reading the images on the executors.")
         on_bad_image = ingestion.IngestionSpec(on_bad_image="skip")
-        images, info = ingestion.write_images(source, manifest, on_bad_image, context)
+        written, info = ingestion.write_images(source, manifest, on_bad_image, context, folder / "images.parts")
+        images = stored_table(written, folder / "images")
         step(f"Preparing {extractor.name}.")
         state = features.prepare_extractor(extractor, images, info, seed)
         yield Workload(session, context, parameters, images, info, extractor, state, spec)
+
+
+def stored_table(table: Any, path: Path) -> Any:
+    """Writes a table and reads it again, as the catalog does."""
+    dataset = SparkTableDataset(filepath=str(path))
+    dataset.save(table)
+    return dataset.load()
 
 
 @contextmanager

@@ -139,14 +139,16 @@ def start_kedro(start_python, project):
 
 
 @pytest.fixture(scope="session")
-def ingested(spark, run_context):
+def ingested(spark, run_context, tmp_path_factory):
     """120 training and 30 test images as a table, with what belongs to it."""
+    from tests.factories.runtime import ingest
+
     from cifar_pipelines.pipelines.ingestion import nodes
     from cifar_pipelines.sources.synthetic import SyntheticSource
 
     source = SyntheticSource(train_images=200, test_images=50)
     manifest = nodes.select_images(nodes.index_source(source), nodes.SubsetSpec(120, 30, 42))
-    images, info = nodes.write_images(source, manifest, nodes.IngestionSpec("fail"), run_context)
+    images, info = ingest(source, manifest, nodes.IngestionSpec("fail"), run_context, tmp_path_factory.mktemp("images"))
     return SimpleNamespace(source=source, manifest=manifest, images=images, info=info)
 
 

@@ -56,7 +56,7 @@ def test_the_default_pipeline_starts_from_the_source_alone(registered):
         if not name.startswith("params:") and not name.endswith(".checkpoints")
     }
     assert free == {
-        *("applications", "fit_forecasts", "image_source", "kept_classifier_survey", "parameters"),
+        *("applications", "fit_forecasts", "image_parts", "image_source", "kept_classifier_survey", "parameters"),
         *("reporting_folder", "run_context", "run_records"),
         *(f"{name}_run_records" for name in ON_REQUEST),
     }

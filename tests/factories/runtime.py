@@ -37,3 +37,14 @@ def make_runtime(cores, executor_cores, memory, log_dir, jars=(), **changes) -> 
     block = load_configuration()["spark"] | {"log_dir": str(log_dir)} | changes
     config = SparkConfig.from_config(block | {"properties": block["properties"] | LIGHT})
     return SparkRuntime(ParallelismSetting(cores, executor_cores, memory), config, "tests", jars)
+
+
+def ingest(source, manifest, spec, run_context, folder, *validation):
+    """The image table as the catalog stores and loads it, and what identifies it."""
+    from cifar_pipelines.datasets import SparkTableDataset
+    from cifar_pipelines.pipelines.ingestion.nodes import write_images
+
+    written, info = write_images(source, manifest, spec, run_context, folder / "images.parts", *validation)
+    dataset = SparkTableDataset(filepath=str(folder / "images"))
+    dataset.save(written)
+    return dataset.load(), info

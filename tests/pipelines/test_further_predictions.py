@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from tests.factories.runtime import ingest
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import image_table_fingerprint
@@ -47,7 +48,9 @@ def contest(tmp_path_factory, run_context):
     manifest = nodes.select_images(nodes.index_source(source), nodes.SubsetSpec(18, 0, 0), CUT)
     file = root / "manifest.csv"  # as from one node to the next
     manifest.to_csv(file, index=False)
-    images, info = nodes.write_images(source, manifest, nodes.IngestionSpec("fail"), run_context, CUT)
+    images, info = ingest(
+        source, manifest, nodes.IngestionSpec("fail"), run_context, tmp_path_factory.mktemp("table"), CUT
+    )
     return SimpleNamespace(images=images.cache(), info=info, manifest=manifest)
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
+from tests.factories.runtime import ingest
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import image_table_fingerprint
@@ -157,17 +158,18 @@ def test_the_fingerprint_is_that_of_the_content_and_not_of_its_order(ingested):
     assert image_table_fingerprint(images.where("false")) == "0000000000000000-0"
 
 
-def test_damaged_images_end_the_run_and_are_named(folder, run_context):
+def test_damaged_images_end_the_run_and_are_named(folder, run_context, tmp_path):
     with pytest.raises(UserError, match=r"^3 of 16 images cannot be decoded: ") as caught:
-        nodes.write_images(*folder, IngestionSpec("fail"), run_context)
+        ingest(*folder, IngestionSpec("fail"), run_context, tmp_path)
     for name, fault in BAD.items():
         assert f"train/b/{name} ({fault}" in str(caught.value)
     assert "on_bad_image=skip" in str(caught.value)
+    assert not list(tmp_path.glob("images*"))  # nothing half-written
 
 
-def test_damaged_images_are_left_out_and_counted_when_asked_to(folder, run_context, caplog):
+def test_damaged_images_are_left_out_and_counted_when_asked_to(folder, run_context, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
-        images, info = nodes.write_images(*folder, IngestionSpec("skip"), run_context)
+        images, info = ingest(*folder, IngestionSpec("skip"), run_context, tmp_path)
     assert (info["train_size"], info["test_size"], info["bad_images_skipped"]) == (9, 4, 3)
     assert [bad.split(" ")[0] for bad in info["bad_images"]] == [f"train/b/{name}" for name in sorted(BAD)]
     assert not set(rows_of(images)) & {f"train/b/{name}" for name in BAD}
@@ -189,7 +191,7 @@ def write_folder(root, files):
 def test_a_long_list_of_damaged_images_is_cut_short(tmp_path, run_context):
     files = {f"{split}/{name}/{number}.png": b"" for split in ("train", "test") for name in "ab" for number in range(2)}
     with pytest.raises(UserError, match=r"8 of 8 images cannot be decoded: (\S+ \(empty file\); ){5}\.\.\."):
-        nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("fail"), run_context)
+        ingest(*write_folder(tmp_path / "source", files), IngestionSpec("fail"), run_context, tmp_path)
 
 
 def test_a_single_class_is_refused_by_its_name_before_spark_starts(tmp_path):
@@ -201,7 +203,7 @@ def test_a_class_emptied_by_skipping_is_refused_by_its_name(tmp_path, run_contex
     files = {f"{split}/{name}/1.png": encode(0) for split in ("train", "test") for name in "ab"}
     files["train/b/1.png"] = b"broken"
     with pytest.raises(UserError, match=r"No training image of the class 'b' is left.*train/b/1\.png"):
-        nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("skip"), run_context)
+        ingest(*write_folder(tmp_path / "source", files), IngestionSpec("skip"), run_context, tmp_path)
 
 
 def test_test_images_that_are_training_images_too_are_counted_and_said(tmp_path, run_context, caplog):
@@ -214,7 +216,7 @@ def test_test_images_that_are_training_images_too_are_counted_and_said(tmp_path,
     Image.open(io.BytesIO(files["train/b/2.png"])).save(buffer, "BMP")  # the same picture in another file
     files["test/a/other.bmp"] = buffer.getvalue()
     with caplog.at_level(logging.WARNING):
-        _, info = nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("fail"), run_context)
+        _, info = ingest(*write_folder(tmp_path / "source", files), IngestionSpec("fail"), run_context, tmp_path)
     assert info["test_images_in_training"] == 5
     assert "5 of 7 test images are training images too" in caplog.text
     assert "such as test/a/0.png, which is train/a/0.png" in caplog.text
@@ -231,7 +233,7 @@ def test_images_that_are_turned_or_laid_on_white_are_counted_and_said_once(tmp_p
         Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
         files[f"train/a/clear{number}.png"] = buffer.getvalue()
     with caplog.at_level(logging.INFO):
-        images, info = nodes.write_images(*write_folder(tmp_path, files), IngestionSpec("fail"), run_context)
+        images, info = ingest(*write_folder(tmp_path / "source", files), IngestionSpec("fail"), run_context, tmp_path)
     assert info["images_treated"] == {"laid on white": 2, "turned upright": 1}
     assert info["fingerprint"] == f"{image_table_fingerprint(images)}+laid-on-white+turned-upright"
     assert info["fingerprint"] == image_table_fingerprint(images, treated=info["images_treated"])
@@ -243,6 +245,6 @@ def test_images_that_are_turned_or_laid_on_white_are_counted_and_said_once(tmp_p
 def test_the_pipeline_needs_a_source_and_makes_what_others_read():
     pipeline = create_pipeline()
     assert pipeline.inputs() == {
-        *("image_source", "params:subset", "params:validation", "params:ingestion", "run_context")
+        *("image_source", "image_parts", "params:subset", "params:validation", "params:ingestion", "run_context")
     }
     assert {"images", "images_info", "image_manifest", "image_index"} <= pipeline.all_outputs()

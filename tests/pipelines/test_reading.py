@@ -1,9 +1,12 @@
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from tests.factories.images import encode_image
 
+from cifar_pipelines.common import table_files
+from cifar_pipelines.common.tables import IMAGES
 from cifar_pipelines.pipelines.ingestion import reading
-from cifar_pipelines.pipelines.ingestion.reading import READ_IMAGES, count_tasks, in_parts, read_images
+from cifar_pipelines.pipelines.ingestion.reading import CHECKED, count_tasks, in_parts, read_images
 
 MB = 10**6
 
@@ -42,21 +45,34 @@ def test_images_are_handed_over_a_few_at_a_time():
     assert list(in_parts([])) == []
 
 
-def test_large_images_make_small_batches_that_keep_their_rows(monkeypatch):
+def test_large_images_make_small_batches_and_row_groups_that_keep_their_rows(monkeypatch, tmp_path):
     files = {f"i{number}": encode_image(size=(5 + number, 4)) for number in range(5)} | {"bad": b"no image"}
     monkeypatch.setattr(reading, "in_parts", lambda images: in_parts(images, 200))
-    batches = list(read_images([manifest(files)], Images(files)))
-    assert len(batches) > 1 and all(batch.schema == READ_IMAGES.arrow for batch in batches)
+    monkeypatch.setattr(table_files, "BATCH_BYTES", 200)
+    target = tmp_path / "part.parquet"
+    batches = list(read_images([manifest(files)], Images(files), target))
+    assert len(batches) > 1 and all(batch.schema == CHECKED.arrow for batch in batches)
     rows = [row for batch in batches for row in batch.to_pylist()]
-    assert [(row["image_id"], row["rank"], row["image"]) for row in rows] == [
-        (name, rank, file) for rank, (name, file) in enumerate(files.items())
-    ]
-    assert [(row["height"], row["width"]) for row in rows] == [(4, 5 + number) for number in range(5)] + [(None, None)]
+    assert [(row["image_id"], row["bytes"]) for row in rows] == [(name, len(file)) for name, file in files.items()]
     assert [bool(row["error"]) for row in rows] == [False] * 5 + [True]
-    assert len({row["digest"] for row in rows}) == 6
+    assert len({row["digest"] for row in rows}) == len({row["hash"] for row in rows}) == 6
+    written = parquet.ParquetFile(target)
+    assert written.metadata.num_row_groups > 1 and written.schema_arrow == IMAGES.arrow
+    assert [(row["image_id"], row["rank"], row["image"]) for row in written.read().to_pylist()] == [
+        (name, rank, file) for rank, (name, file) in enumerate(files.items()) if name != "bad"
+    ]
+    assert written.read(["height", "width"]).to_pylist() == [{"height": 4, "width": 5 + number} for number in range(5)]
 
 
-def test_small_images_stay_one_batch():
+def test_small_images_stay_one_batch(tmp_path):
     files = {str(number): encode_image() for number in range(20)}
-    (batch,) = read_images([manifest(files)], Images(files))
+    (batch,) = read_images([manifest(files)], Images(files), tmp_path / "part.parquet")
     assert batch.num_rows == 20
+    assert [path.name for path in tmp_path.iterdir()] == ["part.parquet"]
+
+
+def test_a_task_that_fails_leaves_no_file(tmp_path):
+    files = {"first": encode_image()}
+    with pytest.raises(KeyError):
+        list(read_images([manifest(["first", "gone"])], Images(files), tmp_path / "part.parquet"))
+    assert not list(tmp_path.iterdir())

@@ -86,6 +86,20 @@ def image_table_fingerprint(images: "DataFrame", treated: Iterable[str] = ()) ->
     return fingerprint_of(total["hash"], total["rows"], treated)
 
 
+def image_hash(image_id: str, label: int | None, split: str, image: bytes) -> int:
+    """Computes in Python what `IMAGE_HASH` does in Spark: XXH64 of all columns, each seeded by the one before."""
+    import xxhash
+
+    columns = [image_id.encode(), None if label is None else label.to_bytes(4, "little", signed=True), image]
+    if split not in ("train", "test"):
+        columns.append(split.encode())
+    seed = 42
+    for column in columns:
+        if column is not None:
+            seed = xxhash.xxh64_intdigest(column, seed)
+    return seed - 2**64 if seed >= 2**63 else seed
+
+
 def fingerprint_of(row_hashes: int | None, rows: int, treated: Iterable[str] = ()) -> str:
     """Identifies the content of an image table by what can be added up over its rows.
 

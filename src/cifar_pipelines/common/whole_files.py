@@ -26,6 +26,18 @@ def writing(target: Path) -> Iterator[Path]:
         _remove(partial)
 
 
+@contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """Gives a folder that is there and empty; it is removed when the block fails."""
+    _remove(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    except BaseException:
+        _remove(folder)
+        raise
+
+
 def write_bytes(target: Path, content: bytes) -> None:
     """Writes a file of bytes, whole or not at all."""
     with writing(target) as partial:

@@ -1,6 +1,7 @@
 """A Parquet table that counts as there only when it is whole."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,8 +9,11 @@ from kedro.io import DatasetError
 from kedro_datasets.spark import SparkDatasetV2
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.table_files import WrittenTable
 from cifar_pipelines.common.tables import BATCH_BYTES
 from cifar_pipelines.sources import SPLITS
+
+SUCCESS = "_SUCCESS"
 
 
 class TableError(UserError, DatasetError):
@@ -30,7 +34,7 @@ class SparkTableDataset(SparkDatasetV2):
     def _fault(self) -> str | None:
         """What is wrong with the table, as the end of a sentence; None for a whole one."""
         folder = Path(str(self._get_load_path()))
-        if not (folder / "_SUCCESS").exists():
+        if not (folder / SUCCESS).exists():
             return "is missing or was not written to its end"
         description = folder.with_name(f"{folder.name}.json")
         described = _described_rows(description)
@@ -41,6 +45,17 @@ class SparkTableDataset(SparkDatasetV2):
 
     def _exists(self) -> bool:
         return self._fault() is None
+
+    def _save(self, data: Any) -> None:  # the name that Kedro wraps
+        """Writes a Spark table, or gives a `WrittenTable` its place."""
+        if not isinstance(data, WrittenTable):
+            super()._save(data)
+            return
+        target = Path(str(self._get_save_path()))
+        (target / SUCCESS).unlink(missing_ok=True)  # first: half of a table is none
+        shutil.rmtree(target, ignore_errors=True)
+        data.folder.replace(target)
+        (target / SUCCESS).touch()
 
     def _load(self) -> Any:  # the name that Kedro wraps: SparkDatasetV2 defines it too
         """Loads the table.

@@ -9,23 +9,12 @@ from typing import Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
-from cifar_pipelines.common.tables import IMAGE_HASH, fingerprint_of
+from cifar_pipelines.common.tables import fingerprint_of
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.sources import SPLITS
 
 logger = logging.getLogger(__name__)
 
-# The small table of what was read, as expressions of SQL on the table with the images.
-CHECKED = (
-    "image_id",
-    "label",
-    "split",
-    "error",
-    "treated",
-    "digest",
-    "length(image) as bytes",
-    f"{IMAGE_HASH} as hash",
-)
 # Of which splits images must not be the same: the first should be new to what was learned or chosen on the second.
 PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"), ("predict", "train"))
 WORDS = {"train": "training"}
@@ -42,7 +31,7 @@ def tally(checked: DataFrame) -> list[Any]:
     """Counts images by split, label, whether they can be decoded, and what decoding does to them: one pass for all.
 
     Args:
-        checked: One row per image, with the columns of `CHECKED`.
+        checked: One row per image, with the columns of `reading.CHECKED`.
 
     Returns:
         Rows with these four (`good` for the third) and the groups' `images`, `bytes`, `largest` and `hash`.
@@ -59,7 +48,7 @@ def look_at(
 
     Args:
         tallied: What `tally` returned.
-        checked: One row per image, with the columns of `CHECKED`.
+        checked: One row per image, with the columns of `reading.CHECKED`.
         class_names: The classes, by label.
         on_bad_image: "fail" or "skip".
 

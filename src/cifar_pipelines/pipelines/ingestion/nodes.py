@@ -1,6 +1,7 @@
 """Nodes of the ingestion pipeline."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,12 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import examine, thumbnail
-from cifar_pipelines.common.lazy_types import DataFrame, Figure
+from cifar_pipelines.common.lazy_types import Figure
 from cifar_pipelines.common.options import whole
-from cifar_pipelines.common.tables import IMAGES
-from cifar_pipelines.pipelines.ingestion.findings import CHECKED, look_at, tally
-from cifar_pipelines.pipelines.ingestion.reading import READ_IMAGES, count_tasks, read_images
+from cifar_pipelines.common.table_files import WrittenTable
+from cifar_pipelines.common.whole_files import emptied
+from cifar_pipelines.pipelines.ingestion.findings import look_at, tally
+from cifar_pipelines.pipelines.ingestion.reading import CHECKED, count_tasks, file_of_task, read_images
 from cifar_pipelines.pipelines.ingestion.subset import first_images, select_subset
 from cifar_pipelines.pipelines.ingestion.validation import (
     EXAMPLE,
@@ -153,9 +155,18 @@ def write_images(
     image_manifest: pd.DataFrame,
     ingestion: IngestionSpec,
     run_context: RunContext,
+    image_parts: Path,
     validation: ValidationSpec = NO_VALIDATION,
-) -> tuple[DataFrame, dict[str, Any]]:
-    """Reads and checks the selected images on the executors.
+) -> tuple[WrittenTable, dict[str, Any]]:
+    """Reads and checks the selected images on the executors, whose Python workers write them.
+
+    Args:
+        image_source: Where the images are.
+        image_manifest: Which of them, see `select_images`.
+        ingestion: How they are read.
+        run_context: The run.
+        image_parts: A folder that driver and executors share; it holds the files of the table until the table is whole.
+        validation: How validation images were chosen.
 
     Returns:
         The image table (`image_id` string, `label` int, `split` string, `rank` long, `image` binary,
@@ -164,8 +175,6 @@ def write_images(
     Raises:
         UserError: If images cannot be decoded and `on_bad_image` is "fail", or a class has no image without them.
     """
-    from pyspark import StorageLevel
-
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
@@ -173,15 +182,16 @@ def write_images(
     tasks = count_tasks(len(ids), image_source.total_bytes(ids), run_context.cluster.cores)
     columns = image_manifest[["image_id", "label", "split", "rank"]]
     manifest = session.createDataFrame(columns.astype({"label": "Int64"}))  # null where there is no label
-    # PARALLEL(executors): every task reads, decodes and checks its share of the images.
-    table = manifest.repartition(tasks).mapInArrow(lambda batches: read_images(batches, image_source), READ_IMAGES.ddl)
-    # On disk until they are written: photographs would not fit into the executors' memory.
-    table = table.persist(StorageLevel.DISK_ONLY)
-    checked = table.selectExpr(*CHECKED).persist()
-    with measured_work(session, "Reading and checking images") as work:
-        tallied = tally(checked)
-    found = look_at(tallied, checked, image_source.class_names, ingestion.on_bad_image)
-    checked.unpersist()
+    with emptied(image_parts) as folder:
+        # PARALLEL(executors): every task reads, decodes, checks and writes its share of the images.
+        checked = manifest.repartition(tasks).mapInArrow(
+            lambda batches: read_images(batches, image_source, folder / file_of_task()), CHECKED.ddl
+        )
+        checked = checked.persist()
+        with measured_work(session, "Reading and checking images") as work:
+            tallied = tally(checked)
+        found = look_at(tallied, checked, image_source.class_names, ingestion.on_bad_image)
+        checked.unpersist()
     info = {
         "source": image_source.name,
         "origin": image_source.describe(),
@@ -191,4 +201,4 @@ def write_images(
         "seconds": round(work.wall_s, 3),
         "setting": run_context.cluster.setting,
     }
-    return table.where("error is null").select(*IMAGES.names), info
+    return WrittenTable(folder), info

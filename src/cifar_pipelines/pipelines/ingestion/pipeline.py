@@ -20,7 +20,7 @@ def create_pipeline(**_: object) -> Pipeline:
                  "subset_classes_plot", name="plot_subset_classes"),
             node(nodes.plot_samples, ["image_source", "image_manifest"], "samples_plot", name="plot_samples"),
             node(nodes.write_images, ["image_source", "image_manifest", "params:ingestion", "run_context",
-                                     "params:validation"],
+                                     "image_parts", "params:validation"],
                  ["images", "images_info"], name="write_images", tags="spark"),
         ],
         namespace="ingestion",
