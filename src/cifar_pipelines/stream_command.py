@@ -9,8 +9,11 @@ from cifar_pipelines.common.commands import Group, ParamsOption
 from cifar_pipelines.common.errors import UserError
 
 if TYPE_CHECKING:
-    from cifar_pipelines.streaming.image_stream import ImageStream
+    import pandas as pd
 
+    from cifar_pipelines.sources import ImageSource
+
+SPLITS = ("train", "validation", "test", "predict")
 HOST, PORT = "127.0.0.1", 6100
 LANDING = "data/01_raw/stream"
 
@@ -24,7 +27,7 @@ def stream() -> None:
 
 
 @stream.command()
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Which images.")
+@click.option("--split", type=click.Choice(SPLITS), default="train", show_default=True, help="Which images.")
 @click.option(
     "--batch-size", type=int, default=128, show_default=True, help="Images of a frame, which is learned at once."
 )
@@ -32,6 +35,10 @@ def stream() -> None:
 @click.option("--interval", type=float, help="Seconds from one frame to the next, instead of --rate.")
 @click.option("--epochs", type=int, help="How often all images are sent, each time in another order.  [default: 1]")
 @click.option("--endless", is_flag=True, help="Send them again and again, instead of --epochs.")
+@click.option(
+    "--scenario", default="iid", show_default=True, help="In which order: a file of scenarios/, such as drift."
+)
+@click.option("--scenario-options", default="", help="Its own options name=value, joined by commas, such as at=0.3.")
 @click.option(
     "--host", default=HOST, show_default=True, help="Where to listen. Beyond this machine only with a secret."
 )
@@ -41,14 +48,15 @@ def stream() -> None:
     "--params", cls=ParamsOption, help="Which images, as for `kedro run`: source, source_path, train_size, ..."
 )
 def serve(
-    split: str, batch_size: int, rate: float | None, interval: float | None, epochs: int | None, endless: bool, host: str,
-    port: int, name: str | None, params: str,
+    split: str, batch_size: int, rate: float | None, interval: float | None, epochs: int | None, endless: bool,
+    scenario: str, scenario_options: str, host: str, port: int, name: str | None, params: str,
 ) -> None:  # fmt: skip
     r"""Send the images of a source, batch by batch, to whoever connects.
 
-    The images are those that `kedro run` takes with the same parameters, in an order that the seed decides. Nothing is
-    dropped: a client says how far it has room, and the server waits. A client that was away goes on after its last
-    frame, also when the server was started anew with the same command. The server ends when a client has everything.
+    The images are those that `kedro run` takes with the same parameters, in an order that seed and scenario
+    decide. Nothing is dropped: a client says how far it has room, and the server waits. A client that was away goes on
+    after its last frame, also when the server was started anew with the same command. The server ends when a client has
+    everything.
 
     \b
         kedro stream serve --rate 500
@@ -61,7 +69,9 @@ def serve(
         export CIFAR_STREAM_SECRET=$(openssl rand -hex 32)
         kedro stream serve --host 0.0.0.0
     """
+    from cifar_pipelines.common.params import parse_params
     from cifar_pipelines.streaming.connection import Patience
+    from cifar_pipelines.streaming.image_stream import ImageStream
     from cifar_pipelines.streaming.pace import Pace
     from cifar_pipelines.streaming.server import Service, StreamServer
     from cifar_pipelines.streaming.shared_secret import secret_of
@@ -69,8 +79,11 @@ def serve(
     if endless and epochs is not None:
         raise UserError("--endless and --epochs are both given, and each says how long to send. Give one of them.")
     pace, secret = Pace(rate, interval), secret_of()
+    source, images, seed = _images(split, params)
     how_often = None if endless else 1 if epochs is None else epochs
-    served = _images_to_serve(split, batch_size, how_often, name, params)
+    order = (seed, how_often, scenario, parse_params(scenario_options))
+    served = ImageStream(name or source.name, source, images, batch_size, *order)
+    served.check_size()
     with StreamServer(Service(served, pace, secret, Patience()), host, port, click.echo) as server:
         in_all = "endlessly" if endless else f"{served.last:,} in all"
         click.echo(
@@ -108,21 +121,20 @@ def receive(servers: tuple[str, ...], into: Path, max_backlog: int, away: float)
     click.echo(f"All streams have ended; their frames are in {into}.")
 
 
-def _images_to_serve(split: str, batch_size: int, epochs: int | None, name: str | None, params: str) -> "ImageStream":
-    """The images that a run with these parameters takes."""
+def _images(split: str, params: str) -> tuple["ImageSource", "pd.DataFrame", int]:
+    """Where the images are, those of a split that a run with these parameters takes (`image_id`, `label`), and the seed."""
     from cifar_pipelines.common.options import build
     from cifar_pipelines.common.params import parse_params
     from cifar_pipelines.pipelines.ingestion.nodes import SubsetSpec, index_source, select_images
+    from cifar_pipelines.pipelines.ingestion.validation import ValidationSpec
     from cifar_pipelines.sources import open_source
     from cifar_pipelines.spark.environment import checked_configuration
-    from cifar_pipelines.streaming.image_stream import ImageStream
 
     parameters = checked_configuration(None, parse_params(params))["parameters"]
     data, subset = parameters["data"], build(SubsetSpec, parameters["subset"], "the subset")
+    validation = build(ValidationSpec, parameters["validation"], "validation")
     source = open_source(data["source"], data["path"], data["options"])
     source.check()
-    manifest = select_images(index_source(source), subset)
+    manifest = select_images(index_source(source), subset, validation)
     images = manifest.loc[manifest["split"] == split, ["image_id", "label"]].reset_index(drop=True)
-    served = ImageStream(name or source.name, source, images, batch_size, subset.seed, epochs)
-    served.check_size()
-    return served
+    return source, images, subset.seed

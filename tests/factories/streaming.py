@@ -44,10 +44,10 @@ class MemorySource(ImageSource):
         pass
 
 
-def make_stream(images=10, batch_size=4, name="memory", seed=1, epochs=1, size=60):
+def make_stream(images=10, batch_size=4, name="memory", seed=1, epochs=1, size=60, **scenario):
     ids = [f"train/{number:05d}" for number in range(images)]
     table = pd.DataFrame({"image_id": ids, "label": [number % 2 for number in range(images)]})
-    return ImageStream(name, MemorySource(size), table, batch_size, seed, epochs)
+    return ImageStream(name, MemorySource(size), table, batch_size, seed, epochs, **scenario)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from tests.factories.streaming import MemorySource, make_stream
 
+from cifar_pipelines import scenarios
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.streaming.image_stream import ImageStream
 from cifar_pipelines.streaming.pace import Pace
@@ -33,6 +34,22 @@ def test_the_digest_names_images_and_order_and_nothing_else():
     assert len({digest, *(stream.digest for stream in others)}) == 5
 
 
+def test_the_first_epoch_is_the_scenario_with_the_seed_of_the_stream():
+    stream = make_stream(12, scenario="drift", scenario_options={"swapped": 2, "at": 0.25})
+    ids, labels = stream.images["image_id"], stream.images["label"]
+    wanted = scenarios.make_stream("drift", ids, labels, 1, {"swapped": 2, "at": 0.25})
+    sent = [image for number in (1, 2, 3) for image in stream.read(number)]
+    assert [image.image_id for image in sent] == wanted.image_id.tolist()
+    assert [image.label for image in sent] == wanted.label.tolist()
+    assert stream.facts() == {
+        "name": "drift", "options": {"swapped": 2, "at": 0.25}, "phases": [0], "phase_classes": [], "drift_at": 3,
+        "label_delay": 0,
+    }  # fmt: skip
+    blocked = make_stream(8, scenario="class_blocked", scenario_options={"classes_per_phase": 1})
+    assert [{image.label for image in blocked.read(number)} for number in (1, 2)] in ([{0}, {1}], [{1}, {0}])
+    assert blocked.facts()["phases"] == [0, 4] and blocked.digest != make_stream(8).digest
+
+
 def test_images_without_labels_have_none():
     table = pd.DataFrame({"image_id": ["a", "b"], "label": [math.nan, 1]})
     stream = ImageStream("memory", MemorySource(), table, 2, 1)
@@ -46,6 +63,8 @@ def test_images_without_labels_have_none():
         ({"batch_size": 0}, "The batch size is 0, but must be a whole number of at least 1"),
         ({"epochs": 0}, "The number of epochs is 0"),
         ({"images": 0}, "There are no images to send"),
+        ({"scenario": "driftt"}, "Unknown scenario 'driftt'"),
+        ({"scenario": "drift"}, "swaps 4 classes, but the images have 2"),
     ],
 )
 def test_what_cannot_be_sent_is_refused(change, words):

@@ -36,7 +36,7 @@ def open_landing(folder, max_backlog=8, producers=1):
 
 
 def admit(opened, name="memory"):
-    return opened.admit(name, STREAM.digest, ["cat", "dog"])
+    return opened.admit(name, {"digest": STREAM.digest, "classes": ["cat", "dog"], "scenario": {"label_delay": 5}})
 
 
 def land(opened, *numbers):
@@ -150,6 +150,7 @@ def test_the_journal_says_who_has_sent_what_and_whether_all_have_ended(folder, o
     opened.end("memory", 3)
     said = read_journal(folder)
     assert (said.landed, said.ended, said.producers["memory"].classes) == (3, True, ["cat", "dog"])
+    assert said.producers["memory"].scenario == {"label_delay": 5}
     assert opened.is_complete(1) and not opened.is_complete(2)
     opened.land("memory", Frame(4, 1, 1.0, 1.0, frame(1).images))
     assert not read_journal(folder).ended
@@ -159,7 +160,7 @@ def test_another_stream_by_the_same_name_is_refused(folder, opened):
     admit(opened)
     land(opened, 1)
     with pytest.raises(UserError, match="'memory' has sent 1 frames of another stream"):
-        opened.admit("memory", "another digest", [])
+        opened.admit("memory", {"digest": "another"})
 
 
 def test_a_folder_has_one_receiver(folder, opened):

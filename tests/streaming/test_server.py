@@ -35,7 +35,7 @@ def test_a_person_can_talk_to_it():
         assert stream.pop("crc32")
         assert stream == {
             "stream": "memory", "digest": make_stream().digest, "frames": 3, "classes": ["cat", "dog"], "images": 10,
-            "batch_size": 4,
+            "batch_size": 4, "scenario": make_stream().facts(),
         }  # fmt: skip
         person.type('{"after": 0, "until": 1}')
         assert person.read_line().startswith('{"frame": 1, "epoch": 0, "images": 4, "scheduled_at": ')
@@ -69,7 +69,7 @@ def test_several_lines_at_once_are_all_heard():
         ("{}", "after is None, but must be a whole number"),
         ('{"after": -1, "until": 1}', "after is -1"),
         ('{"after": 0, "until": "all"}', "until is 'all'"),
-        ('{"after": 4, "until": 9}', "after is 4, but the stream ends with frame 3. Serve more epochs"),
+        ('{"after": 4, "until": 9}', "after is 4, but the stream ends with frame 3; serve more epochs"),
         ('{"after": 0, "until": 0}\n{"landed": 1, "until": 2}', "landed is 1, but must be a whole number from 0 to 0"),
         ('{"after": 0, "until": 0}\n{"done": 2}', "done is 2"),
         ("x" * 5000, "a line is longer than 4,096 bytes"),

@@ -11,7 +11,7 @@ from tests.factories.processes import alive, command, descendants_of, finish, re
 from tests.factories.streaming import frames_in, landed_rows
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
-from cifar_pipelines.stream_command import _images_to_serve, stream
+from cifar_pipelines.stream_command import _images, stream
 from cifar_pipelines.streaming.supervision import SupervisedReceiver
 
 FEW = "source=synthetic,train_size=60,test_size=20"
@@ -33,6 +33,9 @@ def said_by(*arguments, **environment):
         (("--batch-size", "0"), "The batch size is 0"),
         (("--name", "two words"), "The name of the stream is 'two words'"),
         (("--port", "70000"), "The port is 70000"),
+        (("--scenario", "driftt"), "Unknown scenario 'driftt'. Did you mean 'drift'?"),
+        (("--scenario", "drift", "--scenario-options", "at=2"), "'at' of the scenario 'drift' is 2.0"),
+        (("--split", "predict"), "There are no images to send"),
         (("--host", "0.0.0.0", "--port", "0"), "can be reached from other machines"),
         (("--params", "source_path=somewhere"), "reads no files, so the source_path somewhere would be ignored"),
         (("--params", "trainsize=5"), "Unknown parameter 'trainsize'"),
@@ -49,13 +52,23 @@ def test_a_receiver_that_makes_no_sense_does_not_start(tmp_path):
     assert "CIFAR_STREAM_SECRET has 5 signs" in said_by("receive", *into, CIFAR_STREAM_SECRET="short")
 
 
+@pytest.mark.parametrize("command", ["serve", "receive"])
+def test_examples_in_the_help_stand_on_lines_of_their_own(command):
+    help = CliRunner().invoke(stream, [command, "--help"]).output
+    assert re.search(rf"^ +kedro stream {command}( --rate 500)?$", help, re.MULTILINE) and "\\b" not in help
+
+
 def test_the_images_are_those_of_a_run():
-    served = _images_to_serve("train", 16, 2, None, FEW)
-    assert (served.name, served.last, len(served.images)) == ("synthetic", 8, 60)
-    assert sorted(served.images["label"].value_counts()) == [6] * 10
-    test = _images_to_serve("test", 16, None, "held_out", FEW)
-    assert (test.name, test.last, len(test.images)) == ("held_out", None, 20)
-    assert all(image_id.startswith("test/") for image_id in test.images["image_id"])
+    source, images, seed = _images("train", f"{FEW},seed=7")
+    assert (source.name, len(images), seed) == ("synthetic", 60, 7)
+    assert sorted(images["label"].value_counts()) == [6] * 10
+    assert all(image_id.startswith("test/") for image_id in _images("test", FEW)[1]["image_id"])
+
+
+def test_images_of_validation_are_not_among_those_of_training():
+    params = f"{FEW},validation.share=0.1,source_options.train_images=100"
+    train, held_out = (set(_images(split, params)[1]["image_id"]) for split in ("train", "validation"))
+    assert len(train) == 60 and len(held_out) == 10 and not train & held_out
 
 
 @pytest.mark.e2e

@@ -10,7 +10,15 @@ from cifar_pipelines.common.errors import UserError
 
 
 class Command(click.Command):
-    """A command that refuses an option which is given twice; click would drop the first in silence."""
+    r"""A command that refuses an option which is given twice; click would drop the first in silence.
+
+    In its help, lines after one with \b stay as they are written.
+    """
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        # click wants the sign itself, which no raw docstring can hold.
+        self.help = self.help and self.help.replace("\\b\n", "\b\n")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parses the arguments, once before to see every option that is there."""

@@ -114,7 +114,7 @@ class Client:
             raise UserError(
                 f"{self.name} sends as {name!r}, as another server does. Give each its own --name, or follow one of them."
             )
-        landed = self._landing.admit(name, str(stream.get("digest")), [str(one) for one in stream.get("classes") or ()])
+        landed = self._landing.admit(name, stream)
         self._producer, self._admitted = name, True
         until = self._landing.until(name)
         connection.say({"after": landed, "until": until})

@@ -1,22 +1,25 @@
 """What a server sends: the images of a source in batches, each a function of its number alone."""
 
+import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import whole
+from cifar_pipelines.scenarios import Stream, checked_scenario, make_stream
 from cifar_pipelines.sources import ImageSource, sha256_of
 from cifar_pipelines.streaming.wire import MAX_FRAME, MAX_IMAGES, StreamImage
 
 ORDER_VERSION = 1
+UNKNOWN = -1  # stands for a label that is missing, where there are numbers alone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageStream:
     """Images in batches, in an order of their own in every epoch.
 
@@ -29,6 +32,8 @@ class ImageStream:
         batch_size: Images of a frame; the last one of an epoch holds the rest.
         seed: Decides the order.
         epochs: How often all images are sent; None for endlessly.
+        scenario: Which order that is, and what befalls the labels: a name of `scenarios`.
+        scenario_options: Its options.
     """
 
     name: str
@@ -37,6 +42,8 @@ class ImageStream:
     batch_size: int
     seed: int
     epochs: int | None = 1
+    scenario: str = "iid"
+    scenario_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", self.name):
@@ -49,6 +56,8 @@ class ImageStream:
             whole("The number of epochs", self.epochs, 1)
         if self.images.empty:
             raise UserError("There are no images to send. Check the source, and which images are asked for.")
+        checked_scenario(self.scenario, self.scenario_options)
+        _ordered(self, 0)  # what cannot be ordered is found here
 
     def check_size(self) -> None:
         """Raises a `UserError` if frames would be larger than a receiver takes; looks at some images."""
@@ -75,7 +84,8 @@ class ImageStream:
     def digest(self) -> str:
         """Identifies images and order; the number of epochs and the pace are not part of it."""
         rows = self.images[["image_id", "label"]].itertuples(index=False)
-        facts = (ORDER_VERSION, self.source.fingerprint(), self.batch_size, self.seed)
+        scenario = json.dumps([self.scenario, dict(self.scenario_options)], sort_keys=True)
+        facts = (ORDER_VERSION, self.source.fingerprint(), self.batch_size, self.seed, scenario)
         return sha256_of((*facts, *(f"{image_id} {label}" for image_id, label in rows)))
 
     def epoch_of(self, number: int) -> int:
@@ -84,21 +94,37 @@ class ImageStream:
 
     def count(self, number: int) -> int:
         """How many images a frame holds."""
-        return len(self._rows(number))
+        return len(self._part(number)[0])
 
     def read(self, number: int) -> Iterator[StreamImage]:
         """Reads the images of a frame."""
-        rows = self.images.iloc[self._rows(number)]
-        labels = [None if pd.isna(label) else int(label) for label in rows["label"]]
-        for label, (image_id, image) in zip(labels, self.source.read(rows["image_id"].tolist()), strict=True):
-            yield StreamImage(image_id, label, image)
+        ids, labels = self._part(number)
+        for label, (image_id, image) in zip(labels, self.source.read(ids), strict=True):
+            yield StreamImage(image_id, None if label == UNKNOWN else label, image)
 
-    def _rows(self, number: int) -> np.ndarray:
-        """Which rows of `images` a frame holds, int64 of shape (count,)."""
+    def facts(self) -> dict[str, Any]:
+        """What a learner has to know of the order of the first epoch, as values that JSON can hold; see `scenarios.Stream`."""
+        first = _ordered(self, 0)
+        return {
+            "name": self.scenario,
+            "options": dict(self.scenario_options),
+            "phases": list(first.phases),
+            "phase_classes": [list(classes) for classes in first.phase_classes],
+            "drift_at": first.drift_at,
+            "label_delay": first.label_delay,
+        }
+
+    def _part(self, number: int) -> tuple[list[str], list[int]]:
+        """Ids and labels of a frame."""
         start = (number - 1) % self.frames_per_epoch * self.batch_size
-        return _order(len(self.images), self.seed, self.epoch_of(number))[start : start + self.batch_size]
+        ordered = _ordered(self, self.epoch_of(number))
+        part = slice(start, start + self.batch_size)
+        return ordered.image_id[part].tolist(), ordered.label[part].tolist()
 
 
 @lru_cache(maxsize=4)
-def _order(images: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(images)
+def _ordered(stream: ImageStream, epoch: int) -> Stream:
+    """All images in the order of an epoch; that of the first has the seed of the stream."""
+    labels = stream.images["label"].fillna(UNKNOWN).astype("int64")
+    ids = stream.images["image_id"].tolist()
+    return make_stream(stream.scenario, ids, labels.tolist(), stream.seed + epoch, stream.scenario_options)

@@ -23,12 +23,14 @@ class Producer:
     Attributes:
         digest: Identifies what it sends.
         classes: The names of its classes, in the order of the labels.
+        scenario: What it says of the order of its images, see `ImageStream.facts`.
         last: The number of its last frame that has landed, by its own counting; 0 before the first.
         ended: Whether that was the last one of all.
     """
 
     digest: str
     classes: list[str]
+    scenario: dict[str, Any]
     last: int = 0
     ended: bool = False
 

@@ -5,7 +5,9 @@ import json
 import os
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cifar_pipelines.common.disk import disk_errors_explained
 from cifar_pipelines.common.errors import UserError
@@ -82,8 +84,8 @@ class Landing:
         """Whether so many producers have sent all they have."""
         return len(self._journal.producers) >= producers and self._journal.ended
 
-    def admit(self, name: str, digest: str, classes: list[str]) -> int:
-        """Takes a producer in, or knows it again.
+    def admit(self, name: str, stream: Mapping[str, Any]) -> int:
+        """Takes a producer in, or knows it again, by what it says of its stream: `digest`, `classes` and `scenario`.
 
         Returns:
             The number of its last frame that has landed, by its own counting.
@@ -92,14 +94,15 @@ class Landing:
             UserError: If the folder knows another stream by this name.
         """
         with self._turn, disk_errors_explained():
-            known = self._journal.producers.get(name)
+            digest, known = str(stream.get("digest")), self._journal.producers.get(name)
             if known is None:
-                known = self._journal.producers[name] = Producer(digest, classes)
+                known = Producer(digest, list(stream.get("classes") or ()), dict(stream.get("scenario") or {}))
+                self._journal.producers[name] = known
                 self._journal.write(self.folder)
             elif known.digest != digest:
                 raise UserError(
-                    f"The producer {name!r} has sent {known.last} frames of another stream into {self.folder}: its images, seed or batch "
-                    "size were others. Serve those again, give this stream another --name, or let it land in another folder."
+                    f"The producer {name!r} has sent {known.last} frames of another stream into {self.folder}: its images, seed, "
+                    "scenario or batch size were others. Serve those again, give this stream another --name, or let it land in another folder."
                 )
             return known.last
 

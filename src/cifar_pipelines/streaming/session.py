@@ -68,7 +68,7 @@ class Session:
             self._greet()
             self._send_frames()
         except WireError as error:
-            self._dismiss(f"{error}. {HELP}")
+            self._dismiss(f"{error}", HELP)
 
     def _greet(self) -> None:
         service, stream = self._service, self._service.stream
@@ -82,26 +82,27 @@ class Session:
             wanted = shared_secret.answer(service.secret, shared_secret.CLIENT, of_server, of_client)
             if not shared_secret.is_right(said.get("answer"), wanted):
                 reason = f"This stream is for those who know its secret. Set {shared_secret.VARIABLE} as on the server"
-                self._dismiss(f"{reason}.", final=True)
+                self._dismiss(reason)
             proof = {"answer": shared_secret.answer(service.secret, shared_secret.SERVER, of_server, of_client)}
         else:
             self._say(hello | {"help": HELP})
         classes = list(stream.source.class_names)
         facts = {"stream": stream.name, "digest": stream.digest, "frames": stream.last, "classes": classes}
-        self._say(facts | {"images": len(stream.images), "batch_size": stream.batch_size, **proof})
+        facts |= {"images": len(stream.images), "batch_size": stream.batch_size, "scenario": stream.facts()}
+        self._say(facts | proof)
         self._begin(self._first())
 
     def _begin(self, asked: Mapping[str, Any]) -> None:
         last = self._service.stream.last
         after = whole_number(asked, "after", 0)
         if last is not None and after > last:
-            self._dismiss(f"after is {after}, but the stream ends with frame {last}. Serve more epochs.", final=True)
+            self._dismiss(f"after is {after}, but the stream ends with frame {last}; serve more epochs")
         self.landed, self._next = after, after + 1
         self._until = whole_number(asked, "until", 0)
 
-    def _dismiss(self, reason: str, final: bool = False) -> None:
-        """Says why a client is sent away; `final` if it need not try again."""
-        self._say({"error": reason, "final": final})
+    def _dismiss(self, reason: str, remedy: str = "") -> None:
+        """Says why a client is sent away, and what helps; where nothing does, it need not try again."""
+        self._say({"error": f"{reason}. {remedy}".strip(), "final": not remedy})
         raise GoneError(f"it was sent away: {reason}")
 
     def _first(self) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class Session:
                 raise GoneError("the server stops")
             if (message := self._heard(LOOK_S)) is not None:
                 return message
-        return self._dismiss(f"Nothing was said for {self._service.patience.greeting:g} s. {HELP}")
+        return self._dismiss(f"Nothing was said for {self._service.patience.greeting:g} s", HELP)
 
     def _send_frames(self) -> None:
         stream, pace = self._service.stream, self._service.pace
