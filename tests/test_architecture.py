@@ -15,6 +15,7 @@ HEAVY = {"bigdl", "matplotlib", "pyspark", "scipy", "sklearn", "statsmodels", "t
 # Rooms that are made of a heavy library; all others import it where they use it, so that a command starts at once.
 MADE_OF = {
     "classifiers": {"pyspark"},
+    "compression": {"torch"},
     "engines": {"bigdl", "torch"},
     "networks": {"torch"},
     "plots": {"matplotlib"},

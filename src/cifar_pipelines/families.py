@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, Any]
 PIPELINES = Path(__file__).parent / "pipelines"
 INGESTION = "ingestion"  # what every family needs, and no family itself
+STUDIES = ("deployment",)  # of a model that is there; no families, because they train none that is compared with others
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def pipeline_names() -> list[str]:
 
 
 def is_on_request(name: str) -> bool:
-    """Whether a pipeline is that of a family that runs only where it is named."""
-    return name in families() and families()[name].on_request
+    """Whether a pipeline is a study, or that of a family, that runs only where it is named."""
+    return name in STUDIES or (name in families() and families()[name].on_request)
 
 
 def require_pipelines(names: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from tests.factories.records import (
 from tests.factories.report import loaders, run_comparison
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.families import family_names
+from cifar_pipelines.families import STUDIES, family_names
 from cifar_pipelines.pipelines.comparison import create_pipeline
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.registry import comparison_plots
@@ -110,7 +110,7 @@ def test_every_node_is_named_and_needs_no_spark():
         *("plot_all_histories", "check_forecasts", "join_applications", "plot_components", "plot_timeline"),
         *("make_report_content", "write_comparison_report", "write_comparison_files"),
     }
-    announced = {f"{name}_run_records" for name in family_names()}
+    announced = {f"{name}_run_records" for name in (*family_names(), *STUDIES)}
     assert create_pipeline().inputs() == announced | {
         *("fit_forecasts", "applications", "run_records", "reporting_folder")
     }

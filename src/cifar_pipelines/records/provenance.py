@@ -23,12 +23,12 @@ LIBRARIES = (
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide a result; absent ones are left out."""
+def versions(*further: str) -> dict[str, str]:
+    """Versions of Python, of the libraries that decide a result, and of further ones; absent ones are left out."""
     import platform
 
     found = {"python": platform.python_version()}
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *further):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

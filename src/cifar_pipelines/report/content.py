@@ -16,6 +16,7 @@ from cifar_pipelines.records.summary import SECTION, sections, trained
 from cifar_pipelines.report.document.blocks import Blocks, Figure, Section
 from cifar_pipelines.report.figures import study_folder
 from cifar_pipelines.report.sections.about import versions
+from cifar_pipelines.report.sections.deployment import deployments
 from cifar_pipelines.report.sections.engines import engines
 from cifar_pipelines.report.sections.forecasts import forecasts
 from cifar_pipelines.report.sections.growth import growth
@@ -112,7 +113,7 @@ def make_content(
     return Content(
         studies=tuple(studies),
         records=numbered,
-        sections=_by_key(growth(summary), forecasts(checked_forecasts)),
+        sections=_by_key(growth(summary), forecasts(checked_forecasts), deployments(reporting)),
         figures=MappingProxyType(figures),
         left_out=(*left_out, *applications_left_out),
         reporting=reporting,

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node, pipeline
 
-from cifar_pipelines.families import family_names
+from cifar_pipelines.families import STUDIES, family_names
 from cifar_pipelines.pipelines.comparison import nodes
 from cifar_pipelines.plots.registry import comparison_plots
 from cifar_pipelines.report.content import make_content
@@ -13,9 +13,10 @@ from cifar_pipelines.report.sections.time import join_applications
 def create_pipeline(**_: object) -> Pipeline:
     """Builds the pipeline, from run records and applications to plots and report.
 
-    Every family announces its records, so that one that runs in the same run is compared after it has finished.
+    Every family announces its records, and so does every study: what runs in the same run is told of after it
+    has finished.
     """
-    plots, announced = comparison_plots(), [f"{name}_run_records" for name in family_names()]
+    plots, announced = comparison_plots(), [f"{name}_run_records" for name in (*family_names(), *STUDIES)]
     summary = ["comparison_table", "comparison_histories", "comparison_left_out", "comparison_records"]
     where_time_went = ["comparison_components", "comparison_timeline", "comparison_applications_left_out"]
     content = [

@@ -74,7 +74,7 @@ def _points(share: float) -> str:
     return f"{points:+.2f}" if points else "0.00"
 
 
-def _p(p: float) -> str:
+def write_p(p: float) -> str:
     """Writes p with the digits that matter."""
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
@@ -90,8 +90,8 @@ PAIRS: dict[str, Callable[[Pair], object]] = {
     "difference [points]": _difference,
     "only first right": lambda pair: f"{pair.counts.only_first:,}",
     "only second right": lambda pair: f"{pair.counts.only_second:,}",
-    "McNemar p": lambda pair: _p(pair.p),
-    "p, Holm": lambda pair: _p(pair.p_holm),
+    "McNemar p": lambda pair: write_p(pair.p),
+    "p, Holm": lambda pair: write_p(pair.p_holm),
     "verdict": lambda pair: "differ" if pair.differs else "not shown",
     "images needed": _needed,
 }

@@ -1,0 +1,97 @@
+"""Structured pruning: whole channels are removed, and what is left is trained for some epochs more."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import whole
+from cifar_pipelines.compression import onnx_files
+from cifar_pipelines.compression.fine_tuning import fine_tune
+from cifar_pipelines.compression.subject import Material, Subject
+from cifar_pipelines.compression.torch_files import flops_of, parameter_count
+from cifar_pipelines.compression.variants import Logits, Made, Variant, register
+
+ROUND_TO = 8  # channels; what is computed with vectors of 8 or 16 numbers gains nothing by fewer
+
+
+@register
+@dataclass(frozen=True)
+class StructuredPruning(Variant):
+    """Channels of small magnitude are removed with all that depends on them; source: Fang et al., CVPR 2023, arXiv:2301.12900.
+
+    Attributes:
+        channels: Share of the channels of every layer that is removed; operations fall with about its square.
+        epochs: Passes over the training images afterwards; 0 for none.
+        learning_rate: Learning rate of the first step.
+        batch_size: Images per step.
+    """
+
+    channels: float = 0.3
+    epochs: int = 3
+    learning_rate: float = 0.02
+    batch_size: int = 64
+
+    ending: ClassVar[str] = "onnx"
+    runtime: ClassVar[str] = "ONNX Runtime"
+    baseline: ClassVar[str] = "onnx_fp32"
+    packages: ClassVar[tuple[str, ...]] = (*onnx_files.PACKAGES, "torch_pruning")
+
+    def __post_init__(self) -> None:
+        what = "The option {} of structured_pruning"
+        whole(what.format("epochs"), self.epochs, 0)
+        whole(what.format("batch_size"), self.batch_size, 2)
+        if not 0 < self.channels < 1:
+            raise UserError(
+                f"structured_pruning.channels is {self.channels!r}, but must be above 0 and below 1. Give 0.3."
+            )
+        if not 0 < self.learning_rate < math.inf:
+            raise UserError(
+                f"structured_pruning.learning_rate is {self.learning_rate!r}, but must be above 0. Give 0.02."
+            )
+
+    def make(self, subject: Subject, material: Material, file: Path) -> Made:
+        """Removes channels, trains what is left, and exports it."""
+        module = subject.build()
+        before = parameter_count(module)
+        pruned = _pruned(module, subject, self.channels)
+        if parameter_count(pruned) == before:
+            raise UserError(
+                f"Nothing was pruned: no layer has {ROUND_TO} channels to spare at a share of {self.channels:g}."
+            )
+        facts = {}
+        if self.epochs:
+            facts = fine_tune(pruned, subject, material, self.epochs, self.learning_rate, self.batch_size)
+        onnx_files.export(pruned, subject, file)
+        flops = flops_of(pruned, subject)
+        return Made(parameter_count(pruned), flops, layers=onnx_files.layers_of(file)[1], facts=facts)
+
+    def load(self, subject: Subject, file: Path, threads: int) -> Logits:
+        """Loads the file."""
+        return onnx_files.load_session(file, threads)
+
+
+def _pruned(module: nn.Module, subject: Subject, channels: float) -> nn.Module:
+    """Removes channels from a module, those that its logits come from apart; returns the same module."""
+    import torch_pruning
+
+    learned = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
+    for parameter in module.parameters():  # the library follows gradients from layer to layer
+        parameter.requires_grad_(True)
+    heads = [one for one in module.modules() if getattr(one, "out_features", None) == len(subject.class_names)]
+    importance = torch_pruning.importance.MagnitudeImportance(p=2)
+    try:
+        torch_pruning.pruner.MagnitudePruner(
+            module, subject.example(2), importance, pruning_ratio=channels, ignored_layers=heads, round_to=ROUND_TO
+        ).step()
+        with torch.inference_mode():
+            module(subject.example(2))
+    except Exception as error:  # of a graph that the library does not understand, in many kinds
+        raise UserError(f"torch-pruning cannot prune this network ({type(error).__name__}: {error}).") from error
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(learned[name])
+    return module.eval()

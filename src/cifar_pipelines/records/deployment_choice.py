@@ -1,0 +1,67 @@
+"""Which variant of a network to ship, in a sentence."""
+
+from collections.abc import Sequence
+
+from cifar_pipelines.common.words import counted
+from cifar_pipelines.judging.statistics import ALPHA
+from cifar_pipelines.records.deployment_record import Limits, VariantResult
+
+MEGABYTE = 1e6
+CHOSEN_AT = 1  # images per call: what decides is how long one image takes
+
+
+def lost_points(variant: VariantResult, original: VariantResult) -> float:
+    """Accuracy that a variant has lost against the original, in points; negative where it gained."""
+    return 100 * (original.quality.accuracy - variant.quality.accuracy)
+
+
+def choose_variant(variants: Sequence[VariantResult], limits: Limits, test_images: int) -> tuple[str | None, str]:
+    """Chooses the fastest variant for single images among those that keep the limits and are not hollow.
+
+    Args:
+        variants: The variants, the original first.
+        limits: The limits.
+        test_images: Images that the accuracy is of.
+
+    Returns:
+        Its name, or None where no variant keeps the limits, and the answer in words.
+    """
+    original = variants[0]
+    within = f"at most {limits.accuracy_loss:g} points of accuracy lost, at most {limits.file_mb:g} MB"
+    real = [variant for variant in variants if not variant.hollow]
+    kept = [variant for variant in real if _keeps(variant, original, limits)]
+    if not kept:
+        smallest = min(real, key=lambda variant: variant.file_bytes)
+        return None, (
+            f"None of {counted(len(real), 'variant')} keeps the limits ({within}). The smallest file is that of {smallest.name}, "
+            f"{_megabytes(smallest)}, which loses {lost_points(smallest, original):.2f} points."
+        )
+    best = min(kept, key=lambda variant: variant.at(CHOSEN_AT).p50_ms)
+    words = f"Ship {best.name}: it takes {best.at(CHOSEN_AT).p50_ms:.3g} ms for an image"
+    if best is original:
+        return best.name, f"{words}, and no other variant that keeps the limits ({within}) is faster."
+    faster = original.at(CHOSEN_AT).p50_ms / best.at(CHOSEN_AT).p50_ms
+    return best.name, (
+        f"{words}, {faster:.2g} times as fast as the original, in {_megabytes(best)} instead of {_megabytes(original)}, with "
+        f"{best.quality.accuracy:.1%} accuracy instead of {original.quality.accuracy:.1%}{_doubt(best, limits, test_images)}; "
+        f"of {counted(len(kept), 'variant')} within the limits ({within}) it is the fastest."
+    )
+
+
+def _keeps(variant: VariantResult, original: VariantResult, limits: Limits) -> bool:
+    # A difference of whole images, so that 0.5 points are not missed by the last bit of a float.
+    lost = round(lost_points(variant, original), 9)
+    return lost <= limits.accuracy_loss and variant.file_bytes <= limits.file_mb * MEGABYTE
+
+
+def _doubt(best: VariantResult, limits: Limits, test_images: int) -> str:
+    """What the test images cannot tell of the loss."""
+    quality = best.quality
+    shown = "shown" if quality.p_holm <= ALPHA else "not shown"
+    most = 100 * quality.loss_high
+    beyond = f", and a loss of up to {most:.1f} points is not excluded" if most > limits.accuracy_loss else ""
+    return f" (a difference is {shown} with {test_images:,} test images, p = {quality.p_holm:.2g}{beyond})"
+
+
+def _megabytes(variant: VariantResult) -> str:
+    return f"{variant.file_bytes / MEGABYTE:.3g} MB"
