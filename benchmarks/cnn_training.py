@@ -20,7 +20,8 @@ from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.datasets import TrainedNetworkDataset
 from cifar_pipelines.engines import engine_names
 from cifar_pipelines.engines.bigdl import bigdl_jars
-from cifar_pipelines.pipelines.bigdl_cnn import nodes, prediction
+from cifar_pipelines.pipelines import prediction
+from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, specify_cnn
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
 from cifar_pipelines.records.model_report import FitReport
@@ -199,7 +200,7 @@ def _fit_and_predict(work: CnnWorkload, engine: str) -> tuple[pd.DataFrame, FitR
     dataset = TrainedNetworkDataset(filepath=str(work.folder / "network.pt"))
     dataset.save(network)
     started = time.perf_counter()
-    _, report = prediction.predict_cnn(dataset.load(), work.images, work.info, spec, work.context)
+    _, report = prediction.predict_judged(dataset.load(), work.images, work.info, spec, work.context)
     return history, fit, time.perf_counter() - started - sum(report.predict_s)
 
 

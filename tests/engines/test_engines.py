@@ -8,7 +8,8 @@ import torch
 
 from cifar_pipelines import engines
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.pipelines.bigdl_cnn import nodes, prediction
+from cifar_pipelines.pipelines import prediction
+from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes
 from cifar_pipelines.training.recipe import Recipe
 
@@ -109,7 +110,7 @@ def test_the_network_predicts_all_test_images(trained, stored, ingested, run_con
     dataset = TrainedNetworkDataset(filepath=str(tmp_path / "network.pt"))
     dataset.save(trained["bigdl"].network)
     saved = dataset.load()
-    predictions, report = prediction.predict_cnn(saved, stored, ingested.info, spec("bigdl"), run_context)
+    predictions, report = prediction.predict_judged(saved, stored, ingested.info, spec("bigdl"), run_context)
     assert len(predictions) == 30 and predictions["image_id"].is_unique
     assert report.latency["batch_1_ms"] > report.latency["batch_250_ms"] > 0
     assert report.parameter_count == sum(p.numel() for p in saved.network.build().parameters())

@@ -10,19 +10,20 @@ from cifar_pipelines.common import whole_files
 
 if TYPE_CHECKING:
     from cifar_pipelines.training.trained_network import TrainedNetwork
+    from cifar_pipelines.training.transferred_network import TransferredNetwork
 
 
 @dataclass(frozen=True)
 class SavedNetwork:
     """A trained network as it was loaded back, with the path and size of its file."""
 
-    network: "TrainedNetwork"
+    network: "TrainedNetwork | TransferredNetwork"
     path: str
     size_bytes: int
 
 
-class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork", SavedNetwork]):
-    """Saves a `TrainedNetwork` and loads it back; the file gets its name only when it is complete."""
+class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork | TransferredNetwork", SavedNetwork]):
+    """Saves a `TrainedNetwork` or `TransferredNetwork` and loads it back; the file gets its name only when it is complete."""
 
     def __init__(
         self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
@@ -30,7 +31,7 @@ class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork", SavedNetw
         self.metadata = metadata
         super().__init__(PurePosixPath(filepath), version)
 
-    def save(self, data: "TrainedNetwork") -> None:
+    def save(self, data: "TrainedNetwork | TransferredNetwork") -> None:
         """Writes the network, whole or not at all."""
         import torch
 
@@ -39,13 +40,10 @@ class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork", SavedNetw
 
     def load(self) -> SavedNetwork:
         """Loads the network; runs no code from the file."""
-        import torch
-
-        from cifar_pipelines.training.trained_network import TrainedNetwork
+        from cifar_pipelines.training.saved_network import read_network
 
         path = Path(str(self._get_load_path()))
-        network = TrainedNetwork.from_dict(torch.load(path, weights_only=True))
-        return SavedNetwork(network, str(path), path.stat().st_size)
+        return SavedNetwork(read_network(path), str(path), path.stat().st_size)
 
     def _exists(self) -> bool:
         return Path(str(self._get_load_path())).exists()

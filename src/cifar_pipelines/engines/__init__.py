@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
-    from cifar_pipelines.training.job import TrainingJob
+    from cifar_pipelines.training.job import Job
 
 
 class Engine(ABC):
@@ -25,7 +25,7 @@ class Engine(ABC):
         """Name and version, as the run record states them."""
 
     @abstractmethod
-    def train(self, job: "TrainingJob", workers: int, threads: int) -> None:
+    def train(self, job: "Job", workers: int, threads: int) -> None:
         """Trains on the run's own Spark session until the last epoch of the job's recipe is done.
 
         Args:

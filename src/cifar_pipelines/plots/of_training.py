@@ -1,8 +1,10 @@
 """Learning curves: loss, accuracy and learning rate by epoch, of one network or of several."""
 
+from collections.abc import Sequence
 from itertools import cycle
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -16,7 +18,9 @@ from cifar_pipelines.records.summary import sections
 CURVES = {"validation": "validation (cut from training)", "test": "validation on test images (nothing is chosen by it)"}
 
 
-def plot_learning_curves(history: pd.DataFrame, title: str, validation_from: str = "test") -> Figure:
+def plot_learning_curves(
+    history: pd.DataFrame, title: str, validation_from: str = "test", phases: Sequence[str] = ()
+) -> Figure:
     """Draws loss, accuracy and learning rate of one training.
 
     Args:
@@ -24,6 +28,7 @@ def plot_learning_curves(history: pd.DataFrame, title: str, validation_from: str
             `learning_rate`, `images_per_s`.
         title: Title of the figure.
         validation_from: The split of the images behind `validation_loss` and `validation_accuracy`, "validation" or "test".
+        phases: The phases of a transfer, in words; `history` then has the column `phase`.
     """
     figure, axes = style.new_figure(1, 3, size=(12, 3.8), title=title)
     losses, accuracies, rates = axes[0]
@@ -47,7 +52,20 @@ def plot_learning_curves(history: pd.DataFrame, title: str, validation_from: str
     for ax in axes[0]:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         ax.set_ylim(bottom=0)
+        _mark_phases(ax, history, phases)
     return figure
+
+
+def _mark_phases(ax: Axes, history: pd.DataFrame, phases: Sequence[str]) -> None:
+    """Draws a line where each phase begins, with its words beside it."""
+    if not phases:
+        return
+    for number, epoch in history.groupby("phase")["epoch"].min().items():
+        ax.axvline(epoch - 0.5, color=style.GREY, linestyle=":", linewidth=1)
+        ax.annotate(
+            phases[int(number) - 1], (epoch - 0.5, 0), xycoords=ax.get_xaxis_transform(), fontsize=7, rotation=90,
+            color=style.GREY, xytext=(2, 4), textcoords="offset points", va="bottom",
+        )  # fmt: skip
 
 
 @comparison_plot(

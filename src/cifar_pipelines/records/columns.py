@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from cifar_pipelines.records.digest import short_digest
 from cifar_pipelines.records.job_groups import group_names
+from cifar_pipelines.records.json_form import to_json
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import Loaders, read_records
 
@@ -146,7 +147,7 @@ _TRAINING = (
     Column("network", "name of the network", "",
            lambda r: r.params.get("network") if isinstance(r.params, Mapping) else None),
     Column("precision", "precision of the training", "", lambda r: r.precision),
-    Column("history", "learning curve, one dict per epoch", "", lambda r: [asdict(row) for row in r.history]),
+    Column("history", "learning curve, one dict per epoch", "", lambda r: [to_json(row) for row in r.history]),
     Column("resumed", "whether an earlier run began the training", "", lambda r: bool(r.resumed_after_epoch)),
     Column("lost_attempts", "how often workers started again; their CPU time before is unknown", "",
            lambda r: r.restarts or 0),

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.records.json_form import from_json
-from cifar_pipelines.records.parts import EpochRow, HostLoad, Resources, Timings, WorkerReport
+from cifar_pipelines.records.parts import HostLoad, Resources, Timings
+from cifar_pipelines.records.training_parts import CacheReport, EpochRow, PhaseReport, WorkerReport
 
 if TYPE_CHECKING:
     from cifar_pipelines.spark.timing import Timing
@@ -24,6 +25,8 @@ class FitReport:
     validation_from: str | None = None
     restarts: int | None = None
     resumed_after_epoch: int | None = None
+    phases: tuple[PhaseReport, ...] = ()
+    cache: CacheReport | None = None
 
     @classmethod
     def of(cls, timing: "Timing", timings: Timings, python_cpu_s: float | None = None, **further: Any) -> "FitReport":

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 import pandas as pd
@@ -10,20 +10,12 @@ import pandas as pd
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import present_names
 from cifar_pipelines.records.json_form import from_json, to_json
-from cifar_pipelines.records.parts import (
-    Data,
-    EpochRow,
-    Features,
-    HostLoad,
-    Parallelism,
-    Resources,
-    Timings,
-    WorkerReport,
-)
+from cifar_pipelines.records.parts import Data, Features, HostLoad, Parallelism, Resources, Timings
+from cifar_pipelines.records.training_parts import CacheReport, EpochRow, PhaseReport, WorkerReport
 
 SCHEMA_VERSION = 1
 FORMER_BATCH = 250  # of records that do not say in which batch prediction was timed
-HISTORY = [column.name for column in fields(EpochRow)]
+HISTORY = [column.name for column in fields(EpochRow) if column.default is MISSING]
 
 # fmt: off
 _REQUIRED = (
@@ -77,6 +69,8 @@ class RunRecord:
         model_size_bytes: Size of the saved model.
         parameter_count: Learned numbers of the model; None if unknown.
         artifacts: Paths of what was saved.
+        phases: The phases of a transfer.
+        cache: What a transfer stored of its frozen network.
     """
 
     run_id: str
@@ -108,6 +102,8 @@ class RunRecord:
     model_size_bytes: int | None = None
     parameter_count: int | None = None
     artifacts: dict[str, str] = field(default_factory=dict)
+    phases: tuple[PhaseReport, ...] = ()
+    cache: CacheReport | None = None
 
     @classmethod
     def from_json(cls, content: Any) -> "RunRecord":

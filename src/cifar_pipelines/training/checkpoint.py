@@ -85,13 +85,18 @@ class Checkpoint:
                 file.unlink()
         self._write(_CONFIGURATION, configuration)
 
-    def require_same(self, configuration: Mapping[str, Any]) -> None:
-        """Raises a `UserError` with every key that differs if the checkpoint was made with another configuration."""
+    def require_same(self, configuration: Mapping[str, Any], family: str = "bigdl_cnn") -> None:
+        """Raises a `UserError` with every key that differs if the checkpoint was made with another configuration.
+
+        Args:
+            configuration: What the training depends on.
+            family: The family, whose parameter `resume` the message names.
+        """
         now = json.loads(json.dumps(configuration))
         if different := differing(self._read(_CONFIGURATION) or {}, now, "checkpoint"):
             raise UserError(
                 f"An unfinished training in {self.folder} has another configuration: {'; '.join(different)}. Give it "
-                "the same values to go on with it, or begin anew with --params bigdl_cnn.resume=false."
+                f"the same values to go on with it, or begin anew with --params {family}.resume=false."
             )
 
     def _write(self, name: str, content: Any) -> None:
@@ -108,7 +113,9 @@ def find_unfinished(root: Path) -> list[Checkpoint]:
 
 
 @contextmanager
-def claimed(root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool) -> Iterator[Checkpoint]:
+def claimed(
+    root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool, family: str = "bigdl_cnn"
+) -> Iterator[Checkpoint]:
     """The checkpoint that this run trains on, locked against every other run; removed when the block ends well.
 
     Args:
@@ -116,17 +123,20 @@ def claimed(root: Path, run_id: str, configuration: Mapping[str, Any], resume: b
         run_id: Names the folder of a new checkpoint; sorts by time.
         configuration: What the training depends on.
         resume: Whether to go on with an unfinished training that no run holds.
+        family: The family of the model.
 
     Raises:
         UserError: If that training has another configuration.
     """
-    checkpoint, lock = _claim(root, run_id, configuration, resume)
+    checkpoint, lock = _claim(root, run_id, configuration, resume, family)
     with lock:
         yield checkpoint
         shutil.rmtree(checkpoint.folder)
 
 
-def _claim(root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool) -> tuple[Checkpoint, "FileLock"]:
+def _claim(
+    root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool, family: str
+) -> tuple[Checkpoint, "FileLock"]:
     """Finds or makes the checkpoint and takes its lock; one run at a time does so."""
     from filelock import FileLock, Timeout
 
@@ -141,7 +151,7 @@ def _claim(root: Path, run_id: str, configuration: Mapping[str, Any], resume: bo
             checkpoint = Checkpoint(folder)
             if resume and checkpoint.holds_state:
                 try:
-                    checkpoint.require_same(configuration)
+                    checkpoint.require_same(configuration, family)
                 except UserError:
                     lock.release()
                     raise

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from cifar_pipelines.common.worker_cache import built_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from torch import nn
+    from torch import Tensor, nn
+
+    from cifar_pipelines.backbones import InputSpec
 
 PREDICTION_BATCH = 250
 _TIMED_IMAGES = 50
@@ -28,6 +30,7 @@ class PredictionJob:
         size: Height and width of the network's images in pixels.
         precision: "bf16" or "fp32".
         flip: Whether to average with the mirrored image's logits.
+        input: What a transferred network expects of an image; None for a CNN of the project's own.
     """
 
     key: str
@@ -35,6 +38,11 @@ class PredictionJob:
     size: int
     precision: str
     flip: bool
+    input: "InputSpec | None" = None
+
+    def images(self, encoded: Sequence[bytes]) -> "Tensor":
+        """Decodes image files as the network sees them: uint8 (n, 3, size, size)."""
+        return load_batch(encoded, self.input.square if self.input else self.size)
 
     def network(self) -> "nn.Module":
         """The network of this process, built at the first call; one thread, since a task has one core."""
@@ -49,16 +57,18 @@ class PredictionJob:
 
     def probabilities(self, images: Any) -> Any:
         """Softmax of the logits, float32 (n, classes), of uint8 images (n, 3, size, size)."""
+        from cifar_pipelines.training.shard import normalise
         from cifar_pipelines.training.trainer import predict_logits
 
-        return predict_logits(self.network(), images, self.precision, self.flip).softmax(1).numpy()
+        prepare = self.input.prepare if self.input else normalise
+        return predict_logits(self.network(), images, self.precision, self.flip, prepare).softmax(1).numpy()
 
 
 def network_of(broadcast: Any) -> "nn.Module":
-    """The module of a broadcast `TrainedNetwork.as_dict()`."""
-    from cifar_pipelines.training.trained_network import TrainedNetwork
+    """The module of a broadcast `as_dict()` of a trained or transferred network."""
+    from cifar_pipelines.training.saved_network import network_from
 
-    return TrainedNetwork.from_dict(broadcast.value).build()
+    return network_from(broadcast.value).build()
 
 
 def predict_batches(batches: Iterator["pa.RecordBatch"], job: PredictionJob) -> Iterator["pa.RecordBatch"]:
@@ -66,7 +76,7 @@ def predict_batches(batches: Iterator["pa.RecordBatch"], job: PredictionJob) -> 
     for batch in batches:
         if not batch.num_rows:
             continue
-        probability = job.probabilities(load_batch(batch.column("image").to_pylist(), job.size))
+        probability = job.probabilities(job.images(batch.column("image").to_pylist()))
         known = (batch.column("image_id"), batch.column("label"))
         yield PREDICTIONS.batch(*known, probability.argmax(1), list(probability))
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.backbones import InputSpec
 from cifar_pipelines.networks import NetworkShape, build_network
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ class TrainedNetwork:
         module = build_network(self.network, self.shape, self.options)
         module.load_state_dict(self.state_dict)
         return module.eval().to(memory_format=torch.channels_last)
+
+    @property
+    def input(self) -> InputSpec:
+        """What it expects of an image."""
+        from cifar_pipelines.training.shard import MEAN, STD
+
+        return InputSpec(self.shape.size, self.shape.size, mean=MEAN, std=STD)
 
     @property
     def parameter_count(self) -> int:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,26 +69,53 @@ class Trainer:
         self._started = time.perf_counter()
         self._step = self.epoch * self.steps
         self.model.train()
+        return self._batches()
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of this epoch: inputs and targets."""
         return self.shard.batches(self.epoch, self.steps, self.batch_size, self.recipe)
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _output(self, inputs: Tensor) -> Any:
+        """What the network, as it is in training mode, makes of a batch."""
+        with autocast(self.precision):
+            return self.model(inputs).float()
+
+    def _loss(self, output: Any, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean loss of a batch, and its logits."""
+        return cross_entropy(output, targets, label_smoothing=self.recipe.label_smoothing), output
+
+    def _descend(self, loss: Tensor) -> None:
+        """Takes one step down the gradient of the loss."""
+        loss.backward()
+        self.optimizer.step()
+
+    def evaluate(self, validation: tuple[Tensor, Tensor]) -> dict[str, float]:
+        """Sums over validation images and labels, with the weights that are kept; see `evaluate`."""
+        return evaluate(self.network, self.weights(), *validation, self.precision)
+
+    def judged(self, row: dict[str, float]) -> None:
+        """Is told the row of the history that an epoch ended with, before the state is kept."""
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Computes the mean loss of a batch.
+
+        Args:
+            inputs: What the shard gives for images.
+            targets: Labels, int64 (n,); or shares of classes (n, classes), of which the largest counts as the label.
 
         Raises:
             NotFiniteError: If it is infinite or not a number; the epoch and the step are named.
         """
-        with autocast(self.precision):
-            logits = self.model(images)
-        logits = logits.float()
-        loss = cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        loss, logits = self._loss(self._output(inputs), targets)
         value = loss.item()
         if not math.isfinite(value):
             raise NotFiniteError(
                 f"The loss is {value} in epoch {self.epoch + 1}, step {self._step - self.epoch * self.steps + 1}. "
                 f"Lower the recipe's learning_rate ({self.recipe.learning_rate})."
             )
+        labels = targets if targets.ndim == 1 else targets.argmax(1)
         self._sums["loss"] += value * len(labels)
-        self._sums["correct"] += (logits.argmax(1) == labels).sum().item()
+        self._sums["correct"] += (logits.argmax(1) == labels.to(logits.device)).sum().item()
         self._sums["images"] += len(labels)
         return loss
 
@@ -97,8 +124,7 @@ class Trainer:
         factor = self.recipe.schedule(self._step, self.steps * self.recipe.epochs)
         self.learning_rate = set_learning_rate(self.optimizer, factor)
         self.optimizer.zero_grad(set_to_none=True)
-        (loss * self.loss_weight).backward()
-        self.optimizer.step()
+        self._descend(loss * self.loss_weight)
         self._step += 1
         self._average.update(self.network, self._step)
 
@@ -134,7 +160,13 @@ def autocast(precision: str) -> Any:
 
 
 @torch.inference_mode()
-def predict_logits(network: Callable[[Tensor], Tensor], images: Tensor, precision: str, flip: bool) -> Tensor:
+def predict_logits(
+    network: Callable[[Tensor], Tensor],
+    images: Tensor,
+    precision: str,
+    flip: bool,
+    prepare: Callable[[Tensor], Tensor] = normalise,
+) -> Tensor:
     """Predicts images with a network in evaluation mode.
 
     Args:
@@ -142,6 +174,7 @@ def predict_logits(network: Callable[[Tensor], Tensor], images: Tensor, precisio
         images: uint8 tensor of shape (n, 3, size, size).
         precision: "bf16" or "fp32".
         flip: Whether to average with the mirrored image's logits.
+        prepare: Makes of such images what the network takes.
 
     Returns:
         Logits, float32, of shape (n, classes).
@@ -150,7 +183,7 @@ def predict_logits(network: Callable[[Tensor], Tensor], images: Tensor, precisio
     with autocast(precision):
         # No images are one empty batch: a worker's share of few validation images may be none.
         for start in range(0, max(len(images), 1), EVALUATION_BATCH):
-            batch = normalise(images[start : start + EVALUATION_BATCH])
+            batch = prepare(images[start : start + EVALUATION_BATCH])
             logits = network(batch).float()
             parts.append((logits + network(batch.flip(-1)).float()) / 2 if flip else logits)
     return torch.cat(parts)

@@ -10,13 +10,13 @@ import torch.distributed as dist
 from torch import nn
 
 from cifar_pipelines.training.checkpoint import Checkpoint
-from cifar_pipelines.training.job import TrainingJob
-from cifar_pipelines.training.trainer import NotFiniteError, Trainer, evaluate
+from cifar_pipelines.training.job import Job
+from cifar_pipelines.training.trainer import NotFiniteError
 
 GLOO_CARD = "GLOO_SOCKET_IFNAME"
 
 
-def require_network_card(job: TrainingJob) -> None:
+def require_network_card(job: Job) -> None:
     """Ends the training for good if the card by which workers shall meet is not in this host."""
     wanted, cards = os.environ.get(GLOO_CARD), [card for _, card in socket.if_nameindex()]
     if wanted and (missing := [name for name in wanted.split(",") if name not in cards]):
@@ -40,7 +40,7 @@ class TrainingWorker:
     """
 
     def __init__(
-        self, job: TrainingJob, network: nn.Module, optimizer: torch.optim.Optimizer, model: nn.Module, started: float
+        self, job: Job, network: nn.Module, optimizer: torch.optim.Optimizer, model: nn.Module, started: float
     ) -> None:
         self.job = job
         self.rank, self.workers = dist.get_rank(), dist.get_world_size()
@@ -52,14 +52,9 @@ class TrainingWorker:
         self._began_at = time.time() - (time.perf_counter() - started)
         self._seconds = {"start": time.perf_counter() - started, "validate": 0.0, "checkpoint": 0.0}
         before = time.perf_counter()
-        shard = job.read_shard(self.rank, self.workers)
+        self.trainer = job.create_trainer(network, optimizer, model, self.rank, self.workers)
         self.validation = job.read_validation(self.rank, self.workers)
         self._seconds["read"] = time.perf_counter() - before
-        batch_size = job.batch_size(self.rank, self.workers)
-        self.trainer = Trainer(
-            network, optimizer, job.recipe, shard, job.steps, batch_size, job.precision, model,
-            loss_weight=batch_size * self.workers / job.recipe.batch_size,
-        )  # fmt: skip
         self._begin()
         self.checkpoint.report(self.rank, self._facts())  # the only one if no epoch is left
 
@@ -68,8 +63,9 @@ class TrainingWorker:
         loaded = self.checkpoint.load()
         if loaded:
             state, self.history = loaded
-            self.trainer.load_state(state)
-            return
+            if self.job.owns(state):
+                self.trainer.load_state(state)
+                return
         if self.rank == 0:
             self.trainer.initialise()
         with torch.no_grad():
@@ -78,8 +74,8 @@ class TrainingWorker:
 
     @property
     def done(self) -> bool:
-        """Whether all epochs are done."""
-        return self.trainer.epoch >= self.job.recipe.epochs
+        """Whether all epochs are done, or further ones would gain nothing."""
+        return self.trainer.epoch >= self.job.epochs or self.job.has_stopped(self.history)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The loss of a batch; one that is not finite ends the training for good."""
@@ -95,14 +91,13 @@ class TrainingWorker:
         before = time.perf_counter()
         for buffer in self.trainer.network.buffers():  # running statistics differ until the next step
             dist.broadcast(buffer, 0)
-        images, labels = self.validation
-        judged = evaluate(self.trainer.network, self.trainer.weights(), images, labels, self.job.precision)
+        judged = self.trainer.evaluate(self.validation)
         sums = _sum_over_workers([mine["loss"], mine["correct"], mine["images"], *judged.values()])
         validated = time.perf_counter()
         loss, correct, count, validation_loss, validation_correct, validation_count = sums
         self.history.append(
             {
-                "epoch": self.trainer.epoch,
+                "epoch": len(self.history) + 1,
                 "loss": loss / count,
                 "accuracy": correct / count,
                 "validation_loss": validation_loss / max(validation_count, 1),
@@ -111,8 +106,10 @@ class TrainingWorker:
                 "seconds": mine["seconds"],
                 "validation_seconds": validated - before,
                 "images_per_s": count / mine["seconds"],
+                **self.job.facts(),
             }
         )
+        self.trainer.judged(self.history[-1])
         if self.rank == 0:
             self.checkpoint.save(self.trainer.state(), self.history)
         self._seconds["validate"] += validated - before

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.engines import Engine, register
-from cifar_pipelines.training.job import TrainingJob
+from cifar_pipelines.training.job import Job
 
 WHEEL = "bigdl-orca-spark3"
 
@@ -32,7 +32,7 @@ class BigDLEngine(Engine):
         """Name and version."""
         return f"BigDL Orca {version(WHEEL)}"
 
-    def train(self, job: TrainingJob, workers: int, threads: int) -> None:
+    def train(self, job: Job, workers: int, threads: int) -> None:
         """Trains; see `engines.Engine`."""
         from cifar_pipelines.engines.bigdl import estimator
 

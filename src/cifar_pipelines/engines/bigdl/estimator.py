@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
-from cifar_pipelines.training.job import TrainingJob
+from cifar_pipelines.training.job import Job
 
 
-def train(job: TrainingJob, workers: int, threads: int) -> None:
+def train(job: Job, workers: int, threads: int) -> None:
     """Trains; see `engines.Engine`."""
     from bigdl.dllib.nncontext import init_nncontext
     from bigdl.dllib.utils.common import JavaCreator
@@ -19,7 +19,7 @@ def train(job: TrainingJob, workers: int, threads: int) -> None:
     from cifar_pipelines.training.checkpoint import Checkpoint
 
     loaded = Checkpoint(job.checkpoint).load()
-    done = loaded[0]["epoch"] if loaded else 0
+    done = loaded[0]["epoch"] if loaded and job.owns(loaded[0]) else 0
     # BigDL keeps the gateway of the first session of a process, which may have ended.
     JavaCreator.set_creator_class(JavaCreator.get_creator_class())
     with contained():
@@ -44,8 +44,8 @@ def train(job: TrainingJob, workers: int, threads: int) -> None:
     # PARALLEL(executors): one worker per executor trains its shard; gradients are averaged after every step.
     estimator.fit(
         data=loop.create_loader,
-        epochs=job.recipe.epochs - done,
-        batch_size=job.recipe.batch_size,
+        epochs=job.epochs - done,
+        batch_size=job.images_per_step,
         callbacks=[loop.RecipeCallback(job)],
     )
 

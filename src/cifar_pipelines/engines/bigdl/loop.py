@@ -12,8 +12,6 @@ from bigdl.orca.learn.pytorch.callbacks import MainCallback
 from torch import Tensor, nn, optim
 
 from cifar_pipelines.training.checkpoint import Checkpoint
-from cifar_pipelines.training.recipe import create_optimizer
-from cifar_pipelines.training.trainer import Trainer
 from cifar_pipelines.training.worker import TrainingWorker, require_network_card
 
 
@@ -27,7 +25,8 @@ def create_network(config: dict[str, Any]) -> nn.Module:
     from pyspark import TaskContext
 
     context, job = TaskContext.get(), config["job"]
-    if context is not None and not Checkpoint(job.checkpoint).first_start(f"{job.attempt}-{context.partitionId()}"):
+    start = [job.attempt, *job.facts().values(), context and context.partitionId()]
+    if context is not None and not Checkpoint(job.checkpoint).first_start("-".join(map(str, start))):
         raise RuntimeError("A worker of Orca was lost. The training starts again from its checkpoint.")
     if context is not None:
         require_network_card(job)  # the workers meet next
@@ -36,17 +35,18 @@ def create_network(config: dict[str, Any]) -> nn.Module:
 
 def create_orca_optimizer(network: nn.Module, config: dict[str, Any]) -> optim.Optimizer:
     """Orca's optimizer creator."""
-    return create_optimizer(network, config["job"].recipe)
+    return config["job"].create_optimizer(network)
 
 
 class EpochLoader:
     """Orca's data loader: every pass over it is one epoch of the trainer's batches."""
 
     def __init__(self) -> None:
-        self.trainer: Trainer | None = None
+        self.worker: TrainingWorker | None = None
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return self.trainer.begin_epoch()
+        # Orca does all epochs that it was told of; those after an early end have no batches.
+        return iter(()) if self.worker.done else self.worker.trainer.begin_epoch()
 
 
 def create_loader(config: dict[str, Any], batch_size: int) -> EpochLoader:
@@ -67,7 +67,7 @@ class RecipeCallback(MainCallback):
         self.worker = TrainingWorker(
             self.job, runner.models[0], runner.optimizers[0], runner.model, time.perf_counter()
         )
-        runner.train_loader.trainer = self.worker.trainer
+        runner.train_loader.worker = self.worker
 
     def on_train_forward(self, runner: Any) -> None:
         """Computes the loss."""
@@ -82,7 +82,8 @@ class RecipeCallback(MainCallback):
 
     def after_train_epoch(self, runner: Any) -> None:
         """Validates and keeps the checkpoint."""
-        self.worker.end_epoch()
+        if not self.worker.done:
+            self.worker.end_epoch()
 
     def after_run(self, runner: Any) -> None:
         """Leaves Spark's Python worker as it was, so that it can take part in the next training."""

@@ -1,30 +1,31 @@
 """Nodes of the bigdl_cnn pipeline."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.lazy_types import DataFrame, Figure, SparkSession
+from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape
-from cifar_pipelines.pipelines.bigdl_cnn.progress import EpochLog
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
+from cifar_pipelines.pipelines.epoch_log import EpochLog
+from cifar_pipelines.pipelines.training import (
+    curve_split,
+    fit_timings,
+    require_all_classes,
+    settled_precision,
+    train_to_the_end,
+)
 from cifar_pipelines.plots.of_training import plot_learning_curves
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
-from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
 from cifar_pipelines.training.job import TrainingJob
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
 logger = logging.getLogger(__name__)
-
-# A lost worker costs at most one epoch; one that is lost again and again will not come back.
-RESTARTS = 2
 
 
 def configure_cnn(
@@ -76,7 +77,7 @@ def train_cnn(
     from cifar_pipelines.spark.timing import timed
 
     session, cluster = active_session(), run_context.cluster
-    _require_all_classes(images, images_info["class_names"])
+    require_all_classes(images, images_info["class_names"])
     check_sizes(cnn, images_info["train_size"], len(cluster.executors))
     engine = create_engine(cnn.engine)
     with claimed(checkpoints, run_context.run_id, training_configuration, cnn.resume) as checkpoint:
@@ -89,12 +90,12 @@ def train_cnn(
             timing.repeat() as work,
             EpochLog(checkpoint, cnn.model, cnn.recipe.epochs),
         ):
-            restarts = _train_to_the_end(engine, job, checkpoint, run_context)
+            restarts = train_to_the_end(engine, job, checkpoint, run_context)
         state, history = checkpoint.load()
         workers = checkpoint.reports()
     report = FitReport.of(
         timing,
-        _fit_timings(history, resumed, work.wall_s, workers),
+        fit_timings(history, resumed, work.wall_s, workers),
         sum(worker["cpu_s"] for worker in workers),
         workers=workers,
         history=history,
@@ -123,7 +124,7 @@ def _job(
         options=cnn.options,
         shape=NetworkShape(cnn.image_size, len(images_info["class_names"])),
         recipe=cnn.recipe,
-        precision=_settled_precision(images.sparkSession, cnn.recipe.precision, cores),
+        precision=settled_precision(images.sparkSession, cnn.recipe.precision, cores),
         seed=seed,
         files=tuple(images.inputFiles()),
         train_images=images_info["train_size"],
@@ -131,81 +132,6 @@ def _job(
         validation_images=min(cnn.validation_images, images_info[f"{curve_split(images_info)}_size"]),
         checkpoint=str(checkpoint.folder),
     )
-
-
-def _train_to_the_end(engine: Any, job: TrainingJob, checkpoint: Any, run_context: RunContext) -> int:
-    """Trains, and starts again from the checkpoint when a worker is lost; returns how often it did."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    from cifar_pipelines.spark.session import await_executors
-
-    setting = run_context.setting
-    for attempt in range(RESTARTS + 1):
-        try:
-            engine.train(replace(job, attempt=attempt), setting.executors, setting.executor_cores)
-            return attempt
-        except (Py4JError, PySparkException, RuntimeError) as error:
-            if reason := checkpoint.failure():
-                raise UserError(f"Training stopped. {reason}") from None
-            if attempt == RESTARTS:
-                raise
-            logger.warning(
-                "A worker was lost after epoch %d; training starts again from there. (%s)",
-                len(checkpoint.history()), _first_line(error),
-            )  # fmt: skip
-            await_executors(setting.executors, 60, run_context.cluster.embedded)
-    raise AssertionError("unreachable")
-
-
-def _first_line(error: Exception) -> str:
-    java = getattr(error, "java_exception", None)
-    text = java.getMessage() if java is not None else str(error)
-    return (text or type(error).__name__).strip().splitlines()[0][:200]
-
-
-def _fit_timings(
-    history: list[dict[str, float]], resumed: int, wall_s: float, workers: list[dict[str, Any]]
-) -> Timings:
-    """Times of the fit: all of it, as one waits for it, and its parts by the first worker's clock."""
-    now, before = history[resumed:], history[:resumed]
-    train = sum(row["seconds"] for row in now)
-    validate = sum(row["validation_seconds"] for row in now)
-    earlier = sum(row["seconds"] + row["validation_seconds"] for row in before)
-    return Timings(
-        fit_s=(round(wall_s + earlier, 3),),
-        train_s=round(train + sum(row["seconds"] for row in before), 3),
-        validate_s=round(validate + sum(row["validation_seconds"] for row in before), 3),
-        read_s=max(worker["read_s"] for worker in workers),
-        engine_overhead_s=round(wall_s - train - validate, 3),
-    )
-
-
-def _require_all_classes(images: DataFrame, class_names: list[str]) -> None:
-    train = images.where("split = 'train'")
-    present = {row["label"] for row in train.select("label").distinct().collect()}
-    missing = [name for label, name in enumerate(class_names) if label not in present]
-    if missing:
-        raise UserError(
-            f"The training images hold none of the class {', '.join(map(repr, missing))}, so it cannot be learned. Take "
-            "more images (train_size), or mend those that were left out as damaged."
-        )
-
-
-def _settled_precision(session: SparkSession, precision: str, cores: int) -> str:
-    """One precision for all workers: bf16 only where every executor's CPU has it."""
-    from cifar_pipelines.common.precision import resolve_precision
-
-    if precision != "auto":
-        return precision
-    tasks = session.sparkContext.parallelize(range(cores), cores)
-    found = set(tasks.map(lambda _: resolve_precision("auto")).collect())
-    return found.pop() if len(found) == 1 else "fp32"
-
-
-def curve_split(images_info: dict[str, Any]) -> str:
-    """Whose images draw the learning curve: "validation", or "test" where none were cut from training."""
-    return "validation" if images_info.get("validation_size") else "test"
 
 
 def plot_history(history: pd.DataFrame, cnn: CnnSpec, images_info: dict[str, Any]) -> Figure:

@@ -6,7 +6,8 @@ from functools import partial, update_wrapper
 from kedro.pipeline import Node, Pipeline, node
 
 from cifar_pipelines.common.configuration import run_parameters
-from cifar_pipelines.pipelines.bigdl_cnn import nodes, prediction
+from cifar_pipelines.pipelines import prediction
+from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.family import model_name, selected_cnns
 from cifar_pipelines.pipelines.further_predictions import OUTPUTS
 from cifar_pipelines.pipelines.judging import family_pipeline, judging_nodes, model_pipeline
@@ -39,7 +40,7 @@ def _template(network: str, engine: str) -> list[Node]:
         node(nodes.train_cnn, ["images", "images_info", "cnn", "training_configuration", "checkpoints", "params:seed",
                                "run_context"],
              ["network", "history", "fit_report"], name="train", tags=["spark", engine]),
-        node(prediction.predict_cnn, ["network", "images", "images_info", "cnn", "run_context"],
+        node(prediction.predict_judged, ["network", "images", "images_info", "cnn", "run_context"],
              ["predictions", "predict_report"], name="predict", tags="spark"),
         node(prediction.predict_further, ["network", "images", "images_info", "cnn", "run_context"], OUTPUTS,
              name="predict_further", tags="spark"),

@@ -43,6 +43,11 @@ class CnnSpec:
         """Name of the model in records and paths."""
         return f"{self.network}_{self.engine}"
 
+    @property
+    def flip_at_test(self) -> bool:
+        """Whether predictions are averaged with those of the mirrored image."""
+        return self.recipe.flip_at_test
+
     def params(self) -> dict[str, Any]:
         """What the result depends on, engine and images apart; part of the run record."""
         return {

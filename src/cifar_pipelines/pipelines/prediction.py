@@ -1,10 +1,10 @@
-"""Nodes of the bigdl_cnn pipeline that predict on the executors with a trained network."""
+"""Nodes that predict on the executors with a network, for the families that train some."""
 
 import os
 import time
 import uuid
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -13,16 +13,24 @@ from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.tables import PREDICTIONS, judged_split
 from cifar_pipelines.datasets.trained_network import SavedNetwork
-from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further, rows_of_splits
 from cifar_pipelines.pipelines.large_images import shrunk
 from cifar_pipelines.records.model_report import PredictionReport
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.prediction import PredictionJob, network_of, predict_batches, time_prediction
+from cifar_pipelines.training.transferred_network import TransferredNetwork
 
 
-def predict_cnn(
-    network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], cnn: CnnSpec, run_context: RunContext
+class Specification(Protocol):
+    """What a family specifies of a network, as far as its predictions go."""
+
+    @property
+    def flip_at_test(self) -> bool:
+        """Whether predictions are averaged with those of the mirrored image."""
+
+
+def predict_judged(
+    network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], spec: Specification, run_context: RunContext
 ) -> tuple[pd.DataFrame, PredictionReport]:
     """Predicts the images that models are judged on, on the executors, with the network as it was loaded back.
 
@@ -36,10 +44,10 @@ def predict_cnn(
     from cifar_pipelines.spark.timing import measured_work
 
     session, cores, split = active_session(), run_context.cluster.cores, judged_split(images_info)
-    job = _job(network, cnn)
+    job = _job(network, spec)
     started = time.perf_counter()
     # PARALLEL(executors): every task predicts its partition of the test images.
-    with shrunk(_columns(images, [split]), images_info, cnn.image_size) as small:
+    with shrunk(_columns(images, [split]), images_info, network.network.input.square) as small:
         test = small.repartition(cores).persist()
         test.count()
     latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).first()
@@ -67,28 +75,30 @@ def predict_cnn(
 
 
 def predict_further(
-    network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], cnn: CnnSpec, run_context: RunContext
+    network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], spec: Specification, run_context: RunContext
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Predicts all other images that were not learned from; see `further_tables`."""
     if not (splits := further_splits(images_info)):
         return no_further()
-    with shrunk(_columns(images, splits), images_info, cnn.image_size) as small:
+    with shrunk(_columns(images, splits), images_info, network.network.input.square) as small:
         # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
-        table = _predicted(small.repartition(run_context.cluster.cores), _job(network, cnn))
+        table = _predicted(small.repartition(run_context.cluster.cores), _job(network, spec))
     return further_tables(table, images, images_info)
 
 
-def _job(network: SavedNetwork, cnn: CnnSpec) -> PredictionJob:
+def _job(network: SavedNetwork, spec: Specification) -> PredictionJob:
     """What the workers need; the network goes to every executor once."""
     from cifar_pipelines.spark.session import active_session
 
-    broadcast = active_session().sparkContext.broadcast(network.network.as_dict())
+    trained = network.network
+    broadcast = active_session().sparkContext.broadcast(trained.as_dict())
     return PredictionJob(
         key=uuid.uuid4().hex,
         load_network=partial(network_of, broadcast),
-        size=cnn.image_size,
-        precision=network.network.training["precision"],
-        flip=cnn.recipe.flip_at_test,
+        size=trained.input.size,
+        precision=trained.training["precision"],
+        flip=spec.flip_at_test,
+        input=trained.input if isinstance(trained, TransferredNetwork) else None,
     )
 
 

@@ -1,0 +1,92 @@
+"""What families that train networks share: training that outlives lost workers, and what is known of it."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
+from cifar_pipelines.engines import Engine
+from cifar_pipelines.records.parts import Timings
+from cifar_pipelines.spark.run_context import RunContext
+from cifar_pipelines.training.checkpoint import Checkpoint
+from cifar_pipelines.training.job import Job
+
+logger = logging.getLogger(__name__)
+
+# A lost worker costs at most one epoch; one that is lost again and again will not come back.
+RESTARTS = 2
+
+
+def train_to_the_end(engine: Engine, job: Job, checkpoint: Checkpoint, run_context: RunContext) -> int:
+    """Trains, and starts again from the checkpoint when a worker is lost; returns how often it did."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    from cifar_pipelines.spark.session import await_executors
+
+    setting = run_context.setting
+    for attempt in range(RESTARTS + 1):
+        try:
+            engine.train(replace(job, attempt=attempt), setting.executors, setting.executor_cores)
+            return attempt
+        except (Py4JError, PySparkException, RuntimeError) as error:
+            if reason := checkpoint.failure():
+                raise UserError(f"Training stopped. {reason}") from None
+            if attempt == RESTARTS:
+                raise
+            logger.warning(
+                "A worker was lost after epoch %d; training starts again from there. (%s)",
+                len(checkpoint.history()), _first_line(error),
+            )  # fmt: skip
+            await_executors(setting.executors, 60, run_context.cluster.embedded)
+    raise AssertionError("unreachable")
+
+
+def _first_line(error: Exception) -> str:
+    java = getattr(error, "java_exception", None)
+    text = java.getMessage() if java is not None else str(error)
+    return (text or type(error).__name__).strip().splitlines()[0][:200]
+
+
+def fit_timings(history: list[dict[str, float]], resumed: int, wall_s: float, workers: list[dict[str, Any]]) -> Timings:
+    """Times of the fit: all of it, as one waits for it, and its parts by the first worker's clock."""
+    now, before = history[resumed:], history[:resumed]
+    train = sum(row["seconds"] for row in now)
+    validate = sum(row["validation_seconds"] for row in now)
+    earlier = sum(row["seconds"] + row["validation_seconds"] for row in before)
+    return Timings(
+        fit_s=(round(wall_s + earlier, 3),),
+        train_s=round(train + sum(row["seconds"] for row in before), 3),
+        validate_s=round(validate + sum(row["validation_seconds"] for row in before), 3),
+        read_s=max(worker["read_s"] for worker in workers),
+        engine_overhead_s=round(wall_s - train - validate, 3),
+    )
+
+
+def require_all_classes(images: DataFrame, class_names: list[str]) -> None:
+    """Raises a `UserError` if a class has no training image."""
+    train = images.where("split = 'train'")
+    present = {row["label"] for row in train.select("label").distinct().collect()}
+    missing = [name for label, name in enumerate(class_names) if label not in present]
+    if missing:
+        raise UserError(
+            f"The training images hold none of the class {', '.join(map(repr, missing))}, so it cannot be learned. Take "
+            "more images (train_size), or mend those that were left out as damaged."
+        )
+
+
+def settled_precision(session: SparkSession, precision: str, cores: int) -> str:
+    """One precision for all workers: bf16 only where every executor's CPU has it."""
+    from cifar_pipelines.common.precision import resolve_precision
+
+    if precision != "auto":
+        return precision
+    tasks = session.sparkContext.parallelize(range(cores), cores)
+    found = set(tasks.map(lambda _: resolve_precision("auto")).collect())
+    return found.pop() if len(found) == 1 else "fp32"
+
+
+def curve_split(images_info: dict[str, Any]) -> str:
+    """Whose images draw the learning curve: "validation", or "test" where none were cut from training."""
+    return "validation" if images_info.get("validation_size") else "test"

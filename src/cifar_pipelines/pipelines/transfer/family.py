@@ -1,0 +1,77 @@
+"""The family of transfers: one model per selected block and engine, named `<block>_<engine>`."""
+
+from typing import Any
+
+from cifar_pipelines.common.configuration import selected_names
+from cifar_pipelines.common.errors import unknown_name
+from cifar_pipelines.engines import create_engine, engine_names
+from cifar_pipelines.families import Family, Parameters
+from cifar_pipelines.spark.setting import ParallelismSetting
+
+
+def selected_transfers(parameters: Parameters) -> list[tuple[str, str]]:
+    """Name and engine of every transfer: all pairs of `transfer.selected` and `transfer.engines`.
+
+    Raises:
+        UserError: If a name has no block of parameters, an engine is unknown, or a name is there twice.
+    """
+    block = parameters["transfer"]
+    names = selected_names("transfer.selected", block["selected"], "lite0+mobilenet_v2")
+    engines = selected_names("transfer.engines", block["engines"], "torch_distributor+local")
+    for name in names:
+        if name not in block["models"]:
+            remedy = "A new one is a block under transfer.models in conf/base/parameters_transfer.yml."
+            raise unknown_name("transfer", name, block["models"], remedy)
+    for engine in engines:
+        create_engine(engine)
+    return [(name, engine) for name in names for engine in engines]
+
+
+def model_name(name: str, engine: str) -> str:
+    """The name of a transfer in run records and paths."""
+    return f"{name}_{engine}"
+
+
+def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
+    """The model's block without its justification, and how many images draw the learning curve."""
+    block = parameters["transfer"]
+    name, _ = _parts(parameters, model)
+    kept = {key: value for key, value in block["models"][name].items() if key != "justification"}
+    return {"model": [block["validation_images"], kept]}
+
+
+def check(parameters: Parameters, setting: ParallelismSetting) -> None:
+    """Refuses what is wrong with networks, weights, phases, devices and sizes, and an engine whose libraries are missing."""
+    from cifar_pipelines.pipelines.transfer.specification import check_sizes, require_validation, specify_transfer
+
+    for name, engine in selected_transfers(parameters):
+        spec = specify_transfer(name, engine, parameters["transfer"])
+        check_sizes(spec, parameters["subset"]["train_size"], setting.executors)
+        require_validation(spec, parameters["validation"]["share"] > 0)
+
+
+def only(parameters: Parameters, model: str) -> dict[str, Any]:
+    """Selects one transfer and one engine."""
+    name, engine = _parts(parameters, model)
+    return {"transfer.selected": name, "transfer.engines": engine}
+
+
+def _parts(parameters: Parameters, model: str) -> tuple[str, str]:
+    """Name and engine of a model; compared whole, because one name may begin with another."""
+    return next(
+        (name, engine)
+        for name in parameters["transfer"]["models"]
+        for engine in engine_names()
+        if model_name(name, engine) == model
+    )
+
+
+FAMILY = Family(
+    "transfer",
+    "transferred networks",
+    lambda parameters: [model_name(*pair) for pair in selected_transfers(parameters)],
+    depends_on,
+    check,
+    only=only,
+    on_request=True,
+)

@@ -1,0 +1,128 @@
+"""Nodes of the transfer pipeline."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cifar_pipelines.backbones import load_weights
+from cifar_pipelines.common.lazy_types import DataFrame, Figure
+from cifar_pipelines.engines import create_engine
+from cifar_pipelines.pipelines.epoch_log import EpochLog
+from cifar_pipelines.pipelines.training import curve_split, require_all_classes
+from cifar_pipelines.pipelines.transfer.specification import (
+    TransferSpec,
+    check_sizes,
+    require_validation,
+    specify_transfer,
+)
+from cifar_pipelines.pipelines.transfer.training import Transfer
+from cifar_pipelines.plots.of_training import plot_learning_curves
+from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
+from cifar_pipelines.spark.run_context import RunContext
+from cifar_pipelines.training.checkpoint import claimed, find_unfinished
+from cifar_pipelines.training.transferred_network import TransferredNetwork
+
+logger = logging.getLogger(__name__)
+
+FAMILY = "transfer"
+
+
+def configure_transfer(
+    name: str, engine: str, block: dict[str, Any], train_size: int, run_context: RunContext
+) -> TransferSpec:
+    """Checks everything that can be checked without images, before any Spark process starts."""
+    spec = specify_transfer(name, engine, block)
+    check_sizes(spec, train_size, run_context.setting.executors)
+    return spec
+
+
+def check_checkpoint(
+    transfer: TransferSpec, checkpoints: Path, images_info: dict[str, Any], seed: int, run_context: RunContext
+) -> dict[str, Any]:
+    """Refuses an unfinished training with another configuration, before any Spark process starts.
+
+    Returns:
+        What the training depends on.
+    """
+    require_validation(transfer, curve_split(images_info) == "validation")
+    weights = load_weights(transfer.backbone, transfer.wanted.weights)
+    configuration = transfer.params(weights) | {
+        "engine": transfer.engine,
+        "setting": run_context.setting.name,
+        "seed": seed,
+        "images_fingerprint": images_info["fingerprint"],
+    }
+    for checkpoint in find_unfinished(checkpoints)[:1] if transfer.resume else []:
+        checkpoint.require_same(configuration, FAMILY)
+    return configuration
+
+
+def train_transfer(
+    images: DataFrame,
+    images_info: dict[str, Any],
+    transfer: TransferSpec,
+    training_configuration: dict[str, Any],
+    checkpoints: Path,
+    stored_features: Path,
+    seed: int,
+    run_context: RunContext,
+) -> tuple[TransferredNetwork, pd.DataFrame, FitReport]:
+    """Trains the network phase by phase; goes on from a checkpoint if there is one.
+
+    Returns:
+        The network; its history, one row per epoch; and what training cost.
+
+    Raises:
+        UserError: If a class has no training image, memory would not suffice, or the loss is not finite.
+    """
+    from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import timed
+
+    require_all_classes(images, images_info["class_names"])
+    check_sizes(transfer, images_info["train_size"], len(run_context.cluster.executors))
+    create_engine(transfer.engine).check()
+    with claimed(checkpoints, run_context.run_id, training_configuration, transfer.resume, FAMILY) as checkpoint:
+        resumed = len(checkpoint.history()) if checkpoint.holds_state else 0
+        if resumed:
+            logger.info("%s goes on after epoch %d of at most %d.", transfer.model, resumed, transfer.epochs)
+        training = Transfer(transfer, images, images_info, checkpoint, stored_features, seed, run_context)
+        with (
+            timed(active_session(), f"Training {transfer.model}", show_progress=False) as timing,
+            timing.repeat() as work,
+            EpochLog(checkpoint, transfer.model, transfer.epochs),
+        ):
+            training.run()
+        state, history = checkpoint.load()
+        report = training.report(timing, work.wall_s, resumed)
+        weights = training.weights_of(state)
+    names = tuple(images_info["class_names"])
+    kept = training_configuration | {"precision": training.precision}
+    network = TransferredNetwork(transfer.wanted.backbone, transfer.input, weights, names, kept)
+    return network, pd.DataFrame(history), report
+
+
+def plot_history(history: pd.DataFrame, transfer: TransferSpec, images_info: dict[str, Any]) -> Figure:
+    """Draws the learning curves, with the phases marked."""
+    words = [phase.words for phase in transfer.phases]
+    return plot_learning_curves(history, f"{transfer.model}: learning curves", curve_split(images_info), words)
+
+
+def describe_transfer(
+    transfer: TransferSpec,
+    training_configuration: dict[str, Any],
+    fit_report: FitReport,
+    predict_report: PredictionReport,
+) -> ModelReport:
+    """Gathers what the run record says of this model."""
+    of_the_run = ("engine", "setting", "seed", "images_fingerprint")
+    return ModelReport(
+        model=transfer.model,
+        family=FAMILY,
+        engine=create_engine(transfer.engine).describe(),
+        params={key: value for key, value in training_configuration.items() if key not in of_the_run},
+        fit=fit_report,
+        prediction=predict_report,
+        justification=" ".join(transfer.wanted.justification.split()),
+    )

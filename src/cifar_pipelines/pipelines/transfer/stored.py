@@ -1,0 +1,178 @@
+"""What the frozen network makes of the images: extracted by the executors once, stored, and read by the driver."""
+
+import json
+import logging
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cifar_pipelines.common import whole_files
+from cifar_pipelines.common.lazy_types import DataFrame
+from cifar_pipelines.common.tables import FEATURES
+from cifar_pipelines.extractors import Extractor, FeatureFunction, State, create_extractor
+from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches
+from cifar_pipelines.pipelines.large_images import shrunk
+from cifar_pipelines.pipelines.transfer.specification import TransferSpec
+from cifar_pipelines.records.digest import short_digest
+from cifar_pipelines.spark.run_context import RunContext
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import torch
+
+    from cifar_pipelines.training.head import StoredFeatures
+
+logger = logging.getLogger(__name__)
+
+MICRO_BATCH, TASKS_PER_CORE = 16, 4
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Features that lie on disk.
+
+    Attributes:
+        folder: The table, and beside it what is known of its extraction.
+        reused: Whether they were there before.
+        images: Images.
+        extract_s: Seconds of the extraction.
+    """
+
+    folder: Path
+    reused: bool
+    images: int
+    extract_s: float
+
+
+class Views(Extractor):
+    """The features of an image and, with two views, of its mirror image behind them.
+
+    Args:
+        spec: The transfer, whose network and input they are of.
+    """
+
+    def __init__(self, spec: TransferSpec) -> None:
+        block = spec.wanted
+        options = {"policy": spec.input.policy}
+        self._one = create_extractor(block.backbone, None, spec.input.size, options, block.weights)
+        self.name, self.input_size, self._views = self._one.name, self._one.input_size, block.views
+        self._one.check()
+
+    @property
+    def square(self) -> Any:
+        """See `Extractor`."""
+        return self._one.square
+
+    def check(self) -> None:
+        """Nothing to check that was not when it was made."""
+
+    def prepare(self, images: Any = (), seed: int = 0) -> State:
+        """Loads the weights."""
+        return self._one.prepare(images, seed)
+
+    def build(self, state: State, precision: str) -> FeatureFunction:
+        """See `Extractor`; features have the shape (n, views * d)."""
+        import numpy as np
+
+        features = self._one.build(state, precision)
+        return lambda images: np.concatenate(
+            [features(images), *(features(images.flip(3)) for _ in range(self._views - 1))], axis=1
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Name, weights and input, with the number of views."""
+        return self._one.describe() | {"views": self._views}
+
+
+def store_features(
+    images: DataFrame,
+    images_info: dict[str, Any],
+    spec: TransferSpec,
+    precision: str,
+    root: Path,
+    run_context: RunContext,
+) -> Stored:
+    """Extracts the features of training and validation images, unless they are there.
+
+    The folder's name depends on network, weights, input, views, precision and images, so that none is taken for another.
+    """
+    extractor = Views(spec)
+    identity = extractor.describe() | {"precision": precision, "images_fingerprint": images_info["fingerprint"]}
+    folder = root / f"{spec.wanted.backbone.replace(':', '_')}-{short_digest(identity, 16)}"
+    if (folder / "features.json").exists():
+        known = json.loads((folder / "features.json").read_text(encoding="utf-8"))
+        logger.info("%s: stored features of %d images are there already.", spec.model, known["images"])
+        return Stored(folder, True, known["images"], known["extract_s"])
+    count, seconds = _extract(images, images_info, extractor, precision, folder / "features", run_context)
+    known = identity | {"images": count, "extract_s": round(seconds, 3)}
+    whole_files.write_json(folder / "features.json", known)
+    logger.info(
+        "%s: %d views of %d images in %.1f s, %.0f a second; later epochs read them.",
+        spec.model, spec.wanted.views, count, seconds, count * spec.wanted.views / seconds,
+    )  # fmt: skip
+    return Stored(folder, False, count, known["extract_s"])
+
+
+def _extract(
+    images: DataFrame,
+    images_info: dict[str, Any],
+    extractor: Views,
+    precision: str,
+    target: Path,
+    run_context: RunContext,
+) -> tuple[int, float]:
+    """Writes the table of features; returns the number of images and the seconds, without those of reading and starting."""
+    from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
+
+    session, cores = active_session(), run_context.cluster.cores
+    broadcast = session.sparkContext.broadcast(extractor.prepare())
+    job = ExtractionJob(uuid.uuid4().hex, extractor, partial(getattr, broadcast, "value"), precision, MICRO_BATCH)
+    columns = images.where("split in ('train', 'validation')").select("image_id", "label", "split", "image")
+    with shrunk(columns, images_info, extractor.square) as small:
+        cached = small.repartition(cores * TASKS_PER_CORE).persist()
+        count = cached.count()
+    # PARALLEL(executors): one task per core, so that no worker builds the network inside the timed extraction.
+    session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.features())).collect()
+    python_cpu = session.sparkContext.accumulator(0.0)
+    # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
+    table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURES.ddl)
+    with measured_work(session, f"Storing features of {extractor.name}") as work:
+        table.write.mode("overwrite").parquet(target.as_uri())
+    cached.unpersist()
+    broadcast.unpersist()
+    return count, work.wall_s
+
+
+def read_features(stored: Stored, views: int) -> "StoredFeatures":
+    """Reads what `store_features` left, in the order of image ids."""
+    import torch
+    from pyarrow import compute as pc
+    from pyarrow import dataset
+
+    from cifar_pipelines.training.draws import image_keys
+    from cifar_pipelines.training.head import StoredFeatures
+
+    table = dataset.dataset(stored.folder / "features", format="parquet").to_table().sort_by("image_id")
+    train, validation = (table.filter(pc.field("split") == split) for split in ("train", "validation"))
+    keys = image_keys(train.column("image_id").to_pylist())
+    labels, held_out = (_labels(part) for part in (train, validation))
+    vectors = _vectors(train)
+    dimension = vectors.shape[1] // views
+    of_validation = _vectors(validation)[:, :dimension] if len(validation) else torch.empty(0, dimension)
+    return StoredFeatures(vectors.view(len(train), views, dimension), labels, keys, of_validation, held_out)
+
+
+def _labels(table: "pa.Table") -> "torch.Tensor":
+    import torch
+
+    return torch.tensor(table.column("label").to_pylist(), dtype=torch.int64)
+
+
+def _vectors(table: "pa.Table") -> "torch.Tensor":
+    import torch
+
+    values = table.column("features").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return torch.from_numpy(values.copy()).view(len(table), -1)

@@ -1,0 +1,113 @@
+"""The parts of a run record that are there of trained networks: workers, epochs, phases; see `records.parts`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a Python worker said of itself; an extraction's worker says less than a training's. Times are seconds.
+
+    Attributes:
+        precision: "bf16" or "fp32".
+        threads: Threads of torch.
+        seconds: Start-up of an extraction's worker.
+        batch_size: Images per step.
+        images: Images of its shard.
+        peak_memory_mb: Peak resident memory in MiB.
+        began_at: When the project's code began in it, since 1970.
+        ended_at: When its last epoch had ended, since 1970.
+        start_s: From there to the end of its start.
+        read_s: Reading images.
+        validate_s: Validation.
+        checkpoint_s: Writing checkpoints.
+    """
+
+    rank: int | None = None
+    host: str | None = None
+    pid: int | None = None
+    precision: str | None = None
+    threads: int | None = None
+    seconds: float | None = None
+    batch_size: int | None = None
+    images: int | None = None
+    cpu_s: float | None = None
+    peak_memory_mb: float | None = None
+    began_at: float | None = None
+    ended_at: float | None = None
+    start_s: float | None = None
+    read_s: float | None = None
+    validate_s: float | None = None
+    checkpoint_s: float | None = None
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of a learning curve; times are seconds of the first worker.
+
+    Attributes:
+        phase: Number of the phase of a transfer, from 1.
+    """
+
+    epoch: int
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+    validation_seconds: float
+    images_per_s: float
+    phase: int | None = None
+
+    @property
+    def total_s(self) -> float:
+        """Training and validation."""
+        return self.seconds + self.validation_seconds
+
+
+@dataclass(frozen=True)
+class PhaseReport:
+    """One phase of a transfer.
+
+    Attributes:
+        phase: Its number, from 1.
+        train: What was trained, as the configuration says it.
+        inputs: "cache" or "images".
+        epochs: Epochs that were done.
+        kept_epoch: The epoch whose weights it handed on, counted over the whole training.
+        validation_accuracy: That epoch's.
+        seconds: Training and validation, by the first worker's clock.
+        trained_parameters: Numbers that learned.
+    """
+
+    phase: int
+    train: str
+    inputs: str
+    epochs: int
+    kept_epoch: int
+    validation_accuracy: float
+    seconds: float
+    trained_parameters: int
+
+
+@dataclass(frozen=True)
+class CacheReport:
+    """Features that the frozen network was asked for once, instead of in every epoch.
+
+    Attributes:
+        images: Images, of training and validation.
+        views: Views of each.
+        extract_s: Seconds of the extraction, by this run or by an earlier one.
+        images_per_s: Views of images per second.
+        reused: Whether an earlier run had stored them.
+        head_start_s: Seconds of starting the head from them; None where it was not.
+        saved_s: Seconds that the phases on stored features would have taken longer, at that rate.
+    """
+
+    images: int
+    views: int
+    extract_s: float
+    images_per_s: float
+    reused: bool
+    head_start_s: float | None
+    saved_s: float

@@ -1,0 +1,86 @@
+"""Where a worker computes: the CPU, or a card of its own."""
+
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.precision import resolve_precision
+
+DEVICES = ("auto", "cpu", "gpu")
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device.
+
+    Attributes:
+        name: What torch calls it: "cpu", or "cuda:1" for the second card.
+        backend: How its workers exchange gradients: "gloo" or "nccl".
+    """
+
+    name: str
+    backend: str
+
+    @property
+    def kind(self) -> str:
+        """The device without its number: "cpu" or "cuda"."""
+        return self.name.partition(":")[0]
+
+    def autocast(self, precision: str) -> Any:
+        """The context in which a forward pass computes in `precision`; nothing changes for "fp32"."""
+        return torch.autocast(self.kind, dtype=_DTYPES[precision]) if precision in _DTYPES else nullcontext()
+
+
+CPU = Device("cpu", "gloo")
+
+
+def device_of(on_gpu: bool) -> Device:
+    """The device of this worker; on a host with cards, one process has one, by its number on the host."""
+    if not on_gpu:
+        return CPU
+    number = int(os.environ.get("LOCAL_RANK", "0"))
+    torch.cuda.set_device(number)
+    return Device(f"cuda:{number}", "nccl")
+
+
+def cards() -> int:
+    """How many cards this host has; 0 where torch sees none."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def settle_device(wanted: str, workers: int) -> bool:
+    """Whether workers on this host compute on cards.
+
+    Args:
+        wanted: "auto" (cards, where there are as many as workers), "cpu" or "gpu".
+        workers: Workers, each of which needs a card of its own.
+
+    Raises:
+        UserError: If the word is unknown, or cards are wanted and there are too few.
+    """
+    if wanted not in DEVICES:
+        raise UserError(f"device is {wanted!r}, but must be one of {', '.join(DEVICES)}.")
+    if wanted == "gpu" and cards() < workers:
+        raise UserError(
+            f"device is 'gpu', but torch sees {cards()} cards on this host and the setting has {workers} workers, each of which "
+            "needs one. Take a setting with fewer executors, or device cpu."
+        )
+    return wanted != "cpu" and cards() >= workers > 0
+
+
+def settle_precision(wanted: str, on_gpu: bool) -> str:
+    """The precision in which this host's device computes; "auto" is bf16 where the device has it.
+
+    Raises:
+        UserError: If fp16 is wanted of a CPU.
+    """
+    if on_gpu:
+        return ("bf16" if torch.cuda.is_bf16_supported() else "fp16") if wanted == "auto" else wanted
+    if wanted == "fp16":
+        raise UserError("precision is 'fp16', which only GPUs train in. Give auto, bf16 or fp32.")
+    return resolve_precision(wanted)

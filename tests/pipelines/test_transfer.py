@@ -1,0 +1,138 @@
+"""The transfer pipeline on the shared cluster: stored features, phases by an engine, prediction, and what is recorded."""
+
+from copy import deepcopy
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tests.factories.transfer import HEAD, LAST, WHOLE
+from tests.pipelines.test_transfer_specification import PARAMETERS, TINY
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.datasets import TrainedNetworkDataset
+from cifar_pipelines.pipelines import prediction
+from cifar_pipelines.pipelines.transfer import nodes
+from cifar_pipelines.pipelines.transfer.specification import specify_transfer
+from cifar_pipelines.training.saved_network import load_network
+
+SEED = 42
+IMAGES_PHASE = LAST | {"batch_size": 30, "epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def stored(ingested, spark, tmp_path_factory):
+    folder = (tmp_path_factory.mktemp("tables") / "images").as_uri()
+    ingested.images.write.parquet(folder)
+    return spark.session.read.parquet(folder)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("stored_features")
+
+
+@pytest.fixture(scope="module")
+def train(stored, ingested, run_context, root, tmp_path_factory):
+    """Returns a function that trains by an engine."""
+
+    def run(engine, checked=True, **changes):
+        block = deepcopy(PARAMETERS["transfer"]) | {
+            "device": "cpu",
+            "models": {"tiny": TINY | {"precision": "fp32"} | changes},
+        }
+        spec = specify_transfer("tiny", engine, block)
+        checkpoints, configuration = tmp_path_factory.mktemp("checkpoints"), {}
+        if checked:
+            configuration = nodes.check_checkpoint(spec, checkpoints, ingested.info, SEED, run_context)
+        network, history, report = nodes.train_transfer(
+            stored, ingested.info, spec, configuration, checkpoints, root, SEED, run_context
+        )
+        return SimpleNamespace(
+            spec=spec,
+            network=network,
+            history=history,
+            report=report,
+            configuration=configuration,
+            checkpoints=checkpoints,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(train):
+    """A phase on stored features, and one on images by either engine that needs no more than Spark and torch."""
+    phases = [HEAD | {"epochs": 3, "batch_size": 30}, IMAGES_PHASE, WHOLE | {"batch_size": 30, "epochs": 1}]
+    return {engine: train(engine, phases=phases, views=2) for engine in ("torch_distributor", "local")}
+
+
+def test_every_phase_leaves_its_rows_and_its_report(trained):
+    report = trained["torch_distributor"].report
+    assert [row.phase for row in report.history] == [1, 1, 1, 2, 3]
+    assert [row.epoch for row in report.history] == [1, 2, 3, 4, 5]
+    assert [(phase.train, phase.inputs, phase.epochs) for phase in report.phases] == [
+        ("head", "cache", 3), ("last:1", "images", 1), ("all", "images", 1)
+    ]  # fmt: skip
+    parameters = [phase.trained_parameters for phase in report.phases]
+    assert parameters == sorted(parameters) and len(set(parameters)) == 3
+    assert not [path for path in trained["torch_distributor"].checkpoints.iterdir() if path.is_dir()]
+
+
+def test_features_are_stored_once_and_what_that_saved_is_recorded(trained):
+    first, second = (trained[engine].report.cache for engine in ("torch_distributor", "local"))
+    assert (first.images, first.views, first.reused, second.reused) == (120, 2, False, True)
+    assert first.head_start_s > 0 and first.images_per_s == pytest.approx(240 / first.extract_s, abs=0.1)
+    assert second.saved_s == pytest.approx(3 * first.extract_s, rel=0.01)
+
+
+def test_both_engines_train_the_same_network(trained):
+    one, other = (trained[engine].network.state_dict for engine in ("torch_distributor", "local"))
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_the_network_predicts_as_it_is_loaded_and_says_what_it_expects(
+    trained, stored, ingested, run_context, tmp_path
+):
+    done = trained["local"]
+    dataset = TrainedNetworkDataset(filepath=str(tmp_path / "network.pt"))
+    dataset.save(done.network)
+    saved = dataset.load()
+    predictions, report = prediction.predict_judged(saved, stored, ingested.info, done.spec, run_context)
+    assert len(predictions) == 30 and report.parameter_count == done.network.parameter_count
+    module, spec, names = load_network(tmp_path / "network.pt")
+    assert spec == done.spec.input and names == tuple(ingested.info["class_names"])
+    rows = {row["image_id"]: bytes(row["image"]) for row in stored.where("split = 'test'").collect()}
+    from cifar_pipelines.common.images import load_batch
+
+    images = spec.prepare(load_batch([rows[one] for one in predictions["image_id"]], spec.square))
+    with torch.inference_mode():
+        expected = module(images).softmax(1)
+    torch.testing.assert_close(torch.tensor(predictions["probability"].tolist()), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_bigdl_trains_phases_and_ends_one_early(train):
+    still = IMAGES_PHASE | {"epochs": 4, "patience": 1, "optimiser": {"name": "sgd", "learning_rate": 1e-12}}
+    done = train("bigdl", phases=[still, IMAGES_PHASE], head_start="zeros", checked=False)
+    assert [row.phase for row in done.report.history] == [1, 1, 2]
+    assert [worker.rank for worker in done.report.workers] == [0, 1]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(train):
+    wild = IMAGES_PHASE | {"optimiser": {"name": "sgd", "learning_rate": 1e30}, "epochs": 3}
+    with pytest.raises(UserError, match=r"Training stopped\. The loss is .*learning_rate"):
+        train("local", phases=[wild], head_start="random")
+
+
+def test_an_unfinished_training_of_another_configuration_is_refused(trained, ingested, run_context, tmp_path):
+    from cifar_pipelines.training.checkpoint import Checkpoint
+
+    done = trained["local"]
+    left = Checkpoint(tmp_path / "2024-01-01")
+    left.begin(done.configuration)
+    left.save({"epoch": 1, "phase": 1}, [{"epoch": 1, "phase": 1}])
+    assert nodes.check_checkpoint(done.spec, tmp_path, ingested.info, SEED, run_context) == done.configuration
+    other = replace(done.spec, validation_images=7)
+    with pytest.raises(UserError, match=r"validation_images \(checkpoint: 1000; now: 7\).*transfer\.resume=false"):
+        nodes.check_checkpoint(other, tmp_path, ingested.info, SEED, run_context)

@@ -1,0 +1,47 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from tests.factories.transfer import BACKBONE, CLASSES, make_features
+
+from cifar_pipelines.backbones import create_backbone
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.training.head import linear_head, solve_head, start_head
+
+
+def accuracy(features, weight, bias):
+    return ((features.validation @ weight.T + bias).argmax(1) == features.validation_labels).double().mean()
+
+
+@pytest.mark.parametrize("validation", [60, 0])
+def test_a_solved_head_tells_classes_apart(validation):
+    features = make_features(images=90, dimension=20, validation=validation)
+    weight, bias = solve_head(features, CLASSES)
+    judged = features if validation else make_features(images=90, dimension=20, validation=60)
+    assert weight.shape == (CLASSES, 20) and accuracy(judged, weight, bias) > 0.9
+
+
+def test_two_classes_have_a_row_each():
+    features = make_features(images=60, dimension=10, validation=20)
+    two = features.labels < 2
+    features = replace(
+        features, train=features.train[two], labels=features.labels[two], keys=features.keys[two],
+        validation=features.validation[:0], validation_labels=features.validation_labels[:0],
+    )  # fmt: skip
+    weight, bias = solve_head(features, 2)
+    inputs, labels = features.rows()
+    assert ((inputs @ weight.T + bias).argmax(1) == labels).double().mean() > 0.9
+
+
+@pytest.mark.parametrize("start", ["logistic_regression", "zeros", "random"])
+def test_a_head_starts_as_it_is_asked_to(start):
+    network = create_backbone(BACKBONE).build(CLASSES)
+    fresh = network.classifier.weight.clone()
+    start_head(network, "classifier", start, make_features())
+    zero, same = bool((network.classifier.weight == 0).all()), torch.equal(network.classifier.weight, fresh)
+    assert (zero, same) == (start == "zeros", start == "random")
+
+
+def test_a_head_that_is_no_linear_layer_is_refused():
+    with pytest.raises(UserError, match=r"head of torchvision:squeezenet1_1 is no linear layer.*inputs: images"):
+        linear_head(create_backbone("torchvision:squeezenet1_1"))
