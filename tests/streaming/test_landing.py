@@ -10,7 +10,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.streaming import journal, landing
 from cifar_pipelines.streaming.journal import Journal, commit, committed, read_journal
-from cifar_pipelines.streaming.landing import Landing, frame_file
+from cifar_pipelines.streaming.landing import LEARNED, Landing, frame_file
 from cifar_pipelines.streaming.wire import Frame, WireError
 
 STREAM = make_stream()
@@ -234,6 +234,21 @@ def test_a_folder_that_is_not_whole_is_refused(folder):
         assert "is not as the project writes it" in broken(change)
     assert "is no landed frame" in broken(foreign_frame)
     assert "learned from up to frame 3, but only 2 have landed" in broken(learned_from_more)
+
+
+def test_a_frame_that_was_learned_from_before_the_journal_had_it_is_known(folder, monkeypatch):
+    with open_landing(folder) as opened:
+        admit(opened)
+        with monkeypatch.context() as patch, pytest.raises(KilledError):
+            patch.setattr(Journal, "write", raise_killed)
+            land(opened, 1)
+    commit(folder, 1)
+    (folder / LEARNED).mkdir()
+    frame_file(folder, 1).rename(frame_file(folder / LEARNED, 1))
+    with open_landing(folder) as opened:
+        assert (admit(opened), opened.waiting()) == (1, 0)
+        assert land(opened, 1, 2) == [False, True]
+    assert frames_in(folder) == ["0000000002.parquet"]
 
 
 def test_frames_that_were_learned_from_may_be_taken_away(folder):

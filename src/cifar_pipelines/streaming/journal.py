@@ -30,7 +30,7 @@ class Producer:
 
     digest: str
     classes: list[str]
-    scenario: dict[str, Any]
+    scenario: dict[str, Any] = field(default_factory=dict)
     last: int = 0
     ended: bool = False
 

@@ -17,12 +17,18 @@ from cifar_pipelines.common.whole_files import write_durably
 from cifar_pipelines.streaming.journal import Producer, committed, read_journal
 from cifar_pipelines.streaming.wire import Frame, WireError
 
+LEARNED = "_learned"  # folder for frames that were learned from; readers of tables overlook it
 FACTS = b"frame"  # the key of a file's own words about its frame
 
 
 def frame_file(folder: Path, sequence: int) -> Path:
     """The file of a landed frame."""
     return folder / f"{sequence:010d}.parquet"
+
+
+def find_frame(folder: Path, sequence: int) -> Path | None:
+    """The file of a landed frame, which may have been put aside; None where it is neither here nor there."""
+    return next((file for place in (folder, folder / LEARNED) if (file := frame_file(place, sequence)).exists()), None)
 
 
 class Landing:
@@ -164,20 +170,8 @@ class Landing:
 
     def _recover(self) -> None:
         """Brings the journal up to the files, and checks that those which wait for the learner are there."""
-        learned, known = committed(self.folder), self._journal.landed
-        if learned > known:
-            raise UserError(
-                f"{self.folder} was learned from up to frame {learned}, but only {known} have landed there. Learner and frames do "
-                "not belong together: let frames land in another folder, and learn anew."
-            )
-        for sequence in range(learned + 1, known + 1):
-            file = frame_file(self.folder, sequence)
-            if not file.exists():
-                raise UserError(
-                    f"{file} is missing, and nothing has learned from it yet. Put it back, or let frames land in another folder."
-                )
-            self._owners[sequence] = _facts(file)["producer"]
-        while (file := frame_file(self.folder, self._journal.landed + 1)).exists():
+        before = self._journal.landed
+        while (file := find_frame(self.folder, self._journal.landed + 1)) is not None:
             facts = _facts(file)
             if facts["producer"] not in self._journal.producers:
                 raise UserError(
@@ -186,7 +180,20 @@ class Landing:
                 )
             modified_ms = max(self._journal.modified_ms, file.stat().st_mtime_ns // 1_000_000)
             self._note(self._journal.landed + 1, facts["producer"], facts["number"], modified_ms)
-        if self._journal.landed > known:
+        learned = committed(self.folder)
+        if learned > self._journal.landed:
+            raise UserError(
+                f"{self.folder} was learned from up to frame {learned}, but only {self._journal.landed} have landed there. Learner and "
+                "frames do not belong together: let frames land in another folder, and learn anew."
+            )
+        for sequence in range(learned + 1, before + 1):
+            if (file := find_frame(self.folder, sequence)) is None:
+                raise UserError(
+                    f"{frame_file(self.folder, sequence)} is missing, and nothing has learned from it yet. Put it back, or let frames "
+                    "land in another folder."
+                )
+            self._owners[sequence] = _facts(file)["producer"]
+        if self._journal.landed > before:
             self._journal.write(self.folder)
 
 

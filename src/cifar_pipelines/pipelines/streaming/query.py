@@ -13,13 +13,12 @@ from cifar_pipelines.common.words import counted
 from cifar_pipelines.pipelines.streaming.learning import MicroBatches
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.streaming.journal import read_journal
-from cifar_pipelines.streaming.landing import frame_file
+from cifar_pipelines.streaming.landing import LEARNED, frame_file
 from cifar_pipelines.streaming.supervision import SupervisedReceiver
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.1
-LEARNED = "_learned"  # Spark overlooks names that begin with "_"
 
 
 def put_in_place(folder: Path, next_sequence: int) -> None:
