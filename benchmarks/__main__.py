@@ -24,6 +24,7 @@ from benchmarks import (
     photographs,
     registry_list,
     report,
+    stream,
 )
 from benchmarks.result import SCHEMA_VERSION, Result, results_table
 from benchmarks.workload import Step, open_workload
@@ -60,6 +61,8 @@ factor of several, either way.
   report                   seconds of `kedro run --pipelines comparison` with 200 run records, made of those that
                            are there by repeating them; below 10; left out where there are none
   event_log                seconds to read the event log of an application with 10,000 tasks; below 5
+  stream                   images/s through `kedro stream` over loopback, each frame on the disk before the next, over
+                           the same bytes through a bare socket; only reported
 """
 
 EPILOG = """\
@@ -82,7 +85,7 @@ OWN_SESSIONS = {
     "orca_example": orca_example.measure,
     "photographs": photographs.measure,
 }
-BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "registry_list", "report", "event_log")
+BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "registry_list", "report", "event_log", "stream")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -146,6 +149,8 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
             step("No report: there are no run records yet; `make run` makes some.")
     if "event_log" in names:
         results += _metered(lambda: [event_log.measure(arguments.repeats, step)])
+    if "stream" in names:
+        results += _metered(lambda: [stream.measure(arguments.repeats, step)])
     for name in OWN_SESSIONS:
         if name in names:
             results += _metered(partial(OWN_SESSIONS[name], arguments, step))

@@ -7,7 +7,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-from benchmarks import executor_memory, feature_extraction, logistic_regression_fit, photographs, registry_list, report  # noqa: E402
+from benchmarks import (  # noqa: E402
+    executor_memory,
+    feature_extraction,
+    logistic_regression_fit,
+    photographs,
+    registry_list,
+    report,
+    stream,
+)
 from benchmarks.__main__ import parse_arguments, report_for_json, selected_benchmarks  # noqa: E402
 from benchmarks.result import Bar, Result, results_table, summarise  # noqa: E402
 from benchmarks.workload import Workload  # noqa: E402
@@ -153,3 +161,11 @@ def test_records_for_the_report_are_multiplied(tmp_path):
     files = list(tmp_path.glob(report.RECORD_FILES))
     assert len(files) == 200
     assert all(json.loads(file.read_text())["run_id"] == file.parent.name for file in files)
+
+
+def test_a_stream_and_the_bare_bytes_are_measured_in_turn(monkeypatch):
+    for name, value in (("IMAGES", 20), ("EPOCHS", 1), ("BATCH_SIZE", 8)):
+        monkeypatch.setattr(stream, name, value)
+    result = stream.measure(2, lambda sentence: None)
+    assert len(result.ours) == len(result.reference) == 2 and min(result.ours) > 0
+    assert "3 frames" in result.notes[0] and result.met is None

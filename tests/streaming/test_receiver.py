@@ -338,7 +338,8 @@ def test_a_server_that_only_says_that_it_knows_the_secret_is_refused(folder):
 
 
 def test_a_stop_ends_a_receiver_that_waits(folder):
-    with serving(make_stream(40)) as server, receiving(folder, server.port, backlog=1) as receiver:
+    said = []
+    with serving(make_stream(40)) as server, receiving(folder, server.port, backlog=1, said=said) as receiver:
         assert wait_until(lambda: frames_in(folder), 5)
         receiver.stop()
         receiver.thread.join(2)

@@ -57,7 +57,7 @@ class Client:
         self._met = time.monotonic()
         while not self.stopping.is_set():
             reason = self._attempt()
-            if not reason or (not self._reached and is_over()):
+            if not reason or self.stopping.is_set() or (not self._reached and is_over()):
                 return
             if time.monotonic() - self._met > self._patience.away:
                 raise UserError(
