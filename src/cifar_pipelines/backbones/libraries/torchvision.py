@@ -58,24 +58,28 @@ class TorchvisionBackbone(Backbone):
 
     def download(self) -> LoadedWeights:
         """The default weights, of which torchvision checks the checksum."""
-        from torch import hub
-
         entry = self._entries().DEFAULT
         try:
             weights = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
         except (urllib.error.URLError, OSError) as error:
             raise UserError(
-                f"The weights of {self.model} are not on this machine and cannot be downloaded ({error}). Give a state "
-                "dict with weights_path=..., or take extractor=timm:tf_efficientnet_lite0, whose weights are installed, "
-                "or kmeans_patches, which needs none."
+                f"The weights of {self.model} are not on this machine and cannot be downloaded ({error}). Put the file "
+                f"{entry.url} into {self._file(entry).parent}, give a state dict with weights_path=... or weights: path:<file>, "
+                "or take timm:tf_efficientnet_lite0, whose weights are installed, or kmeans_patches, which needs none."
             ) from error
         except RuntimeError as error:
             raise UserError(
                 f"The downloaded weights of {self.model} have the wrong checksum ({error}). Run again; if it "
                 "recurs, download them by hand and give weights_path=..."
             ) from error
-        file = Path(hub.get_dir()) / "checkpoints" / Path(entry.url).name
-        return LoadedWeights(weights, f"torchvision {entry}", file_sha256(file))
+        return LoadedWeights(weights, f"torchvision {entry}", file_sha256(self._file(entry)))
+
+    @staticmethod
+    def _file(entry: Any) -> Path:
+        """Where torch keeps a file of weights that it has fetched."""
+        from torch import hub
+
+        return Path(hub.get_dir()) / "checkpoints" / Path(entry.url).name
 
     def published_input(self, sha256: str | None) -> InputSpec:
         """The preset of the weights whose published file name begins the checksum, such as "-b0353104"."""
