@@ -20,6 +20,7 @@ from cifar_pipelines.report.sections.deployment import deployments
 from cifar_pipelines.report.sections.engines import engines
 from cifar_pipelines.report.sections.forecasts import forecasts
 from cifar_pipelines.report.sections.growth import growth
+from cifar_pipelines.report.sections.leaks import leaks
 from cifar_pipelines.report.sections.pairs import pairs
 from cifar_pipelines.report.sections.resources import resources, times
 from cifar_pipelines.report.sections.scaling import scaling
@@ -133,7 +134,9 @@ def _study(
     own = records[(records[SECTION].astype(str) == rows[SECTION].iloc[0].astype(str)).all(axis=1)]
     models = trained(rows)
     of_models = (scores(models, own), pairs(models), reasons(models), accuracy(models))
+    folder = study_folder(reporting, own.iloc[::-1])
     made = _by_key(
+        leaks(folder),
         *(of_models if len(models) else ()),
         times(rows),
         scaling(rows, summary),
@@ -142,7 +145,6 @@ def _study(
         resources(rows),
         versions(rows),
     )
-    folder = study_folder(reporting, own.iloc[::-1])
     return Study(title[0].upper() + title[1:], rows, own, folder, verdict(rows), made)
 
 

@@ -74,7 +74,7 @@ def subset(content: Content) -> Blocks:
         "Sainte-Laguë, by which a larger subset never gives up an image of a smaller one. Training and test images "
         "are selected apart."
     )
-    return (bullets(spans(strong(name), words) for name, words in facts), method)
+    return (bullets(spans(strong(name), words) for name, words in facts), method, *content.section("leaks"))
 
 
 def features(content: Content) -> Blocks:
