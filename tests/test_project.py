@@ -14,8 +14,7 @@ from rich.console import Console
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.hooks import SPARK_TAG
 
-ON_REQUEST = {"deployment", "streaming", "transfer"}
-NAMES = {"__default__", "bigdl_cnn", "comparison", "features", "ingestion", "spark_ml", *ON_REQUEST}
+NAMES = {"__default__", "bigdl_cnn", "comparison", "deployment", "features", "ingestion", "leaks", "spark_ml", "streaming", "transfer"}
 SPARK_TABLES = {"images", "features", "train_table", "test_table", "spark_model"}
 SPARK_CALLS = ("active_session", "make_record", "run_context.cluster")
 
