@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cifar_pipelines.records.summary import MODEL, marks, trained
+from cifar_pipelines.records.summary import MODEL, judged_on, marks, trained
 from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, seconds, table_of
 from cifar_pipelines.report.sections.ranking import interval
@@ -58,7 +58,7 @@ def _part(rows: pd.DataFrame) -> Section:
     study = rows.iloc[0]
     where = "embedded cluster" if study["cluster"] == "embedded" else f"cluster {study['cluster']}"
     title = (
-        f"{study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {study['test_size']:,} test images, "
+        f"{study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {judged_on(study['test_size'], rows)} images, "
         f"host with {study['host_cores']} cores, {where}"
     )
     sentences = bullets(
