@@ -281,7 +281,7 @@ RIGHT = {
 WRONG = {
     "source": st.sampled_from(["", "cifar", "null", "Synthetic"]),
     "train_size": st.sampled_from(["0", "-5", "1.5", "010", "many", "", "null", "1e3"]),
-    "test_size": st.sampled_from(["0", "x"]),
+    "test_size": st.sampled_from(["-1", "x"]),
     "seed": st.sampled_from(["-1", "0x10", "true"]),
     "validation.share": st.sampled_from(["1", "-0.1", "some", "null"]),
     "validation.by": st.sampled_from(["video", "group"]),
@@ -310,6 +310,11 @@ WRONG = {
 LEGAL = st.sampled_from([None, "test", *(path.name for path in (PROJECT_PATH / "conf").glob("exec_*x*"))])
 ILLEGAL = st.tuples(st.integers(1, 20), st.integers(1, 20)).map("exec_{0[0]}x{0[1]}".format)
 ILLEGAL = ILLEGAL.filter(lambda name: not (PROJECT_PATH / "conf" / name).is_dir())
+
+
+def test_a_run_without_an_image_to_judge_on_is_refused_before_it_starts(refusal, kedro_run):
+    assert "test_size is 0 and validation.share is 0" in refusal("--pipelines", "ingestion", "--params", "test_size=0")
+    assert kedro_run("--pipelines", "ingestion", "--params", "test_size=0,validation.share=0.1").started is not None
 
 
 # Shrinking what failed would take minutes.
