@@ -1,6 +1,9 @@
 import pytest
-from tests.factories.records import make_record
+from tests.factories.records import make_cnn_record, make_record
 from tests.factories.report import content_of, items_of, rows_of, text_of
+
+from cifar_pipelines.pipelines.comparison.nodes import compare_runs
+from cifar_pipelines.plots.of_training import plot_all_histories
 
 LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
 
@@ -30,6 +33,20 @@ def test_more_training_images_are_compared_apart():
     (said,) = items_of(part.blocks)
     assert "20,000 instead of 10,000 images: accuracy 10.0 points higher, 2.50 times the fit time." in said
     assert "The intervals do not overlap." in said
+
+
+def test_a_study_without_test_images_says_that_it_was_judged_on_validation_images():
+    judged = {"test_size": 0, "validation_size": 500, "validation": {"share": 0.1, "by": "stratum"}}
+    records = {
+        "small": make_cnn_record(data=judged),
+        "large": make_cnn_record(data=LARGER | judged, created="2026-11-21T10:58:11+00:00"),
+    }
+    content = content_of(records)
+    (part,) = content.sections["growth"].blocks[1:]
+    assert part.title.startswith("Synthetic, seed 42, validation images, host")
+    assert any("20,000 training and validation images, seed 42" in study.title for study in content.studies)
+    summary, histories, *_ = compare_runs({name: lambda one=one: one for name, one in records.items()})
+    assert len(plot_all_histories(histories, summary).axes) == 4  # of two studies, by epoch and by time
 
 
 def test_a_gain_within_the_intervals_is_not_shown():

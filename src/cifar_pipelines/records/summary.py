@@ -64,18 +64,15 @@ def sections(summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         named = dict(zip(SECTION, key, strict=True))
         yield (
             f"{named['source']} ({named['fingerprint'][:8]}), {named['train_size']:,} training and "
-            f"{judged_on(named['test_size'], rows)} images, seed {named['seed']}, host with {named['host_cores']} cores, "
+            f"{judged_on(named['test_size'])} images, seed {named['seed']}, host with {named['host_cores']} cores, "
             f"{'embedded cluster' if named['cluster'] == 'embedded' else 'cluster ' + named['cluster']}",
             rows,
         )
 
 
-def judged_on(test_size: int, rows: pd.DataFrame) -> str:
-    """How many images models were judged on; without a test image that has a label, it was on validation images."""
-    if test_size:
-        return f"{test_size:,} test"
-    judged = trained(rows)["test_images"]
-    return f"{judged.iloc[-1]:,.0f} validation" if len(judged) else "validation"
+def judged_on(test_size: int) -> str:
+    """On which images models were judged: without a test image that has a label, it was on validation images."""
+    return f"{test_size:,} test" if test_size else "validation"
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def _part(rows: pd.DataFrame) -> Section:
     study = rows.iloc[0]
     where = "embedded cluster" if study["cluster"] == "embedded" else f"cluster {study['cluster']}"
     title = (
-        f"{study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {judged_on(study['test_size'], rows)} images, "
+        f"{study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {judged_on(study['test_size'])} images, "
         f"host with {study['host_cores']} cores, {where}"
     )
     sentences = bullets(
