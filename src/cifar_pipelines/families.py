@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Parameters = Mapping[str, Any]
 PIPELINES = Path(__file__).parent / "pipelines"
 INGESTION = "ingestion"  # what every family needs, and no family itself
-STUDIES = ("deployment",)  # of a model that is there; no families, because they train none that is compared with others
+# Of a model or of features that are there; no families, because they train none that is compared with others.
+STUDIES = ("deployment", "leaks")
 
 
 @dataclass(frozen=True)

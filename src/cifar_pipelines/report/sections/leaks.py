@@ -7,8 +7,6 @@ from typing import Any
 from cifar_pipelines.report.document.blocks import Block, Section, bullets, say, spans, strong, table
 from cifar_pipelines.report.figures import study_figure
 
-COMMAND = "kedro run --pipelines leaks"
-
 
 def leaks(folder: Path | None) -> Section | None:
     """Says how many images have a near twin among the training images; None where it was not measured.
@@ -16,18 +14,25 @@ def leaks(folder: Path | None) -> Section | None:
     Args:
         folder: Where the plots of the study lie, one folder per extractor; None where they are not found.
     """
-    newest = sorted(folder.glob("*/leaks.json/*/leaks.json"), key=lambda file: file.parent.name)[-1:] if folder else []
     try:
-        found = [json.loads(file.read_text(encoding="utf-8")) for file in newest]
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in _newest(folder)]
         blocks = [block for measured in found for block in _told(measured)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if not blocks:
-        return None
+    return Section("leaks", "Near twins across splits", tuple(blocks)) if blocks else None
+
+
+def leaks_figure(folder: Path) -> Block:
+    """The plot that belongs to the section; see `leaks`."""
+    (newest,) = _newest(folder)
     caption = "How far images are from their nearest training image."
-    return Section(
-        "leaks", "Near twins across splits", (*blocks, study_figure(newest[0].parents[2], "leaks", caption, COMMAND))
-    )
+    return study_figure(newest.parents[2], "leaks", caption, "kedro run --pipelines leaks")
+
+
+def _newest(folder: Path | None) -> list[Path]:
+    """What the leak meter left last, by any extractor."""
+    found = folder.glob("*/leaks.json/*/leaks.json") if folder else ()
+    return sorted(found, key=lambda file: file.parent.name)[-1:]
 
 
 def _told(measured: dict[str, Any]) -> list[Block]:

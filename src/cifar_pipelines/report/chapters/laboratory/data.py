@@ -11,6 +11,7 @@ from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong
 from cifar_pipelines.report.figures import study_figure
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, table_of
+from cifar_pipelines.report.sections.leaks import leaks_figure
 from cifar_pipelines.report.studies import Study
 from cifar_pipelines.sources import needed_parameters
 
@@ -74,7 +75,9 @@ def subset(content: Content) -> Blocks:
         "Sainte-Laguë, by which a larger subset never gives up an image of a smaller one. Training and test images "
         "are selected apart."
     )
-    return (bullets(spans(strong(name), words) for name, words in facts), method, *content.section("leaks"))
+    twins = content.section("leaks")
+    figure = [leaks_figure(study.folder)] if twins else []
+    return (bullets(spans(strong(name), words) for name, words in facts), method, *twins, *figure)
 
 
 def features(content: Content) -> Blocks:
