@@ -40,7 +40,7 @@ class Checkpoint:
 
         if not self.holds_state:
             return None
-        loaded = torch.load(self.folder / _STATE, weights_only=True)
+        loaded = torch.load(self.folder / _STATE, map_location="cpu", weights_only=True)
         return loaded["state"], loaded["history"]
 
     @property

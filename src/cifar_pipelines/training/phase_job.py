@@ -186,7 +186,7 @@ def write_start(checkpoint: Checkpoint, weights: dict[str, Tensor]) -> None:
 
 def first_weights(folder: str, number: int) -> dict[str, Tensor]:
     """The weights with which a phase begins: those of the start, and what the phases before it handed on."""
-    weights = torch.load(Path(folder) / _START, weights_only=True)
+    weights = torch.load(Path(folder) / _START, map_location="cpu", weights_only=True)
     loaded = Checkpoint(folder).load()
     if loaded and loaded[0]["phase"] < number:
         weights |= loaded[0]["kept"]["weights"]

@@ -97,6 +97,8 @@ class PhaseTrainer(Trainer):
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from a state that `state` returned; refuses one of other parameters, by name."""
         load_optimizer(self.optimizer, state["optimizer"])
-        super().load_state(state)
+        average = state["average"]
+        on_device = average and {name: value.to(self.device.name) for name, value in average.items()}
+        super().load_state(state | {"average": on_device})
         self._scaler.load_state_dict(state["scaler"])
         self._best = state["kept"]

@@ -92,7 +92,8 @@ class TrainingWorker:
         for buffer in self.trainer.network.buffers():  # running statistics differ until the next step
             dist.broadcast(buffer, 0)
         judged = self.trainer.evaluate(self.validation)
-        sums = _sum_over_workers([mine["loss"], mine["correct"], mine["images"], *judged.values()])
+        device = next(self.trainer.network.parameters()).device  # of which nccl wants what it adds up
+        sums = _sum_over_workers([mine["loss"], mine["correct"], mine["images"], *judged.values()], device)
         validated = time.perf_counter()
         loss, correct, count, validation_loss, validation_correct, validation_count = sums
         self.history.append(
@@ -136,7 +137,7 @@ class TrainingWorker:
         }
 
 
-def _sum_over_workers(values: list[float]) -> list[float]:
-    total = torch.tensor(values, dtype=torch.float64)
+def _sum_over_workers(values: list[float], device: torch.device) -> list[float]:
+    total = torch.tensor(values, dtype=torch.float64, device=device)
     dist.all_reduce(total)
     return total.tolist()

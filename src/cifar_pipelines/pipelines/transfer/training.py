@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from cifar_pipelines.pipelines.transfer.memory import settle_loader
 from cifar_pipelines.pipelines.transfer.specification import LOGISTIC_REGRESSION, TransferSpec
 from cifar_pipelines.pipelines.transfer.stored import Stored, read_features, store_features
 from cifar_pipelines.records.model_report import FitReport
+from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.records.training_parts import CacheReport, PhaseReport
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.checkpoint import Checkpoint
@@ -80,7 +82,7 @@ class Transfer:
         if not loaded:
             self._start()
         for number, phase in enumerate(self._spec.phases, start=1):
-            if loaded and loaded[0]["phase"] > number:
+            if loaded and self._is_done(number, *loaded):
                 continue
             logger.info("%s: phase %d of %d, %s.", self._spec.model, number, len(self._spec.phases), phase.words)
             if phase.inputs == CACHE:
@@ -90,6 +92,13 @@ class Transfer:
                 self.restarts += train_to_the_end(engine, self._job(number), self._checkpoint, self._run)
                 self._cpu_s += sum(worker["cpu_s"] for worker in self._checkpoint.reports())
         self._features = None
+
+    def _is_done(self, number: int, state: dict[str, Any], history: list[dict[str, Any]]) -> bool:
+        """Whether nothing of a phase is left; the last one is begun again for what its workers say of themselves."""
+        if number == len(self._spec.phases) or state["phase"] < number:
+            return False
+        job = self._job(number)
+        return state["phase"] > number or state["epoch"] >= job.epochs or job.has_stopped(history)
 
     def _start(self) -> None:
         """Leaves the weights that the first phase begins with."""
@@ -166,7 +175,7 @@ class Transfer:
         workers = self._checkpoint.reports()
         return FitReport.of(
             timing,
-            fit_timings(history, resumed, wall_s, workers),
+            self._timings(fit_timings(history, resumed, wall_s, workers)),
             self._cpu_s,
             workers=workers,
             history=history,
@@ -177,6 +186,13 @@ class Transfer:
             phases=tuple(self._phase_report(int(number), list(rows)) for number, rows in groupby(history, _phase_of)),
             cache=self._cache_report(history),
         )
+
+    def _timings(self, timings: Timings) -> Timings:
+        """Names what of a fit's other time the extraction took; the start of the head is in the report of the cache."""
+        fresh = self._stored is not None and not self._stored.reused
+        extract_s = self._stored.extract_s if fresh else 0.0
+        other_s = round(timings.engine_overhead_s - extract_s - (self._head_start_s or 0.0), 3)
+        return replace(timings, extract_s=(extract_s,) if fresh else (), engine_overhead_s=other_s)
 
     def _phase_report(self, number: int, rows: list[dict[str, Any]]) -> PhaseReport:
         phase = self._spec.phases[number - 1]
