@@ -5,6 +5,7 @@ from tests.factories.deployment import SIZE, save_network
 from torch import nn
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.squares import Square
 from cifar_pipelines.compression import compiling, timing
 from cifar_pipelines.compression.predicting import predict_all
 from cifar_pipelines.compression.subject import Subject, load_subject
@@ -103,7 +104,7 @@ def test_nothing_quantised_is_an_error(trained, tmp_path, monkeypatch):
 def small(padding="same"):
     """One convolution of 8 channels, and a linear layer."""
     layers = (nn.Conv2d(3, 8, 3, padding=padding), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
-    return Subject(lambda: nn.Sequential(*layers).eval(), SIZE, ("a", "b", "c"), normalise)
+    return Subject(lambda: nn.Sequential(*layers).eval(), Square(SIZE), ("a", "b", "c"), normalise)
 
 
 def test_a_padding_in_words_is_quantised_too(trained, tmp_path):
@@ -164,7 +165,7 @@ def test_a_file_frozen_at_one_size_is_refused(trained):
 
 def test_what_is_no_network_is_refused(tmp_path):
     (tmp_path / "a.pt").write_bytes(b"no network")
-    with pytest.raises(UserError, match="holds no trained network that can be read"):
+    with pytest.raises(UserError, match="cannot be read as a network"):
         load_subject(tmp_path / "a.pt")
 
 
@@ -200,3 +201,20 @@ def test_threads_are_set_and_put_back():
 def test_an_obstacle_is_found_by_looking(monkeypatch):
     monkeypatch.setattr("torch._inductor.cpp_builder.get_cpp_compiler", lambda: "g++")
     assert compiling.obstacle() is None
+
+
+def test_a_transferred_network_is_seen_as_its_weights_expect(tmp_path):
+    from cifar_pipelines.backbones import create_backbone
+    from cifar_pipelines.training.transferred_network import TransferredNetwork
+
+    backbone = create_backbone("timm:test_efficientnet")
+    spec, module = backbone.input_spec("none", 16), backbone.build(3).eval()
+    names = ("a", "b", "c")
+    network = TransferredNetwork(backbone.name, spec, module.state_dict(), names, {"flip_at_test": True})
+    torch.save(network.as_dict(), tmp_path / "network.pt")
+    subject = load_subject(tmp_path / "network.pt")
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    assert torch.equal(subject.normalise(images), spec.prepare(images))
+    assert subject.square == spec.square and subject.class_names == names and "mirror image" in subject.notes[0]
+    with torch.inference_mode():
+        assert torch.equal(subject.build()(spec.prepare(images)), module(spec.prepare(images)))

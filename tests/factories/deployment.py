@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from tests.factories.training import write_images
 
+from cifar_pipelines.common.squares import Square
 from cifar_pipelines.compression.fine_tuning import fine_tune
 from cifar_pipelines.compression.subject import ImageTable, Material, load_subject
 from cifar_pipelines.networks import NetworkShape, build_network
@@ -33,7 +34,7 @@ def make_material(folder: Path, calibration_images=32) -> Material:
     """Images of three classes that differ in brightness."""
     write_images(folder / "images", TRAIN, TEST, size=SIZE, classes=len(CLASSES), parts=2)
     files = tuple(map(str, sorted((folder / "images").glob("*.parquet"))))
-    return Material(ImageTable(files, SIZE), calibration_images, seed=3)
+    return Material(ImageTable(files, Square(SIZE)), calibration_images, seed=3)
 
 
 def train(file: Path, material: Material) -> None:

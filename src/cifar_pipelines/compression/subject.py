@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import load_batch
+from cifar_pipelines.common.squares import Square
+from cifar_pipelines.training.saved_network import read_network
 from cifar_pipelines.training.shard import normalise
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
@@ -21,17 +23,22 @@ class Subject:
 
     Attributes:
         build: Makes the module with its trained weights, float32, in evaluation mode; every call a new one.
-        size: Height and width of its images in pixels.
+        square: What it sees of an image.
         class_names: Names of the classes, by label.
         normalise: Maps uint8 images (n, 3, size, size) to what the module takes, float32 of the same shape.
         notes: What of its prediction is no part of the module, in sentences.
     """
 
     build: Callable[[], nn.Module]
-    size: int
+    square: Square
     class_names: tuple[str, ...]
     normalise: Callable[[Tensor], Tensor]
     notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Height and width of its images in pixels."""
+        return self.square.size
 
     def example(self, images: int) -> Tensor:
         """Noise of the shape that the module takes, float32 (images, 3, size, size)."""
@@ -44,15 +51,12 @@ def load_subject(file: Path) -> Subject:
     Raises:
         UserError: If the file holds no network of the project.
     """
-    try:
-        trained = TrainedNetwork.from_dict(torch.load(file, weights_only=True))
-    except Exception as error:  # a truncated or foreign file can fail in any way
-        raise UserError(
-            f"{file} holds no trained network that can be read ({type(error).__name__}). Train the network again."
-        ) from error
+    network = read_network(file)
     mirrored = "The training predicted with the mean over an image and its mirror image; here an image is seen once."
-    notes = (mirrored,) if trained.training.get("recipe", {}).get("flip_at_test") else ()
-    return Subject(trained.build, trained.shape.size, trained.class_names, normalise, notes)
+    known = network.training
+    notes = (mirrored,) if known.get("recipe", known).get("flip_at_test") else ()
+    own = normalise if isinstance(network, TrainedNetwork) else network.input.prepare
+    return Subject(network.build, network.input.square, network.class_names, own, notes)
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,11 @@ class ImageTable:
 
     Attributes:
         files: Paths of its Parquet files.
-        size: Height and width in pixels to which its images are resized.
+        square: What a network sees of its images.
     """
 
     files: tuple[str, ...]
-    size: int
+    square: Square
 
     def batches(self, split: str, first: int | None = None) -> Iterator[tuple[list[str], Tensor, Tensor]]:
         """Reads the images of a split, or the first of them by rank.
@@ -83,7 +87,7 @@ class ImageTable:
         columns = ["image_id", "label", "image"]
         for batch in table.to_batches(columns=columns, filter=wanted, batch_size=BATCH, use_threads=False):
             if batch.num_rows:
-                images = load_batch(batch.column("image").to_pylist(), self.size)
+                images = load_batch(batch.column("image").to_pylist(), self.square)
                 yield batch.column("image_id").to_pylist(), torch.tensor(batch.column("label").to_pylist()), images
 
     def read(self, split: str, first: int | None = None) -> tuple[Tensor, Tensor]:

@@ -66,7 +66,7 @@ def make_variants(
     from cifar_pipelines.compression.timing import torch_threads
 
     subject = load_subject(plan.network.file)
-    material = Material(ImageTable(plan.table, subject.size), plan.spec.calibration_images, seed)
+    material = Material(ImageTable(plan.table, subject.square), plan.spec.calibration_images, seed)
     made, missing = [], []
     for name, variant in plan.variants().items():
         file = folder / run_context.run_id / f"{name}.{variant.ending}"
@@ -110,7 +110,7 @@ def measure(plan: Plan, made: list[MadeVariant], images_info: dict[str, Any]) ->
         meter = HostMeter()
         batches = [time_in_turn(loaded, subject.example(size), spec.warm_up, spec.seconds) for size in BATCHES]
         host_load = from_json(HostLoad, meter.stop())
-        predictions = predict_all(loaded, subject, ImageTable(plan.table, subject.size))
+        predictions = predict_all(loaded, subject, ImageTable(plan.table, subject.square))
     rows, wanted = int((predictions["variant"] == ORIGINAL).sum()), images_info["test_size"]
     if rows != wanted:
         raise UserError(
