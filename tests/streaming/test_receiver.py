@@ -59,8 +59,8 @@ def test_a_full_backlog_stops_the_sender_until_the_learner_has_learned(folder):
     with serving(stream) as server, receiving(folder, server.port, backlog=3) as receiver:
         assert wait_until(lambda: len(frames_in(folder)) == 3, 5)
         assert not wait_until(lambda: len(frames_in(folder)) > 3, 0.8)  # longer than it may be silent
-        (session,) = server._sessions
-        assert session._next == 4 and session.waits_for == "credit: the client has no room"
+        waiting = [(4, "credit: the client has no room")]
+        assert wait_until(lambda: [(one._next, one.waits_for) for one in list(server._sessions)] == waiting, 5)
         for learned in range(1, 8):
             commit(folder, learned)
             assert wait_until(lambda learned=learned: len(frames_in(folder)) == min(learned + 3, 10), 5)
