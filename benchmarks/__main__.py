@@ -20,6 +20,7 @@ from benchmarks import (
     executor_memory,
     feature_extraction,
     logistic_regression_fit,
+    new_images,
     orca_example,
     photographs,
     registry_list,
@@ -45,6 +46,8 @@ factor of several, either way.
                            same network in this process with 2 threads; at least 0.80
   usual_way                images/s on Spark over fp32 at 224 px with batches of 64; at least 5; only for
                            torchvision:<backbone>
+  new_images               images/s of `kedro predict` (logistic regression, exec_2x1) from files in a folder over a bare
+                           loop that reads, decodes and classifies them with 2 threads; at least 0.80
   logistic_regression_fit  seconds of Spark ML over those of scikit-learn, same matrix; only reported
   executor_memory          peak MiB of one executor with its Python workers; below 2048; runs
                            feature_extraction and logistic_regression_fit first
@@ -78,7 +81,7 @@ Above 10 % the command says so, and its figures are no evidence. Repeats that do
 another sign.
 """
 
-SPARK_BENCHMARKS = ("feature_extraction", "usual_way", "logistic_regression_fit", "executor_memory")
+SPARK_BENCHMARKS = ("feature_extraction", "usual_way", "new_images", "logistic_regression_fit", "executor_memory")
 # They start Spark in their own way.
 OWN_SESSIONS = {
     "cnn_training": cnn_training.measure,
@@ -156,12 +159,16 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
             results += _metered(partial(OWN_SESSIONS[name], arguments, step))
     if not set(names) & set(SPARK_BENCHMARKS):
         return results
-    sizes = {arguments.images: {"feature_extraction", "usual_way"}, arguments.train_images: {"logistic_regression_fit"}}
-    train_size = max(size for size, users in sizes.items() if users & set(names))
+    train_size = max(
+        arguments.images if set(names) & {"feature_extraction", "usual_way", "new_images"} else 0,
+        arguments.train_images if "logistic_regression_fit" in names else 0,
+    )
     with open_workload(arguments, train_size, arguments.test_images, step) as work:
         if extractions := [name for name in ("feature_extraction", "usual_way") if name in names]:
             size, repeats = arguments.images, arguments.repeats
             results += _metered(lambda: feature_extraction.measure(work, size, repeats, extractions, step))
+        if "new_images" in names:
+            results += _metered(lambda: [new_images.measure(work, arguments.images, arguments.repeats, step)])
         if "logistic_regression_fit" in names:
             results += _metered(lambda: [logistic_regression_fit.measure(work, arguments.repeats, step)])
         if "executor_memory" in names and (found := executor_memory.measure(work)):

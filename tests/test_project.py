@@ -14,7 +14,7 @@ from rich.console import Console
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.hooks import SPARK_TAG
 
-ON_REQUEST = {"deployment", "leaks", "streaming", "transfer"}
+ON_REQUEST = {"deployment", "ensemble", "leaks", "streaming", "transfer"}
 NAMES = {"__default__", "bigdl_cnn", "comparison", "features", "ingestion", "spark_ml", *ON_REQUEST}
 SPARK_TABLES = {"images", "features", "train_table", "test_table", "spark_model"}
 SPARK_CALLS = ("active_session", "make_record", "run_context.cluster")

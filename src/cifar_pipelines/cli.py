@@ -10,6 +10,7 @@ from rich.table import Table
 from cifar_pipelines.common.commands import Group, ParamsOption
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.prediction.command import predict, score
 from cifar_pipelines.run_command import run
 from cifar_pipelines.stream_command import stream
 
@@ -21,6 +22,8 @@ def cli() -> None:
 
 cli.add_command(run)
 cli.add_command(stream)
+cli.add_command(predict)
+cli.add_command(score)
 
 
 @cli.command()

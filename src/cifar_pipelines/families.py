@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from cifar_pipelines.common.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
+    from cifar_pipelines.pipelines.new_images import Predictor
+    from cifar_pipelines.records.run_record import RunRecord
     from cifar_pipelines.spark.setting import ParallelismSetting
 
 Parameters = Mapping[str, Any]
@@ -36,6 +38,10 @@ class Family:
         needs: Pipelines whose results it reads.
         only: Parameters that select one model alone, which is how an experiment trains it on more images; None for a
             family of which no model is.
+        predictor: Opens a saved model by its run record, before Spark starts, and returns what predicts new images on the
+            executors: a table with `image_id`, `prediction` and `probability`, the columns of `PREDICTIONS` without the
+            label, in any order. Raises a `UserError` if anything of the model is missing. None for a family whose models
+            predict no images.
         former_names: What older run records call it.
         on_request: Whether it runs only where it is named, and not in a `kedro run` or an experiment of everything.
     """
@@ -47,6 +53,7 @@ class Family:
     check: "Callable[[Parameters, ParallelismSetting], None]"
     needs: tuple[str, ...] = (INGESTION,)
     only: Callable[[Parameters, str], dict[str, Any]] | None = None
+    predictor: "Callable[[RunRecord], Predictor] | None" = None
     former_names: tuple[str, ...] = ()
     on_request: bool = False
 

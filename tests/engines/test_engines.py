@@ -3,14 +3,19 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from tests.factories.records import make_record
 
 from cifar_pipelines import engines
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.families import families
 from cifar_pipelines.pipelines import prediction
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes
+from cifar_pipelines.pipelines.new_images import NewImages
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.training.recipe import Recipe
 
 RECIPE = Recipe(
@@ -114,6 +119,35 @@ def test_the_network_predicts_all_test_images(trained, stored, ingested, run_con
     assert len(predictions) == 30 and predictions["image_id"].is_unique
     assert report.latency["batch_1_ms"] > report.latency["batch_250_ms"] > 0
     assert report.parameter_count == sum(p.numel() for p in saved.network.build().parameters())
+
+
+def test_a_saved_network_gives_the_test_images_the_same_predictions_again(
+    trained, stored, ingested, spark, run_context, tmp_path
+):
+    from cifar_pipelines.datasets import TrainedNetworkDataset
+
+    path = tmp_path / "lenet_bigdl.pt"
+    dataset = TrainedNetworkDataset(filepath=str(path))
+    dataset.save(trained["bigdl"].network)
+    expected, _ = prediction.predict_cnn(dataset.load(), stored, ingested.info, spec("bigdl"), run_context)
+    for image_id, image in ingested.source.read(expected["image_id"]):
+        (tmp_path / image_id).parent.mkdir(exist_ok=True)
+        (tmp_path / image_id).write_bytes(image)
+    record = RunRecord.from_json(make_record("lenet_bigdl", family="bigdl_cnn", artifacts={"model": str(path)}))
+    predictor = families()["bigdl_cnn"].predictor(record)
+    found = predictor(NewImages(spark.session, tmp_path, list(expected["image_id"]), 2)).set_index("image_id")
+    found = found.loc[expected["image_id"]]
+    assert list(found["prediction"]) == list(expected["prediction"])
+    # Batches are others, which moves the last bit of a sum.
+    np.testing.assert_allclose(np.stack(found["probability"]), np.stack(expected["probability"]), rtol=1e-6)
+
+
+def test_a_network_that_is_damaged_is_refused(tmp_path):
+    path = tmp_path / "lenet_bigdl.pt"
+    path.write_bytes(b"not a network")
+    record = RunRecord.from_json(make_record("lenet_bigdl", family="bigdl_cnn", artifacts={"model": str(path)}))
+    with pytest.raises(UserError, match=r"cannot be read as a network .*it is damaged, or of an earlier version"):
+        families()["bigdl_cnn"].predictor(record)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_located(train):

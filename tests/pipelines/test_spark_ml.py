@@ -1,20 +1,27 @@
 import json
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from matplotlib import pyplot as plt
 
 from cifar_pipelines.common.configuration import load_configuration, set_run_parameters
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.datasets.files import ArraysDataset
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.pipelines.judging import announce
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
+from cifar_pipelines.prediction import request, run
+from cifar_pipelines.prediction.command import predict
 from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.saved_models import model_path
 
 BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 2}}
 OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}  # as in conftest.py
@@ -108,6 +115,45 @@ def test_what_people_open_is_there(name, finished):
     assert list(listed.columns) == ["image_name", "label", "probability", "truth"] and len(listed) == 30
     pictures = {path.name for path in finished.folder.glob(f"data/08_reporting/**/{name}/**/*.png") if path.is_file()}
     assert pictures == {"confusion_matrix.png", "roc.png", "right_examples.png", "wrong_examples.png"}
+
+
+@pytest.fixture
+def predict_command(spark, finished, records, extracted, monkeypatch):
+    """Returns a function that types `kedro predict`, for a project in which that run was."""
+    monkeypatch.setattr(request, "PROJECT_PATH", finished.folder)
+    monkeypatch.setattr(run, "SparkRuntime", lambda *_: nullcontext(spark))
+    for record in records.values():
+        folder = model_path(RunRecord.from_json(record)).parents[3]
+        ArraysDataset(filepath=str(folder / "extractor_state.npz")).save(extracted.state)
+    return lambda *arguments: CliRunner().invoke(predict, [str(one) for one in arguments])
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_test_images_get_exactly_the_same_predictions_again(name, finished, ingested, predict_command, tmp_path):
+    predictions = finished.catalog.load(f"spark_ml.{name}.predictions").set_index("image_id")
+    folder = tmp_path / "new images"
+    for image_id, image in ingested.source.read(predictions.index):
+        file = folder / f"{image_id}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(image)
+    (folder / "torn.png").write_bytes(image[:50])
+
+    output = tmp_path / "labels.csv"
+    refused = predict_command(name, folder, "--output", output)
+    assert refused.exit_code == 1 and "1 of 31 images cannot be decoded: torn.png" in refused.output
+    assert not output.exists()
+    done = predict_command(name, folder, "--output", output, "--params", "on_bad_image=skip")
+    assert done.exit_code == 0, done.output
+    assert f"Predictions: {output}" in done.output and "left out: torn.png" in done.output
+
+    found = pd.read_csv(output, float_precision="round_trip")
+    assert list(found.columns) == ["image", "label", "probability"] and found["image"].is_monotonic_increasing
+    expected = predictions.loc[found["image"].str.removesuffix(".png")]
+    assert list(found["label"]) == [ingested.info["class_names"][number] for number in expected["prediction"]]
+    assert list(found["probability"]) == [max(row) for row in expected["probability"]]
+    described = json.loads(output.with_suffix(".json").read_text())
+    assert (described["images"], described["predicted"], list(described["bad_images"])) == (31, 30, ["torn.png"])
+    assert described["model"] == name and described["setting"] == "exec_2x1"
 
 
 def test_tables_hold_the_splits_in_one_partition_per_core(extracted, ingested, run_context):

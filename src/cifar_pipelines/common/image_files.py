@@ -43,6 +43,10 @@ class ImageFiles:
         self._deeper += [name for name in found if name.count("/") > level]
         return found
 
+    def everything(self) -> list[str]:
+        """All images below the root, at any depth, in alphabetical order."""
+        return sorted(name.removeprefix("./") for name in self._walk(self.root, frozenset()))
+
     def leave_out(self, path: Path) -> None:
         """Remembers that the images directly in a folder have no class."""
         if lying := self.lying_in(path):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
@@ -50,6 +51,16 @@ class TableSchema:
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def lists_of(matrix: "np.ndarray") -> "pa.ListArray":
+    """Turns a matrix into a column of lists, one for each of its rows."""
+    import pyarrow as pa
+
+    rows, width = matrix.shape
+    return pa.ListArray.from_arrays(
+        pa.array(range(0, (rows + 1) * width, width), pa.int32()), pa.array(matrix.reshape(-1))
+    )
+
+
 IMAGES = TableSchema(
     image_id="string", label="int", split="string", rank="long", image="binary", height="int", width="int"
 )
@@ -64,6 +75,7 @@ FRAMES = TableSchema(
 FRAME_FEATURES = TableSchema(sequence="long", position="int", epoch="int", label="int", features="array<float>")
 # Of images that no model is judged on: those of `predict` have no label.
 FURTHER_PREDICTIONS = PREDICTIONS.with_columns(split="string")
+OUTPUTS = TableSchema(image_id="string", output="array<float>")  # what a network says of images without a label
 
 # Of training and test images it is older than the other splits, whose images depend on how they were cut.
 IMAGE_HASH = "if(split in ('train', 'test'), xxhash64(image_id, label, image), xxhash64(image_id, label, image, split))"

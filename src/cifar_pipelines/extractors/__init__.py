@@ -4,6 +4,7 @@ What follows a colon in the name of an extractor chooses a variant of it: "torch
 `torchvision.py`.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,17 @@ def create_extractor(
     extractor = _registry.find(file)
     checked = checked_options(extractor, options, f"the extractor {file!r}")
     return extractor(variant, weights, input_size, **checked)
+
+
+def state_sha256(state: State) -> str:
+    """Identifies a prepared state by the content of its arrays; a SHA-256 in hexadecimal."""
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for name, array in sorted(state.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}\0".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def options_of(name: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

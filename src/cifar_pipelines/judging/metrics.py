@@ -7,7 +7,7 @@ import pandas as pd
 
 from cifar_pipelines.common.words import some
 from cifar_pipelines.judging.outcomes import pack_outcomes
-from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
+from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.judging.statistics import expected_calibration_error, wilson_interval
 
 
@@ -33,21 +33,13 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
     Raises:
         UserError: The table breaks a rule of `check_predictions`, or `confidence` is out of range.
     """
-    from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+    from sklearn.metrics import log_loss
 
     checked = check_predictions(predictions, class_names)
-    truth, predicted, probability = checked.label, checked.prediction, checked.probability
+    truth, probability = checked.label, checked.probability
     classes = np.arange(len(class_names))
-    right = int(checked.correct.sum())
-    low, high = wilson_interval(right, len(truth), confidence)
-    accuracy = {"value": right / len(truth), "low": low, "high": high, "confidence": confidence, "method": "Wilson"}
-    result = {"n": len(truth), "accuracy": accuracy}
-    for average in ("macro", "weighted"):
-        scores = precision_recall_fscore_support(truth, predicted, labels=classes, average=average, zero_division=0)
-        for name, score in zip(("precision", "recall", "f1"), scores, strict=False):
-            result[f"{name}_{average}"] = float(score)
+    result = score_labels(checked.image_id, truth, checked.prediction, checked.confidence, class_names, confidence)
     result["log_loss"] = float(log_loss(truth, probability, labels=classes))
-    result["calibration_error"] = expected_calibration_error(checked.confidence, checked.correct)
     areas = [_one_vs_rest_area(truth == k, probability[:, k]) for k in classes]
     absent = [str(name) for name, k in zip(class_names, classes, strict=True) if not (truth == k).any()]
     # The macro average of one-vs-rest areas is the plain mean, so it exists when every class has one.
@@ -56,18 +48,56 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
         result["roc_auc_reason"] = (
             f"No test image of {some(absent, 5, 'class', 'classes')}: the area under the ROC curve of an absent class is not defined."
         )
-    result["per_class"] = _per_class(checked, class_names, areas)
-    result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=classes).tolist()
-    result["outcomes"] = pack_outcomes(checked.image_id, checked.correct)
+    for row, area in zip(result["per_class"], areas, strict=True):
+        row["roc_auc"] = area
     return result
 
 
-def _per_class(checked: CheckedPredictions, class_names: Sequence[str], areas: Sequence[float | None]) -> list[dict]:
+def score_labels(
+    image_id: Sequence[str],
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    sure: np.ndarray,
+    class_names: Sequence[str],
+    confidence: float = 0.95,
+) -> dict:
+    """Judges what the predicted classes alone allow to judge.
+
+    Args:
+        image_id: (n,) unique ids.
+        truth: (n,) int, the true classes.
+        predicted: (n,) int, the predicted ones.
+        sure: (n,) float, the probability of the predicted class.
+        class_names: The classes, by label.
+        confidence: Confidence level of the interval.
+
+    Returns:
+        What `evaluate` returns, without `log_loss` and areas under ROC curves.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    right, classes = predicted == truth, np.arange(len(class_names))
+    low, high = wilson_interval(int(right.sum()), len(truth), confidence)
+    value = int(right.sum()) / len(truth)
+    accuracy = {"value": value, "low": low, "high": high, "confidence": confidence, "method": "Wilson"}
+    result = {"n": len(truth), "accuracy": accuracy}
+    for average in ("macro", "weighted"):
+        scores = precision_recall_fscore_support(truth, predicted, labels=classes, average=average, zero_division=0)
+        for name, score in zip(("precision", "recall", "f1"), scores, strict=False):
+            result[f"{name}_{average}"] = float(score)
+    result["calibration_error"] = expected_calibration_error(sure, right)
+    result["per_class"] = _per_class(truth, predicted, class_names)
+    result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=classes).tolist()
+    result["outcomes"] = pack_outcomes(image_id, right)
+    return result
+
+
+def _per_class(truth: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> list[dict]:
     """The scores of each class."""
     from sklearn.metrics import precision_recall_fscore_support
 
     each = precision_recall_fscore_support(
-        checked.label, checked.prediction, labels=np.arange(len(class_names)), average=None, zero_division=0
+        truth, predicted, labels=np.arange(len(class_names)), average=None, zero_division=0
     )
     return [
         {
@@ -76,9 +106,8 @@ def _per_class(checked: CheckedPredictions, class_names: Sequence[str], areas: S
             "recall": float(recall),
             "f1": float(f1),
             "support": int(support),
-            "roc_auc": area,
         }
-        for name, precision, recall, f1, support, area in zip(class_names, *each, areas, strict=True)
+        for name, precision, recall, f1, support in zip(class_names, *each, strict=True)
     ]
 
 

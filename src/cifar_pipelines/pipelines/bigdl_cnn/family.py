@@ -1,6 +1,6 @@
 """The family of CNNs: one model per selected network and engine, named `<network>_<engine>`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.configuration import selected_names
 from cifar_pipelines.common.errors import UserError
@@ -8,6 +8,10 @@ from cifar_pipelines.engines import create_engine, engine_names
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.networks import require_known
 from cifar_pipelines.spark.setting import ParallelismSetting
+
+if TYPE_CHECKING:
+    from cifar_pipelines.pipelines.new_images import Predictor
+    from cifar_pipelines.records.run_record import RunRecord
 
 
 def selected_cnns(parameters: Parameters) -> list[tuple[str, str]]:
@@ -59,6 +63,13 @@ def only(parameters: Parameters, model: str) -> dict[str, Any]:
     return {"bigdl_cnn.networks": network, "bigdl_cnn.engines": engine}
 
 
+def predictor(record: "RunRecord") -> "Predictor":
+    """Opens the network, which holds all that it was trained with."""
+    from cifar_pipelines.pipelines.bigdl_cnn.saved import open_predictor
+
+    return open_predictor(record)
+
+
 def _parts(parameters: Parameters, model: str) -> tuple[str, str]:
     """Network and engine of a model; compared whole, because one network's name may begin with another's."""
     return next(
@@ -76,5 +87,6 @@ FAMILY = Family(
     depends_on,
     check,
     only=only,
+    predictor=predictor,
     former_names=("cnn",),
 )

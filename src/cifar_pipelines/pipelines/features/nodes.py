@@ -14,7 +14,7 @@ from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.precision import PRECISIONS
 from cifar_pipelines.common.tables import FEATURES, image_table_fingerprint
-from cifar_pipelines.extractors import Extractor, create_extractor, options_of
+from cifar_pipelines.extractors import Extractor, create_extractor, options_of, state_sha256
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches, warm_up
 from cifar_pipelines.pipelines.large_images import shrunk
 from cifar_pipelines.records.model_report import FitReport, ModelReport
@@ -122,6 +122,7 @@ def extract_features(
     with timed(session, what) as timing, timing.repeat() as work:
         rows = table.count()
     info = _describe(spec, job, table, images_info) | {
+        "state_sha256": state_sha256(extractor_state),
         "rows": rows,
         "images_per_s": round(rows / work.wall_s, 1),
         "setting": run_context.cluster.setting,
@@ -166,6 +167,7 @@ def _describe(spec: FeaturesSpec, job: ExtractionJob, table: DataFrame, images_i
     """What identifies the features."""
     return {
         **job.extractor.describe(),
+        "weights_path": spec.weights_path,
         "dimension": len(table.select("features").first()["features"]),
         "precision": job.precision,
         "micro_batch": spec.micro_batch,

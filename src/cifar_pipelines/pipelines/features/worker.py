@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.images import load_batch, resize
 from cifar_pipelines.common.precision import resolve_precision
-from cifar_pipelines.common.tables import FEATURES
+from cifar_pipelines.common.tables import FEATURES, lists_of
 from cifar_pipelines.common.worker_cache import built_once
 from cifar_pipelines.extractors import Extractor, FeatureFunction, State
 
@@ -87,16 +87,10 @@ def extract_batches(
     Yields:
         Record batches with the columns `image_id`, `label`, `split` and `features` (list of float32).
     """
-    import pyarrow as pa
-
     started = time.process_time()
     for batch in batches:
         if not batch.num_rows:
             continue
         features = extract_array(job, batch.column("image").to_pylist())
-        rows, width = features.shape
-        lists = pa.ListArray.from_arrays(
-            pa.array(range(0, (rows + 1) * width, width), pa.int32()), pa.array(features.reshape(-1))
-        )
-        yield FEATURES.batch(*(batch.column(name) for name in FEATURES.names[:-1]), lists)
+        yield FEATURES.batch(*(batch.column(name) for name in FEATURES.names[:-1]), lists_of(features))
     add_cpu_seconds(time.process_time() - started)

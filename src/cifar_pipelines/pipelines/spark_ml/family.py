@@ -1,6 +1,6 @@
 """The family of Spark ML classifiers: one model per selected classifier."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.classifiers import require_known
 from cifar_pipelines.common.configuration import selected_names
@@ -8,6 +8,10 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.pipelines.features import family as features
 from cifar_pipelines.spark.setting import ParallelismSetting
+
+if TYPE_CHECKING:
+    from cifar_pipelines.pipelines.new_images import Predictor
+    from cifar_pipelines.records.run_record import RunRecord
 
 
 def selected_classifiers(parameters: Parameters) -> list[str]:
@@ -43,6 +47,19 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
         configure_classifier(name, block["classifiers"][name], block["repeats"])
 
 
+def predictor(record: "RunRecord") -> "Predictor":
+    """Opens the model with its extractor and that one's state."""
+    from cifar_pipelines.pipelines.spark_ml.saved import open_predictor
+
+    return open_predictor(record)
+
+
 FAMILY = Family(
-    "spark_ml", "models of Spark ML", selected_classifiers, depends_on, check, needs=("ingestion", "features")
+    "spark_ml",
+    "models of Spark ML",
+    selected_classifiers,
+    depends_on,
+    check,
+    needs=("ingestion", "features"),
+    predictor=predictor,
 )

@@ -18,12 +18,14 @@ from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.extractors import options_of
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further, rows_of_splits
 from cifar_pipelines.pipelines.spark_ml.complexity import parameter_count
+from cifar_pipelines.pipelines.spark_ml.scoring import score, with_probabilities
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
+IDS = ("image_id", "cast(label as int) as label")  # of a predictions table
 NATIVE = "native"
 FROM_MARGINS = "softmax of one-vs-rest margins (not calibrated)"
 
@@ -167,16 +169,14 @@ def predict(
     from cifar_pipelines.spark.timing import measured_work
 
     # PARALLEL(executors): every task predicts its partition of the test table.
-    scored, native = _scored(model.model, test_table)
+    scored, native = score(model.model, test_table, *IDS)
     seconds = []
     for _ in range(classifier.repeats):
         with measured_work(active_session(), "Predicting", show_progress=False) as work:
             predictions = scored.toPandas()
         seconds.append(round(work.wall_s, 3))
     predictions = predictions.sort_values("image_id", ignore_index=True)
-    if not native:
-        predictions["probability"] = _softmax(predictions["probability"])
-    return predictions, PredictionReport(
+    return with_probabilities(predictions, native), PredictionReport(
         predict_s=tuple(seconds),
         probability_source=NATIVE if native else FROM_MARGINS,
         model_size_bytes=model.size_bytes,
@@ -192,37 +192,8 @@ def predict_further(
     if not further_splits(images_info):
         return no_further()
     # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
-    scored, native = _scored(model.model, further_table)
-    predictions = scored.toPandas()
-    if not native:
-        predictions["probability"] = _softmax(predictions["probability"])
-    return further_tables(predictions, images, images_info)
-
-
-def _scored(model: Model, table: DataFrame) -> tuple[DataFrame, bool]:
-    """The columns of a predictions table, and whether the model itself says probabilities; else they are margins."""
-    from pyspark.ml.functions import vector_to_array
-    from pyspark.sql import functions as F  # noqa: N812
-
-    scored = _transform(model, table)
-    native = "probability" in scored.columns
-    columns = [
-        "image_id",
-        F.col("label").cast("int"),
-        F.col("prediction").cast("int"),
-        vector_to_array(F.col("probability" if native else "rawPrediction")).alias("probability"),
-    ]
-    return scored.select(*columns), native
-
-
-def _transform(model: Model, table: DataFrame) -> DataFrame:
-    """Applies a model; one-vs-rest in the JVM, since PySpark's own goes through a Python worker per class."""
-    from pyspark.ml.classification import OneVsRestModel
-    from pyspark.sql import DataFrame as SparkDataFrame
-
-    if isinstance(model, OneVsRestModel):
-        return SparkDataFrame(model._to_java().transform(table._jdf), table.sparkSession)
-    return model.transform(table)
+    scored, native = score(model.model, further_table, *IDS)
+    return further_tables(with_probabilities(scored.toPandas(), native), images, images_info)
 
 
 def describe_model(
@@ -240,13 +211,6 @@ def describe_model(
         prediction=predict_report,
         justification=classifier.justification,
     )
-
-
-def _softmax(margins: pd.Series) -> list[Any]:
-    import numpy as np
-    from scipy.special import softmax
-
-    return list(softmax(np.stack(margins.to_numpy()), axis=1))
 
 
 def survey_classifiers(kept_survey: Path, *run_records: dict[str, Any]) -> dict[str, Any]:

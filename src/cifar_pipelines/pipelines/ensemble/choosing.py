@@ -1,0 +1,127 @@
+"""What weights are chosen by: validation images, or out-of-fold predictions of the training images."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.pipelines.ensemble.members import Joined, join
+from cifar_pipelines.pipelines.ensemble.out_of_fold import out_of_fold
+from cifar_pipelines.pipelines.ensemble.specification import VALIDATION, EnsembleSpec
+from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.saved_models import MODEL
+from cifar_pipelines.records.saved_predictions import read_predictions, validation_rows
+
+logger = logging.getLogger(__name__)
+
+PENALTY = 0.01  # of a probe whose member is no logistic regression
+
+
+def make_choosing(
+    members: dict[str, RunRecord],
+    spec: EnsembleSpec,
+    images_info: dict[str, Any],
+    outputs: Path,
+    features: Path,
+    seed: int,
+) -> Joined | None:
+    """Joins what the members say of the images by which weights are chosen; None where no vote chooses.
+
+    Args:
+        members: The run records of the members, by name.
+        spec: The ensemble.
+        images_info: The description of the image table.
+        outputs: The folder of all outputs of models.
+        features: The folder of all feature tables.
+        seed: Decides the folds.
+
+    Raises:
+        UserError: If there are no such images or predictions of them.
+    """
+    if not spec.chooses:
+        return None
+    names = images_info["class_names"]
+    if spec.choose_on == VALIDATION:
+        _require_validation(images_info)
+        tables = {
+            name: validation_rows(read_predictions(one, outputs, "further_predictions"))
+            for name, one in members.items()
+        }
+        return join(tables, names, "validation images")
+    tables = {name: _out_of_fold(name, one, spec.folds, len(names), features, seed) for name, one in members.items()}
+    return join(tables, names, "training images")
+
+
+def _require_validation(images_info: dict[str, Any]) -> None:
+    if not images_info.get("validation_size"):
+        raise UserError(
+            "ensemble.choose_on is 'validation', but no validation images were cut from the training images. Cut some "
+            "(--params validation.share=0.15) and train the members again, or take ensemble.choose_on=out_of_fold."
+        )
+    if not images_info["test_size"]:
+        raise UserError(
+            "ensemble.choose_on is 'validation', but models are judged on the validation images here, since no test image "
+            "has a label: an ensemble would be chosen by what it is judged on. Take ensemble.choose_on=out_of_fold."
+        )
+
+
+def _out_of_fold(name: str, record: RunRecord, folds: int, classes: int, features: Path, seed: int) -> pd.DataFrame:
+    """Predictions of the training images by a probe of the features that a member was trained on."""
+    if record.features is None:
+        raise UserError(
+            f"The member {name!r} was trained on images, and out-of-fold predictions are made of stored features. Cut "
+            "validation images (--params validation.share=0.15), train it again, and take ensemble.choose_on=validation."
+        )
+    ids, label, matrix = _training_features(name, record, features)
+    strength = record.params.get("reg_param", PENALTY) if record.model == "logistic_regression" else PENALTY
+    probability = out_of_fold(matrix, label, classes, strength, folds, seed)
+    right = float((probability.argmax(axis=1) == label).mean())
+    logger.info(
+        "%s: a probe of its features gets %.1f %% of %d training images right, out of %d folds.",
+        name,
+        100 * right,
+        len(ids),
+        folds,
+    )
+    return pd.DataFrame(
+        {"image_id": ids, "label": label, "prediction": probability.argmax(axis=1), "probability": list(probability)}
+    )
+
+
+def _training_features(name: str, record: RunRecord, features: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ids (n,), labels (n,) and features (n, d) of the training images, sorted by id."""
+    import pyarrow.compute as pc
+    from pyarrow import dataset
+
+    folder = _table_of(record, features)
+    try:
+        info = json.loads(folder.with_suffix(".json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        info = {}
+    if (
+        info.get("images_fingerprint") != record.data.fingerprint
+        or info.get("state_sha256") != record.features.state_sha256
+    ):
+        raise UserError(
+            f"The features that {name!r} was trained on are not in {folder} any more: they were removed, or extracted anew. "
+            "Extract them and train it again."
+        )
+    table = dataset.dataset(folder, format="parquet", exclude_invalid_files=True).to_table(
+        columns=["image_id", "label", "features"], filter=pc.field("split") == "train"
+    )
+    matrix = table.column("features").combine_chunks().flatten().to_numpy().reshape(table.num_rows, -1)
+    ids = np.array(table.column("image_id").to_pylist(), dtype=object)
+    order = np.argsort(ids)
+    return ids[order], table.column("label").to_numpy()[order].astype(int), matrix[order]
+
+
+def _table_of(record: RunRecord, features: Path) -> Path:
+    """The feature table of a model: both lie below folders that source, subset and extractor name."""
+    *above, _ = Path(record.artifacts[MODEL]).parts[
+        : Path(record.artifacts[MODEL]).parts.index(record.parallelism.setting) + 1
+    ]
+    return features.joinpath(*above[-3:], "features")

@@ -1,0 +1,40 @@
+"""The family of ensembles: one model per selected vote, named `<vote>_vote`, of the same members."""
+
+from typing import Any
+
+from cifar_pipelines.common.options import build
+from cifar_pipelines.families import INGESTION, Family, Parameters
+from cifar_pipelines.spark.setting import ParallelismSetting
+
+
+def selected_votes(parameters: Parameters) -> list[str]:
+    """The votes of `ensemble.votes`."""
+    from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
+
+    return build(EnsembleSpec, parameters["ensemble"], "the block ensemble of the parameters").vote_names
+
+
+def model_name(vote: str) -> str:
+    """The name of an ensemble in run records and paths."""
+    return f"{vote}_vote"
+
+
+def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
+    """The block without the other votes."""
+    return {"model": [model, {key: value for key, value in parameters["ensemble"].items() if key != "votes"}]}
+
+
+def check(parameters: Parameters, setting: ParallelismSetting) -> None:
+    """Refuses unknown votes and what they cannot choose by; members are looked for by the first node."""
+    selected_votes(parameters)
+
+
+FAMILY = Family(
+    "ensemble",
+    "ensembles",
+    lambda parameters: [model_name(vote) for vote in selected_votes(parameters)],
+    depends_on,
+    check,
+    needs=(INGESTION,),
+    on_request=True,
+)

@@ -1,0 +1,169 @@
+"""Nodes of the ensemble pipeline."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cifar_pipelines.judging.statistics import count_pairs, holm, mcnemar_p
+from cifar_pipelines.pipelines.ensemble.choosing import make_choosing
+from cifar_pipelines.pipelines.ensemble.family import model_name
+from cifar_pipelines.pipelines.ensemble.members import Joined, find_members, join
+from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
+from cifar_pipelines.pipelines.ensemble.votes import VOTES, Choosing
+from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
+from cifar_pipelines.records.parts import Timings
+from cifar_pipelines.records.saved_predictions import read_predictions
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Members:
+    """The members and what they say.
+
+    Attributes:
+        spec: The ensemble.
+        names: As the configuration names them.
+        versions: The ids of the runs that trained them.
+        judged: Their predictions of the images that models are judged on.
+        choosing: Their predictions of the images that weights are chosen by; None where no vote chooses.
+    """
+
+    spec: EnsembleSpec
+    names: tuple[str, ...]
+    versions: tuple[str, ...]
+    judged: Joined
+    choosing: Joined | None
+
+
+def open_members(
+    ensemble: EnsembleSpec,
+    images_info: dict[str, Any],
+    seed: int,
+    run_records: dict[str, Any],
+    models_folder: Path,
+    outputs_folder: Path,
+    features_folder: Path,
+    *announced: dict[str, Any],
+) -> Members:
+    """Finds the members and joins what their runs have predicted, before any Spark process starts.
+
+    Args:
+        ensemble: Who votes, and how.
+        images_info: The description of the image table.
+        seed: Decides folds.
+        run_records: All run records.
+        models_folder: The folder of all saved models.
+        outputs_folder: The folder of all outputs of models.
+        features_folder: The folder of all feature tables.
+        *announced: What families announce, so that members which the same run trains are there first.
+
+    Raises:
+        UserError: If a member or something that it predicted is missing.
+    """
+    records = find_members(ensemble.member_names, run_records, models_folder, images_info)
+    judged = {name: read_predictions(record, outputs_folder, "predictions") for name, record in records.items()}
+    joined = join(judged, images_info["class_names"], "the images that models are judged on")
+    choosing = make_choosing(records, ensemble, images_info, outputs_folder, features_folder, seed)
+    return Members(ensemble, tuple(records), tuple(record.run_id for record in records.values()), joined, choosing)
+
+
+def choose_weights(vote: str, members: Members) -> tuple[dict[str, float], FitReport]:
+    """Chooses the weights of the members, and times it.
+
+    Returns:
+        The weights by member, with the sum 1, and what choosing cost.
+    """
+    from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import timed
+
+    choose = VOTES[vote].choose
+    with (
+        timed(active_session(), f"Choosing the weights of {model_name(vote)}", show_progress=False) as timing,
+        timing.repeat(),
+    ):
+        if choose is None:
+            weights = np.full(len(members.names), 1 / len(members.names))
+        else:
+            weights = choose(Choosing(members.choosing.probability, members.choosing.label, members.spec.rounds))
+    named = {name: round(float(weight), 6) for name, weight in zip(members.names, weights, strict=True)}
+    logger.info("%s: %s.", model_name(vote), ", ".join(f"{name} {weight:.2f}" for name, weight in named.items()))
+    seconds = tuple(max(one, 0.001) for one in timing.seconds)  # records hold milliseconds, and none of zero
+    return named, FitReport.of(timing, Timings(fit_s=seconds))
+
+
+def let_vote(vote: str, members: Members, weights: dict[str, float]) -> tuple[pd.DataFrame, PredictionReport]:
+    """Makes the predictions table of the ensemble.
+
+    Returns:
+        The table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and what the vote cost: the
+        members had predicted before.
+    """
+    from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import timed
+
+    with timed(active_session(), f"Voting of {model_name(vote)}", show_progress=False) as timing, timing.repeat():
+        table = _table(vote, members.judged, weights)
+    source = "votes of the members" if VOTES[vote].hard else "mean of the members' probabilities"
+    return table, PredictionReport(predict_s=timing.seconds, probability_source=source, parameter_count=len(weights))
+
+
+def _table(vote: str, joined: Joined, weights: dict[str, float]) -> pd.DataFrame:
+    probability = VOTES[vote].combine(joined.probability, np.array(list(weights.values())))
+    probability = probability / probability.sum(axis=1, keepdims=True)
+    columns = {"image_id": joined.image_id, "label": joined.label, "prediction": probability.argmax(axis=1)}
+    return pd.DataFrame(columns | {"probability": list(probability)})
+
+
+def compare_with_members(vote: str, predictions: pd.DataFrame, members: Members) -> dict[str, Any]:
+    """Tests the ensemble against each member on the same images, with McNemar's test and Holm's correction.
+
+    Returns:
+        `accuracy` of the ensemble, and `members`: dicts with `member`, `version`, `accuracy`, `difference`, `only_ensemble`
+        and `only_member` (images that only one of both got right), `p` and `p_holm`; the most accurate first.
+    """
+    joined = members.judged
+    right = predictions.set_index("image_id").loc[joined.image_id, "prediction"].to_numpy() == joined.label
+    pairs = [count_pairs(right, one.argmax(axis=1) == joined.label) for one in joined.probability]
+    p = [mcnemar_p(counts) for counts in pairs]
+    rows = [
+        {
+            "member": name,
+            "version": version,
+            "accuracy": (counts.both + counts.only_second) / counts.n,
+            "difference": counts.difference,
+            "only_ensemble": counts.only_first,
+            "only_member": counts.only_second,
+            "p": raw,
+            "p_holm": float(adjusted),
+        }
+        for name, version, counts, raw, adjusted in zip(members.names, members.versions, pairs, p, holm(p), strict=True)
+    ]
+    rows.sort(key=lambda row: -row["accuracy"])
+    best = rows[0]
+    logger.info(
+        "%s gets %.1f %% right, the best member (%s) %.1f %%; McNemar's p, adjusted for %d members, is %.3g.",
+        model_name(vote), 100 * right.mean(), best["member"], 100 * best["accuracy"], len(rows), best["p_holm"],
+    )  # fmt: skip
+    return {"accuracy": float(right.mean()), "members": rows}
+
+
+def describe_ensemble(
+    vote: str, members: Members, weights: dict[str, float], fit_report: FitReport, predict_report: PredictionReport
+) -> ModelReport:
+    """Gathers what the run record says of this model."""
+    versions = dict(zip(members.names, members.versions, strict=True))
+    chosen_on = members.spec.choose_on if VOTES[vote].choose else None
+    return ModelReport(
+        model=model_name(vote),
+        family="ensemble",
+        engine="votes, NumPy",
+        params={"members": versions, "weights": weights, "chosen_on": chosen_on},
+        fit=fit_report,
+        prediction=predict_report,
+        justification=VOTES[vote].words,
+    )

@@ -1,0 +1,58 @@
+"""A saved model of Spark ML predicts new images on the executors, from the features that its extractor makes of them."""
+
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import Model
+from cifar_pipelines.datasets.spark_model import SparkModelDataset
+from cifar_pipelines.extractors import Extractor, State
+from cifar_pipelines.pipelines.features.saved import open_extractor
+from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
+from cifar_pipelines.pipelines.new_images import NewImages, Predictor
+from cifar_pipelines.pipelines.spark_ml.scoring import score, with_probabilities
+from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.saved_models import model_path
+
+
+def open_predictor(record: RunRecord) -> Predictor:
+    """Opens a model with its extractor; see `families.Family.predictor`."""
+    saved = SparkModelDataset(filepath=str(model_path(record)))
+    if not saved.exists():
+        raise UserError(
+            f"The model in {model_path(record)} is not whole: it was not copied or written to its end. Take another version "
+            "of it, or train it again."
+        )
+    extractor, state = open_extractor(record)
+    features = record.features
+    return predictor_of(lambda: saved.load().model, extractor, state, features.precision, features.micro_batch)
+
+
+def predictor_of(
+    load: Callable[[], Model], extractor: Extractor, state: State, precision: str, micro_batch: int
+) -> Predictor:
+    """What predicts with a model and an extractor.
+
+    Args:
+        load: Loads the model; called when Spark runs.
+        extractor: The extractor.
+        state: Its prepared state.
+        precision: "bf16" or "fp32".
+        micro_batch: Images per forward pass.
+    """
+
+    def predict(images: NewImages) -> pd.DataFrame:
+        from pyspark.ml.functions import array_to_vector
+
+        load_state = partial(getattr, images.session.sparkContext.broadcast(state), "value")
+        job = ExtractionJob(uuid.uuid4().hex, extractor, load_state, precision, micro_batch)
+        outputs = images.outputs(partial(extract_array, job))
+        # PARALLEL(executors): every task predicts the images whose features it has made.
+        vectors = outputs.select("image_id", array_to_vector("output").alias("features"))
+        scored, native = score(load(), vectors, "image_id")
+        return with_probabilities(scored.toPandas(), native)
+
+    return predict

@@ -1,0 +1,1 @@
+"""`kedro predict`: a saved model on a folder of images that nobody has labelled."""

@@ -1,0 +1,107 @@
+"""`kedro predict` and `kedro score`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cifar_pipelines.common.commands import Command, ParamsOption
+from cifar_pipelines.common.words import counted
+
+if TYPE_CHECKING:
+    from cifar_pipelines.prediction.run import Predicted
+
+LISTED = 20  # classes of the summary
+CONFUSIONS = 5
+
+
+@click.command(cls=Command)
+@click.argument("model")
+@click.argument("folder")
+@click.option("--version", help="The run that saved the model; default: the newest.")
+@click.option("--env", "-e", help="Environment with the parallelism setting, such as exec_2x1.")
+@click.option(
+    "--params", cls=ParamsOption, help="What the model learned from, such as source=cifar10; on_bad_image=skip."
+)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="The CSV to write; default: one in data/.")
+def predict(model: str, folder: str, version: str | None, env: str | None, params: str, output: Path | None) -> None:
+    r"""Predict the images of a FOLDER with a saved MODEL, into a CSV: image, label, probability.
+
+    MODEL is a name, such as logistic_regression, or the path of a saved model. Of its versions the newest is taken; where
+    models of that name learned from different images or features, they are listed. FOLDER is searched at any depth.
+
+    \b
+        kedro predict logistic_regression ~/photographs --env exec_2x1
+        kedro predict airbench_bigdl new/ --params source=cifar10,train_size=20000 --output labels.csv
+    """
+    from cifar_pipelines.prediction.request import Request
+    from cifar_pipelines.prediction.run import run_request
+    from cifar_pipelines.spark.java import find_java_home
+    from cifar_pipelines.spark.process import require_own_pyspark, require_user_name
+
+    require_own_pyspark()
+    find_java_home()
+    require_user_name()
+    record, predicted, target = run_request(Request(model, folder, version, env, params, output))
+    click.echo(f"Model: {record.model} of {record.run_id}, trained on {counted(record.data.train_size, 'image')}")
+    _show(predicted)
+    click.echo(f"Predictions: {target}")
+
+
+def _show(predicted: "Predicted") -> None:
+    """Prints how many images are of each class, and which could not be decoded."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    speed = len(predicted.rows) / predicted.seconds
+    table = Table(
+        "class", "images", "mean probability",
+        title=f"{counted(len(predicted.rows), 'image')} in {predicted.seconds:.1f} s, {speed:.0f}/s",
+    )  # fmt: skip
+    classes = predicted.rows.groupby("label")["probability"].agg(["size", "mean"]).sort_values("size", ascending=False)
+    for label, row in classes.head(LISTED).iterrows():
+        table.add_row(escape(label), f"{row['size']:.0f}", f"{row['mean']:.2f}")
+    console = Console()
+    console.print(table)
+    if len(classes) > LISTED:
+        console.print(f"and {counted(len(classes) - LISTED, 'more class', 'more classes')}")
+    for name, reason in predicted.bad.items():
+        console.print(f"left out: {name} ({reason})", markup=False, soft_wrap=True)
+
+
+@click.command(cls=Command)
+@click.argument("predictions")
+@click.argument("truth")
+@click.option("--against", help="A second CSV of predictions of the same images, to be tested against the first.")
+def score(predictions: str, truth: str, against: str | None) -> None:
+    """Judge a CSV of PREDICTIONS by a CSV of the TRUTH that has become known: accuracy with its interval, F1, confusions.
+
+    PREDICTIONS is what `kedro predict` or a run wrote (image, label, probability); TRUTH has the columns image and label.
+    They are joined by image. The scores are written beside the predictions.
+    """
+    from cifar_pipelines.prediction import score as scoring
+
+    file, known = scoring.checked_file(predictions, "PREDICTIONS"), scoring.checked_file(truth, "TRUTH")
+    scored = scoring.score(file, known)
+    _show_scores(scored.metrics, scored.confusions, len(scored.without_prediction))
+    if against is not None:
+        counts, p = scoring.compare(scored, scoring.score(scoring.checked_file(against, "--against"), known))
+        click.echo(
+            f"Against {against}: {counts.difference:+.1%} ({counts.only_first} images only here right, {counts.only_second} "
+            f"only there), McNemar's p {p:.3g}."
+        )
+    click.echo(f"Scores: {scoring.write_scores(scored, file)}")
+
+
+def _show_scores(metrics: dict[str, Any], confusions: Sequence[tuple[str, str, int]], without: int) -> None:
+    accuracy = metrics["accuracy"]
+    click.echo(
+        f"Accuracy: {accuracy['value']:.1%} ({accuracy['low']:.1%} to {accuracy['high']:.1%}) of "
+        f"{counted(metrics['n'], 'image')}; macro F1 {metrics['f1_macro']:.3f}."
+    )
+    if without:
+        click.echo(f"Not judged: {counted(without, 'image')} with a truth and without a prediction.")
+    for true, predicted, times in confusions[:CONFUSIONS]:
+        click.echo(f"  {true} taken for {predicted}: {times} times")

@@ -1,0 +1,189 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.factories.records import CLASS_NAMES, make_predictions, make_record
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.pipelines.ensemble import choosing, nodes
+from cifar_pipelines.pipelines.ensemble.choosing import make_choosing
+from cifar_pipelines.pipelines.ensemble.members import find_members, join
+from cifar_pipelines.pipelines.ensemble.out_of_fold import out_of_fold
+from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
+from cifar_pipelines.records import saved_models
+from cifar_pipelines.records.saved_predictions import read_predictions
+
+FINGERPRINT = "0123456789012345"  # of the records of the factory
+INFO = {"fingerprint": FINGERPRINT, "class_names": list(CLASS_NAMES), "test_size": 40, "validation_size": 20}
+RUN = "2026-11-20T10.58.11.000Z"
+
+
+def spec(**changes):
+    block = {"members": ["linear_svm", "random_forest"], "votes": ["soft", "weighted"], "choose_on": "validation"}
+    return EnsembleSpec(**block | {"folds": 5, "rounds": 10} | changes)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project in which two models were trained, one much better than the other, and left predictions."""
+    monkeypatch.setattr(saved_models, "PROJECT_PATH", tmp_path)
+    records, outputs = {}, tmp_path / "data/07_model_output"
+    for seed, (name, skill) in enumerate({"linear_svm": 3.0, "random_forest": 0.5}.items()):
+        path = f"data/06_models/synthetic/all/kmeans_patches/exec_2x1/{name}/{RUN}/{name}"
+        (tmp_path / path).mkdir(parents=True)
+        records[name] = make_record(name, artifacts={"model": path}, run_id=RUN)
+        further = make_predictions(20, skill=skill, seed=seed + 9).assign(split="validation")
+        unlabelled = make_predictions(3, skill=skill, seed=seed).assign(split="predict", label=pd.NA)
+        for table, rows in {
+            "predictions": make_predictions(40, skill=skill, seed=seed),
+            "further_predictions": pd.concat([further, unlabelled.assign(image_id=["x", "y", "z"])]),
+        }.items():
+            file = outputs / f"synthetic/all/kmeans_patches/exec_2x1/{name}/{table}.parquet/{RUN}/{table}.parquet"
+            file.parent.mkdir(parents=True)
+            rows.sample(frac=1, random_state=seed).to_parquet(file)
+    return SimpleNamespace(
+        records=records, models=tmp_path / "data/06_models", outputs=outputs, features=tmp_path / "data/04_feature"
+    )
+
+
+def test_members_are_joined_by_image_and_never_by_place(project):
+    found = find_members(["linear_svm", f"random_forest@{RUN}"], project.records, project.models, INFO)
+    tables = {name: read_predictions(record, project.outputs, "predictions") for name, record in found.items()}
+    joined = join(tables, CLASS_NAMES, "test images")
+    expected = make_predictions(40, skill=0.5, seed=1).set_index("image_id").loc[joined.image_id]
+    np.testing.assert_allclose(joined.probability[1], np.stack(expected["probability"]))
+    assert list(joined.label) == list(expected["label"])
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], r"ensemble.members is \[\], but must name two saved models or more"),
+        (["linear_svm"], "must name two saved models or more, each once"),
+        (["linear_svm", f"linear_svm@{RUN}"], "must name two saved models or more, each once"),
+        (["linear_svm", "forest"], "Unknown saved model 'forest'"),
+        (["linear_svm", "random_forest@yesterday"], "Unknown version of random_forest 'yesterday'"),
+    ],
+)
+def test_members_that_are_no_ensemble_are_refused(project, names, words):
+    with pytest.raises(UserError, match=words):
+        find_members(names, project.records, project.models, INFO)
+
+
+def test_a_member_that_was_judged_on_other_images_is_refused(project):
+    with pytest.raises(UserError, match="'linear_svm' was judged on other images"):
+        find_members(["linear_svm", "random_forest"], project.records, project.models, INFO | {"fingerprint": "ff"})
+
+
+def test_predictions_that_do_not_fit_are_refused():
+    whole = make_predictions(10)
+    with pytest.raises(UserError, match=r"'b' has predicted 9 test images that are not those of 'a' .10."):
+        join({"a": whole, "b": whole.head(9)}, CLASS_NAMES, "test images")
+    with pytest.raises(UserError, match="'b' and 'a' do not agree on the true classes"):
+        join({"a": whole, "b": whole.assign(label=0)}, CLASS_NAMES, "test images")
+    with pytest.raises(UserError, match="The run of 'b' left no predictions of validation images"):
+        join({"a": whole, "b": pd.DataFrame()}, CLASS_NAMES, "validation images")
+
+
+def choose(project, **changes):
+    found = find_members(["linear_svm", "random_forest"], project.records, project.models, INFO)
+    return make_choosing(found, spec(**changes.pop("spec", {})), INFO | changes, project.outputs, project.features, 42)
+
+
+def test_weights_are_chosen_on_validation_images(project):
+    assert choose(project).probability.shape == (2, 20, 10)
+    assert choose(project, spec={"votes": ["soft", "hard"]}) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"validation_size": 0}, "no validation images were cut from the training images. Cut some"),
+        ({"test_size": 0}, "would be chosen by what it is judged on. Take ensemble.choose_on=out_of_fold"),
+        (
+            {"spec": {"choose_on": "out_of_fold"}},
+            "The features that 'linear_svm' was trained on are not in .* any more",
+        ),
+    ],
+)
+def test_images_that_weights_cannot_be_chosen_by_are_refused(project, changes, words):
+    with pytest.raises(UserError, match=words):
+        choose(project, **changes)
+
+
+def test_a_network_has_no_out_of_fold_predictions(project):
+    project.records["linear_svm"]["features"] = None
+    with pytest.raises(
+        UserError, match="'linear_svm' was trained on images, and out-of-fold predictions are made of stored"
+    ):
+        choose(project, spec={"choose_on": "out_of_fold"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"votes": "soft+loud"}, "Unknown vote 'loud'.*Known: greedy, hard, soft, weighted"),
+        ({"choose_on": "test"}, "weights are never chosen on the images that models are judged on"),
+        ({"folds": 1}, "ensemble.folds is 1, but must be a whole number of at least 2"),
+        ({"rounds": 0}, "ensemble.rounds is 0"),
+    ],
+)
+def test_a_block_that_is_wrong_is_refused(changes, words):
+    with pytest.raises(UserError, match=words):
+        spec(**changes)
+
+
+def test_out_of_fold_predictions_are_by_probes_that_did_not_see_the_image():
+    random = np.random.default_rng(0)
+    label = np.arange(60) % 3
+    informative = random.normal(size=(60, 4)) + 4 * np.eye(3, 4)[label]
+    assert (out_of_fold(informative, label, 3, 0.01, 5, 0).argmax(axis=1) == label).mean() > 0.9
+    # Each image alone could be learned by heart here, and the other folds say nothing of it.
+    alone = out_of_fold(np.eye(60), label, 3, 0.01, 5, 0)
+    assert (alone.argmax(axis=1) == label).mean() < 0.6
+    np.testing.assert_allclose(alone.sum(axis=1), 1)
+
+
+def test_a_class_with_fewer_images_than_folds_is_refused():
+    with pytest.raises(UserError, match=r"ensemble.folds is 5, but a class has only 2 training images"):
+        out_of_fold(np.eye(12), np.array([0] * 10 + [1] * 2), 2, 0.01, 5, 0)
+
+
+def test_out_of_fold_tables_are_made_of_the_features_of_the_training(tmp_path):
+    import json
+
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    folder = tmp_path / "synthetic/all/kmeans_patches/features"
+    folder.mkdir(parents=True)
+    label = np.arange(40) % 2
+    rows = {
+        "image_id": [f"train-{number:02d}" for number in range(40)],
+        "label": label.tolist(),
+        "split": ["train"] * 30 + ["test"] * 10,
+        "features": [[float(one), 1.0] for one in label],
+    }
+    parquet.write_table(pa.table(rows), folder / "part-0.parquet")
+    (folder / "_SUCCESS").touch()
+    folder.with_suffix(".json").write_text(json.dumps({"images_fingerprint": FINGERPRINT, "state_sha256": "ab"}))
+    path = f"data/06_models/synthetic/all/kmeans_patches/exec_2x1/linear_svm/{RUN}/linear_svm"
+    record = saved_models.RunRecord.from_json(
+        make_record("linear_svm", artifacts={"model": path}, features={"state_sha256": "ab"})
+    )
+    table = choosing._out_of_fold("linear_svm", record, 5, 2, tmp_path, 0)
+    assert list(table["image_id"]) == rows["image_id"][:30] and list(table["prediction"]) == list(label[:30])
+
+
+def test_an_ensemble_is_tested_against_each_of_its_members(project):
+    places = (project.records, project.models, project.outputs, project.features)
+    members = nodes.open_members(spec(), INFO, 42, *places)
+    table = nodes._table("soft", members.judged, {"linear_svm": 0.5, "random_forest": 0.5})
+    said = nodes.compare_with_members("soft", table, members)
+    first, second = said["members"]
+    assert (first["member"], second["member"]) == ("linear_svm", "random_forest")
+    for row in said["members"]:
+        assert said["accuracy"] - row["accuracy"] == pytest.approx(row["difference"])
+        assert row["difference"] * 40 == pytest.approx(row["only_ensemble"] - row["only_member"])
+        assert 0 <= row["p"] <= row["p_holm"] <= 1
