@@ -10,6 +10,7 @@ from rich.table import Table
 from cifar_pipelines.common.commands import Group, ParamsOption
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.experiment.search_command import search
 from cifar_pipelines.prediction.command import predict, score
 from cifar_pipelines.run_command import run
 from cifar_pipelines.stream_command import stream
@@ -24,6 +25,7 @@ cli.add_command(run)
 cli.add_command(stream)
 cli.add_command(predict)
 cli.add_command(score)
+cli.add_command(search)
 
 
 @cli.command()

@@ -1,0 +1,187 @@
+"""A search for the best values of parameters: every combination is a run of its own, and validation images decide."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cifar_pipelines.common import whole_files
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.params import parse_params, split_params
+from cifar_pipelines.common.places import place
+from cifar_pipelines.common.words import counted
+from cifar_pipelines.experiment.plan import Experiment, Step, with_params
+from cifar_pipelines.experiment.runner import StepRunner
+from cifar_pipelines.judging.statistics import count_pairs, mcnemar_p, wilson_interval
+from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.saved_predictions import read_predictions, validation_rows
+from cifar_pipelines.records.shelf import RecordShelf
+
+MOST_RUNS = 200  # a larger grid is a slip more often than a plan
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched.
+
+    Attributes:
+        setting: Name of the environment under which all runs are.
+        pipeline: The family whose models are compared.
+        vary: The values to try, by name of the parameter, as they are typed.
+        params_text: What all runs are given with `--params`.
+    """
+
+    setting: str
+    pipeline: str
+    vary: Mapping[str, tuple[str, ...]]
+    params_text: str
+
+    @classmethod
+    def of(cls, setting: str, pipeline: str, vary: Sequence[str], params_text: str) -> "Search":
+        """Reads texts such as "bigdl_cnn.models.airbench.recipe.flip=true+false".
+
+        Raises:
+            UserError: If one is no name with values, a name is there twice, or there are none or too many.
+        """
+        values: dict[str, tuple[str, ...]] = {}
+        for text in vary:
+            for name, joined in split_params(text).items():
+                if name in values:
+                    raise UserError(f"--vary gives {name} twice. Join its values by +, as in {name}=a+b.")
+                values[name] = tuple(dict.fromkeys(joined.split("+")))
+        search = cls(setting, pipeline, values, params_text)
+        if not 2 <= len(search.combinations) <= MOST_RUNS:
+            raise UserError(
+                f"--vary names {counted(len(search.combinations), 'combination')} of values, but a search needs 2 to {MOST_RUNS}: "
+                "--vary name=value+value, once for every name."
+            )
+        return search
+
+    @property
+    def combinations(self) -> list[dict[str, str]]:
+        """Every combination of values, in the order in which they are typed."""
+        return (
+            [dict(zip(self.vary, values, strict=True)) for values in product(*self.vary.values())] if self.vary else []
+        )
+
+    def experiment(self, combination: Mapping[str, str]) -> Experiment:
+        """The run of one combination."""
+        varied = parse_params(",".join(f"{name}={value}" for name, value in combination.items()))
+        return Experiment((self.setting,), (self.pipeline,), 1, with_params(self.params_text, varied))
+
+    def check(self) -> None:
+        """Checks all runs before the first one.
+
+        Raises:
+            UserError: As one of the runs would, or if no validation images are cut.
+        """
+        experiments = [self.experiment(combination) for combination in self.combinations]
+        for experiment in experiments:
+            experiment.check()
+        if not experiments[0].families:
+            raise UserError(f"{self.pipeline} trains no model. Search among the models of a family.")
+        parameters = load_configuration(self.setting, experiments[0].params)["parameters"]
+        if not parameters.get("validation", {}).get("share"):
+            raise UserError(
+                "No validation images are cut from the training images, and test images must not choose. Add --params "
+                "validation.share=0.15."
+            )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of one model of one combination.
+
+    Attributes:
+        model: Name of the model.
+        values: The combination.
+        run_id: The run.
+        images: Validation images.
+        accuracy: Share of them that is right; `low` and `high` are the ends of its interval.
+        p: Of McNemar's test against the best; None for the best itself.
+        fit_s: Fit time in seconds.
+    """
+
+    model: str
+    values: Mapping[str, str]
+    run_id: str
+    images: int
+    accuracy: float
+    low: float
+    high: float
+    p: float | None
+    fit_s: float
+
+
+def run_search(search: Search, console: Console) -> tuple[list[Found], Path]:
+    """Runs what is not recorded yet, goes on after a failure, and ranks by validation images alone.
+
+    Returns:
+        What was found, the best first, and the file that holds it.
+    """
+    name = f"search-{datetime.now(UTC):%Y-%m-%dT%H.%M.%SZ}"
+    combinations = search.combinations
+    runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / name, console, len(combinations))
+    shelf = RecordShelf(PROJECT_PATH / place("run_records"))
+    records: list[tuple[dict[str, str], RunRecord]] = []
+    for combination in combinations:
+        experiment = search.experiment(combination)
+        expected = experiment.expected()
+        what = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in combination.items())
+        step = Step(search.setting, (search.pipeline,), experiment.params_text, what, 1)
+        if shelf.missing(search.setting, expected, step.pipelines, 1):
+            runner.run(step)
+        else:
+            runner.skip(step, "recorded already")
+        for model, digest in expected[search.pipeline].items():
+            records += [
+                (combination, record) for record in shelf.matching(search.setting, search.pipeline, model, digest)[-1:]
+            ]
+    found = ranked(records, PROJECT_PATH / place("outputs_folder"))
+    file = PROJECT_PATH / place("searches") / f"{name}.json"
+    content: dict[str, Any] = asdict(search) | {"found": [asdict(one) for one in found]}
+    whole_files.write_json(file, content, indent=2)
+    return found, file
+
+
+def ranked(records: Sequence[tuple[Mapping[str, str], RunRecord]], outputs: Path) -> list[Found]:
+    """Ranks models by their accuracy on validation images, the best first, each tested against the best.
+
+    Args:
+        records: The run records, each with its combination.
+        outputs: The folder of all outputs of models.
+
+    Raises:
+        UserError: If a run has left no predictions of validation images, or they are of other images.
+    """
+    judged = []
+    for values, record in records:
+        table = validation_rows(read_predictions(record, outputs, "further_predictions"))
+        if table.empty:
+            raise UserError(
+                f"The run {record.run_id} of {record.model} left no predictions of validation images: models are judged on "
+                "them where no test image has a label, and what is chosen by them then looks better than it is."
+            )
+        right = (table["prediction"] == table["label"]).astype(bool).set_axis(table["image_id"]).sort_index()
+        judged.append((values, record, right))
+    judged.sort(key=lambda row: -row[2].mean())
+    found = []
+    for values, record, right in judged:
+        best = judged[0][2]
+        if not right.index.equals(best.index):
+            raise UserError(
+                "The runs have other validation images, so that they cannot be compared: vary no seed and no size."
+            )
+        low, high = wilson_interval(int(right.sum()), len(right))
+        p = None if right is best else mcnemar_p(count_pairs(best.to_numpy(), right.to_numpy()))
+        found.append(
+            Found(
+                record.model, values, record.run_id, len(right), float(right.mean()), low, high, p, record.times_s[-1]
+            )
+        )
+    return found

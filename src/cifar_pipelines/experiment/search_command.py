@@ -1,0 +1,56 @@
+"""`kedro search`."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from cifar_pipelines.common.commands import Command, ParamsOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cifar_pipelines.experiment.search import Found
+
+
+@click.command(cls=Command)
+@click.argument("pipeline")
+@click.option("--vary", multiple=True, required=True, help="Values to try, name=value+value; once for every name.")
+@click.option("--env", "-e", default="exec_2x1", show_default=True, help="Environment with the parallelism setting.")
+@click.option("--params", cls=ParamsOption, help="Parameters for every run, as for `kedro run`.")
+def search(pipeline: str, vary: tuple[str, ...], env: str, params: str) -> None:
+    r"""Try every combination of parameters' values with the models of a PIPELINE, and rank them by validation images.
+
+    Every combination is a run of its own. What is recorded already is skipped, so a search that was stopped goes on with
+    the same command. Test images decide nothing: train with the best values and look at its test score once.
+
+    \b
+        kedro search bigdl_cnn --params source=image_folder,source_path=<folder>,validation.share=0.15 \
+            --vary bigdl_cnn.models.airbench.recipe.flip=true+false --vary bigdl_cnn.models.airbench.recipe.cutout=0+8
+    """
+    from rich.console import Console
+
+    from cifar_pipelines.experiment.search import Search, run_search
+
+    searched = Search.of(env, pipeline, vary, params)
+    searched.check()
+    console = Console()
+    found, file = run_search(searched, console)
+    if not found:
+        raise SystemExit(1)
+    console.print(_table(found))
+    click.echo(f"Found: {file}")
+
+
+def _table(found: "Sequence[Found]") -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("model", "values", "validation", "95 % interval", "p against the best", "fit [s]")
+    table.title = f"{len(found)} models by {found[0].images} validation images"
+    for one in found:
+        values = "\n".join(f"{name}={value}" for name, value in one.values.items())
+        interval = f"{one.low:.1%} to {one.high:.1%}"
+        p = "" if one.p is None else f"{one.p:.3g}"
+        table.add_row(one.model, escape(values), f"{one.accuracy:.1%}", interval, p, f"{one.fit_s:.1f}")
+    return table

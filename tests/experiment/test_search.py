@@ -1,0 +1,78 @@
+import pandas as pd
+import pytest
+from tests.factories.records import make_predictions, make_record
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.experiment.search import Search, ranked
+from cifar_pipelines.records.run_record import RunRecord
+
+FLIP, WIDTH = "bigdl_cnn.models.airbench.recipe.flip", "bigdl_cnn.models.airbench.options.width"
+
+
+def search(*vary, pipeline="bigdl_cnn", params="train_size=2000"):
+    return Search.of("exec_2x1", pipeline, vary, params)
+
+
+def test_every_combination_is_a_run_of_its_own():
+    searched = search(f"{FLIP}=true+false", f"{WIDTH}=8+16")
+    texts = [searched.experiment(one).params_text for one in searched.combinations]
+    assert len(set(texts)) == 4 and all("train_size=2000" in text for text in texts)
+    assert searched.experiment(searched.combinations[2]).params == {
+        "train_size": 2000,
+        "bigdl_cnn": {"models": {"airbench": {"recipe": {"flip": False}, "options": {"width": 8}}}},
+    }
+    digests = {tuple(searched.experiment(one).expected()["bigdl_cnn"].values()) for one in searched.combinations}
+    assert len(digests) == 4
+
+
+@pytest.mark.parametrize(
+    ("vary", "words"),
+    [
+        ((f"{FLIP}=true",), "names 1 combination of values, but a search needs 2 to 200"),
+        ((f"{WIDTH}={'+'.join(map(str, range(1, 202)))}",), "names 201 combinations of values"),
+        ((f"{FLIP}=true", f"{FLIP}=false"), r"--vary gives .*flip twice. Join its values by \+"),
+        ((FLIP,), "every part must be name=value"),
+    ],
+)
+def test_a_grid_that_is_none_is_refused(vary, words):
+    with pytest.raises(UserError, match=words):
+        search(*vary)
+
+
+def test_a_value_that_is_wrong_is_found_before_the_first_run():
+    with pytest.raises(UserError, match="flip is 'perhaps', but must be true or false"):
+        search(f"{FLIP}=true+perhaps").check()
+
+
+def test_without_validation_images_nothing_is_searched():
+    with pytest.raises(UserError, match=r"No validation images are cut .* and test images must not choose"):
+        search(f"{FLIP}=true+false").check()
+
+
+def save(folder, version, right, ids=None):
+    """Leaves predictions of 100 validation images of which so many are right."""
+    table = make_predictions(100, skill=9.0)
+    table.loc[right:, "prediction"] = (table["label"][right:] + 1) % 10
+    table = table.assign(split="validation", image_id=table["image_id"] if ids is None else ids)
+    unlabelled = table.head(2).assign(split="predict", label=pd.NA, image_id=["x", "y"])
+    file = folder / f"synthetic/linear_svm/further_predictions.parquet/{version}/further_predictions.parquet"
+    file.parent.mkdir(parents=True)
+    pd.concat([unlabelled, table.sample(frac=1, random_state=right)]).to_parquet(file)
+    return RunRecord.from_json(make_record("linear_svm", run_id=version))
+
+
+def test_validation_images_alone_rank(tmp_path):
+    records = [({"a": "1"}, save(tmp_path, "first", 60)), ({"a": "2"}, save(tmp_path, "second", 80))]
+    best, other = ranked(records, tmp_path)
+    assert (best.values, best.accuracy, best.images, best.p) == ({"a": "2"}, 0.8, 100, None)
+    assert (other.run_id, other.accuracy) == ("first", 0.6) and other.p < 0.001
+    assert other.low < 0.6 < other.high
+
+
+def test_runs_without_validation_images_or_with_others_are_refused(tmp_path):
+    first = save(tmp_path, "first", 60)
+    with pytest.raises(UserError, match="left no predictions of validation images"):
+        ranked([({}, first), ({}, RunRecord.from_json(make_record("linear_svm", run_id="other")))], tmp_path)
+    second = save(tmp_path, "second", 60, ids=[f"other-{number}" for number in range(100)])
+    with pytest.raises(UserError, match="other validation images"):
+        ranked([({}, first), ({}, second)], tmp_path)
