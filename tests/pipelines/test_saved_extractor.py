@@ -4,7 +4,7 @@ from tests.factories.records import make_record
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.datasets.files import ArraysDataset
-from cifar_pipelines.extractors import create_extractor, state_sha256
+from cifar_pipelines.extractors import state_sha256
 from cifar_pipelines.pipelines.features.saved import open_extractor
 from cifar_pipelines.records.run_record import RunRecord
 
@@ -55,7 +55,3 @@ def test_damaged_weights_are_refused(record, tmp_path):
 def test_states_that_differ_have_digests_that_differ(changed):
     assert state_sha256(STATE) == state_sha256(dict(reversed(STATE.items())))
     assert state_sha256(STATE | changed) != state_sha256(STATE)
-
-
-def test_an_extractor_needs_no_file_of_weights_to_be_opened():
-    assert create_extractor("torchvision:squeezenet1_1", "/gone.pth", 32, {"mirror": True}).mirror

@@ -86,7 +86,7 @@ class Search:
         if not experiments[0].families:
             raise UserError(f"{self.pipeline} trains no model. Search among the models of a family.")
         parameters = load_configuration(self.setting, experiments[0].params)["parameters"]
-        if not parameters.get("validation", {}).get("share"):
+        if not parameters["validation"]["share"]:
             raise UserError(
                 "No validation images are cut from the training images, and test images must not choose. Add --params "
                 "validation.share=0.15."

@@ -14,6 +14,7 @@ from cifar_pipelines.common.disk import disk_errors_explained
 from cifar_pipelines.common.errors import UserError, mistake_behind
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.words import counted, some
+from cifar_pipelines.judging.predictions import UNLABELLED_COLUMNS
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
 from cifar_pipelines.prediction.request import Request, description_of
 from cifar_pipelines.records.run_record import RunRecord
@@ -106,7 +107,7 @@ def to_rows(table: pd.DataFrame, names: Sequence[str], class_names: Sequence[str
     ordered = table.set_index("image_id").loc[list(names)]
     label = [class_names[number] for number in ordered["prediction"]]
     sure = [float(row[number]) for row, number in zip(ordered["probability"], ordered["prediction"], strict=True)]
-    return pd.DataFrame({"image": list(names), "label": label, "probability": sure})
+    return pd.DataFrame(dict(zip(UNLABELLED_COLUMNS, (list(names), label, sure), strict=True)))
 
 
 def _settle(predicted: Predicted, images: int, on_bad_image: str) -> None:

@@ -15,9 +15,10 @@ from cifar_pipelines.common.paths import local_path
 from cifar_pipelines.common.words import some
 from cifar_pipelines.judging import statistics
 from cifar_pipelines.judging.metrics import score_labels
+from cifar_pipelines.judging.predictions import UNLABELLED_COLUMNS
 from cifar_pipelines.prediction.request import description_of
 
-PREDICTIONS, TRUTH = ("image", "label", "probability"), ("image", "label")
+TRUTH = ("image", "label")
 NAMED = 3
 
 
@@ -58,7 +59,7 @@ def score(predictions: Path, truth: Path) -> Scored:
     Raises:
         UserError: If a file is missing or no such table, an image is there twice or has no truth, or a class is unknown.
     """
-    said, known = _read(predictions, PREDICTIONS), _read(truth, TRUTH)
+    said, known = _read(predictions, UNLABELLED_COLUMNS), _read(truth, TRUTH)
     missing = [image for image in said["image"] if image not in set(known["image"])]
     if missing:
         raise UserError(

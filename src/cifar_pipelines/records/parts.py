@@ -60,7 +60,6 @@ class Features:
         weights_sha256: Checksum of the file of weights; None where there is none, and in older records.
         input: What the weights expect of an image; None for an extractor without weights, and in older records.
         options: Further options of the extractor.
-        weights_path: What was given as its weights; None for its own.
         micro_batch: Images per forward pass.
         state_sha256: Identifies the state that it was prepared to, as `extractors.state_sha256` says it; None in records
             older than it, whose models cannot be opened again.
@@ -74,7 +73,6 @@ class Features:
     weights_sha256: str | None = None
     input: InputSpec | None = None
     options: dict[str, Any] = field(default_factory=dict)
-    weights_path: str | None = None
     micro_batch: int | None = None
     state_sha256: str | None = None
 

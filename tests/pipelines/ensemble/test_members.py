@@ -15,7 +15,9 @@ from cifar_pipelines.records import saved_models
 from cifar_pipelines.records.saved_predictions import read_predictions
 
 FINGERPRINT = "0123456789012345"  # of the records of the factory
-INFO = {"fingerprint": FINGERPRINT, "class_names": list(CLASS_NAMES), "test_size": 40, "validation_size": 20}
+INFO = {
+    "fingerprint": FINGERPRINT, "class_names": list(CLASS_NAMES), "test_size": 40, "validation_size": 20, "predict_size": 3
+}  # fmt: skip
 RUN = "2026-11-20T10.58.11.000Z"
 
 
@@ -181,6 +183,8 @@ def test_an_ensemble_is_tested_against_each_of_its_members(project):
     members = nodes.open_members(spec(), INFO, 42, *places)
     table = nodes._table("soft", members.judged, {"linear_svm": 0.5, "random_forest": 0.5})
     said = nodes.compare_with_members("soft", table, members)
+    further = nodes._table("soft", members.further, {"linear_svm": 0.5, "random_forest": 0.5}).set_index("image_id")
+    assert len(further) == 23 and further["label"].isna().sum() == 3 and pd.isna(further.loc["y", "label"])
     first, second = said["members"]
     assert (first["member"], second["member"]) == ("linear_svm", "random_forest")
     for row in said["members"]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.pipelines.ensemble.members import Joined, join
 from cifar_pipelines.pipelines.ensemble.out_of_fold import out_of_fold
 from cifar_pipelines.pipelines.ensemble.specification import VALIDATION, EnsembleSpec
@@ -62,7 +63,7 @@ def _require_validation(images_info: dict[str, Any]) -> None:
             "ensemble.choose_on is 'validation', but no validation images were cut from the training images. Cut some "
             "(--params validation.share=0.15) and train the members again, or take ensemble.choose_on=out_of_fold."
         )
-    if not images_info["test_size"]:
+    if judged_split(images_info) == VALIDATION:
         raise UserError(
             "ensemble.choose_on is 'validation', but models are judged on the validation images here, since no test image "
             "has a label: an ensemble would be chosen by what it is judged on. Take ensemble.choose_on=out_of_fold."

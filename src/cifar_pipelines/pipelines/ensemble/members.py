@@ -15,6 +15,7 @@ from cifar_pipelines.records.saved_models import Wanted, find_model
 from cifar_pipelines.records.shelf import Loaders
 
 OF_VERSION = "@"  # parts the name of a member from its version
+UNKNOWN = -1  # the label of an image without one
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Joined:
 
     Attributes:
         image_id: (n,) str, sorted.
-        label: (n,) int, -1 for images without a label.
+        label: (n,) int, `UNKNOWN` for images without a label.
         probability: (members, n, classes) float64.
     """
 
@@ -69,16 +70,15 @@ def join(tables: dict[str, pd.DataFrame], class_names: Sequence[str], what: str)
     Raises:
         UserError: If a member has no predictions, has predicted other images, or says another truth.
     """
-    labelled = not any("label" in table and table["label"].isna().any() for table in tables.values())
     parts: list[Joined] = []
     for name, table in tables.items():
         if table.empty:
             raise UserError(f"The run of {name!r} left no predictions of {what}. Train that member again.")
-        known = table if labelled else table.assign(label=table["prediction"])
-        checked = check_predictions(known, class_names)
+        known = table["label"].notna().to_numpy()
+        checked = check_predictions(table.assign(label=table["label"].where(known, table["prediction"])), class_names)
         order = np.argsort(checked.image_id)
-        label = checked.label[order] if labelled else np.full(len(order), -1)
-        parts.append(Joined(checked.image_id[order], label, checked.probability[order]))
+        label = np.where(known, checked.label, UNKNOWN)
+        parts.append(Joined(checked.image_id[order], label[order], checked.probability[order]))
     first = parts[0]
     for name, part in zip(tables, parts, strict=True):
         if not np.array_equal(part.image_id, first.image_id):

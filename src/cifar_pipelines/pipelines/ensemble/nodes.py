@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.judging.statistics import count_pairs, holm, mcnemar_p
 from cifar_pipelines.pipelines.ensemble.choosing import make_choosing
 from cifar_pipelines.pipelines.ensemble.family import model_name
-from cifar_pipelines.pipelines.ensemble.members import Joined, find_members, join
+from cifar_pipelines.pipelines.ensemble.members import UNKNOWN, Joined, find_members, join
 from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
 from cifar_pipelines.pipelines.ensemble.votes import VOTES, Choosing
+from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_predictions import read_predictions
 
 logger = logging.getLogger(__name__)
@@ -31,6 +34,8 @@ class Members:
         versions: The ids of the runs that trained them.
         judged: Their predictions of the images that models are judged on.
         choosing: Their predictions of the images that weights are chosen by; None where no vote chooses.
+        further: Their predictions of the images that no model is judged on, with the column `split`, by member; None where
+            there are no such images.
     """
 
     spec: EnsembleSpec
@@ -38,6 +43,7 @@ class Members:
     versions: tuple[str, ...]
     judged: Joined
     choosing: Joined | None
+    further: Joined | None
 
 
 def open_members(
@@ -69,7 +75,14 @@ def open_members(
     judged = {name: read_predictions(record, outputs_folder, "predictions") for name, record in records.items()}
     joined = join(judged, images_info["class_names"], "the images that models are judged on")
     choosing = make_choosing(records, ensemble, images_info, outputs_folder, features_folder, seed)
-    return Members(ensemble, tuple(records), tuple(record.run_id for record in records.values()), joined, choosing)
+    further = _join_further(records, outputs_folder, images_info) if further_splits(images_info) else None
+    versions = tuple(record.run_id for record in records.values())
+    return Members(ensemble, tuple(records), versions, joined, choosing, further)
+
+
+def _join_further(records: dict[str, RunRecord], outputs: Path, images_info: dict[str, Any]) -> Joined:
+    tables = {name: read_predictions(record, outputs, "further_predictions") for name, record in records.items()}
+    return join(tables, images_info["class_names"], "images that no model is judged on")
 
 
 def choose_weights(vote: str, members: Members) -> tuple[dict[str, float], FitReport]:
@@ -112,10 +125,21 @@ def let_vote(vote: str, members: Members, weights: dict[str, float]) -> tuple[pd
     return table, PredictionReport(predict_s=timing.seconds, probability_source=source, parameter_count=len(weights))
 
 
+def let_vote_further(
+    vote: str, members: Members, weights: dict[str, float], images: DataFrame, images_info: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Makes the tables of all other images that were not learned from; see `further_tables`."""
+    if members.further is None:
+        return no_further()
+    return further_tables(_table(vote, members.further, weights), images, images_info)
+
+
 def _table(vote: str, joined: Joined, weights: dict[str, float]) -> pd.DataFrame:
     probability = VOTES[vote].combine(joined.probability, np.array(list(weights.values())))
     probability = probability / probability.sum(axis=1, keepdims=True)
-    columns = {"image_id": joined.image_id, "label": joined.label, "prediction": probability.argmax(axis=1)}
+    known = joined.label != UNKNOWN
+    label = joined.label if known.all() else pd.Series(joined.label, dtype="Int64").where(known)
+    columns = {"image_id": joined.image_id, "label": label, "prediction": probability.argmax(axis=1)}
     return pd.DataFrame(columns | {"probability": list(probability)})
 
 

@@ -9,6 +9,7 @@ from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.families import family_names
 from cifar_pipelines.pipelines.ensemble import nodes
 from cifar_pipelines.pipelines.ensemble.family import model_name, selected_votes
+from cifar_pipelines.pipelines.further_predictions import OUTPUTS
 from cifar_pipelines.pipelines.judging import family_pipeline, judging_nodes, model_pipeline
 
 SHARED = {"members", "images", "images_info", "run_context"}
@@ -37,6 +38,8 @@ def _template(vote: str) -> list[Node]:
              name="choose_weights", tags="spark"),
         node(of_vote(nodes.let_vote), ["members", "weights"], ["predictions", "predict_report"],
              name="vote", tags="spark"),
+        node(of_vote(nodes.let_vote_further), ["members", "weights", "images", "images_info"], OUTPUTS,
+             name="vote_further", tags="spark"),
         node(of_vote(nodes.compare_with_members), ["predictions", "members"], "against_members",
              name="compare_with_members"),
         node(of_vote(nodes.describe_ensemble), ["members", "weights", "fit_report", "predict_report"],

@@ -167,7 +167,6 @@ def _describe(spec: FeaturesSpec, job: ExtractionJob, table: DataFrame, images_i
     """What identifies the features."""
     return {
         **job.extractor.describe(),
-        "weights_path": spec.weights_path,
         "dimension": len(table.select("features").first()["features"]),
         "precision": job.precision,
         "micro_batch": spec.micro_batch,

@@ -39,4 +39,5 @@ def open_extractor(record: RunRecord) -> tuple[Extractor, State]:
             f"{file} holds other weights (sha256 {found[:16]}) than those that {record.model} of {record.run_id} was trained "
             f"with ({features.state_sha256[:16]}): features were extracted anew since. Take a newer version of the model, or train it again."
         )
-    return create_extractor(features.extractor, features.weights_path, features.input_size, features.options), state
+    # It is built from its state, so that a file of weights need not be there any more.
+    return create_extractor(features.extractor, None, features.input_size, features.options), state
