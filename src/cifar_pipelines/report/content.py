@@ -26,6 +26,7 @@ from cifar_pipelines.report.sections.resources import resources, times
 from cifar_pipelines.report.sections.scaling import scaling
 from cifar_pipelines.report.sections.scores import accuracy, reasons, scores
 from cifar_pipelines.report.sections.time import components
+from cifar_pipelines.report.sections.training import training
 from cifar_pipelines.report.sections.verdict import verdict
 from cifar_pipelines.report.studies import Study, number_records, with_numbers
 
@@ -142,6 +143,7 @@ def _study(
         scaling(rows, summary),
         components(rows, joined_components),
         engines(models),
+        training(own),
         resources(rows),
         versions(rows),
     )

@@ -99,4 +99,8 @@ def _summed_up(latest: pd.Series, models: pd.DataFrame) -> list[object]:
 
 def the_best(content: Content) -> Blocks:
     """A15: the conclusions, and the resources that they rest on."""
-    return (verdict_section(content.study.verdict, ALL_BUT_FIT_TIME), *content.section("resources"))
+    return (
+        verdict_section(content.study.verdict, ALL_BUT_FIT_TIME),
+        *content.section("training"),
+        *content.section("resources"),
+    )

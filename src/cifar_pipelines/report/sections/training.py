@@ -1,0 +1,68 @@
+"""The section on what it took to train each network, and how well it knew its training images in the end."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.report.document.blocks import Section, say
+from cifar_pipelines.report.sections.cells import Columns, behind, table_of
+
+CAVEAT = (
+    "Training accuracy is that of the last epoch, counted while the network learned and on images as they were augmented, so "
+    "that it can lie below the others. Memory is that of the largest worker. The batch is that of all workers together."
+)
+
+
+def training(records: pd.DataFrame) -> Section | None:
+    """Batch, size, memory, time and accuracies of the newest run of every network of a study; None where there is none.
+
+    Args:
+        records: Its run records, the oldest first.
+    """
+    networks = records[records["raw"].map(lambda record: bool(record.history))]
+    if networks.empty:
+        return None
+    latest = networks.groupby(["label", "setting"], dropna=True).tail(1).sort_values(["label", "setting"])
+    return Section("training", "What it took to train each network", (table_of(latest, TRAINING), say(CAVEAT)))
+
+
+def _of(value: Callable[[RunRecord], object]) -> Callable[[pd.Series], object]:
+    return lambda row: value(row["raw"])
+
+
+def _images(record: RunRecord) -> str:
+    data = record.data
+    sizes = (data.train_size, data.validation_size, data.test_size)
+    return " / ".join("–" if not size else f"{size:,}" for size in sizes)
+
+
+def _batch(record: RunRecord) -> str | None:
+    sizes = [worker.batch_size for worker in record.workers]
+    return None if not sizes or None in sizes else f"{sum(sizes):,}"
+
+
+def _memory(record: RunRecord) -> str | None:
+    peaks = [worker.peak_memory_mb for worker in record.workers if worker.peak_memory_mb]
+    return f"{max(peaks):,.0f}" if peaks else None
+
+
+def _curve_end(record: RunRecord) -> str:
+    return f"{record.history[-1].validation_accuracy:.1%} ({record.validation_from or 'test'})"
+
+
+TRAINING: Columns = {
+    "model": "label",
+    "setting": "setting",
+    "batch size": _of(_batch),
+    "parameters": "parameter_count:,.0f",
+    "worker [MB]": _of(_memory),
+    "images: training / validation / test": _of(_images),
+    "epochs": _of(lambda record: len(record.history)),
+    "fit [s]": "fit_s:.1f",
+    "training accuracy": _of(lambda record: f"{record.history[-1].accuracy:.1%}"),
+    "at the end of the learning curve": _of(_curve_end),
+    "test accuracy": "accuracy:.1%",
+    "F1 macro": "f1_macro:.3f",
+    "records": behind,
+}
