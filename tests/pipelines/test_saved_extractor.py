@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.factories.records import make_record
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.datasets.files import ArraysDataset
-from cifar_pipelines.extractors import state_sha256
+from cifar_pipelines.extractors import create_extractor, state_sha256
 from cifar_pipelines.pipelines.features.saved import open_extractor
 from cifar_pipelines.records.run_record import RunRecord
 
@@ -55,3 +57,11 @@ def test_damaged_weights_are_refused(record, tmp_path):
 def test_states_that_differ_have_digests_that_differ(changed):
     assert state_sha256(STATE) == state_sha256(dict(reversed(STATE.items())))
     assert state_sha256(STATE | changed) != state_sha256(STATE)
+
+
+def test_a_network_takes_the_input_of_its_training_without_its_file_of_weights(record, tmp_path):
+    spec = create_extractor("torchvision:squeezenet1_1", None, 48, {}, "none").input
+    changed = spec.adapted(None, "pad")
+    features = replace(record.features, extractor="torchvision:squeezenet1_1", options={}, input_size=48, input=changed)
+    extractor, _ = open_extractor(replace(record, features=features))
+    assert extractor.square == changed.square != spec.square

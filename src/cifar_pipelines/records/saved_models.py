@@ -7,7 +7,7 @@ from typing import Any
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import LISTED, UserError, unknown_name
-from cifar_pipelines.common.resolvers import options_suffix, path_suffix
+from cifar_pipelines.common.resolvers import options_suffix, path_suffix, weights_suffix
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import Loaders, read_records
@@ -34,6 +34,7 @@ TOLD_APART_BY: Mapping[str, Callable[[RunRecord, Any], bool]] = {
     "seed": _same(lambda record: record.data.seed),
     "extractor": _same(lambda record: record.features and record.features.extractor),
     "weights_path": _in_path(path_suffix),
+    "weights": _in_path(weights_suffix),
     "input_size": _same(lambda record: record.features and record.features.input_size),
 }
 

@@ -39,5 +39,7 @@ def open_extractor(record: RunRecord) -> tuple[Extractor, State]:
             f"{file} holds other weights (sha256 {found[:16]}) than those that {record.model} of {record.run_id} was trained "
             f"with ({features.state_sha256[:16]}): features were extracted anew since. Take a newer version of the model, or train it again."
         )
-    # It is built from its state, so that a file of weights need not be there any more.
-    return create_extractor(features.extractor, None, features.input_size, features.options), state
+    extractor = create_extractor(features.extractor, None, features.input_size, features.options)
+    if features.input is not None:
+        extractor.input = features.input  # as the weights said it then: their file need not be there any more
+    return extractor, state
