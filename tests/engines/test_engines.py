@@ -129,7 +129,7 @@ def test_a_saved_network_gives_the_test_images_the_same_predictions_again(
     path = tmp_path / "lenet_bigdl.pt"
     dataset = TrainedNetworkDataset(filepath=str(path))
     dataset.save(trained["bigdl"].network)
-    expected, _ = prediction.predict_cnn(dataset.load(), stored, ingested.info, spec("bigdl"), run_context)
+    expected, _ = prediction.predict_judged(dataset.load(), stored, ingested.info, spec("bigdl"), run_context)
     for image_id, image in ingested.source.read(expected["image_id"]):
         (tmp_path / image_id).parent.mkdir(exist_ok=True)
         (tmp_path / image_id).write_bytes(image)

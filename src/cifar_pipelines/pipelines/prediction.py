@@ -18,6 +18,7 @@ from cifar_pipelines.pipelines.large_images import shrunk
 from cifar_pipelines.records.model_report import PredictionReport
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.prediction import PredictionJob, network_of, predict_batches, time_prediction
+from cifar_pipelines.training.trained_network import TrainedNetwork
 from cifar_pipelines.training.transferred_network import TransferredNetwork
 
 
@@ -44,7 +45,7 @@ def predict_judged(
     from cifar_pipelines.spark.timing import measured_work
 
     session, cores, split = active_session(), run_context.cluster.cores, judged_split(images_info)
-    job = _job(network, spec)
+    job = prediction_job(network.network, spec.flip_at_test)
     started = time.perf_counter()
     # PARALLEL(executors): every task predicts its partition of the test images.
     with shrunk(_columns(images, [split]), images_info, network.network.input.square) as small:
@@ -82,22 +83,23 @@ def predict_further(
         return no_further()
     with shrunk(_columns(images, splits), images_info, network.network.input.square) as small:
         # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
-        table = _predicted(small.repartition(run_context.cluster.cores), _job(network, spec))
+        table = _predicted(
+            small.repartition(run_context.cluster.cores), prediction_job(network.network, spec.flip_at_test)
+        )
     return further_tables(table, images, images_info)
 
 
-def _job(network: SavedNetwork, spec: Specification) -> PredictionJob:
+def prediction_job(trained: TrainedNetwork | TransferredNetwork, flip: bool) -> PredictionJob:
     """What the workers need; the network goes to every executor once."""
     from cifar_pipelines.spark.session import active_session
 
-    trained = network.network
     broadcast = active_session().sparkContext.broadcast(trained.as_dict())
     return PredictionJob(
         key=uuid.uuid4().hex,
         load_network=partial(network_of, broadcast),
         size=trained.input.size,
         precision=trained.training["precision"],
-        flip=spec.flip_at_test,
+        flip=flip,
         input=trained.input if isinstance(trained, TransferredNetwork) else None,
     )
 

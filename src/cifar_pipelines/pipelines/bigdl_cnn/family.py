@@ -65,9 +65,9 @@ def only(parameters: Parameters, model: str) -> dict[str, Any]:
 
 def predictor(record: "RunRecord") -> "Predictor":
     """Opens the network, which holds all that it was trained with."""
-    from cifar_pipelines.pipelines.bigdl_cnn.saved import open_predictor
+    from cifar_pipelines.pipelines.saved_network import open_network
 
-    return open_predictor(record)
+    return open_network(record, lambda training: training["recipe"]["flip_at_test"])
 
 
 def _parts(parameters: Parameters, model: str) -> tuple[str, str]:

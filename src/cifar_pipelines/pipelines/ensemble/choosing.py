@@ -53,6 +53,11 @@ def make_choosing(
             for name, one in members.items()
         }
         return join(tables, names, "validation images")
+    if len({one.features and one.features.identity for one in members.values()}) < len(members):
+        logger.warning(
+            "Some members were trained on the same features, which is all that out-of-fold predictions know of them: they get "
+            "the same weight, whatever each of them makes of the features."
+        )
     tables = {name: _out_of_fold(name, one, spec.folds, len(names), features, seed) for name, one in members.items()}
     return join(tables, names, "training images")
 

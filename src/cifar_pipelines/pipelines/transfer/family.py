@@ -1,12 +1,16 @@
 """The family of transfers: one model per selected block and engine, named `<block>_<engine>`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.configuration import selected_names
 from cifar_pipelines.common.errors import unknown_name
 from cifar_pipelines.engines import create_engine, engine_names
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.spark.setting import ParallelismSetting
+
+if TYPE_CHECKING:
+    from cifar_pipelines.pipelines.new_images import Predictor
+    from cifar_pipelines.records.run_record import RunRecord
 
 
 def selected_transfers(parameters: Parameters) -> list[tuple[str, str]]:
@@ -56,6 +60,13 @@ def only(parameters: Parameters, model: str) -> dict[str, Any]:
     return {"transfer.selected": name, "transfer.engines": engine}
 
 
+def predictor(record: "RunRecord") -> "Predictor":
+    """Opens the network, which holds all that it was trained with."""
+    from cifar_pipelines.pipelines.saved_network import open_network
+
+    return open_network(record, lambda training: training["flip_at_test"])
+
+
 def _parts(parameters: Parameters, model: str) -> tuple[str, str]:
     """Name and engine of a model; compared whole, because one name may begin with another."""
     return next(
@@ -73,5 +84,6 @@ FAMILY = Family(
     depends_on,
     check,
     only=only,
+    predictor=predictor,
     on_request=True,
 )

@@ -1,26 +1,31 @@
-"""A saved network predicts new images on the executors."""
+"""A saved network predicts new images on the executors, for the families that train networks."""
 
-import uuid
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.images import load_batch
 from cifar_pipelines.datasets.trained_network import TrainedNetworkDataset
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
+from cifar_pipelines.pipelines.prediction import prediction_job
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import model_path
-from cifar_pipelines.training.prediction import PredictionJob, network_of
 
 
-def open_predictor(record: RunRecord) -> Predictor:
-    """Opens a network; see `families.Family.predictor`."""
+def open_network(record: RunRecord, flips: Callable[[Mapping[str, Any]], bool]) -> Predictor:
+    """Opens a network, which holds all that it was trained with; see `families.Family.predictor`.
+
+    Args:
+        record: Its run record.
+        flips: Says of the configuration that it was trained with whether predictions are averaged with those of the mirrored
+            image.
+    """
     path = model_path(record)
     try:
         network = TrainedNetworkDataset(filepath=str(path)).load().network
         network.build()
-        precision, flip = network.training["precision"], network.training["recipe"]["flip_at_test"]
+        flip = flips(network.training)
     except Exception as error:  # a damaged file fails in many ways
         raise UserError(
             f"{path} cannot be read as a network ({type(error).__name__}): it is damaged, or of an earlier version. Take "
@@ -28,10 +33,9 @@ def open_predictor(record: RunRecord) -> Predictor:
         ) from error
 
     def predict(images: NewImages) -> pd.DataFrame:
-        broadcast = images.session.sparkContext.broadcast(network.as_dict())
-        job = PredictionJob(uuid.uuid4().hex, partial(network_of, broadcast), network.shape.size, precision, flip)
+        job = prediction_job(network, flip)
         # PARALLEL(executors): every task predicts its share of the new images.
-        table = images.outputs(lambda files: job.probabilities(load_batch(files, job.size))).toPandas()
+        table = images.outputs(lambda files: job.probabilities(job.images(files))).toPandas()
         table = table.rename(columns={"output": "probability"})
         return table.assign(prediction=[row.argmax() for row in table["probability"]])
 
