@@ -85,7 +85,7 @@ def _with(column, value):
         (_with("label", 10), "from 0 to 9"),
         (_with("label", -1), "label -1"),
         (_with("label", 2.5), "whole number"),
-        (_with("label", None), "not a class"),
+        (_with("label", None), "have no label"),
         (_with("prediction", 99), "prediction 99"),
         (_with("probability", [0.5, 0.5]), "list of 10 numbers"),
         (_with("probability", None), "list of 10 numbers"),
