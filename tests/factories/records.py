@@ -157,7 +157,7 @@ def make_judged_record(model, right, image_ids=None, **changes) -> dict:
 def _merged(record: dict, changes: dict) -> dict:
     """Replaces top-level keys of a record; dicts are merged."""
     for key, value in deepcopy(changes).items():
-        if isinstance(value, dict) and isinstance(record[key], dict):
+        if isinstance(value, dict) and isinstance(record.get(key), dict):
             record[key].update(value)
         else:
             record[key] = value

@@ -22,6 +22,7 @@ from cifar_pipelines.report.sections.forecasts import forecasts
 from cifar_pipelines.report.sections.growth import growth
 from cifar_pipelines.report.sections.leaks import leaks
 from cifar_pipelines.report.sections.pairs import pairs
+from cifar_pipelines.report.sections.phases import phases
 from cifar_pipelines.report.sections.resources import resources, times
 from cifar_pipelines.report.sections.scaling import scaling
 from cifar_pipelines.report.sections.scores import accuracy, reasons, scores
@@ -144,6 +145,7 @@ def _study(
         components(rows, joined_components),
         engines(models),
         training(own),
+        phases(own),
         resources(rows),
         versions(rows),
     )
