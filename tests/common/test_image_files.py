@@ -43,7 +43,7 @@ def test_many_kinds_of_other_files_are_cut_short(make):
 def test_images_in_deeper_folders_are_found_and_said(make):
     found, notes = searched(make("a/1.png", "a/images/2.png", "a/images/more/3.png"))
     assert found == ["a/1.png", "a/images/2.png", "a/images/more/3.png"]
-    assert len(notes) == 1 and "2, such as a/images/2.png" in notes[0]
+    assert len(notes) == 1 and "a/images/2.png and 1 more image" in notes[0]
 
 
 def test_what_is_hidden_or_of_an_archive_of_macos_is_passed_over(make):
@@ -90,3 +90,16 @@ def test_a_name_that_is_not_utf8_is_refused_with_its_folder(make):
 def test_a_folder_that_cannot_be_read_is_named(make):
     with pytest.raises(UserError, match=r"The folder .*/a/1\.png cannot be read: Not a directory"):
         ImageFiles(root := make("a/1.png")).folders(root / "a" / "1.png")
+
+
+@pytest.mark.parametrize("name", ["a\rb/1.png", "a\nb/1.png", "a/1\n.png", "a/\x1b[2J.png", "a\u2028b/1.png"])
+def test_a_name_that_does_not_stand_on_one_line_is_refused(make, name):
+    root = make(name)
+    with pytest.raises(UserError, match=r"a name with a line break or another control character.*rename it"):
+        for folder in ImageFiles(root).folders(root):
+            ImageFiles(root).below(folder)
+
+
+def test_the_files_of_macos_that_end_in_a_line_break_and_narrow_spaces_are_no_obstacle(make):
+    found, notes = searched(make("a/Screenshot 3.00\u202fPM.png", "a/Icon\r"))
+    assert found == ["a/Screenshot 3.00\u202fPM.png"] and "without an ending (1)" in notes[0]

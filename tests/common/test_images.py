@@ -281,3 +281,11 @@ def test_large_images_are_loaded_alike_alone_and_in_company(photograph):
 def test_a_thumbnail_keeps_proportions_and_what_is_small_already(photograph):
     assert decode(thumbnail(photograph, 256)).shape == (170, 256, 3)
     np.testing.assert_array_equal(decode(thumbnail(encode_png(pixels()), 256)), pixels())
+
+
+def test_an_image_of_more_pixels_than_can_be_held_is_one_that_cannot_be_decoded(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    image = encode(Image.fromarray(pixels(40, 30)))
+    assert examine(image).error == "OSError: more than 1,000 pixels, the most that are decoded"
+    with pytest.raises(OSError, match="more than 1,000 pixels"):
+        decode(image)

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.images import examine
+from cifar_pipelines.common.images import LARGEST_FILE, examine
 from cifar_pipelines.sources import open_source
 
 
@@ -85,7 +85,7 @@ def test_images_may_lie_deeper_and_the_whole_in_a_folder_of_an_archive(make_tree
     assert source.index("train")["image_id"].tolist() == ["pets/train/a/images/1.png"]
     assert len(list(source.read(source.index("test")["image_id"]))) == 1
     [note] = source.describe()["notes"]
-    assert "2, such as pets/train/a/images/1.png" in note
+    assert "pets/train/a/images/1.png and 1 more image" in note
 
 
 def test_one_folder_may_lie_around_all_classes_of_a_split(make_tree):
@@ -264,3 +264,26 @@ def test_wrong_layouts(make_tree, files, message):
 def test_unknown_split(make_tree):
     with pytest.raises(UserError, match=r"Unknown split 'val'.*'train' and 'test'"):
         source_of(make_tree("train/a/1.png", "test/a/1.png")).index("val")
+
+
+def test_an_image_that_is_gone_since_it_was_listed_is_named(make_tree):
+    source = source_of(make_tree("train/a/1.png", "train/b/1.png", "test/a/1.png"))
+    assert source.class_names == ("a", "b")
+    gone = source.path / "train/a/1.png"
+    gone.unlink()
+    for use in (
+        source.fingerprint,
+        lambda: source.total_bytes(["train/a/1.png"]),
+        lambda: list(source.read(["train/a/1.png"])),
+    ):
+        with pytest.raises(UserError, match=f"The image {gone} cannot be read: No such file or directory. Put it back"):
+            use()
+
+
+def test_of_a_file_that_is_too_large_no_more_is_read_than_shows_it(make_tree):
+    source = source_of(make_tree("train/a/1.png", "train/b/1.png", "test/a/1.png"))
+    with (source.path / "train/a/1.png").open("wb") as file:
+        file.truncate(3 * LARGEST_FILE)
+    [(_, image)] = source.read(["train/a/1.png"])
+    assert len(image) == LARGEST_FILE + 1
+    assert examine(image).error == "OSError: a file of more than 256 MiB"

@@ -50,7 +50,7 @@ def test_the_last_error_is_found_in_what_spark_says(text, error):
 
 def test_a_long_message_is_cut_between_words():
     found = last_error("Traceback (most recent call last):\n  File\nValueError: " + "word " * 500)
-    assert len(found) <= 400 and found.endswith(" word [...]")
+    assert len(found) <= 400 and found.endswith(" word …")
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,9 @@ def test_what_a_python_worker_raises_is_one_sentence(spark, by_table):
     failure = spark_failure(caught.value)
     assert failure.reason == "ValueError: the picture is bad."
     assert "Traceback" in failure.text
+
+
+def test_a_mistake_of_the_user_on_an_executor_gets_no_second_advice():
+    said = "The image /a.png cannot be read: Permission denied. Make it readable"
+    failure = spark_failure(Py4JError(PYTHON.format("e", f"cifar_pipelines.common.errors.UserError: {said}.")))
+    assert failure.reason == f"{said}."

@@ -8,6 +8,7 @@ from cifar_pipelines.backbones.input_spec import InputSpec
 from cifar_pipelines.backbones.stages import stages_of
 from cifar_pipelines.backbones.weights import LoadedWeights, fit, weights_sha256
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -135,7 +136,7 @@ class Backbone(ABC):
             self.skeleton().train(training)(torch.zeros((2, 3, size, size), device="meta"))
         except Exception as error:  # every network refuses a size in its own way
             raise UserError(
-                f"{self.name} cannot take images of {size} px ({str(error).splitlines()[0][:120]}). Give the size it "
+                f"{self.name} cannot take images of {size} px ({first_line(str(error), 120)}). Give the size it "
                 f"was made for, such as input_size={self.published_input(None).size}."
             ) from error
 

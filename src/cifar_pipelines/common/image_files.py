@@ -1,14 +1,17 @@
 """Image files below a folder, and what lies among them that is none."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import EXTENSIONS
+from cifar_pipelines.common.words import some
 
 _OF_ARCHIVES = "__MACOSX"  # what macOS adds to a zip: files that are called like images and are none
+_BREAKING = ("Cc", "Zl", "Zp")  # what ends a line or steers a terminal, as Unicode classifies it
 _KINDS = 10  # of files that are left out; more would bury the message
 
 
@@ -61,10 +64,10 @@ class ImageFiles:
             more = ", and others" if len(self._left_out) > _KINDS else ""
             notes.append(f"Files that are not read as images: {', '.join(kinds)}{more}.")
         if self._deeper:
-            deeper = _some(self._deeper)
+            deeper = some(self._deeper, 1, "image")
             notes.append(f"Images deeper than <split>/<class>/, which count for the class they are below: {deeper}.")
         if self._leading_out:
-            links = _some(sorted(self._leading_out))
+            links = some(sorted(self._leading_out), 1, "link")
             notes.append(f"Links that lead out of {self.root}, and are followed: {links}.")
         return notes
 
@@ -89,7 +92,8 @@ class ImageFiles:
         """What is directly in a folder.
 
         Raises:
-            UserError: If the folder cannot be read, or a name in it is not UTF-8.
+            UserError: If the folder cannot be read, a name in it is not UTF-8, or that of a folder or an image does not
+                stand on one line.
         """
         try:
             with os.scandir(path) as listed:
@@ -100,6 +104,8 @@ class ImageFiles:
             ) from error
         for entry in entries:
             _require_utf8(path, entry.name)
+            if _is_image(entry) or _is_folder(entry):  # others may be called as they like: macOS has files "Icon\r"
+                _require_one_line(path, entry.name)
             if entry.is_symlink():
                 target = Path(os.path.realpath(entry.path))
                 if not target.is_relative_to(self._real_root):
@@ -138,6 +144,9 @@ def _require_utf8(folder: Path, name: str) -> None:
         ) from None
 
 
-def _some(names: list[str]) -> str:
-    """The only name, or their number and the first."""
-    return names[0] if len(names) == 1 else f"{len(names):,}, such as {names[0]}"
+def _require_one_line(folder: Path, name: str) -> None:
+    if any(unicodedata.category(sign) in _BREAKING for sign in name):
+        raise UserError(
+            f"The folder {folder} holds {name!r}, a name with a line break or another control character. Names of images and "
+            "classes stand on one line of tables and reports: rename it."
+        )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cifar_pipelines.common.squares import Square
+from cifar_pipelines.common.words import one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,7 @@ FORMATS = {
     "TGA": (".tga",),
 }
 EXTENSIONS = tuple(extension for extensions in FORMATS.values() for extension in extensions)
+LARGEST_FILE = 256 * 2**20  # bytes; executors hold an image several times while they hand it on
 LARGE = 2**20  # pixels; JPEG files of more may be decoded at a reduced size
 # What decoding may do to an image beside reading it.
 TURNED, ON_WHITE = "turned upright", "laid on white"
@@ -72,7 +74,7 @@ def decode(encoded: bytes, least: int | None = None) -> "np.ndarray":
             of the file are read nevertheless.
 
     Raises:
-        OSError: If the bytes are no image, end too early, or hold numbers whose range nobody knows.
+        OSError: If the bytes are no image, end too early, hold numbers whose range nobody knows, or are more than can be held.
     """
     with _open(encoded) as image:
         if least is not None:
@@ -98,7 +100,7 @@ def examine(encoded: bytes) -> ImageCheck:
             factor = _reduce(image, 1)
             pixels, treated = _rgb(image)
     except Exception as error:  # PIL raises many kinds for damaged files
-        reason = f"{type(error).__name__}: {str(error)[:80]}" if encoded else "empty file"
+        reason = f"{type(error).__name__}: {one_line(str(error), 80)}" if encoded else "empty file"
         return ImageCheck(None, None, reason)
     height, width = (factor * side for side in pixels.shape[:2])
     # At a reduced size, two photographs that differ in the finest detail alone would look the same.
@@ -120,10 +122,14 @@ def encode_png(pixels: "np.ndarray") -> bytes:
 def _open(encoded: bytes) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
+    if len(encoded) > LARGEST_FILE:
+        raise OSError(f"a file of more than {LARGEST_FILE // 2**20} MiB")
     try:
         return Image.open(io.BytesIO(encoded), formats=tuple(FORMATS))
     except UnidentifiedImageError:  # its own message holds the address of an object
         raise UnidentifiedImageError("no image of a kind that is read") from None
+    except Image.DecompressionBombError:
+        raise OSError(f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels, the most that are decoded") from None
 
 
 def _rgb(image: "Image.Image") -> tuple["np.ndarray", list[str]]:

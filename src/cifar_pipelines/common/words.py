@@ -8,14 +8,19 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
-def some(names: Sequence[str], shown: int, noun: str, plural: str) -> str:
+def some(names: Sequence[str], shown: int, noun: str, plural: str = "", separator: str = ", ") -> str:
     """Joins names, the first few of them in words and the others by number, such as "a, b and 3 more classes"."""
     rest = len(names) - shown
-    more = f" and {counted(rest, f'more {noun}', f'more {plural}')}" if rest > 0 else ""
-    return ", ".join(names[:shown]) + more
+    more = f" and {counted(rest, f'more {noun}', plural and f'more {plural}')}" if rest > 0 else ""
+    return separator.join(names[:shown]) + more
 
 
 def one_line(text: str, width: int) -> str:
     """A text on one line, cut between two words where it is longer than so many signs."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 2].rsplit(" ", 1)[0] + " …"
+
+
+def first_line(text: str, width: int) -> str:
+    """The first line of a text that says something; see `one_line`."""
+    return next((one_line(line, width) for line in text.splitlines() if line.strip()), "")

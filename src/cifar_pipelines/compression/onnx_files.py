@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import first_line
 from cifar_pipelines.compression.quiet import quiet
 from cifar_pipelines.compression.subject import Subject
 from cifar_pipelines.compression.variants import Logits
@@ -42,7 +43,9 @@ def export(module: nn.Module, subject: Subject, file: Path) -> None:
                 input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=(batch,),
             )  # fmt: skip
         except Exception as error:  # of torch.export and of the exporter, in many kinds
-            raise UserError(f"torch cannot export this network to ONNX ({_first_line(error)}).") from error
+            raise UserError(
+                f"torch cannot export this network to ONNX ({first_line(str(error), 200) or type(error).__name__})."
+            ) from error
 
 
 def quantise_static(source: Path, calibration: Sequence[Tensor], file: Path) -> None:
@@ -136,7 +139,3 @@ def _preprocessed(source: Path) -> Any:
         # Symbolic inference of shapes is for transformers; it knows no reduction over axes that are an input.
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         yield prepared
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import first_line
 from cifar_pipelines.compression.subject import Subject
 from cifar_pipelines.compression.variants import Logits
 from cifar_pipelines.records.deployment_record import Latency
@@ -36,9 +37,7 @@ def require_any_batch(logits: Logits, subject: Subject) -> None:
         try:
             found = logits(subject.example(images))
         except Exception as error:  # of whatever runs it
-            raise UserError(
-                f"It cannot predict {images} images at once ({str(error).splitlines()[0][:200]})."
-            ) from error
+            raise UserError(f"It cannot predict {images} images at once ({first_line(str(error), 200)}).") from error
         wanted = (images, len(subject.class_names))
         if tuple(found.shape) != wanted or not found.isfinite().all():
             raise UserError(f"Of {images} images it makes no finite logits of the shape {wanted}.")

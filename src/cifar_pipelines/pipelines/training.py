@@ -6,6 +6,7 @@ from typing import Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
+from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import Engine
 from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
@@ -46,7 +47,7 @@ def train_to_the_end(engine: Engine, job: Job, checkpoint: Checkpoint, run_conte
 def _first_line(error: Exception) -> str:
     java = getattr(error, "java_exception", None)
     text = java.getMessage() if java is not None else str(error)
-    return (text or type(error).__name__).strip().splitlines()[0][:200]
+    return first_line(text or "", 200) or type(error).__name__
 
 
 def fit_timings(history: list[dict[str, float]], resumed: int, wall_s: float, workers: list[dict[str, Any]]) -> Timings:

@@ -1,8 +1,10 @@
 """Images in a tree of folders, `split/class/image`."""
 
 import logging
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -11,9 +13,9 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.image_files import ImageFiles
-from cifar_pipelines.common.images import EXTENSIONS
+from cifar_pipelines.common.images import EXTENSIONS, LARGEST_FILE
 from cifar_pipelines.common.paths import local_path
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.sources import SOURCE_SPLITS, ImageSource, checked_split, register, sha256_of
 
 logger = logging.getLogger(__name__)
@@ -76,20 +78,22 @@ class ImageFolderSource(ImageSource):
         return self._tree.unlabelled
 
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """Reads files; see `ImageSource.read`."""
+        """Reads files, of those that are too large no more than shows it; see `ImageSource.read`."""
         for image_id in image_ids:
-            yield image_id, (self.path / image_id).read_bytes()
+            with _still_there(self.path / image_id) as path, path.open("rb") as file:
+                image = file.read(LARGEST_FILE + 1)
+            yield image_id, image
 
     def total_bytes(self, image_ids: Sequence[str]) -> int:
         """Adds up the sizes of the files; see `ImageSource.total_bytes`."""
-        return sum((self.path / image_id).stat().st_size for image_id in image_ids)
+        return sum(self._status(image_id).st_size for image_id in image_ids)
 
     def fingerprint(self) -> str:
         """Returns the SHA-256 of all images' paths, sizes and times of change, so that a replaced one is noticed."""
         splits = self._tree.splits.values()
         labelled = (image_id for classes in splits for found in classes.values() for image_id in found)
         image_ids = sorted((*labelled, *self._tree.unlabelled))
-        statuses = ((image_id, (self.path / image_id).stat()) for image_id in image_ids)
+        statuses = ((image_id, self._status(image_id)) for image_id in image_ids)
         entries = (f"{image_id} {status.st_size} {status.st_mtime_ns}" for image_id, status in statuses)
         return sha256_of((self.name, *entries))
 
@@ -111,6 +115,10 @@ class ImageFolderSource(ImageSource):
         self.__dict__.pop("_tree", None)
         for note in self._tree.notes:
             logger.warning("%s", note)
+
+    def _status(self, image_id: str) -> os.stat_result:
+        with _still_there(self.path / image_id) as path:
+            return path.stat()
 
     @cached_property
     def _tree(self) -> ImageTree:
@@ -171,9 +179,21 @@ class ImageFolderSource(ImageSource):
                 f"--params source_path={self.path.parent}. {LAYOUT}."
             )
         split = next(split for split in SOURCE_SPLITS if not found[split])
-        names = ", ".join(folder.name for folder in inside[:10]) or "no folder"
+        names = some([folder.name for folder in inside], 10, "folder") or "no folder"
         rule = f"It has to be called {' or '.join(SPLIT_FOLDERS[split])}"
         raise UserError(f"{self.path} has no folder for the {split} split. {rule}; found: {names}. {LAYOUT}.")
+
+
+@contextmanager
+def _still_there(image: Path) -> Iterator[Path]:
+    """Says which image it is that was listed and cannot be read."""
+    try:
+        yield image
+    except OSError as error:
+        raise UserError(
+            f"The image {image} cannot be read: {error.strerror}. Put it back or make it readable, on all hosts of the "
+            "cluster, and leave the folder alone while it is read."
+        ) from error
 
 
 def _folders_of_splits(path: Path, files: ImageFiles) -> dict[str, list[Path]]:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.whole_files import writing
+from cifar_pipelines.spark.failures import last_error
 from cifar_pipelines.spark.java import find_java_home
-from cifar_pipelines.spark.jvm import jvm_option
+from cifar_pipelines.spark.jvm import LIGHT_JVM, NO_COUNTERS, jvm_option
 from cifar_pipelines.spark.process import environment, foreign_variables
 
-# A JVM that lives for one run, or less: optimising its code would take longer than it saves, and takes cores from executors.
-LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"
+PATIENCE_S = 300
 _WORK = Path(__file__).with_name("typical_work.py")
 # An archive that does not fit the class path is left alone by the JVM; it would say so on the output of every process.
 _QUIET = "-Xlog:cds=off -Xlog:cds+dynamic=off"
@@ -36,7 +36,7 @@ def sharing_options(java_home: Path) -> str:
 def launcher_options(java_home: Path) -> str:
     """The options of the JVM that Spark's scripts ask for a command; the shell splits them at every space."""
     sharing = sharing_options(java_home)
-    return LIGHT_JVM if '"' in sharing else f"{LIGHT_JVM} {sharing}"
+    return " ".join((LIGHT_JVM, NO_COUNTERS, "" if '"' in sharing else sharing)).rstrip()
 
 
 def make_archive(java_home: Path) -> Path:
@@ -56,19 +56,26 @@ def make_archive(java_home: Path) -> Path:
         with tempfile.TemporaryDirectory() as folder, writing(archive) as partial:
             # The archive of Java's own classes, on which that of Spark's is laid; the wheel comes without.
             _run([str(java_home / "bin" / "java"), "-Xshare:dump"], java_home)
-            options = f"{LIGHT_JVM} {jvm_option(f'-XX:ArchiveClassesAtExit={partial}')} {_QUIET}"
+            options = f"{LIGHT_JVM} {NO_COUNTERS} {jvm_option(f'-XX:ArchiveClassesAtExit={partial}')} {_QUIET}"
             _run([submit, "--driver-java-options", options, str(_WORK), folder], java_home)
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stdout", None) or str(error)
-        raise UserError(
-            f"The Java runtime {java_home} made no archive of Spark's classes: {said[-500:]} Runs work without it."
-        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise _no_archive(java_home, f"it took longer than {PATIENCE_S} s") from error
+    except subprocess.CalledProcessError as error:
+        raise _no_archive(java_home, last_error(error.stdout)) from error
+    except OSError as error:
+        raise _no_archive(java_home, str(error)) from error
     return archive
+
+
+def _no_archive(java_home: Path, reason: str) -> UserError:
+    return UserError(
+        f"The Java runtime {java_home} made no archive of Spark's classes: {reason}. Runs work without it."
+    )
 
 
 def _run(command: list[str], java_home: Path) -> None:
     variables = {"JAVA_HOME": str(java_home), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "timeout": 300}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "timeout": PATIENCE_S}
     with environment(foreign_variables(embedded=True) | variables):
         subprocess.run(command, check=True, **options)
 

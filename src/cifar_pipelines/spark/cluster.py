@@ -13,9 +13,9 @@ from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.processes import end_guarded, start_guarded
-from cifar_pipelines.spark.class_archive import LIGHT_JVM, launcher_options, sharing_options
+from cifar_pipelines.spark.class_archive import launcher_options, sharing_options
 from cifar_pipelines.spark.failures import last_error
-from cifar_pipelines.spark.jvm import SPARKS_LOGGING, temporary_files
+from cifar_pipelines.spark.jvm import LIGHT_JVM, SPARKS_LOGGING, temporary_files
 from cifar_pipelines.spark.process import loopback_card, spark_home
 from cifar_pipelines.spark.setting import ParallelismSetting
 

@@ -2,8 +2,9 @@
 
 import re
 import sys
-import textwrap
 from dataclasses import dataclass
+
+from cifar_pipelines.common.words import one_line
 
 _LONGEST = 400
 _TRACEBACK = "Traceback (most recent call last):"
@@ -58,13 +59,15 @@ def spark_failure(error: BaseException) -> SparkFailure | None:
     if not text or "Answer from Java side is empty" in text or "while trying to connect to the Java server" in text:
         return SparkFailure("Spark's driver, a JVM of its own, has ended. Run the same command again.", text)
     reason = last_error(text)
+    if "UserError: " in _last_error(text):  # which says what to do
+        return SparkFailure(f"{reason}.", text)
     hint = next((hint for words, hint in _HINTS.items() if re.search(words, text)), "")
     return SparkFailure(f"{reason}. {hint}".rstrip(), text)
 
 
 def last_error(text: str) -> str:
     """The last error in what Python workers or JVMs say, without its stack, on one line."""
-    return textwrap.shorten(_QUALIFIED.sub("", _last_error(text)).removeprefix("UserError: "), _LONGEST).rstrip(".")
+    return one_line(_QUALIFIED.sub("", _last_error(text)).removeprefix("UserError: "), _LONGEST).rstrip(".")
 
 
 def _last_error(text: str) -> str:

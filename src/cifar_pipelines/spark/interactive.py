@@ -5,9 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cifar_pipelines.spark.class_archive import LIGHT_JVM, sharing_options
+from cifar_pipelines.spark.class_archive import sharing_options
 from cifar_pipelines.spark.java import find_java_home
-from cifar_pipelines.spark.jvm import end_driver, launch_driver, temporary_files
+from cifar_pipelines.spark.jvm import LIGHT_JVM, end_driver, launch_driver, temporary_files
 from cifar_pipelines.spark.process import environment, foreign_variables, spark_home, text_variables
 from cifar_pipelines.spark.properties import LOGGING
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark.jvm import NO_COUNTERS
 
 
 def find_java_home() -> Path:
@@ -39,6 +40,6 @@ def find_java_home() -> Path:
 
 def _runs(java: Path) -> bool:
     try:
-        return subprocess.run([java, "-XX:-UsePerfData", "-version"], capture_output=True, timeout=60).returncode == 0
+        return subprocess.run([java, NO_COUNTERS, "-version"], capture_output=True, timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False

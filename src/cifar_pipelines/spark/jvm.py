@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 # Spark's own configuration of its log, by name: BigDL's jars bring one that is found first and writes to /tmp.
 SPARKS_LOGGING = "-Dlog4j2.configurationFile=org/apache/spark/log4j2-defaults.properties"
+# A JVM that lives for one run, or less: optimising its code would take longer than it saves, and takes cores from executors.
+LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+NO_COUNTERS = "-XX:-UsePerfData"  # which every JVM would keep in a folder of its own in /tmp
 
 
 def jvm_option(text: str) -> str:
@@ -18,7 +21,7 @@ def jvm_option(text: str) -> str:
 
 def temporary_files(folder: Path) -> str:
     """The options by which a JVM, and the libraries in it, put what is temporary into a folder and nowhere else."""
-    return f"{jvm_option(f'-Djava.io.tmpdir={folder}')} -XX:-UsePerfData"
+    return f"{jvm_option(f'-Djava.io.tmpdir={folder}')} {NO_COUNTERS}"
 
 
 def launch_driver(properties: Mapping[str, str], log: Path) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from cifar_pipelines.spark.class_archive import LIGHT_JVM
-from cifar_pipelines.spark.jvm import jvm_option
+from cifar_pipelines.spark.jvm import LIGHT_JVM, jvm_option
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import SparkConfig
 

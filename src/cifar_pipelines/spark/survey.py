@@ -9,6 +9,7 @@ from typing import Any
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.places import place
+from cifar_pipelines.common.words import first_line
 from cifar_pipelines.spark.session import SparkRuntime
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
@@ -122,4 +123,4 @@ def _table(session: Any, classes: int, signed: bool) -> Any:
 
 def _first_sentence(error: Exception) -> str:
     text = getattr(error, "desc", None) or str(error)
-    return text.strip().splitlines()[0][:120]
+    return first_line(text, 120)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import one_line
 from cifar_pipelines.streaming import shared_secret
 from cifar_pipelines.streaming.connection import Connection, GoneError, Patience
 from cifar_pipelines.streaming.landing import Landing
@@ -142,7 +143,7 @@ class Client:
         """Exchanges proofs of the secret, if there is one; returns what the server says of its stream."""
         hello = heard.first(self._patience.greeting, self.name)
         if hello.get("hello") != PROTOCOL:
-            raise WireError(f"it says {str(hello)[:60]}, but must greet with {PROTOCOL!r}")
+            raise WireError(f"it says {one_line(str(hello), 60)}, but must greet with {PROTOCOL!r}")
         of_server = hello.get("challenge")
         if (of_server is None) != (self._secret is None):
             who, other = ("The server", "this receiver") if self._secret is None else ("This receiver", f"{self.name}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cifar_pipelines.backbones import InputSpec
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import one_line
 from cifar_pipelines.training.trained_network import TrainedNetwork
 from cifar_pipelines.training.transferred_network import TransferredNetwork
 
@@ -37,7 +38,7 @@ def read_network(file: Path) -> TrainedNetwork | TransferredNetwork:
         return network_from(torch.load(file, weights_only=True))
     except Exception as error:  # torch raises many kinds for other and for damaged files
         raise UserError(
-            f"{file} cannot be read as a network ({type(error).__name__}: {' '.join(str(error).split())[:120]}). Give a file that a "
+            f"{file} cannot be read as a network ({type(error).__name__}: {one_line(str(error), 120)}). Give a file that a "
             "training of this project saved."
         ) from error
 

@@ -12,6 +12,7 @@ from cifar_pipelines.backbones.input_spec import InputSpec
 from cifar_pipelines.backbones.libraries import register
 from cifar_pipelines.backbones.weights import LoadedWeights
 from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.words import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +75,7 @@ class TimmBackbone(Backbone):
         except Exception as error:  # its hubs raise errors of their own libraries
             raise UserError(
                 f"The weights of {self.name} are not on this machine and cannot be downloaded "
-                f"({str(error).splitlines()[0][:120]}). Give a state dict with weights=path:<file>, or take "
+                f"({first_line(str(error), 120)}). Give a state dict with weights=path:<file>, or take "
                 f"{self.example}, whose weights are installed."
             ) from error
         return LoadedWeights(state, f"timm {self.model}.{self._published().tag}", _tensors_sha256(state))

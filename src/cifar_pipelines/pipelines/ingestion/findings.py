@@ -10,7 +10,7 @@ from typing import Any
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.tables import fingerprint_of
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.sources import SPLITS
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def require_images(counts: Counts, class_names: Sequence[str], bad: Sequence[str
         return
     what = f"training image of the class {empty[0]!r}" if empty else f"{judged} image"
     raise UserError(
-        f"No {what} is left: {counted(len(bad), 'image')} cannot be decoded ({_some(bad)}). Every class needs training images, "
+        f"No {what} is left: {counted(len(bad), 'image')} cannot be decoded ({_named(bad)}). Every class needs training images, "
         f"and the {judged} split needs images: replace the damaged ones, or remove the class from the source."
     )
 
@@ -102,7 +102,7 @@ def untested_classes(counts: Counts, class_names: Sequence[str], judged: str = "
         logger.warning(
             "%d of %d classes have no %s image (%s): their precision, recall and F1 count as 0, by which macro averages are "
             "too low. Accuracy and weighted averages do not suffer. %s.",
-            len(untested), len(class_names), judged, _some(untested, ", "),
+            len(untested), len(class_names), judged, some(untested, 5, "class", "classes"),
             "Add test images of them to the source" if judged == "test" else "A larger validation.share holds more of them",
         )  # fmt: skip
     return untested
@@ -113,11 +113,11 @@ def _bad_images(checked: DataFrame, on_bad_image: str) -> list[str]:
     bad = [f"{row['image_id']} ({row['error']})" for row in rows]
     if bad and on_bad_image == "fail":
         raise UserError(
-            f"{len(bad)} of {checked.count()} images cannot be decoded: {_some(bad)}. Replace them, or leave them out "
+            f"{len(bad):,} of {counted(checked.count(), 'image')} cannot be decoded: {_named(bad)}. Replace them, or leave them out "
             "with --params on_bad_image=skip."
         )
     if bad:
-        logger.warning("%s cannot be decoded, hence left out: %s", counted(len(bad), "image"), _some(bad))
+        logger.warning("%s cannot be decoded, hence left out: %s", counted(len(bad), "image"), _named(bad))
     return bad
 
 
@@ -176,6 +176,5 @@ def _total(counts: Counts, split: str) -> int:
     return sum(number for (its_split, _), number in counts.items() if its_split == split)
 
 
-def _some(texts: Sequence[str], separator: str = "; ", shown: int = 5) -> str:
-    """Joins texts, the first few of them."""
-    return separator.join(texts[:shown]) + (f"{separator}..." if len(texts) > shown else "")
+def _named(bad: Sequence[str]) -> str:
+    return some(bad, 5, "image", separator="; ")

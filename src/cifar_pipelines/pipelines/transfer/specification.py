@@ -6,6 +6,7 @@ from typing import Any
 from cifar_pipelines.backbones import Backbone, InputSpec, LoadedWeights, create_backbone, load_weights
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.training.phases import CACHE, IMAGES, SMALLEST_NORMALISED_BATCH, Phase, build_phases
 
@@ -181,7 +182,7 @@ def _check_auxiliary_head(backbone: Backbone, size: int) -> None:
         backbone.skeleton().train()(torch.zeros((2, 3, size, size), device="meta"))
     except RuntimeError as error:
         raise UserError(
-            f"{backbone.name} cannot be trained on images of {size} px ({str(error).splitlines()[0][:120]}). Give input.size: "
+            f"{backbone.name} cannot be trained on images of {size} px ({first_line(str(error), 120)}). Give input.size: "
             f"{backbone.input_spec('none').size}."
         ) from error
 
