@@ -19,6 +19,7 @@ from benchmarks import (
     event_log,
     executor_memory,
     feature_extraction,
+    growth,
     logistic_regression_fit,
     new_images,
     orca_example,
@@ -60,6 +61,8 @@ factor of several, either way.
   photographs              images/s of ingestion and features (torchvision:mobilenet_v2, exec_2x1) from JPEG files of 12
                            megapixels and 3.5 MB over a bare loop that decodes and resizes them; at least 0.70; with
                            the peak memory of executors; once
+  growth                   images/s of ingestion and the cheapest features over those of a tenth of the images, at least
+                           0.90; with the peak memory of driver and executors, at most 1.10 times; once
   registry_list            seconds of `kedro registry list`, which must start no JVM; below 3
   report                   seconds of `kedro run --pipelines comparison` with 200 run records, made of those that
                            are there by repeating them; below 10; left out where there are none
@@ -73,6 +76,7 @@ examples:
   python -m benchmarks                                       all of them, on synthetic images
   python -m benchmarks --only registry_list                  one of them
   python -m benchmarks --only photographs --photographs 2000
+  python -m benchmarks --only growth --growth 100000
   python -m benchmarks --source cifar10 --weights-path mobilenet_v2.pth
   python -m benchmarks --extractor torchvision:mobilenet_v2  random weights, which have the same speed
 
@@ -87,6 +91,7 @@ OWN_SESSIONS = {
     "cnn_training": cnn_training.measure,
     "orca_example": orca_example.measure,
     "photographs": photographs.measure,
+    "growth": growth.measure,
 }
 BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "registry_list", "report", "event_log", "stream")
 
@@ -113,6 +118,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--train-images", type=_positive, default=10_000, help="for the fit and Orca's example; default: %(default)s")
     add("--test-images", type=_positive, default=500, help="for its accuracy; default: %(default)s")
     add("--photographs", type=_positive, default=40, help="such as 2000, which are 7 GB; default: %(default)s")
+    add("--growth", type=_positive, default=20_000, help="synthetic images, such as 1000000; default: %(default)s")
     add("--repeats", type=_positive, default=5, help="rounds of everything; default: %(default)s")
     add("--output", type=Path, default=PROJECT_PATH / "bench" / "bench.json", help="default: bench/bench.json")
     arguments = parser.parse_args(argv)

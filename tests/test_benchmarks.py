@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 from benchmarks import (  # noqa: E402
     executor_memory,
     feature_extraction,
+    growth,
     logistic_regression_fit,
     photographs,
     registry_list,
@@ -169,3 +170,8 @@ def test_a_stream_and_the_bare_bytes_are_measured_in_turn(monkeypatch):
     result = stream.measure(2, lambda sentence: None)
     assert len(result.ours) == len(result.reference) == 2 and min(result.ours) > 0
     assert "3 frames" in result.notes[0] and result.met is None
+
+
+def test_growth_asks_for_images_that_outlast_the_start():
+    with pytest.raises(UserError, match=r"--growth is 500.*Ask for 10000"):
+        growth.measure(parse_arguments(["--growth", "500"]), print)
