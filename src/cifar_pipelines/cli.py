@@ -109,7 +109,7 @@ def experiment(
 
     \b
         kedro experiment --settings exec_8x1,exec_8x2,exec_8x4 --repeats 3 \
-            --params source=cifar10,extractor=torchvision:mobilenet_v2 --grow-to 20000
+            --params source=cifar10,extractor=timm:tf_efficientnet_lite1 --grow-to 20000
     """
     from cifar_pipelines.common.configuration import load_configuration
     from cifar_pipelines.experiment import plan as planning
