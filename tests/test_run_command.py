@@ -245,6 +245,43 @@ def test_another_configuration_folder_is_followed_throughout(kedro_run, refusal,
     assert "Unknown parameter 'new_one'" in refusal("--params", "new_one=2")
 
 
+def test_experiments_and_submissions_follow_another_configuration_folder_and_hand_it_on(monkeypatch, tmp_path):
+    folder = tmp_path / "other"
+    shutil.copytree(PROJECT_PATH / "conf", folder)
+    globals_ = folder / "base" / "globals.yml"
+    globals_.write_text(globals_.read_text().replace("seed: 42", "seed: 7"))
+    seen = []
+
+    def see(plan, *_):
+        seen.append(load_configuration()["globals"]["seed"])
+        seen.extend(step.arguments()[-2:] for step in plan.steps())
+        return [], None
+
+    monkeypatch.setattr("cifar_pipelines.experiment.run.run_experiment", see)
+    monkeypatch.setattr("cifar_pipelines.submission.submit.Submission.check", lambda self: see(_Steps(self)))
+    monkeypatch.setattr("cifar_pipelines.submission.submit.run_submission", _stop)
+    handed_on = ["--conf-source", str(folder)]
+    measured = ["experiment", "--settings", "exec_1x1", "--pipelines", "features", "--conf-source", str(folder)]
+    assert CliRunner().invoke(cli, measured).exit_code == 0
+    CliRunner().invoke(cli, ["submit", "--master", "spark://h:7077", "--run-name", "a", "--conf-source", str(folder)])
+    assert seen == [7, handed_on, 7, handed_on]
+    assert load_configuration()["globals"]["seed"] == 42
+    refused = CliRunner().invoke(cli, [*measured[:-1], "nowhere"])
+    assert refused.exit_code == 1 and "--conf-source is 'nowhere', but must be a folder" in refused.output
+
+
+class _Steps(list):
+    def __init__(self, submission):
+        super().__init__([submission])
+
+    def steps(self):
+        return self
+
+
+def _stop(*_):
+    raise UserError("not submitted")
+
+
 @pytest.mark.parametrize(
     ("error", "advice"), [(UserError("wrong"), 0), (RuntimeError("broken"), 1)], ids=["mistake", "defect"]
 )

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cifar_pipelines.common.commands import Group, ParamsOption
+from cifar_pipelines.common.commands import ConfSourceOption, Group, ParamsOption
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.experiment.search_command import search
@@ -87,6 +87,7 @@ def _names(text: str) -> tuple[str, ...]:
     help="Training images for the first CNN with the best setting; default: twice train_size. 0 leaves this out.",
 )
 @click.option("--again", is_flag=True, help="Measure anew what is recorded already.")
+@click.option("--conf-source", cls=ConfSourceOption)
 def experiment(
     settings: str | None,
     pipelines: str | None,
@@ -210,6 +211,7 @@ def parallelism(write: bool) -> None:
 @click.option("--pipelines", help="Pipelines joined by commas; default: all, from images to comparison.")
 @click.option("--env", "-e", help="Environment with the parallelism setting, such as exec_8x2.")
 @click.option("--params", cls=ParamsOption, help="Parameters, as for `kedro run`.")
+@click.option("--conf-source", cls=ConfSourceOption)
 def submit(master: str, run_name: str, pipelines: str | None, env: str | None, params: str) -> None:
     r"""Run pipelines on a cluster that is there already, and keep the log under a name.
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -85,10 +84,7 @@ def _checked_loader(given: dict[str, Any]) -> Any:
     from cifar_pipelines.spark.environment import check_environment, checked_configuration
 
     env = given["env"] = given["env"] or os.environ.get("KEDRO_ENV") or None
-    source = Path(given["conf_source"]) if given["conf_source"] else None
-    if source is not None and not source.is_dir():
-        raise UserError(f"--conf-source is {str(source)!r}, but must be a folder, such as a copy of conf/.")
-    configuration.follow(configuration.load_configuration(source=source))
+    configuration.follow_folder(given["conf_source"])
     check_environment(env)
     given["params"] = parse_params(given["params"], env)
     loader = checked_configuration(env, given["params"])

@@ -36,6 +36,14 @@ def test_arrays_come_back_as_they_were(tmp_path):
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["state.npz"]
 
 
+def test_a_pickle_file_whose_place_arrays_take_is_named_as_passed_over(tmp_path, caplog):
+    (tmp_path / "state.pkl").write_bytes(b"")
+    dataset = ArraysDataset(filepath=str(tmp_path / "state.npz"))
+    assert not dataset.exists() and not caplog.text
+    dataset.save({"a": np.zeros(1)})
+    assert f"{tmp_path / 'state.pkl'} is no longer read" in caplog.text and "state.npz takes its place" in caplog.text
+
+
 def test_what_would_run_when_it_is_loaded_is_neither_saved_nor_loaded(tmp_path):
     dataset = ArraysDataset(filepath=str(tmp_path / "state.npz"))
     with pytest.raises(DatasetError, match="allow_pickle"):

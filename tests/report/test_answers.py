@@ -273,3 +273,18 @@ def test_strange_names_break_nothing(tmp_path):
     document = make_document({strange: record}, tmp_path)
     assert to_pdf(document).startswith(b"%PDF")
     assert "<e>" not in to_html(document) and "\\<e>" in to_markdown(document)
+
+
+def test_what_was_found_in_the_images_is_told_where_they_are(tmp_path):
+    plain_record, record = make_record("LR"), make_record("LR")
+    record["data"] |= {
+        "copies_across_splits": {"test in train": 1, "predict in train": 2},
+        "classes_without_test_images": ["cat"],
+        "images_treated": {"turned upright": 3},
+    }
+    found = text_of(sections(make_document({"LR": record}, tmp_path))["A2"])
+    assert "1 image of the split test is also in the split train, pixel by pixel" in found
+    assert "2 images of the split predict are also" in found
+    assert "cat: no test image shows it, which counts as 0 in macro averages" in found
+    assert "3 images: turned upright." in found
+    assert "pixel by pixel" not in text_of(sections(make_document({"LR": plain_record}, tmp_path))["A2"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cifar_pipelines.common import configuration
 from cifar_pipelines.common.errors import UserError
 
 
@@ -38,6 +39,20 @@ class Group(click.Group):
     """A group of such commands."""
 
     command_class = Command
+
+
+class ConfSourceOption(click.Option):
+    """`--conf-source`, which all that the command reads, and the runs that it starts, follow until it ends."""
+
+    def __init__(self, *names: Any, **attributes: Any) -> None:
+        said = "The configuration folder; default: the project's own."
+        super().__init__(*names, **{"help": said, "expose_value": False, "callback": _follow} | attributes)
+
+
+def _follow(ctx: click.Context, option: click.Parameter, folder: str | None) -> None:
+    if folder is not None:
+        configuration.follow_folder(folder)
+        ctx.call_on_close(lambda: configuration.follow(None))
 
 
 class ParamsOption(click.Option):

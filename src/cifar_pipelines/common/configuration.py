@@ -57,6 +57,24 @@ def conf_source() -> Path:
     return Path(_followed.conf_source) if _followed is not None else PROJECT_PATH / "conf"
 
 
+def follow_folder(folder: str | None) -> None:
+    """Follows the configuration of `--conf-source`; None is the project's own.
+
+    Raises:
+        UserError: If it is no folder.
+    """
+    source = Path(folder).absolute() if folder else None
+    if source is not None and not source.is_dir():
+        raise UserError(f"--conf-source is {folder!r}, but must be a folder, such as a copy of conf/.")
+    follow(load_configuration(source=source))
+
+
+def conf_source_arguments() -> list[str]:
+    """The arguments by which a further command reads the same configuration; none for the project's own."""
+    own = PROJECT_PATH / "conf"
+    return [] if conf_source() == own else ["--conf-source", str(conf_source())]
+
+
 def load_configuration(
     env: str | None = None, runtime_params: dict[str, Any] | None = None, source: Path | None = None
 ) -> Any:

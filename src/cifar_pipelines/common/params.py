@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from cifar_pipelines.common.configuration import PROJECT_PATH, conf_source, followed, names_of_parameters
+from cifar_pipelines.common.configuration import conf_source_arguments, followed, names_of_parameters
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
 
@@ -73,13 +73,9 @@ def command_to_run(*pipelines: str) -> str:
     """The command that runs pipelines with all that the command under way was given, to be pasted."""
     command = ["kedro", "run", "--pipelines", ",".join(pipelines)]
     if (loader := followed()) is not None:
-        own = conf_source() == PROJECT_PATH / "conf"
-        options = {
-            "--env": loader.env,
-            "--conf-source": None if own else str(conf_source()),
-            "--params": params_text(loader.runtime_params or {}),
-        }
+        options = {"--env": loader.env, "--params": params_text(loader.runtime_params or {})}
         command += [part for option, value in options.items() if value for part in (option, value)]
+        command += conf_source_arguments()
     return shlex.join(command)
 
 

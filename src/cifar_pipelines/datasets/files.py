@@ -1,5 +1,6 @@
 """Files that are loaded back as they are: the bytes of a PDF, the PNG of a plot, arrays."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from cifar_pipelines.common import whole_files
 
 if TYPE_CHECKING:
     import numpy as np
+
+logger = logging.getLogger(__name__)
 
 
 class BytesDataset(AbstractDataset[bytes, bytes]):
@@ -59,6 +62,11 @@ class ArraysDataset(AbstractDataset["dict[str, np.ndarray]", "dict[str, np.ndarr
 
         with whole_files.writing(self._path) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, **data)
+        if (former := self._path.with_suffix(".pkl")).exists():
+            logger.warning(
+                "%s is no longer read, because a pickle file may run programs: %s takes its place. Remove it.",
+                former, self._path.name,
+            )  # fmt: skip
 
     def _exists(self) -> bool:
         return self._path.is_file()

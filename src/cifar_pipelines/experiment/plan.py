@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cifar_pipelines.common.configuration import conf_source, load_configuration
+from cifar_pipelines.common.configuration import conf_source, conf_source_arguments, load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
 from cifar_pipelines.common.params import params_text, parse_params, split_params
@@ -44,7 +44,7 @@ class Step:
     def arguments(self) -> list[str]:
         """Arguments of the kedro command."""
         given = ["--params", self.params] if self.params else []
-        return ["run", "--pipelines", ",".join(self.pipelines), "--env", self.setting, *given]
+        return ["run", "--pipelines", ",".join(self.pipelines), "--env", self.setting, *given, *conf_source_arguments()]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class Data:
         predict_size: Images without a label.
         validation: How validation images were cut; None where there are none.
         copies_across_splits: Images whose very pixels are also in another split, by the names of both, where there are some.
+        images_treated: Images to which decoding does more than read them, by what it does.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Data:
     predict_size: int | None = None
     validation: dict[str, Any] | None = None
     copies_across_splits: dict[str, int] = field(default_factory=dict)
+    images_treated: dict[str, int] = field(default_factory=dict)
 
     @property
     def images(self) -> int:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cifar_pipelines.common import whole_files
-from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.configuration import PROJECT_PATH, conf_source_arguments
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.git import changes
 from cifar_pipelines.common.params import parse_params
@@ -79,7 +79,7 @@ class Submission:
             params.append(self.params_text)
         chosen = ["--pipelines", ",".join(self.pipelines)] if self.pipelines else []
         environment = ["--env", self.environment] if self.environment else []
-        return ["run", *chosen, *environment, "--params", ",".join(params)]
+        return ["run", *chosen, *environment, "--params", ",".join(params), *conf_source_arguments()]
 
 
 def check_run_name(name: str) -> None:

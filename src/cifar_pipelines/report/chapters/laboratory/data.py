@@ -7,6 +7,7 @@ import pandas as pd
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.families import INGESTION
+from cifar_pipelines.records.parts import Data
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong
 from cifar_pipelines.report.figures import study_figure
@@ -43,7 +44,32 @@ def selected_data(content: Content) -> Blocks:
     return (
         say(f"Selected were {_sizes(data)}{without}"),
         study_figure(study.folder, "subset_classes", caption, run(study, INGESTION)),
+        *_noteworthy(data["raw"].data),
     )
+
+
+def _noteworthy(data: Data) -> Blocks:
+    """What was found in the images that scores depend on, or that a reader would not expect of them."""
+    copies = data.copies_across_splits
+    if not copies and data.test_images_in_training:  # a record from before other splits were compared
+        copies = {"test in train": data.test_images_in_training}
+    facts = [
+        ("The same picture in two splits. ", f"{counted(number, 'image')} of the split {split} {'is' if number == 1 else 'are'} also "
+         f"in the split {other}, pixel by pixel: scores favour models that memorise.")
+        for split, _, other, number in ((*pair.split(), number) for pair, number in copies.items())
+    ]  # fmt: skip
+    if untested := data.classes_without_test_images:
+        facts.append((
+            "Classes that are not judged. ",
+            f"{some(untested, MOST_NAMED, 'class', 'classes')}: no test image shows {'it' if len(untested) == 1 else 'them'}, which counts "
+            "as 0 in macro averages, so that these are too low.",
+        ))  # fmt: skip
+    if data.images_treated:
+        treated = "; ".join(
+            f"{counted(number, 'image')}: {what}" for what, number in sorted(data.images_treated.items())
+        )
+        facts.append(("Decoded as viewers show them. ", f"{treated}."))
+    return (bullets(spans(strong(name), words) for name, words in facts),) if facts else ()
 
 
 def _sizes(data: pd.Series) -> str:
