@@ -1,3 +1,5 @@
+import platform
+
 import numpy as np
 import pytest
 import torch
@@ -107,6 +109,32 @@ def small(padding="same"):
     return Subject(lambda: nn.Sequential(*layers).eval(), Square(SIZE), ("a", "b", "c"), normalise)
 
 
+class Residual(nn.Module):
+    """Two layers read the output of the first."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 3)
+
+    def forward(self, images):
+        once = self.first(images).relu()
+        return self.head((once + self.second(once)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize(("activations", "int8"), [("uint8", 3), ("int8", 1)])
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other CPUs multiply signed activations")
+def test_layers_of_residual_blocks_are_integers_where_activations_have_no_sign(activations, int8, trained, tmp_path):
+    torch.manual_seed(0)
+    module = Residual().eval()
+    subject = Subject(lambda: module, Square(SIZE), ("a", "b", "c"), normalise)
+    variant = create_variant("onnx_int8", {"activations": activations})
+    made = variant.make(subject, trained.material, tmp_path / "q.onnx")
+    assert (made.int8_layers, made.layers) == (int8, 3)
+    images = subject.example(4)
+    logits = variant.load(subject, tmp_path / "q.onnx", 1)(images)
+    assert (logits - module(images)).abs().max() < 0.05
+
+
 def test_a_padding_in_words_is_quantised_too(trained, tmp_path):
     assert create_variant("torchao_int8").make(small(), trained.material, tmp_path / "q.pt2").int8_layers == 2
 
@@ -133,6 +161,7 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch):
         ("int4", {}, "Unknown variant 'int4'. Known: bf16, "),
         ("onxx_int8", {}, "Unknown variant 'onxx_int8'. Did you mean 'onnx_int8'"),
         ("bf16", {"share": 1}, "Unknown option 'share': the variant 'bf16' has none"),
+        ("onnx_int8", {"activations": "int4"}, "activations is 'int4', but must be one of uint8, int8"),
         ("unstructured_pruning", {"share": 1.0}, "unstructured_pruning.share is 1.0, but must be above 0 and below 1"),
         ("structured_pruning", {"channels": 0.0}, "channels is 0.0, but must be above 0"),
         ("structured_pruning", {"epochs": -1}, "epochs of structured_pruning is -1, but must be a whole number"),
