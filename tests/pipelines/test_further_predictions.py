@@ -14,12 +14,12 @@ from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.judging.metrics import evaluate
 from cifar_pipelines.networks import NetworkShape, build_network
-from cifar_pipelines.pipelines.bigdl_cnn import prediction
-from cifar_pipelines.pipelines.bigdl_cnn.nodes import curve_split
+from cifar_pipelines.pipelines import prediction
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further
 from cifar_pipelines.pipelines.ingestion import nodes
 from cifar_pipelines.pipelines.ingestion.validation import ValidationSpec
 from cifar_pipelines.pipelines.spark_ml import nodes as spark_ml
+from cifar_pipelines.pipelines.training import curve_split
 from cifar_pipelines.sources import open_source
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
@@ -121,9 +121,8 @@ def test_a_network_predicts_validation_images_beside_test_images_and_those_witho
     dataset = TrainedNetworkDataset(filepath=str(tmp_path / "network.pt"))
     dataset.save(network)
     saved: SavedNetwork = dataset.load()
-    recipe = SimpleNamespace(flip_at_test=False)
-    cnn = SimpleNamespace(image_size=16, recipe=recipe)
-    judged, _ = prediction.predict_cnn(saved, contest.images, contest.info, cnn, run_context)
+    cnn = SimpleNamespace(flip_at_test=False)
+    judged, _ = prediction.predict_judged(saved, contest.images, contest.info, cnn, run_context)
     table, listed = prediction.predict_further(saved, contest.images, contest.info, cnn, run_context)
     assert len(judged) == 6 and listed["image"].tolist() == WANTED and len(table) == 12
     with_test = contest.info | {"test_size": 1}  # then validation images are further ones
