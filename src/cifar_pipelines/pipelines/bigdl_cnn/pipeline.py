@@ -9,6 +9,7 @@ from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.pipelines import prediction
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.family import model_name, selected_cnns
+from cifar_pipelines.pipelines.diagram import draw_network
 from cifar_pipelines.pipelines.further_predictions import OUTPUTS
 from cifar_pipelines.pipelines.judging import family_pipeline, judging_nodes, model_pipeline
 
@@ -44,6 +45,7 @@ def _template(network: str, engine: str) -> list[Node]:
              ["predictions", "predict_report"], name="predict", tags="spark"),
         node(prediction.predict_further, ["network", "images", "images_info", "cnn", "run_context"], OUTPUTS,
              name="predict_further", tags="spark"),
+        node(draw_network, "network", "diagram_plot", name="draw_network"),
         node(nodes.plot_history, ["history", "cnn", "images_info"], "learning_curves_plot", name="plot_history"),
         node(nodes.describe_cnn, ["cnn", "fit_report", "predict_report"], "model_report", name="describe"),
         *judging_nodes(),

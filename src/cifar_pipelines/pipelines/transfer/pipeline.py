@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline, node
 
 from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.pipelines import prediction
+from cifar_pipelines.pipelines.diagram import draw_network
 from cifar_pipelines.pipelines.further_predictions import OUTPUTS
 from cifar_pipelines.pipelines.judging import family_pipeline, judging_nodes, model_pipeline
 from cifar_pipelines.pipelines.transfer import nodes
@@ -43,6 +44,7 @@ def _template(name: str, engine: str) -> list[Node]:
              ["predictions", "predict_report"], name="predict", tags="spark"),
         node(prediction.predict_further, ["network", "images", "images_info", "transfer", "run_context"], OUTPUTS,
              name="predict_further", tags="spark"),
+        node(draw_network, "network", "diagram_plot", name="draw_network"),
         node(nodes.plot_history, ["history", "transfer", "images_info"], "learning_curves_plot", name="plot_history"),
         node(nodes.describe_transfer, ["transfer", "training_configuration", "fit_report", "predict_report"],
              "model_report", name="describe"),
