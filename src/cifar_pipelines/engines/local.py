@@ -85,7 +85,7 @@ def _work(job: Job, threads: int, store: str, rank: int, workers: int) -> None:
     os.environ["LOCAL_RANK"] = str(rank)
     try:
         train_in_process(job, threads, store=dist.FileStore(store, workers), rank=rank, world_size=workers)
-    except RuntimeError as error:  # the driver says what happened; a traceback of every worker would hide it
+    except (RuntimeError, FloatingPointError) as error:  # a traceback of every worker would hide what the driver says
         sys.exit(f"{multiprocessing.current_process().name}: {str(error).splitlines()[0]}")
 
 
