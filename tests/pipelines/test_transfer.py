@@ -63,19 +63,18 @@ def train(stored, ingested, run_context, root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(train):
     """A phase on stored features, and one on images by either engine that needs no more than Spark and torch."""
-    phases = [HEAD | {"epochs": 3, "batch_size": 30}, IMAGES_PHASE, WHOLE | {"batch_size": 30, "epochs": 1}]
+    phases = [HEAD | {"epochs": 3, "batch_size": 30}, WHOLE | {"batch_size": 30, "epochs": 1}]
     return {engine: train(engine, phases=phases, views=2) for engine in ("torch_distributor", "local")}
 
 
 def test_every_phase_leaves_its_rows_and_its_report(trained):
     report = trained["torch_distributor"].report
-    assert [row.phase for row in report.history] == [1, 1, 1, 2, 3]
-    assert [row.epoch for row in report.history] == [1, 2, 3, 4, 5]
-    assert [(phase.train, phase.inputs, phase.epochs) for phase in report.phases] == [
-        ("head", "cache", 3), ("last:1", "images", 1), ("all", "images", 1)
-    ]  # fmt: skip
-    parameters = [phase.trained_parameters for phase in report.phases]
-    assert parameters == sorted(parameters) and len(set(parameters)) == 3
+    assert [row.phase for row in report.history] == [1, 1, 1, 2]
+    assert [row.epoch for row in report.history] == [1, 2, 3, 4]
+    head, whole = report.phases
+    assert (head.train, head.inputs, head.epochs) == ("head", "cache", 3)
+    assert (whole.train, whole.inputs, whole.epochs) == ("all", "images", 1)
+    assert head.trained_parameters < whole.trained_parameters
     assert not [path for path in trained["torch_distributor"].checkpoints.iterdir() if path.is_dir()]
 
 
@@ -112,10 +111,10 @@ def test_the_network_predicts_as_it_is_loaded_and_says_what_it_expects(
     torch.testing.assert_close(torch.tensor(predictions["probability"].tolist()), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_bigdl_trains_phases_and_ends_one_early(train):
+def test_bigdl_trains_a_phase_and_ends_it_early(train):
     still = IMAGES_PHASE | {"epochs": 4, "patience": 1, "optimiser": {"name": "sgd", "learning_rate": 1e-12}}
-    done = train("bigdl", phases=[still, IMAGES_PHASE], head_start="zeros", checked=False)
-    assert [row.phase for row in done.report.history] == [1, 1, 2]
+    done = train("bigdl", phases=[still], head_start="zeros", checked=False)
+    assert [row.epoch for row in done.report.history] == [1, 2]
     assert [worker.rank for worker in done.report.workers] == [0, 1]
 
 
