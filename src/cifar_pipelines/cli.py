@@ -10,6 +10,7 @@ from rich.table import Table
 from cifar_pipelines.common.commands import ConfSourceOption, Group, ParamsOption
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.experiment.search_command import search
 from cifar_pipelines.prediction.command import predict, score
 from cifar_pipelines.run_command import run
@@ -52,7 +53,7 @@ def settings(suited: bool) -> None:
         if isinstance(setting, UserError):
             table.add_row(name, "", "", "", "", f"[red]cannot be used: {escape(setting.message)}[/red]")
             continue
-        fits = f"oversubscribed: {cores} cores here" if setting.oversubscribes(cores) else "fits"
+        fits = f"oversubscribed: {counted(cores, 'core')} here" if setting.oversubscribes(cores) else "fits"
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
         table.add_row(name, *map(str, numbers), setting.executor_memory, fits)
     Console().print(table)
@@ -126,7 +127,10 @@ def experiment(
     outcomes, _ = run_experiment(plan, grow_to or None, again, Console())
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
-        click.echo(f"{len(failed)} of {len(outcomes)} steps failed; the same command tries only them again.", err=True)
+        click.echo(
+            f"{len(failed)} of {counted(len(outcomes), 'step')} failed; the same command tries only them again.",
+            err=True,
+        )
         raise SystemExit(1)
 
 

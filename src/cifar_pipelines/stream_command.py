@@ -7,6 +7,7 @@ import click
 
 from cifar_pipelines.common.commands import Group, ParamsOption
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,7 @@ def serve(
     with StreamServer(Service(served, pace, secret, Patience()), host, port, click.echo) as server:
         in_all = "endlessly" if endless else f"{served.last:,} in all"
         click.echo(
-            f"Serving {served.name!r} on {server.address}: {len(served.images):,} images, {served.frames_per_epoch:,} frames an epoch, "
+            f"Serving {served.name!r} on {server.address}: {counted(len(served.images), 'image')}, {counted(served.frames_per_epoch, 'frame')} an epoch, "
             f"{in_all}. Stop with Ctrl-C; the same command goes on."
         )
         server.serve()

@@ -45,7 +45,7 @@ def scores(model, table):
 
 @pytest.mark.parametrize("name", PARAMS)
 def test_a_model_that_is_loaded_back_predicts_the_same(name, models, table, tmp_path):
-    folder = tmp_path / "a space and é"
+    folder = tmp_path / "a space, a comma [and] {é,*}"
     folder.mkdir()
     dataset = SparkModelDataset(filepath=str(folder / "model"))
     dataset.save(models[name])

@@ -81,7 +81,7 @@ def test_no_records_says_how_to_make_them(tmp_path):
 
 
 def test_only_unreadable_records_says_why(tmp_path):
-    with pytest.raises(UserError, match=r"None of the 1 run records can be compared.*JSONDecodeError"):
+    with pytest.raises(UserError, match=r"None of the run records \(1\) can be compared.*JSONDecodeError"):
         run_comparison(tmp_path, run_records={"cut": "{"})
 
 

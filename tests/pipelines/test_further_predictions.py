@@ -81,7 +81,7 @@ def test_the_table_holds_all_splits_and_its_description_their_sizes(contest):
 def test_what_lacks_a_prediction_is_refused(contest):
     assert further_splits(contest.info) == ["predict"] and all(one.empty for one in no_further())
     with pytest.raises(
-        UserError, match=r"0 images that were not learned from were predicted, but there are 12 of them"
+        UserError, match=r"Predicted were 0 images that were not learned from, but there are 12 of them"
     ):
         further_tables(no_further()[0], contest.images, contest.info)
 

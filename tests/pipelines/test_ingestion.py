@@ -195,7 +195,7 @@ def test_a_long_list_of_damaged_images_is_cut_short(tmp_path, run_context):
 
 
 def test_a_single_class_is_refused_by_its_name_before_spark_starts(tmp_path):
-    with pytest.raises(UserError, match=r"All 2 training images are of the class 'a', .* two classes"):
+    with pytest.raises(UserError, match=r"All training images \(2\) are of the class 'a', .* two classes"):
         write_folder(tmp_path, {f"{split}/a/{number}.png": encode(0) for split in ("train", "test") for number in "12"})
 
 

@@ -213,7 +213,5 @@ def test_images_without_labels_are_all_taken_in_their_order():
 
 
 def test_test_images_without_labels_are_refused_with_what_to_do():
-    with pytest.raises(
-        UserError, match=r"500 test images with labels were asked for, but those of the source have none\."
-    ):
+    with pytest.raises(UserError, match=r"test_size is 500, but the test images of the source have no labels\."):
         nodes.select_images(contest(), nodes.SubsetSpec(20, 500, 0), ValidationSpec(0.2))

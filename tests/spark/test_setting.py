@@ -124,7 +124,7 @@ def test_a_refusal_holds_its_rule_and_what_to_do():
     assert caught.value.remedy.startswith("The nearest legal setting is exec_8x2")
     with pytest.raises(IllegalSettingError) as caught:
         ParallelismSetting(4, 1, "1g", Budget(8, "1g"))
-    assert "4 executors do not fit it at all" in caught.value.remedy
+    assert "4 executors cannot fit it at all" in caught.value.remedy
     assert broken_rule(8, 2, "1g", Budget()) is None
 
 

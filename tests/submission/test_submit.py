@@ -265,7 +265,7 @@ def test_a_submitted_run_that_loses_a_worker_goes_on_is_found_by_its_name_and_bu
     kill(workers[0])
     output = finish(run)
     assert run.returncode == 0, output
-    assert "2 executor(s) with 2 core(s) in all are ready" in " ".join(output.split())
+    assert "2 executors with 2 cores in all; application" in " ".join(output.split())
     assert "Exit status: 0 (done)" in output
     application = re.search(r"^Application: (app-\d+-\d+) ", output, re.MULTILINE)[1]
     for worker in workers:  # both took part, with the package that was sent and no other

@@ -1,5 +1,6 @@
 """A fitted Spark ML model in the catalog."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
         from cifar_pipelines.spark.session import active_session
 
         path = Path(str(self._get_load_path()))
-        model = DefaultParamsReader.loadParamsInstance(_spark_path(path), active_session().sparkContext)
+        model = DefaultParamsReader.loadParamsInstance(_spark_pattern(path), active_session().sparkContext)
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return SavedModel(model, str(path), size)
 
@@ -68,6 +69,11 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
 
 def _is_whole(path: str) -> bool:
     return (Path(path) / "metadata" / "_SUCCESS").exists()
+
+
+def _spark_pattern(path: Path) -> str:
+    """A path as Spark takes it to read from: commas would part it, and brackets and their like stand for other signs."""
+    return re.sub(r"[][{}*?\\]", r"\\\g<0>", _spark_path(path)).replace(",", r"{\,}")
 
 
 def _spark_path(path: Path) -> str:

@@ -11,6 +11,7 @@ from kedro_datasets.spark import SparkDatasetV2
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.table_files import WrittenTable
 from cifar_pipelines.common.tables import BATCH_BYTES
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.sources import SPLITS
 
 SUCCESS = "_SUCCESS"
@@ -40,8 +41,8 @@ class SparkTableDataset(SparkDatasetV2):
         described = _described_rows(description)
         if described is None or (rows := _count_rows(folder)) == described:
             return None
-        found = "files that cannot be read" if rows is None else f"{rows} rows"
-        return f"holds {found}, but {description.name} beside it says {described} rows: it was written by two runs at once, or changed"
+        found = "files that cannot be read" if rows is None else counted(rows, "row")
+        return f"holds {found}, but {description.name} beside it says {counted(described, 'row')}: it was written by two runs at once, or changed"
 
     def _exists(self) -> bool:
         return self._fault() is None

@@ -15,7 +15,7 @@ import numpy as np
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
-from cifar_pipelines.common.words import some
+from cifar_pipelines.common.words import counted, some
 
 State = dict[str, np.ndarray]
 
@@ -72,7 +72,9 @@ class Learner(ABC):
             UserError: If the dimension is another one, a number is not finite, or a label is not in the class list.
         """
         if len(x) != len(y):
-            raise UserError(f"The block holds {len(x)} images and {len(y)} labels. Give every image its label.")
+            raise UserError(
+                f"The block holds {counted(len(x), 'image')} and {counted(len(y), 'label')}. Give every image its label."
+            )
         x, y = self.check(x, y)
         if len(x):
             self._learn(x, y)

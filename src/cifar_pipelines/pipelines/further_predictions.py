@@ -13,6 +13,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.tables import FURTHER_PREDICTIONS, judged_split
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.judging.predictions import UNLABELLED_COLUMNS, unlabelled_csv
 
 OUTPUTS = ["further_predictions", "unlabelled_csv"]  # of the node of a family that makes both
@@ -55,7 +56,7 @@ def further_tables(
     wanted = sum(images_info[f"{split}_size"] for split in further_splits(images_info))
     if len(predictions) != wanted:
         raise UserError(
-            f"{len(predictions)} images that were not learned from were predicted, but there are {wanted} of them. Make the tables "
+            f"Predicted were {counted(len(predictions), 'image')} that were not learned from, but there are {wanted} of them. Make the tables "
             f"again: {command_to_run('ingestion', 'features')}"
         )
     label = predictions["label"].astype("Int64")

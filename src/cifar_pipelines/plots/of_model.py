@@ -196,7 +196,9 @@ def plot_gallery(
     ids = choose_gallery_ids(predictions, correct, count)
     if not ids:
         kind = "right" if correct else "wrong"
-        return style.message_figure(title, f"None of the {len(checked.label)} test images was classified {kind}.")
+        return style.message_figure(
+            title, f"None of {counted(len(checked.label), 'test image')} was classified {kind}."
+        )
     columns = min(GALLERY_COLUMNS, len(ids))
     rows = -(-len(ids) // columns)
     figure, axes = style.new_figure(rows, columns, size=(max(5.0, 1.9 * columns), 2.3 * rows + 0.5), title=title)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.event_log.components import Measured
 from cifar_pipelines.event_log.task_time import Workers
 from cifar_pipelines.records.run_record import RunRecord
@@ -40,7 +41,7 @@ def measured_groups(records: Iterable[RunRecord]) -> dict[str, Measured]:
 def lost_workers(records: Iterable[RunRecord]) -> list[str]:
     """A sentence for every record whose counters are only those of its last workers."""
     return [
-        f"{record.model}: workers were lost {record.restarts} times; the counters are those of the last ones."
+        f"{record.model}: workers were lost {counted(record.restarts, 'time')}; the counters are those of the last ones."
         for record in records
         if record.restarts
     ]

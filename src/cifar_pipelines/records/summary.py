@@ -64,7 +64,7 @@ def sections(summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         named = dict(zip(SECTION, key, strict=True))
         yield (
             f"{named['source']} ({named['fingerprint'][:8]}), {named['train_size']:,} training and "
-            f"{judged_on(named['test_size'])} images, seed {named['seed']}, host with {named['host_cores']} cores, "
+            f"{judged_on(named['test_size'])} images, seed {named['seed']}, host with {counted(named['host_cores'], 'core')}, "
             f"{'embedded cluster' if named['cluster'] == 'embedded' else 'cluster ' + named['cluster']}",
             rows,
         )

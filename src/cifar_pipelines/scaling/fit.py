@@ -6,6 +6,7 @@ from math import isfinite
 from statistics import median
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.scaling.nonnegative import Estimate
 
 
@@ -30,7 +31,7 @@ class Point:
     @property
     def name(self) -> str:
         """The name of its setting, or its cores."""
-        return self.setting or f"{self.cores} cores"
+        return self.setting or counted(self.cores, "core")
 
 
 @dataclass(frozen=True)

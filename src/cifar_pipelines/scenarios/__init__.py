@@ -9,6 +9,7 @@ import numpy as np
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
+from cifar_pipelines.common.words import counted
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def make_stream(
     ids, labels = np.asarray(image_id, dtype=object), np.asarray(label, dtype=np.int64)
     if not len(ids) or len(ids) != len(labels):
         raise UserError(
-            f"A stream of {len(ids)} images with {len(labels)} labels cannot begin. Give at least one image, each with its label."
+            f"A stream of {counted(len(ids), 'image')} with {counted(len(labels), 'label')} cannot begin. Give at least one image, each with its label."
         )
     order = np.argsort(ids, kind="stable")
     ids, labels = ids[order], labels[order]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.spark.class_archive import launcher_options, sharing_options
 from cifar_pipelines.spark.cluster import EmbeddedCluster
 from cifar_pipelines.spark.cluster_info import ClusterInfo
@@ -106,15 +107,15 @@ class SparkRuntime:
             raise
         self.info = self._describe(executors, embedded, time.perf_counter() - started)
         on_step(
-            f"{len(executors)} executor(s) with {self.info.cores} core(s) in all are ready after "
-            f"{self.info.start_up_s:.1f} s; application {self.info.application_id}, logs in {self.info.log_dir}."
+            f"Ready after {self.info.start_up_s:.1f} s: {counted(len(executors), 'executor')} with {counted(self.info.cores, 'core')} "
+            f"in all; application {self.info.application_id}, logs in {self.info.log_dir}."
         )
         return self.info
 
     def _start_cluster(self, java_home: Path, on_step: Callable[[str], None]) -> EmbeddedCluster:
         on_step(
-            f"Starting Spark at {self.setting.name}: {self.setting.executors} executor(s) with "
-            f"{self.setting.executor_cores} core(s) and {self.setting.executor_memory} each."
+            f"Starting Spark at {self.setting.name}: {counted(self.setting.executors, 'executor')} with "
+            f"{counted(self.setting.executor_cores, 'core')} and {self.setting.executor_memory} each."
         )
         cluster = EmbeddedCluster(self.setting, self.log_dir, java_home, self.config.embedded, self.jars)
         return self._stack.enter_context(cluster)
@@ -237,11 +238,11 @@ def await_executors(executors: int, timeout_s: float, embedded: bool = False) ->
     name = setting_name(conf.get("spark.cores.max"), conf.get("spark.executor.cores"))
     if embedded:
         raise UserError(
-            f"{len(registered)} of {executors} executors started within {timeout_s:.0f} s. Their logs lie in the folder "
+            f"{len(registered)} of {counted(executors, 'executor')} started within {timeout_s:.0f} s. Their logs lie in the folder "
             f"work of the run's logs. If this host is busy or slow, raise executors_timeout_s in conf/base/spark.yml."
         )
     raise UserError(
-        f"{len(registered)} of {executors} executors registered within {timeout_s:.0f} s on "
+        f"{len(registered)} of {counted(executors, 'executor')} registered within {timeout_s:.0f} s on "
         f"{session.sparkContext.master}. The setting {name} needs {conf.get('spark.cores.max')} free cores and {executors} x "
         f"{conf.get('spark.executor.memory')} on the Workers. Look at the Master's web page for what is free, choose a "
         "smaller setting, or raise executors_timeout_s in conf/base/spark.yml."

@@ -13,6 +13,7 @@ from typing import Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.common.words import counted
 
 # Spark refuses an executor heap below 1.5 times the 300 MiB that it reserves for itself.
 MINIMUM_EXECUTOR_MEMORY_MB = 450
@@ -117,8 +118,8 @@ class ParallelismSetting:
             return "Try 1g."
         allowed_mb = self.budget.memory_per_executor_mb(self.executors)
         if allowed_mb < MINIMUM_EXECUTOR_MEMORY_MB:
-            return f"{self.executors} executors do not fit it at all: take fewer, larger ones."
-        return f"At most {format_memory(allowed_mb)} fits {self.executors} executor(s)."
+            return f"{counted(self.executors, 'executor')} cannot fit it at all: take fewer, larger ones."
+        return f"At most {format_memory(allowed_mb)} fits {counted(self.executors, 'executor')}."
 
     @property
     def name(self) -> str:
@@ -179,7 +180,7 @@ def setting_of(loader: Any) -> ParallelismSetting:
 def broken_rule(cores_max: int, executor_cores: int, executor_memory: str, budget: Budget) -> str | None:
     """The rule that a setting breaks, with its numbers; None for a legal one."""
     if cores_max > budget.cores:
-        return f"spark.cores.max = {cores_max} exceeds the budget of {budget.cores} cores in all"
+        return f"spark.cores.max = {cores_max} exceeds the budget of {counted(budget.cores, 'core')} in all"
     if cores_max % executor_cores:
         return (
             f"spark.cores.max = {cores_max} is not divisible by spark.executor.cores = {executor_cores}, so "

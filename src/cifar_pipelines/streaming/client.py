@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.words import one_line
+from cifar_pipelines.common.words import counted, one_line
 from cifar_pipelines.streaming import shared_secret
 from cifar_pipelines.streaming.connection import Connection, GoneError, Patience
 from cifar_pipelines.streaming.landing import Landing
@@ -130,7 +130,7 @@ class Client:
             elif message is not None and "end_of_stream" in message:
                 self._landing.end(name, message["end_of_stream"])
                 connection.say({"done": message["end_of_stream"]})
-                self._say(f"{self.name}: all {landed} frames of {name!r} have landed.")
+                self._say(f"{self.name}: {counted(landed, 'frame')} of {name!r} landed, which are all.")
                 return True
             elif message is not None:
                 _raise_said(message, self.name)

@@ -8,6 +8,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import ERROR_FILE, UserError
 from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.common.processes import guarded_kedro
+from cifar_pipelines.common.words import counted
 
 RESTARTS = 5
 LOOK_S = 0.2
@@ -66,7 +67,9 @@ class SupervisedReceiver:
         elif self._error.exists():
             self._failure = self._error.read_text(encoding="utf-8")
         elif self.restarts == RESTARTS:
-            self._failure = f"The receiver ended {RESTARTS + 1} times with status {status}; its log is {self._log}."
+            self._failure = (
+                f"The receiver ended {counted(RESTARTS + 1, 'time')} with status {status}; its log is {self._log}."
+            )
         else:
             self.restarts += 1
             self._start()

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.scaling.planner import CRITERION, FOR_FIXED_IMAGES, Expectation, most_informative, plan_settings
 from cifar_pipelines.spark.setting import Budget, ParallelismSetting
 
@@ -51,14 +52,14 @@ def _settings_table(
     budget: Budget, legal: Sequence[ParallelismSetting], chosen: Sequence[ParallelismSetting], host_cores: int
 ) -> Table:
     scope = "in all" if budget.memory_scope == "total" else "per executor"
-    title = f"{len(legal)} legal settings within {budget.cores} cores and {budget.memory} {scope}"
+    title = f"{counted(len(legal), 'legal setting')} within {counted(budget.cores, 'core')} and {budget.memory} {scope}"
     table = Table(
         "setting", "cores", "executors", "cores each", "memory each", "on this host", "measure", title=title
     )  # fmt: skip
     for setting in legal:
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
         rank = f"{chosen.index(setting) + 1}." if setting in chosen else ""
-        fits = f"oversubscribed: {host_cores} cores here" if setting.oversubscribes(host_cores) else "fits"
+        fits = f"oversubscribed: {counted(host_cores, 'core')} here" if setting.oversubscribes(host_cores) else "fits"
         table.add_row(setting.name, *map(str, numbers), setting.executor_memory, fits, rank)
     return table
 
@@ -73,7 +74,7 @@ def _expected(
     expectation: Expectation, legal: Sequence[ParallelismSetting], host_cores: int
 ) -> Iterator[RenderableType]:
     """The expected fit times of one trained model, or why there are none."""
-    title = f"{expectation.label}, {expectation.train_size:,} training images"
+    title = f"{expectation.label}, {counted(expectation.train_size, 'training image')}"
     if not expectation.fits:
         yield Text(f"\nExpected fit time of {title}: measure first.")
     else:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.records.run_record import RunRecord
 
 SLOWEST = 8
@@ -42,7 +43,7 @@ def _records_table(records: list[RunRecord]) -> Table:
     first = records[0]
     title = f"{first.parallelism.setting} on {first.data.source}"
     if first.parallelism.oversubscribed:
-        title += f" (oversubscribed: the host has {first.parallelism.host_cores} cores)"
+        title += f" (oversubscribed: the host has {counted(first.parallelism.host_cores, 'core')})"
     table = Table("model", "accuracy", "95 % interval", "time [s]", "predict [s]", title=title)
     for record in records:
         if record.is_extraction:
@@ -60,7 +61,7 @@ def _records_table(records: list[RunRecord]) -> Table:
 
 
 def _times_table(seconds: dict[str, float]) -> Table:
-    table = Table("step", "seconds", title=f"{len(seconds)} steps in {sum(seconds.values()):.0f} s")
+    table = Table("step", "seconds", title=f"{counted(len(seconds), 'step')} in {sum(seconds.values()):.0f} s")
     for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:SLOWEST]:
         table.add_row(name, f"{value:.1f}")
     return table

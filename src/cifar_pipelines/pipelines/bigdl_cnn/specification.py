@@ -5,6 +5,7 @@ from typing import Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape, checked_network
 from cifar_pipelines.training.recipe import Recipe
@@ -110,7 +111,7 @@ def check_sizes(spec: CnnSpec, train_images: int, workers: int) -> None:
     key = f"bigdl_cnn.models.{spec.network}.recipe.batch_size"
     if train_images < workers:
         raise UserError(
-            f"{train_images} training images are fewer than the {workers} workers, one per executor, so that some would "
+            f"{counted(train_images, 'training image')}: fewer than the {workers} workers, one per executor, so that some would "
             "have none. Take more images (train_size), or a setting with fewer executors."
         )
     if batch < workers:
@@ -120,6 +121,6 @@ def check_sizes(spec: CnnSpec, train_images: int, workers: int) -> None:
         )
     if batch > train_images:
         raise UserError(
-            f"{key} is {batch}, more than the {train_images} training images, so that no step would be full. Set it to at "
+            f"{key} is {batch}, more than the {counted(train_images, 'training image')}, so that no step would be full. Set it to at "
             f"most {train_images}, or take more images (train_size)."
         )

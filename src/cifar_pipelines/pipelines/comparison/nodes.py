@@ -47,7 +47,7 @@ def compare_runs(
     table = records_to_table(read)[0]
     if table.empty:
         raise UserError(
-            f"None of the {len(records)} run records can be compared. {' '.join(left_out[:3])} "
+            f"None of the run records ({len(records):,}) can be compared. {' '.join(left_out[:3])} "
             f"Make new ones with: {HOW_TO_MAKE_RECORDS}"
         )
     summary, older = summarise(table)

@@ -97,13 +97,13 @@ def select_images(
     train, test = (rows.astype({"label": "int64"}) for rows in (train, test))
     if train["label"].nunique() == 1:
         raise UserError(
-            f"All {len(train):,} training images are of the class {train['class_name'].iloc[0]!r}, and a classifier needs "
+            f"All training images ({len(train):,}) are of the class {train['class_name'].iloc[0]!r}, and a classifier needs "
             "two classes to tell apart. Add images of another class to the source."
         )
     require_judged(subset.test_size, validation)
     if subset.test_size and test.empty and len(unlabelled):
         raise UserError(
-            f"{subset.test_size:,} test images with labels were asked for, but those of the source have none. Give test_size=0, and "
+            f"test_size is {subset.test_size}, but the test images of the source have no labels. Give test_size=0, and "
             f"judge models on validation images that are cut from training, such as --params test_size=0,{EXAMPLE}."
         )
     left, held_out = cut_validation(train, validation, subset.seed)

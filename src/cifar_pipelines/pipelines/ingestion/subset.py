@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.words import counted
 
 
 def select_subset(index: pd.DataFrame, size: int, seed: int, what: str) -> pd.DataFrame:
@@ -59,7 +60,7 @@ def first_images(ranked: pd.DataFrame, size: int, what: str) -> pd.DataFrame:
         missing = _name(ranked, first.idxmax())
         raise UserError(
             f"{size:,} {what} are too few: none of them would be of the class {missing}, and "
-            f"a subset keeps the proportions of the {len(first)} classes. "
+            f"a subset keeps the proportions of {counted(len(first), 'class', 'classes')}. "
             f"Ask for at least {first.max() + 1:,}."
         )
     return ranked.head(size)
@@ -75,7 +76,7 @@ def _check_size(index: pd.DataFrame, size: int, what: str) -> None:
         counts = index["label"].value_counts().sort_index()
         wanted = (counts * (size / len(index))).round().astype(int)
         lacking = [
-            f"asks for {wanted[label]:,} images of {_name(index, label)}, there are {counts[label]:,}"
+            f"asks for {counted(wanted[label], 'image')} of {_name(index, label)}, there are {counts[label]:,}"
             for label in counts.index[:3]
         ]
         more = f"; and so on for all {len(counts)} classes" if len(counts) > len(lacking) else ""

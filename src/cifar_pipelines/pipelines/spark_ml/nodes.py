@@ -14,6 +14,7 @@ from cifar_pipelines.common.lazy_types import DataFrame, Model
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.tables import judged_split
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.extractors import options_of
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further, rows_of_splits
@@ -89,7 +90,7 @@ def cache_tables(
             expected = images_info[f"{split}_size"]
             if (rows := table.count()) != expected:
                 raise UserError(
-                    f"The feature table holds {rows} images of the {split} split, but there are {expected}: an "
+                    f"The feature table holds {counted(rows, 'image')} of the {split} split, but there are {expected}: an "
                     f"earlier extraction was cut short. Run it again: {command_to_run('features')}"
                 )
             tables.append(table)

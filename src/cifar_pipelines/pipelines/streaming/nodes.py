@@ -15,6 +15,7 @@ import pandas as pd
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, RecordBatch, SparkSession
 from cifar_pipelines.common.tables import PREDICTIONS, judged_split
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.datasets.learned_model import SavedLearner
 from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.learned import LearnedModel
@@ -218,7 +219,7 @@ def predict(
     test = test.repartition(run_context.cluster.cores).persist()
     if (count := test.count()) != images_info[f"{split}_size"]:
         raise UserError(
-            f"The feature table holds {count} images of the {split} split, but there are {images_info[f'{split}_size']}: an earlier extraction "
+            f"The feature table holds {counted(count, 'image')} of the {split} split, but there are {images_info[f'{split}_size']}: an earlier extraction "
             "was cut short. Run it again: kedro run --pipelines features"
         )
     with measured_work(session, "Predicting", show_progress=False) as work:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.records.summary import MODEL, judged_on, marks, trained
 from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, seconds, table_of
@@ -59,7 +60,7 @@ def _part(rows: pd.DataFrame) -> Section:
     where = "embedded cluster" if study["cluster"] == "embedded" else f"cluster {study['cluster']}"
     title = (
         f"{study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {judged_on(study['test_size'])} images, "
-        f"host with {study['host_cores']} cores, {where}"
+        f"host with {counted(study['host_cores'], 'core')}, {where}"
     )
     sentences = bullets(
         spans(strong(f"{group['label'].iloc[0]}, {group['setting'].iloc[0]}."), f" {' '.join(_gains(group))}")
@@ -90,7 +91,7 @@ def _gain(less: pd.Series, more: pd.Series) -> str:
         changed = "the same accuracy"
     overlap = more["accuracy_low"] <= less["accuracy_high"] and less["accuracy_low"] <= more["accuracy_high"]
     shown = (
-        f"The intervals overlap, so a difference is not shown with {int(more['test_images'])} test images."
+        f"The intervals overlap, so a difference is not shown with {counted(int(more['test_images']), 'test image')}."
         if overlap
         else "The intervals do not overlap."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, strong, table, walk
 from cifar_pipelines.report.sections.about import left_out, reading, sources
@@ -14,7 +15,7 @@ def about(content: Content) -> Blocks:
     study, records = content.study, content.records
     used, others = int(records["label"].notna().sum()), len(content.others)
     made = (
-        f"Made from {len(records)} run records, {used} of them in the tables; the newest is of "
+        f"Made from {counted(len(records), 'run record')}, {used} of them in the tables; the newest is of "
         f"{records['created'].max():%Y-%m-%d %H:%M} UTC. "
     )
     what, after = "All of them belong to one study: ", "."

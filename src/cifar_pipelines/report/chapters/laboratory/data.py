@@ -75,9 +75,9 @@ def _noteworthy(data: Data) -> Blocks:
 def _sizes(data: pd.Series) -> str:
     """How many images of each split there are; a study that cuts no validation images says what it always said."""
     read = data["raw"].data
-    cut = f"{read.validation_size:,} validation images that were cut from training" if read.validation_size else ""
+    cut = f"{counted(read.validation_size, 'validation image')} cut from training" if read.validation_size else ""
     further = ", ".join(filter(None, [cut, f"{read.predict_size:,} without labels" if read.predict_size else ""]))
-    test = f"{data['test_size']:,} test images" if data["test_size"] else "no test images with labels"
+    test = counted(data["test_size"], "test image") if data["test_size"] else "no test images with labels"
     return f"{data['train_size']:,} training and {test}{f', beside {further}' if further else ''}"
 
 
