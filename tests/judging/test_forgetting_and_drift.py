@@ -1,11 +1,11 @@
-import sys
+import importlib.util
 
 import numpy as np
 import pytest
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.judging.drift import detect_drift
-from cifar_pipelines.judging.forgetting import forgetting, phase_accuracies
+from cifar_pipelines.judging.forgetting import forgetting, phase_accuracies, phases_of
 
 
 def test_forgetting_and_backward_transfer_of_a_matrix_by_hand():
@@ -31,6 +31,10 @@ def test_accuracies_of_phases_come_from_one_confusion_matrix():
     confusion = np.array([[8, 2, 0, 0], [0, 5, 5, 0], [0, 0, 0, 0], [3, 0, 0, 1]])
     assert phase_accuracies(confusion, [(0, 1), (3,), (2,)]).tolist()[:2] == [13 / 20, 1 / 4]
     assert np.isnan(phase_accuracies(confusion, [(2,)])[0])
+
+
+def test_phases_begin_where_their_first_class_comes():
+    assert phases_of(np.array([4, 4, -1, 2, 4, 0, 1, 0, 3]), 2) == ([0, 5, 8], [[4, 2], [0, 1], [3]])
 
 
 def errors(*rates, n=2000, seed=0):
@@ -60,7 +64,7 @@ def test_a_delta_that_is_no_chance_is_refused():
 
 
 def test_without_river_the_sentence_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "river", None)
-    monkeypatch.setitem(sys.modules, "river.drift", None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "river" else find(name))
     with pytest.raises(UserError, match=r"River, which is not installed\. Install it with: pip install river"):
         detect_drift([0, 1])

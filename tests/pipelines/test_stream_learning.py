@@ -10,9 +10,11 @@ from cifar_pipelines.datasets import LearnedModelDataset
 from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.learned import LearnedModel
 from cifar_pipelines.incremental.training import Frames, Law
+from cifar_pipelines.judging.prequential import SCORES
 from cifar_pipelines.learners import LearningTask, create_learner
 from cifar_pipelines.pipelines.streaming import nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
+from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, MicroBatches
 from cifar_pipelines.pipelines.streaming.query import put_in_place
 from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
@@ -98,6 +100,49 @@ def test_a_run_that_is_killed_goes_on_with_the_same_bits_and_rows(killed_in, aft
     assert (rows.groupby("model")["images"].sum() == N).all()
 
 
+def rows_of_phases(tests):
+    """Blocks of ten images in two phases of one class each; the counts of the tests by number of the block."""
+    return pd.DataFrame(
+        {
+            "first": range(0, 40, 10), "images": 10, "label": [[0] * 10] * 2 + [[1] * 10] * 2,
+            "prediction": [[0] * 10] * 2 + [[0] * 10, [1] * 10],
+            "holdout_confusion": [tests.get(number) for number in range(4)],
+            "n": 40, "accuracy": 0.75, **dict.fromkeys(SCORES[1:], 0.5),
+        }
+    )  # fmt: skip
+
+
+def test_forgetting_is_told_from_the_last_test_of_every_phase():
+    found = findings(rows_of_phases({0: [5, 5, 9, 1], 1: [10, 0, 10, 0], 3: [4, 6, 0, 10]}), None, 1)
+    assert found["forgetting"]["accuracies"] == [[1.0, 0.0], [0.4, 1.0]]
+    assert found["forgetting"]["backward_transfer"] == pytest.approx(-0.6)
+    assert found["prequential"]["accuracy"] == 0.75 and found["drift_alarms"] is None
+
+
+@pytest.mark.parametrize(
+    ("tests", "per_phase", "reason"),
+    [
+        ({0: [1, 0, 0, 1]}, 1, "No test on held-out images fell into images 20 to 39"),
+        ({0: [1, 0, 0, 1]}, 2, "There is one phase"),
+        ({0: [1, 0, 0, 0], 3: [1, 0, 0, 0]}, 1, "A phase has no held-out image"),
+    ],
+)
+def test_where_forgetting_cannot_be_told_the_reason_is(tests, per_phase, reason):
+    found = findings(rows_of_phases(tests), None, per_phase)
+    assert found["forgetting"] is None and found["forgetting_reason"].startswith(reason)
+
+
+def test_drift_is_looked_for_where_it_is_asked_for():
+    rows = pd.DataFrame(
+        {
+            "first": [0, 2000], "images": 2000, "label": [[0] * 2000] * 2,
+            "prediction": [[0] * 2000, [1] * 2000], "holdout_confusion": None, "n": 4000, **dict.fromkeys(SCORES, 0.5),
+        }
+    )  # fmt: skip
+    (first, *_) = findings(rows, 0.002, None)["drift_alarms"]
+    assert 2000 < first < 2100
+
+
 def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
     with pytest.raises(UserError, match=r"No frame has landed in .*--params streaming.servers=127.0.0.1:6100"):
         nodes.configure_stream(block(tmp_path))
@@ -129,6 +174,8 @@ def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
             {"models": {"stream_ridge": MODELS["stream_ridge"] | {"justification": " "}}, "selected": "stream_ridge"},
             "justification is empty",
         ),
+        ({"drift_delta": 2.0}, "delta of the drift detector is 2.0"),
+        ({"classes_per_phase": 0}, "streaming.classes_per_phase is 0"),
         ({"servers": "nowhere"}, "'nowhere' is not <host>:<port>"),
     ],
 )

@@ -114,7 +114,8 @@ def test_a_learner_is_judged_and_recorded_as_every_other_model(name, finished):
     history = finished.catalog.load(f"streaming.{name}.history")
     assert history["images"].sum() == 120 and history["n"].iloc[-1] == 120
     assert history["holdout_n"].dropna().eq(20).all() and history["holdout_n"].notna().sum() >= 3
-    assert (finished.folder / "data/08_reporting").rglob("stream.png")
+    assert finished.catalog.load(f"streaming.{name}.stream_findings")["prequential"]["n"] == 120
+    assert list((finished.folder / "data/08_reporting").rglob(f"{name}/stream.png"))
 
 
 def test_what_is_learned_by_spark_is_what_is_learned_at_once(finished, straight):

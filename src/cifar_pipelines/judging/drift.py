@@ -23,6 +23,16 @@ class DriftReport:
     false_alarms: int
 
 
+def check_detector(delta: float) -> None:
+    """Raises a `UserError` if drift cannot be looked for: before a stream begins, not after it has ended."""
+    import importlib.util
+
+    if not 0 < delta < 1:
+        raise UserError(f"delta of the drift detector is {delta!r}, but must lie between 0 and 1. Give {DELTA}.")
+    if importlib.util.find_spec("river") is None:
+        raise UserError("Drift is detected by River, which is not installed. Install it with: pip install river")
+
+
 def detect_drift(errors: Iterable[bool | int], drift_at: int | None = None, delta: float = DELTA) -> DriftReport:
     """Looks for rises of the error rate with ADWIN.
 
@@ -37,14 +47,9 @@ def detect_drift(errors: Iterable[bool | int], drift_at: int | None = None, delt
     Raises:
         UserError: If River is not installed, or `delta` is out of range.
     """
-    if not 0 < delta < 1:
-        raise UserError(f"delta of the drift detector is {delta!r}, but must lie between 0 and 1. Give {DELTA}.")
-    try:
-        from river.drift import ADWIN
-    except ImportError:
-        raise UserError(
-            "Drift is detected by River, which is not installed. Install it with: pip install river"
-        ) from None
+    check_detector(delta)
+    from river.drift import ADWIN
+
     detector, alarms, before = ADWIN(delta=delta), [], 0.0
     for number, error in enumerate(errors):
         detector.update(int(error))

@@ -22,6 +22,24 @@ def phase_accuracies(confusion: np.ndarray, phase_classes: Sequence[Sequence[int
     return np.array([hits / images if images else np.nan for hits, images in counts])
 
 
+def phases_of(label: np.ndarray, classes_per_phase: int) -> tuple[list[int], list[list[int]]]:
+    """The phases of a stream whose classes come one group after the other.
+
+    Args:
+        label: (n,) int: the labels in the order of the stream; -1 for an unknown one.
+        classes_per_phase: Classes of a phase.
+
+    Returns:
+        Place of the first image of every phase, and the classes of every phase in the order in which they came.
+    """
+    classes, first = np.unique(label, return_index=True)
+    known = classes >= 0
+    order = np.argsort(first[known])
+    classes, first = classes[known][order], first[known][order]
+    starts = list(range(0, len(classes), classes_per_phase))
+    return [int(first[at]) for at in starts], [classes[at : at + classes_per_phase].tolist() for at in starts]
+
+
 def forgetting(accuracies: np.ndarray) -> dict[str, float]:
     """Sums up an accuracy matrix.
 

@@ -22,6 +22,7 @@ from cifar_pipelines.incremental.learned import LearnedModel
 from cifar_pipelines.learners import LearningTask
 from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
+from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.frame_features import features_of_frames
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches
 from cifar_pipelines.pipelines.streaming.query import put_in_place, run_query, set_aside
@@ -199,6 +200,21 @@ def keep(
     """Picks out one model: what it has learned, the scores of its blocks, and what it cost."""
     scores = rows.loc[rows["model"] == model].drop(columns=["model", "label", "prediction", "holdout_confusion"])
     return learned[model], scores.reset_index(drop=True), reports[model]
+
+
+def find(model: str, rows: pd.DataFrame, stream: StreamSpec) -> dict[str, Any]:
+    """Sums up how one model did while it learned; see `findings`."""
+    found = findings(rows[rows["model"] == model], stream.drift_delta, stream.classes_per_phase)
+    if (alarms := found["drift_alarms"]) is not None:
+        logger.info("%s: drift after images %s.", model, ", ".join(map(str, alarms)) or "none")
+    if forgotten := found["forgetting"]:
+        logger.info(
+            "%s: forgetting %.3f, backward transfer %.3f.",
+            model,
+            forgotten["forgetting"],
+            forgotten["backward_transfer"],
+        )
+    return found
 
 
 def predict(

@@ -32,9 +32,11 @@ def create_pipeline(models: Sequence[str] | None = None, **_: object) -> Pipelin
 
 def _template(model: str) -> list[Node]:
     keep = update_wrapper(partial(nodes.keep, model), nodes.keep)
+    find = update_wrapper(partial(nodes.find, model), nodes.find)
     describe = update_wrapper(partial(nodes.describe, model), nodes.describe)
     return [
         node(keep, ["learned", "learning_rows", "learning_reports"], ["learner", "history", "fit_report"], name="keep"),
+        node(find, ["learning_rows", "stream"], "stream_findings", name="find"),
         node(nodes.predict, ["learner", "features", "images_info", "run_context"],
              ["predictions", "predict_report"], name="predict", tags="spark"),
         node(describe, ["stream", "fit_report", "predict_report"], "model_report", name="describe"),

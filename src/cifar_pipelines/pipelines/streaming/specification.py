@@ -9,6 +9,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH, selected_names
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.incremental.training import Law
+from cifar_pipelines.judging.drift import check_detector
 from cifar_pipelines.learners import LearningTask, checked_learner, create_learner
 
 ENGINES = ("executors", "driver")
@@ -42,6 +43,8 @@ class StreamSpec:
         patience_s: Seconds without a frame after which a stream that has not ended is given up.
         engine: "executors" for one task per learner, "driver" for one after the other; it changes no result.
         holdout_images: Test images that are looked at while the learners learn.
+        drift_delta: Chance of a false alarm that the drift detector allows itself; None looks for no drift.
+        classes_per_phase: Classes of a phase, where they come one group after the other; None for a stream without phases.
         resume: Whether to go on with what an earlier run has committed.
         law: The law of blocks.
         selected: Models: a list of names, or names joined by "+".
@@ -55,6 +58,8 @@ class StreamSpec:
     patience_s: float
     engine: str
     holdout_images: int
+    drift_delta: float | None
+    classes_per_phase: int | None
     resume: bool
     law: Law
     selected: Any
@@ -66,6 +71,10 @@ class StreamSpec:
             whole(f"streaming.{name}", getattr(self, name), least)
         if self.engine not in ENGINES:
             raise unknown_name("value of streaming.engine", self.engine, ENGINES)
+        if self.drift_delta is not None:
+            check_detector(self.drift_delta)
+        if self.classes_per_phase is not None:
+            whole("streaming.classes_per_phase", self.classes_per_phase, 1)
         if not self.patience_s > 0:
             raise UserError(
                 f"streaming.patience_s is {self.patience_s!r}, but must be more than 0. Give seconds, such as 60."
