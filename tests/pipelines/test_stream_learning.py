@@ -2,19 +2,24 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from tests.factories.images import encode_image
 from tests.factories.learners import MODELS, block
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.datasets import LearnedModelDataset
+from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
 from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.learned import LearnedModel
 from cifar_pipelines.incremental.training import Frames, Law
 from cifar_pipelines.judging.prequential import SCORES
 from cifar_pipelines.learners import LearningTask, create_learner
+from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming import nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
+from cifar_pipelines.pipelines.streaming.frame_features import extract_frames
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, MicroBatches
 from cifar_pipelines.pipelines.streaming.query import put_in_place
 from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
@@ -141,6 +146,42 @@ def test_drift_is_looked_for_where_it_is_asked_for():
     )  # fmt: skip
     (first, *_) = findings(rows, 0.002, None)["drift_alarms"]
     assert 2000 < first < 2100
+
+
+def frame_rows(*images):
+    """Images of frame 7 as Spark hands them to a task, two in a unit."""
+    count = len(images)
+    return pa.RecordBatch.from_pydict(
+        {
+            "sequence": [7] * count, "position": range(count), "epoch": [0] * count, "label": [1] * count,
+            "image_id": [f"train/{number}" for number in range(count)], "image": list(images),
+            "unit": [number // 2 for number in range(count)],
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def job():
+    extractor = KMeansPatches(input_size=8, centroids=3, patch_size=2, patches=100, mirror=False)
+    state = extractor.prepare([encode_image(size=(8, 8 + seed)) for seed in range(5)], 0)
+    return ExtractionJob("test of frames", extractor, lambda: state, "fp32", 2)
+
+
+def test_images_that_cannot_be_decoded_are_neither_judged_nor_learned_where_that_is_wanted(job):
+    good = [encode_image(size=(8, 8 + seed)) for seed in range(4)]
+    whole = pa.Table.from_batches(extract_frames([frame_rows(*good)], job, 12, "skip")).to_pandas()
+    batches = extract_frames([frame_rows(good[0], b"no image", good[2]), frame_rows(b"", b"")], job, 12, "skip")
+    table = pa.Table.from_batches(batches).to_pandas()
+    assert table["damaged"].tolist() == [0, 1, 0, 1, 1]
+    assert table["label"].isna().tolist() == [False, True, False, True, True]
+    assert np.array_equal(table["features"][0], whole["features"][0]) and not np.any(table["features"][1])
+
+
+def test_an_image_that_cannot_be_decoded_is_named(job):
+    with pytest.raises(
+        UserError, match=r"The image 'train/1' of frame 7 cannot be decoded \(.*\)\. Give --params on_bad_image=skip"
+    ):
+        list(extract_frames([frame_rows(encode_image(), b"no image")], job, 12, "fail"))
 
 
 def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):

@@ -146,7 +146,9 @@ def _begin(
         set_aside(stream.folder, reached[0], sequence)
         reached[0] = sequence + 1
 
-    extract = partial(features_of_frames, job=job, cores=cores, dimension=course.task.dimension)
+    extract = partial(
+        features_of_frames, job=job, cores=cores, dimension=course.task.dimension, on_bad_image=stream.on_bad_image
+    )
     return MicroBatches(engine, commits, extract, committed, next_sequence)
 
 

@@ -42,6 +42,7 @@ class StreamSpec:
         frames_per_trigger: Frames of one micro-batch at most; it changes no result.
         patience_s: Seconds without a frame after which a stream that has not ended is given up.
         engine: "executors" for one task per learner, "driver" for one after the other; it changes no result.
+        on_bad_image: "fail" ends the run at an image that cannot be decoded; "skip" neither judges nor learns it.
         holdout_images: Test images that are looked at while the learners learn.
         drift_delta: Chance of a false alarm that the drift detector allows itself; None looks for no drift.
         classes_per_phase: Classes of a phase, where they come one group after the other; None for a stream without phases.
@@ -57,6 +58,7 @@ class StreamSpec:
     frames_per_trigger: int
     patience_s: float
     engine: str
+    on_bad_image: str
     holdout_images: int
     drift_delta: float | None
     classes_per_phase: int | None
@@ -71,6 +73,8 @@ class StreamSpec:
             whole(f"streaming.{name}", getattr(self, name), least)
         if self.engine not in ENGINES:
             raise unknown_name("value of streaming.engine", self.engine, ENGINES)
+        if self.on_bad_image not in ("fail", "skip"):
+            raise UserError(f"on_bad_image is {self.on_bad_image!r}, but must be 'fail' or 'skip'.")
         if self.drift_delta is not None:
             check_detector(self.drift_delta)
         if self.classes_per_phase is not None:
