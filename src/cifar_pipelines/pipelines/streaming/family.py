@@ -1,11 +1,15 @@
 """The family of learners on a stream: one model per selected learner."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.pipelines.features import family as features
 from cifar_pipelines.pipelines.streaming.specification import stream_of
 from cifar_pipelines.spark.setting import ParallelismSetting
+
+if TYPE_CHECKING:
+    from cifar_pipelines.pipelines.new_images import Predictor
+    from cifar_pipelines.records.run_record import RunRecord
 
 
 def selected_learners(parameters: Parameters) -> list[str]:
@@ -30,7 +34,21 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
         read_address(address)
 
 
+def predictor(record: "RunRecord") -> "Predictor":
+    """Opens the learner with its extractor and that one's state."""
+    from cifar_pipelines.pipelines.streaming.saved import open_predictor
+
+    return open_predictor(record)
+
+
 FAMILY = Family(
-    "streaming", "learners on a stream", selected_learners, depends_on, check, needs=("ingestion", "features"),
-    only=lambda parameters, model: {"streaming.selected": model}, on_request=True,
-)  # fmt: skip
+    "streaming",
+    "learners on a stream",
+    selected_learners,
+    depends_on,
+    check,
+    needs=("ingestion", "features"),
+    only=lambda parameters, model: {"streaming.selected": model},
+    predictor=predictor,
+    on_request=True,
+)

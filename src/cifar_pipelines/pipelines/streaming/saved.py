@@ -1,0 +1,65 @@
+"""A saved learner predicts new images on the executors, from the features that its extractor makes of them."""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.tables import lists_of
+from cifar_pipelines.datasets.learned_model import LearnedModelDataset
+from cifar_pipelines.incremental.learned import LearnedModel
+from cifar_pipelines.incremental.one_thread import one_thread
+from cifar_pipelines.pipelines.features.saved import open_extractor
+from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
+from cifar_pipelines.pipelines.new_images import NewImages, Predictor
+from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.saved_models import model_path
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NEW = "image_id string, prediction int, probability array<float>"
+
+
+def open_predictor(record: RunRecord) -> Predictor:
+    """Opens a learner with its extractor; see `families.Family.predictor`."""
+    try:
+        model = LearnedModelDataset(filepath=str(model_path(record))).load().model
+    except Exception as error:  # a damaged file fails in many ways
+        raise UserError(
+            f"The model in {model_path(record)} cannot be read ({type(error).__name__}): it is damaged. Take another version of it, "
+            "or train it again."
+        ) from error
+    extractor, state = open_extractor(record)
+
+    def predict(images: NewImages) -> pd.DataFrame:
+        context = images.session.sparkContext
+        load_state = partial(getattr, context.broadcast(state), "value")
+        job = ExtractionJob(
+            uuid.uuid4().hex, extractor, load_state, record.features.precision, record.features.micro_batch
+        )
+        shared = context.broadcast(model)
+        outputs = images.outputs(partial(extract_array, job))
+        # PARALLEL(executors): every task predicts the images whose features it has made.
+        return outputs.mapInArrow(lambda batches: predict_batches(batches, shared.value), NEW).toPandas()
+
+    return predict
+
+
+def predict_batches(batches: Iterable["pa.RecordBatch"], model: LearnedModel) -> Iterator["pa.RecordBatch"]:
+    """Replaces the column `output`, the features of an image, by what a learner predicts."""
+    import pyarrow as pa
+
+    learner = model.build()
+    for batch in batches:
+        if batch.num_rows:
+            with one_thread():
+                probability = learner.predict(np.stack(batch.column("output").to_numpy(zero_copy_only=False)))
+            ids, predicted = batch.column("image_id"), pa.array(probability.argmax(axis=1), pa.int32())
+            yield pa.RecordBatch.from_arrays(
+                [ids, predicted, lists_of(probability.astype(np.float32))], ["image_id", "prediction", "probability"]
+            )
