@@ -190,7 +190,9 @@ def write_folder(root, files):
 
 def test_a_long_list_of_damaged_images_is_cut_short(tmp_path, run_context):
     files = {f"{split}/{name}/{number}.png": b"" for split in ("train", "test") for name in "ab" for number in range(2)}
-    with pytest.raises(UserError, match=r"8 of 8 images cannot be decoded: (\S+ \(empty file\); ){4}\S+ \(empty file\) and 3 more"):
+    with pytest.raises(
+        UserError, match=r"8 of 8 images cannot be decoded: (\S+ \(empty file\); ){4}\S+ \(empty file\) and 3 more"
+    ):
         ingest(*write_folder(tmp_path / "source", files), IngestionSpec("fail"), run_context, tmp_path)
 
 

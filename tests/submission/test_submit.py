@@ -305,7 +305,7 @@ def test_a_run_that_loses_all_workers_ends_clearly(start_submit, project, worker
     spark = project / "conf/base/spark.yml"
     spark.write_text(re.sub(r"stall_timeout_s: \d+", "stall_timeout_s: 6", spark.read_text()))
     run = start_submit()
-    seen = read_until(run, "are ready after")
+    seen = read_until(run, "Ready after")
     for worker in workers:
         kill(worker)
     output = " ".join((seen + finish(run, 100)).split())
