@@ -88,7 +88,7 @@ def test_a_table_with_other_rows_than_its_description_says_is_not_believed(
     assert dataset.exists() == believed
     if not believed:
         with pytest.raises(
-            DatasetError, match=r"/table holds 2 rows, but table\.json beside it says 1 rows: .* again\."
+            DatasetError, match=r"/table holds 2 rows, but table\.json beside it says 1 row: .* again\."
         ):
             dataset.load()
 
