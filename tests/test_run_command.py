@@ -324,7 +324,6 @@ WRONG = {
     "validation.by": st.sampled_from(["video", "group"]),
     "validation.group": st.sampled_from(["(", "(.*)/"]),
     "validation.sahre": st.just("0.1"),
-    "leaks.near": st.sampled_from(["0", "1.5"]),
     "on_bad_image": st.sampled_from(["ignore", "null", "Skip"]),
     "extractor": st.sampled_from(["kmeans", "kmeans_patches:2", "torchvision", "torchvision:mobilenet"]),
     "input_size": st.sampled_from(["0", "32px", "3.2"]),

@@ -8,7 +8,14 @@ from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
-from cifar_pipelines.common.params import WHOLE_OR_NULL, command_to_run, params_text, parse_params, split_params
+from cifar_pipelines.common.params import (
+    NUMBER_OR_NULL,
+    WHOLE_OR_NULL,
+    command_to_run,
+    params_text,
+    parse_params,
+    split_params,
+)
 
 RATE = "bigdl_cnn.models.airbench.recipe.learning_rate"
 TEXT = st.text("abc0189_./ #:é=+-", min_size=1).map(str.strip).filter(lambda text: text and text != "null")
@@ -66,6 +73,7 @@ def test_a_value_has_the_type_that_its_name_has_and_text_stays_text(text, value)
         ("train_size=", "must be a whole number"),
         ("seed=null", "must be a whole number"),
         ("input_size=big", "must be a whole number or null"),
+        ("streaming.drift_delta=little", "must be a number or null"),
         ("bigdl_cnn.resume=yes", "must be true or false"),
         (f"{RATE}=fast", "must be a number"),
         (f"{RATE}=1e999", "must be a number"),
@@ -99,9 +107,9 @@ def test_what_is_written_is_read_back(values):
 def test_the_type_of_every_null_of_the_configuration_is_known():
     nulls = {name for name, value in flatten(load_configuration("base")["globals"]).items() if value is None}
     nulls |= {name for name, value in flatten(load_configuration("base")["parameters"]).items() if value is None}
-    text = {"source_path", "weights", "weights_path", "run_name", "validation.group", "validation.table"}
+    text = {"source_path", "weights", "weights_path", "run_name", "validation.group", "validation.table", "leaks.group"}
     repeats = {"data.path", "features.weights", "features.weights_path", "features.input_size"}
-    assert nulls == text | {*WHOLE_OR_NULL} | repeats
+    assert nulls == text | {*WHOLE_OR_NULL, *NUMBER_OR_NULL} | repeats
 
 
 @pytest.mark.parametrize(

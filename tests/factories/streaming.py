@@ -16,7 +16,7 @@ from cifar_pipelines.streaming.server import Service, StreamServer
 
 FREE = Pace()
 QUICK = Patience(greeting=0.5, heartbeat=0.05, silence=0.6, retry=0.01, away=5.0)
-SECRET = b"a secret of more than sixteen signs"
+SECRET = bytes(range(65, 91))
 
 
 class MemorySource(ImageSource):

@@ -12,7 +12,8 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
 
 # What the configuration holds as null has no type there: it is text, these apart.
-WHOLE_OR_NULL = ("input_size",)
+WHOLE_OR_NULL = ("input_size", "streaming.classes_per_phase")
+NUMBER_OR_NULL = ("streaming.drift_delta",)
 
 _WHOLE = re.compile(r"-?(0|[1-9][\d_]*)")
 _NUMBER = re.compile(r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
@@ -115,7 +116,9 @@ def _typed(name: str, text: str, env: str | None) -> Any:
         return _wanted(name, text, _number(text), "a number")
     if own is None and text == "null":
         return None
-    return _wanted(name, text, _whole(text), "a whole number or null") if name in WHOLE_OR_NULL else text
+    if name in WHOLE_OR_NULL:
+        return _wanted(name, text, _whole(text), "a whole number or null")
+    return _wanted(name, text, _number(text), "a number or null") if name in NUMBER_OR_NULL else text
 
 
 def _wanted(name: str, text: str, value: Any, kind: str) -> Any:
