@@ -108,9 +108,7 @@ def test_gallery_shows_truth_prediction_and_probability():
 
 def test_gallery_says_when_there_is_nothing_to_show():
     table = make_predictions(8, skill=100)
-    assert "None of 8 test images was classified wrong" in _words(
-        plot_gallery(table, {}, CLASS_NAMES, False, "Wrong")
-    )
+    assert "None of 8 test images was classified wrong" in _words(plot_gallery(table, {}, CLASS_NAMES, False, "Wrong"))
 
 
 def test_gallery_names_the_image_that_is_missing():

@@ -12,12 +12,12 @@ from cifar_pipelines.streaming.shared_secret import (
     secret_of,
 )
 
-SECRET = b"0123456789abcdef"
+SECRET = bytes(range(65, 91))
 
 
 def test_a_secret_comes_from_the_environment():
     assert secret_of({}) is None
-    assert secret_of({VARIABLE: "0123456789abcdef"}) == SECRET
+    assert secret_of({VARIABLE: SECRET.decode()}) == SECRET
 
 
 def test_a_secret_that_can_be_guessed_is_refused():
