@@ -46,3 +46,10 @@ def test_learning_curves_show_training_and_validation(epochs):
     assert "validation on test images (nothing is chosen by it)" in words
     assert "validation (cut from training)" in _words(plot_learning_curves(history, "x", "validation"))
     assert "85.0%" in words and "1234 images/s" in words
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan])
+def test_mixed_images_have_no_curve_of_their_accuracy(nothing):
+    history = make_history(3).assign(accuracy=nothing)
+    _, accuracies, _ = plot_learning_curves(history, "lenet").axes
+    assert [line.get_label() for line in accuracies.lines] == ["validation"]

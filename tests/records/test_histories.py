@@ -149,3 +149,10 @@ def test_times_put_together_have_a_mark_in_every_plot(plot, recwarn):
         figure.savefig(io.BytesIO(), dpi=40)
         assert ("resumed or restarted" in _legend(figure)) is marked
     assert not recwarn.list
+
+
+def test_the_accuracy_of_mixed_images_is_not_there_and_stays_so():
+    history = [make_history(1)[0] | {"accuracy": None}]
+    record = RunRecord.from_json(make_cnn_record(history=history))
+    assert record.history[0].accuracy is None
+    assert RunRecord.from_json(record.to_json()).history == record.history

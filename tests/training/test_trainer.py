@@ -221,3 +221,12 @@ def test_predictions_are_those_of_the_network_on_normalised_images():
     with torch.inference_mode():
         expected = network(normalise(images))
     torch.testing.assert_close(predict_logits(network, images, "fp32", flip=False), expected)
+
+
+def test_mixed_images_have_a_loss_and_no_accuracy():
+    trainer = make_trainer(linear())
+    images, labels = next(trainer.begin_epoch())
+    shares = nn.functional.one_hot(labels, 2).float()
+    loss = trainer.forward(images, shares)
+    torch.testing.assert_close(loss, trainer.forward(images, labels))
+    assert math.isnan(trainer.end_epoch()["correct"])

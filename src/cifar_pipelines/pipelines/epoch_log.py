@@ -30,8 +30,9 @@ class EpochLog(Polling):
 def describe_epoch(row: dict[str, Any], epochs: int) -> str:
     """One row of a history as a line of text."""
     left = (epochs - row["epoch"]) * (row["seconds"] + row["validation_seconds"])
+    accuracy = "" if row["accuracy"] is None else f"accuracy {row['accuracy']:.1%}, "  # mixed images have none
     return (
-        f"epoch {row['epoch']} of {epochs}: loss {row['loss']:.3f}, accuracy {row['accuracy']:.1%}, validation "
+        f"epoch {row['epoch']} of {epochs}: loss {row['loss']:.3f}, {accuracy}validation "
         f"{row['validation_accuracy']:.1%} (loss {row['validation_loss']:.3f}), learning rate "
         f"{row['learning_rate']:.3g}, {row['images_per_s']:.0f} images/s, about {left:.0f} s left"
     )

@@ -34,7 +34,9 @@ def plot_learning_curves(
     losses, accuracies, rates = axes[0]
     for ax, score in ((losses, "loss"), (accuracies, "accuracy")):
         training = "training (augmented images)"
-        ax.plot(history["epoch"], history[score], color=style.GREY, marker="o", markersize=3, label=training)
+        seen = history[history[score].notna()]  # mixed images have no accuracy
+        if len(seen):
+            ax.plot(seen["epoch"], seen[score], color=style.GREY, marker="o", markersize=3, label=training)
         ax.plot(
             history["epoch"], history[f"validation_{score}"], color=style.PALETTE[0], marker="o", markersize=3,
             label=CURVES[validation_from],

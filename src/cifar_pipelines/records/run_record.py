@@ -204,4 +204,7 @@ def _is_duration(value: Any) -> bool:
 
 
 def _is_epoch(row: Any) -> bool:
-    return isinstance(row, Mapping) and all(isinstance(row.get(name), int | float) for name in HISTORY)
+    return isinstance(row, Mapping) and all(
+        isinstance(value := row.get(name, ""), int | float) or (value is None and name == "accuracy")
+        for name in HISTORY
+    )

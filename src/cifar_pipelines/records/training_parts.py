@@ -45,12 +45,13 @@ class EpochRow:
     """One epoch of a learning curve; times are seconds of the first worker.
 
     Attributes:
+        accuracy: Of the augmented training images; None where they were mixed, and have no one right class.
         phase: Number of the phase of a transfer, from 1.
     """
 
     epoch: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     validation_loss: float
     validation_accuracy: float
     learning_rate: float

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cifar_pipelines.training.ema import WeightAverage
+from cifar_pipelines.training.losses import count_correct
 from cifar_pipelines.training.recipe import Recipe, set_learning_rate
 from cifar_pipelines.training.shard import Shard, normalise
 
@@ -101,7 +102,7 @@ class Trainer:
 
         Args:
             inputs: What the shard gives for images.
-            targets: Labels, int64 (n,); or shares of classes (n, classes), of which the largest counts as the label.
+            targets: Labels, int64 (n,); or shares of classes (n, classes), of which no prediction is right or wrong.
 
         Raises:
             NotFiniteError: If it is infinite or not a number; the epoch and the step are named.
@@ -113,10 +114,10 @@ class Trainer:
                 f"The loss is {value} in epoch {self.epoch + 1}, step {self._step - self.epoch * self.steps + 1}. "
                 f"Lower the recipe's learning_rate ({self.recipe.learning_rate})."
             )
-        labels = targets if targets.ndim == 1 else targets.argmax(1)
-        self._sums["loss"] += value * len(labels)
-        self._sums["correct"] += (logits.argmax(1) == labels.to(logits.device)).sum().item()
-        self._sums["images"] += len(labels)
+        correct = count_correct(logits, targets.to(logits.device))
+        self._sums["loss"] += value * len(targets)
+        self._sums["correct"] += math.nan if correct is None else correct
+        self._sums["images"] += len(targets)
         return loss
 
     def backward(self, loss: Tensor) -> None:
@@ -129,7 +130,10 @@ class Trainer:
         self._average.update(self.network, self._step)
 
     def end_epoch(self) -> dict[str, float]:
-        """Ends an epoch; returns the sums `loss`, `correct` and `images` over this worker's images, and `seconds`."""
+        """Ends an epoch; returns the sums `loss`, `correct` and `images` over this worker's images, and `seconds`.
+
+        `correct` is not a number where images were mixed.
+        """
         self.epoch += 1
         return self._sums | {"seconds": time.perf_counter() - self._started}
 

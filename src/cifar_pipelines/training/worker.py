@@ -1,5 +1,6 @@
 """One worker of a training, from its shard to its report; an engine calls it at the right moments."""
 
+import math
 import os
 import socket
 import time
@@ -100,7 +101,7 @@ class TrainingWorker:
             {
                 "epoch": len(self.history) + 1,
                 "loss": loss / count,
-                "accuracy": correct / count,
+                "accuracy": None if math.isnan(correct) else correct / count,
                 "validation_loss": validation_loss / max(validation_count, 1),
                 "validation_accuracy": validation_correct / max(validation_count, 1),
                 "learning_rate": self.trainer.learning_rate,
