@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from cifar_pipelines.plots import of_training
 from cifar_pipelines.plots.of_training import plot_learning_curves
 
 
@@ -52,4 +53,4 @@ def test_learning_curves_show_training_and_validation(epochs):
 def test_mixed_images_have_no_curve_of_their_accuracy(nothing):
     history = make_history(3).assign(accuracy=nothing)
     _, accuracies, _ = plot_learning_curves(history, "lenet").axes
-    assert [line.get_label() for line in accuracies.lines] == ["validation"]
+    assert [line.get_label() for line in accuracies.lines] == [of_training.CURVES["test"]]
