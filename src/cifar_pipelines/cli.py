@@ -35,6 +35,7 @@ cli.add_command(search)
     is_flag=True,
     help="Print only the names of three settings that suit this host, on one line, for use in scripts.",
 )
+@click.option("--conf-source", cls=ConfSourceOption)
 def settings(suited: bool) -> None:
     """List the parallelism settings that have an environment.
 
@@ -143,6 +144,7 @@ def experiment(
     help="Whether the memory is for all executors together or for each; default: that budget's.",
 )
 @click.option("--executor-memory", help="The most that one executor shall get, such as 2g; default: what fits.")
+@click.option("--conf-source", cls=ConfSourceOption)
 def plan(cores: int | None, memory: str | None, memory_scope: str | None, executor_memory: str | None) -> None:
     """List the legal settings of a budget, which to measure first, and what to expect of the others.
 
@@ -167,6 +169,7 @@ def plan(cores: int | None, memory: str | None, memory_scope: str | None, execut
 
 @cli.command()
 @click.option("--refresh", is_flag=True, help="Try the classifiers again instead of showing the last list.")
+@click.option("--conf-source", cls=ConfSourceOption)
 def classifiers(refresh: bool) -> None:
     """List the classifiers of the installed Spark ML, with what each supports.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cifar_pipelines.common.commands import Group, ParamsOption
+from cifar_pipelines.common.commands import ConfSourceOption, Group, ParamsOption
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.words import counted
 
@@ -48,6 +48,7 @@ def stream() -> None:
 @click.option(
     "--params", cls=ParamsOption, help="Which images, as for `kedro run`: source, source_path, train_size, ..."
 )
+@click.option("--conf-source", cls=ConfSourceOption)
 def serve(
     split: str, batch_size: int, rate: float | None, interval: float | None, epochs: int | None, endless: bool,
     scenario: str, scenario_options: str, host: str, port: int, name: str | None, params: str,

@@ -1,6 +1,5 @@
 """A fitted Spark ML model in the catalog."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import VersionNotFoundError
 
 from cifar_pipelines.common import whole_files
+from cifar_pipelines.spark.paths import spark_path, spark_pattern
 
 if TYPE_CHECKING:
     from pyspark.ml import Model
@@ -44,7 +44,7 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
         if target.exists():
             raise DatasetError(f"{target} exists already; a version is never overwritten.")
         with whole_files.writing(target) as partial:
-            data.write().save(_spark_path(partial))
+            data.write().save(spark_path(partial))
 
     def load(self) -> SavedModel:
         """Loads the model by the class that wrote it."""
@@ -53,7 +53,7 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
         from cifar_pipelines.spark.session import active_session
 
         path = Path(str(self._get_load_path()))
-        model = DefaultParamsReader.loadParamsInstance(_spark_pattern(path), active_session().sparkContext)
+        model = DefaultParamsReader.loadParamsInstance(spark_pattern(path), active_session().sparkContext)
         size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         return SavedModel(model, str(path), size)
 
@@ -69,13 +69,3 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
 
 def _is_whole(path: str) -> bool:
     return (Path(path) / "metadata" / "_SUCCESS").exists()
-
-
-def _spark_pattern(path: Path) -> str:
-    """A path as Spark takes it to read from: commas would part it, and brackets and their like stand for other signs."""
-    return re.sub(r"[][{}*?\\]", r"\\\g<0>", _spark_path(path)).replace(",", r"{\,}")
-
-
-def _spark_path(path: Path) -> str:
-    """A path as Spark takes it: a URI would be read as it stands, with %20 for a space."""
-    return f"file://{path}"

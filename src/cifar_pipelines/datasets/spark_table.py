@@ -13,6 +13,7 @@ from cifar_pipelines.common.table_files import WrittenTable
 from cifar_pipelines.common.tables import BATCH_BYTES
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.sources import SPLITS
+from cifar_pipelines.spark.paths import spark_pattern
 
 SUCCESS = "_SUCCESS"
 
@@ -64,12 +65,15 @@ class SparkTableDataset(SparkDatasetV2):
         Raises:
             TableError: If it is missing, was not written to its end, or has other rows than its description says.
         """
+        from pyspark.sql import SparkSession
+
         from cifar_pipelines.spark.interactive import ensure_session
 
         if fault := self._fault():
             raise TableError(f"{self._get_load_path()} {fault}. Run the pipeline that makes it again.")
         ensure_session()
-        return super()._load()
+        reader = SparkSession.getActiveSession().read.format(self._file_format).options(**self._load_args)
+        return reader.load(spark_pattern(str(self._get_load_path())))
 
 
 def _described_rows(description: Path) -> int | None:

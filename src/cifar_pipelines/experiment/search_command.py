@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cifar_pipelines.common.commands import Command, ParamsOption
+from cifar_pipelines.common.commands import Command, ConfSourceOption, ParamsOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.option("--vary", multiple=True, required=True, help="Values to try, name=value+value; once for every name.")
 @click.option("--env", "-e", default="exec_2x1", show_default=True, help="Environment with the parallelism setting.")
 @click.option("--params", cls=ParamsOption, help="Parameters for every run, as for `kedro run`.")
+@click.option("--conf-source", cls=ConfSourceOption)
 def search(pipeline: str, vary: tuple[str, ...], env: str, params: str) -> None:
     r"""Try every combination of parameters' values with the models of a PIPELINE, and rank them by validation images.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cifar_pipelines.common.commands import Command, ParamsOption
+from cifar_pipelines.common.commands import Command, ConfSourceOption, ParamsOption
 from cifar_pipelines.common.words import counted
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ CONFUSIONS = 5
     "--params", cls=ParamsOption, help="What the model learned from, such as source=cifar10; on_bad_image=skip."
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The CSV to write; default: one in data/.")
+@click.option("--conf-source", cls=ConfSourceOption)
 def predict(model: str, folder: str, version: str | None, env: str | None, params: str, output: Path | None) -> None:
     r"""Predict the images of a FOLDER with a saved MODEL, into a CSV: image, label, probability.
 

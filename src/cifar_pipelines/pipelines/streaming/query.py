@@ -12,6 +12,7 @@ from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.pipelines.streaming.learning import MicroBatches
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
+from cifar_pipelines.spark.paths import spark_pattern
 from cifar_pipelines.streaming.journal import read_journal
 from cifar_pipelines.streaming.landing import LEARNED, frame_file
 from cifar_pipelines.streaming.supervision import SupervisedReceiver
@@ -73,7 +74,7 @@ def run_query(session: SparkSession, stream: StreamSpec, micro_batches: MicroBat
             session.readStream.schema(FRAMES.ddl)
             .option("maxFilesPerTrigger", stream.frames_per_trigger)
             .option("maxFileAge", "3650d")  # a stream may have paused; what is missing is noticed by its number
-            .parquet(str(stream.folder))
+            .parquet(spark_pattern(stream.folder))
         )
         query = frames.writeStream.foreachBatch(micro_batches).option("checkpointLocation", checkpoint).start()
         try:

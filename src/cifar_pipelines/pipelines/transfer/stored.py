@@ -124,6 +124,7 @@ def _extract(
     run_context: RunContext,
 ) -> tuple[int, float]:
     """Writes the table of features; returns the number of images and the seconds, without those of reading and starting."""
+    from cifar_pipelines.spark.paths import spark_path
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
@@ -140,7 +141,7 @@ def _extract(
     # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
     table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURES.ddl)
     with measured_work(session, f"Storing features of {extractor.name}") as work:
-        table.write.mode("overwrite").parquet(target.as_uri())
+        table.write.mode("overwrite").parquet(spark_path(target))
     cached.unpersist()
     broadcast.unpersist()
     return count, work.wall_s
