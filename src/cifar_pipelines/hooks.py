@@ -24,7 +24,7 @@ from cifar_pipelines.datasets.table_locks import lock_tables, tables_of
 from cifar_pipelines.preflight import check_blocks, check_inputs_exist
 from cifar_pipelines.spark.environment import check_environment, setting_under
 from cifar_pipelines.spark.failures import spark_failure
-from cifar_pipelines.spark.process import require_own_pyspark, require_user_name
+from cifar_pipelines.spark.process import require_own_pyspark, require_spark
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.run_file import write_run_file
 
@@ -104,13 +104,11 @@ class SparkHooks:
         self._waiting = {node.name for node in pipeline.nodes if SPARK_TAG in node.tags}
         if self._waiting:
             from cifar_pipelines.engines.bigdl import bigdl_jars
-            from cifar_pipelines.spark.java import find_java_home
             from cifar_pipelines.spark.session import SparkRuntime
             from cifar_pipelines.spark.spark_config import SparkConfig
 
             setting = setting_under(run_params["env"], self._loader)
-            find_java_home()
-            require_user_name()
+            require_spark()
             config = SparkConfig.from_config(self._loader["spark"])
             name = "-".join(slug(part) for part in (config.run_name, run_params["run_id"]) if part)
             jars = bigdl_jars() if any(BIGDL_TAG in node.tags for node in pipeline.nodes) else []

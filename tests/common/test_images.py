@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
+from cifar_pipelines.common import images
 from cifar_pipelines.common.images import LARGE, decode, encode_png, examine, load_batch, resize, shrink, thumbnail
 
 
@@ -283,8 +284,13 @@ def test_a_thumbnail_keeps_proportions_and_what_is_small_already(photograph):
     np.testing.assert_array_equal(decode(thumbnail(encode_png(pixels()), 256)), pixels())
 
 
+def test_an_image_of_many_pixels_is_decoded_without_a_word(recwarn):
+    image = encode(Image.new("1", (10_000, 10_000)))
+    assert images._open(image).size == (10_000, 10_000) and not recwarn.list
+
+
 def test_an_image_of_more_pixels_than_can_be_held_is_one_that_cannot_be_decoded(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    monkeypatch.setattr(images, "MOST_PIXELS", 1000)
     image = encode(Image.fromarray(pixels(40, 30)))
     assert examine(image).error == "OSError: more than 1,000 pixels, the most that are decoded"
     with pytest.raises(OSError, match="more than 1,000 pixels"):

@@ -58,6 +58,7 @@ def test_a_small_transfer_is_legal():
         ({"input": {"size": 16, "policy": "stretch"}}, "Unknown policy 'stretch'"),
         ({"backbone": "torchvision:squeezenet1_1", "input": {"size": 64}}, "is no linear layer on its features"),
         ({"backbone": "torchvision:inception_v3", "input": {"size": 80}}, "cannot be trained on images of 80 px"),
+        ({"device": "tpu"}, "device is 'tpu', but must be one of auto, cpu, gpu"),
         ({"device": "gpu"}, "device is 'gpu', but the engine torch_distributor trains on the executors' CPUs"),
     ],
 )

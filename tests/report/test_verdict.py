@@ -8,6 +8,7 @@ from tests.factories.records import make_extraction_record, make_record, make_st
 
 from cifar_pipelines.plots import of_comparison
 from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import summarise
 from cifar_pipelines.report.sections.verdict import FIT_TIME, time_tie, verdict
@@ -86,6 +87,20 @@ def test_busy_host_is_a_caution():
     text = said(_summary(make_record(host_load={"other_cpu_share": 0.2})))["cautions"]
     assert "1 of 1 runs shared the host (other programs had more than 15% of its CPU time)" in text
     assert said(_summary(make_record()))["cautions"].startswith("None")
+
+
+def test_what_was_found_in_the_images_is_a_caution():
+    found = {
+        "bad_images_skipped": 3,
+        "copies_across_splits": {"test in train": 2},
+        "classes_without_test_images": ["a, b", "c"],
+    }
+    record = make_record(data=found)
+    text = dict((topic.key, topic.text) for topic in verdict(_summary(record), RunRecord.from_json(record).data))[
+        "cautions"
+    ]
+    assert "2 images of the split test are also in the split train, pixel by pixel" in text
+    assert "no test image shows them" in text and "a, b" in text and "Damaged images were left out: 3." in text
 
 
 def test_features_alone_have_no_verdict():

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -7,6 +8,7 @@ from cifar_pipelines.cli import cli
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.spark import environment
 from cifar_pipelines.spark.environment import (
     check_environment,
     checked_configuration,
@@ -40,6 +42,12 @@ def conf(tmp_path):
 def test_an_environment_that_is_not_there_is_refused_with_its_rule_or_the_nearest(name, words):
     with pytest.raises(UserError, match=words):
         check_environment(name)
+
+
+def test_a_project_below_a_folder_with_braces_is_refused(monkeypatch):
+    monkeypatch.setattr(environment, "PROJECT_PATH", Path("/home/me/{work}/project"))
+    with pytest.raises(UserError, match=r"lies in /home/me/\{work\}/project, but Kedro's catalog takes \{ and \}"):
+        check_environment("exec_2x1")
 
 
 def test_a_folder_that_is_called_like_another_setting_cannot_be_used_and_is_marked(conf):

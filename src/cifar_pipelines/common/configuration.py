@@ -85,11 +85,11 @@ def load_configuration(
         runtime_params: What is given with `--params`.
         source: The folder; None takes that of `conf_source`.
     """
-    from kedro.config import OmegaConfigLoader
+    from cifar_pipelines.common.config_loader import ConfigLoader
 
     folder = str(source or conf_source())
     with unreadable_explained(folder):
-        return OmegaConfigLoader(folder, env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
+        return ConfigLoader(folder, env=env, runtime_params=runtime_params, **CONFIG_LOADER_ARGS)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ FORMATS = {
 }
 EXTENSIONS = tuple(extension for extensions in FORMATS.values() for extension in extensions)
 LARGEST_FILE = 256 * 2**20  # bytes; executors hold an image several times while they hand it on
+MOST_PIXELS = 178_956_970  # as many as Pillow takes by itself; it warns from half of them on, in words about attacks
 LARGE = 2**20  # pixels; JPEG files of more may be decoded at a reduced size
 # What decoding may do to an image beside reading it.
 TURNED, ON_WHITE = "turned upright", "laid on white"
@@ -124,12 +125,14 @@ def _open(encoded: bytes) -> "Image.Image":
 
     if len(encoded) > LARGEST_FILE:
         raise OSError(f"a file of more than {LARGEST_FILE // 2**20} MiB")
+    Image.MAX_IMAGE_PIXELS = None  # the limit below is the one that counts
     try:
-        return Image.open(io.BytesIO(encoded), formats=tuple(FORMATS))
+        image = Image.open(io.BytesIO(encoded), formats=tuple(FORMATS))
     except UnidentifiedImageError:  # its own message holds the address of an object
         raise UnidentifiedImageError("no image of a kind that is read") from None
-    except Image.DecompressionBombError:
-        raise OSError(f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels, the most that are decoded") from None
+    if image.width * image.height > MOST_PIXELS:
+        raise OSError(f"more than {MOST_PIXELS:,} pixels, the most that are decoded")
+    return image
 
 
 def _rgb(image: "Image.Image") -> tuple["np.ndarray", list[str]]:

@@ -38,12 +38,9 @@ def predict(model: str, folder: str, version: str | None, env: str | None, param
     """
     from cifar_pipelines.prediction.request import Request
     from cifar_pipelines.prediction.run import run_request
-    from cifar_pipelines.spark.java import find_java_home
-    from cifar_pipelines.spark.process import require_own_pyspark, require_user_name
+    from cifar_pipelines.spark.process import require_spark
 
-    require_own_pyspark()
-    find_java_home()
-    require_user_name()
+    require_spark()
     record, predicted, target = run_request(Request(model, folder, version, env, params, output))
     click.echo(f"Model: {record.model} of {record.run_id}, trained on {counted(record.data.train_size, 'image')}")
     _show(predicted)

@@ -45,6 +45,12 @@ class Data:
         return self.train_size + self.test_size + (self.validation_size or 0) + (self.predict_size or 0)
 
     @property
+    def copies(self) -> dict[str, int]:
+        """`copies_across_splits`, of a record from before other splits were compared as well."""
+        known = {"test in train": self.test_images_in_training} if self.test_images_in_training else {}
+        return self.copies_across_splits or known
+
+    @property
     def judged_on(self) -> str:
         """The split whose images models were judged on."""
         return judged_split(vars(self))

@@ -149,7 +149,7 @@ def _study(
         resources(rows),
         versions(rows),
     )
-    return Study(title[0].upper() + title[1:], rows, own, folder, verdict(rows), made)
+    return Study(title[0].upper() + title[1:], rows, own, folder, verdict(rows, own.iloc[-1]["raw"].data), made)
 
 
 def _by_key(*made: Section | None) -> Mapping[str, Section]:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from cifar_pipelines.common.configuration import (
+    PROJECT_PATH,
     check_runtime_params,
     conf_source,
     load_configuration,
@@ -19,8 +20,14 @@ def check_environment(env: str | None) -> None:
     """Refuses an environment that has no folder.
 
     Raises:
-        UserError: With the rule that it breaks if it is called like a setting, else with the nearest environments.
+        UserError: With the rule that it breaks if it is called like a setting, else with the nearest environments; or if
+            nothing at all can run where the project lies.
     """
+    if set("{}") & set(str(PROJECT_PATH)):
+        raise UserError(
+            f"The project lies in {PROJECT_PATH}, but Kedro's catalog takes {{ and }} in a path for places to fill in. Rename that "
+            "folder."
+        )
     if not conf_source().is_dir():
         raise UserError(
             f"The configuration folder {conf_source()} is no folder. Give a copy of conf/ with --conf-source."

@@ -6,9 +6,8 @@ import tempfile
 from pathlib import Path
 
 from cifar_pipelines.spark.class_archive import sharing_options
-from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.jvm import LIGHT_JVM, end_driver, launch_driver, temporary_files
-from cifar_pipelines.spark.process import environment, foreign_variables, spark_home, text_variables
+from cifar_pipelines.spark.process import environment, foreign_variables, require_spark, spark_home, text_variables
 from cifar_pipelines.spark.properties import LOGGING
 
 HOST = "127.0.0.1"
@@ -20,7 +19,7 @@ def ensure_session() -> None:
 
     if SparkSession.getActiveSession() is not None:
         return
-    java_home = find_java_home()
+    java_home = require_spark()
     folder = tempfile.TemporaryDirectory(prefix="cifar_pipelines-")
     options = f"{LIGHT_JVM} -Dlog4j2.configurationFile={LOGGING.as_uri()} {sharing_options(java_home)}"
     properties = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.utf8 import VARIABLE, is_utf8
+from cifar_pipelines.spark.java import find_java_home
 
 SPARK_SERIES = "3.5"  # BigDL's jars load in no other
 LEAST_FREE_MB = 100
@@ -21,6 +22,21 @@ _FOREIGN = re.compile(
 )
 # They say how a host uses its clusters; the embedded one is none of them.
 _OF_A_CLUSTER = re.compile("(SPARK|PYSPARK|HADOOP|YARN)_.*")
+
+
+def require_spark() -> Path:
+    """Makes sure that Spark can start here, before anything does.
+
+    Returns:
+        The folder of the Java runtime.
+
+    Raises:
+        UserError: If PySpark is another one than the project's, there is no Java, or the user has no name.
+    """
+    require_own_pyspark()
+    java_home = find_java_home()
+    require_user_name()
+    return java_home
 
 
 def require_own_pyspark() -> None:

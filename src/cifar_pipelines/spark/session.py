@@ -17,11 +17,17 @@ from cifar_pipelines.common.words import counted
 from cifar_pipelines.spark.class_archive import launcher_options, sharing_options
 from cifar_pipelines.spark.cluster import EmbeddedCluster
 from cifar_pipelines.spark.cluster_info import ClusterInfo
-from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.jvm import SPARKS_LOGGING, end_driver, launch_driver, temporary_files
 from cifar_pipelines.spark.master import GIVEN_UP, driver_address, no_session, refusals_explained
 from cifar_pipelines.spark.package import ship_package
-from cifar_pipelines.spark.process import environment, foreign_variables, spark_home, temporary_folder, text_variables
+from cifar_pipelines.spark.process import (
+    environment,
+    foreign_variables,
+    require_spark,
+    spark_home,
+    temporary_folder,
+    text_variables,
+)
 from cifar_pipelines.spark.properties import native_blas, spark_properties
 from cifar_pipelines.spark.setting import ParallelismSetting, host_cores, setting_name
 from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
@@ -81,11 +87,11 @@ class SparkRuntime:
             What was effective.
 
         Raises:
-            UserError: If there is no Java, the Master cannot be reached, or fewer executors than asked
+            UserError: If Spark cannot start here, the Master cannot be reached, or fewer executors than asked
                 for registered in time.
         """
         started = time.perf_counter()
-        java_home = find_java_home()
+        java_home = require_spark()
         self.log_dir.mkdir(parents=True, exist_ok=True)
         embedded = self.config.master == EMBEDDED
         try:

@@ -53,6 +53,12 @@ def cards() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+def require_device(wanted: str) -> None:
+    """Raises a `UserError` for a word that is no device."""
+    if wanted not in DEVICES:
+        raise UserError(f"device is {wanted!r}, but must be one of {', '.join(DEVICES)}.")
+
+
 def settle_device(wanted: str, workers: int) -> bool:
     """Whether workers on this host compute on cards.
 
@@ -63,8 +69,7 @@ def settle_device(wanted: str, workers: int) -> bool:
     Raises:
         UserError: If the word is unknown, or cards are wanted and there are too few.
     """
-    if wanted not in DEVICES:
-        raise UserError(f"device is {wanted!r}, but must be one of {', '.join(DEVICES)}.")
+    require_device(wanted)
     if wanted == "gpu" and cards() < workers:
         raise UserError(
             f"device is 'gpu', but torch sees {cards()} cards on this host and the setting has {workers} workers, each of which "

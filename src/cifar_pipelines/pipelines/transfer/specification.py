@@ -190,7 +190,7 @@ def _check_auxiliary_head(backbone: Backbone, size: int) -> None:
 def _check_phases(spec: TransferSpec, backbone: Backbone) -> None:
     """Checks what depends on network, augmentations and device."""
     from cifar_pipelines.training.augmentation import build_augmentation
-    from cifar_pipelines.training.device import settle_precision
+    from cifar_pipelines.training.device import require_device, settle_precision
     from cifar_pipelines.training.head import linear_head
     from cifar_pipelines.training.phases import learning_prefixes
 
@@ -200,6 +200,7 @@ def _check_phases(spec: TransferSpec, backbone: Backbone) -> None:
         build_augmentation(phase.augmentation)
     if spec.stores_features or spec.wanted.head_start == "zeros":
         linear_head(backbone)
+    require_device(spec.device)
     if spec.device == "gpu" and spec.engine != "local":
         raise UserError(
             f"transfer.device is 'gpu', but the engine {spec.engine} trains on the executors' CPUs. Take "

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from cifar_pipelines.families import words_for
+from cifar_pipelines.records.parts import Data
 from cifar_pipelines.records.summary import BUSY_HOST, put_together, trained
 from cifar_pipelines.report.document.blocks import Section, bullets, spans, strong
+from cifar_pipelines.report.sections.images import doubts
 from cifar_pipelines.report.sections.ranking import fastest_of_each_model, listed, most_accurate
 
 TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
@@ -24,7 +26,7 @@ class Topic(NamedTuple):
     text: str
 
 
-def verdict(rows: pd.DataFrame) -> tuple[Topic, ...]:
+def verdict(rows: pd.DataFrame, data: Data | None = None) -> tuple[Topic, ...]:
     """Says which model and which setting did best.
 
     Accuracies are ranked by `most_accurate`. Two times are called a tie when they differ by less than the
@@ -32,6 +34,7 @@ def verdict(rows: pd.DataFrame) -> tuple[Topic, ...]:
 
     Args:
         rows: The rows of one study, with the columns of `add_scaling`.
+        data: The images of its newest run; None where nothing is known of them.
 
     Returns:
         The conclusions, in reading order.
@@ -48,7 +51,7 @@ def verdict(rows: pd.DataFrame) -> tuple[Topic, ...]:
         ),
         Topic(FIT_TIME_OVER_ALL, "Training time over all", _fastest_over_all(models)),
         Topic(RESOURCES, "Resource use", _resources(models)),
-        Topic(CAUTIONS, "Cautions", _cautions(rows)),
+        Topic(CAUTIONS, "Cautions", _cautions(rows, data)),
     )
 
 
@@ -179,9 +182,11 @@ def _resources(models: pd.DataFrame) -> str:
     return " ".join(text)
 
 
-def _cautions(rows: pd.DataFrame) -> str:
+def _cautions(rows: pd.DataFrame, data: Data | None) -> str:
     """Says what makes these measurements doubtful."""
-    text = []
+    text = [] if data is None else [sentence for _, sentence in doubts(data)]
+    if data is not None and data.bad_images_skipped:
+        text.append(f"Damaged images were left out: {data.bad_images_skipped:,}.")
     host = rows["host_cores"].iloc[0]
     over = rows.loc[rows["oversubscribed"], "setting"].unique()
     if len(over):

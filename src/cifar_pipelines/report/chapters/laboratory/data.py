@@ -12,12 +12,12 @@ from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong
 from cifar_pipelines.report.figures import study_figure
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, table_of
+from cifar_pipelines.report.sections.images import MOST_NAMED, doubts
 from cifar_pipelines.report.sections.leaks import leaks_figure
 from cifar_pipelines.report.studies import Study
 from cifar_pipelines.sources import needed_parameters
 
 FEATURES = "features"
-MOST_NAMED = 60  # classes
 
 
 def complete_data(content: Content) -> Blocks:
@@ -50,20 +50,7 @@ def selected_data(content: Content) -> Blocks:
 
 def _noteworthy(data: Data) -> Blocks:
     """What was found in the images that scores depend on, or that a reader would not expect of them."""
-    copies = data.copies_across_splits
-    if not copies and data.test_images_in_training:  # a record from before other splits were compared
-        copies = {"test in train": data.test_images_in_training}
-    facts = [
-        ("The same picture in two splits. ", f"{counted(number, 'image')} of the split {split} {'is' if number == 1 else 'are'} also "
-         f"in the split {other}, pixel by pixel: scores favour models that memorise.")
-        for split, _, other, number in ((*pair.split(), number) for pair, number in copies.items())
-    ]  # fmt: skip
-    if untested := data.classes_without_test_images:
-        facts.append((
-            "Classes that are not judged. ",
-            f"{some(untested, MOST_NAMED, 'class', 'classes')}: no test image shows {'it' if len(untested) == 1 else 'them'}, which counts "
-            "as 0 in macro averages, so that these are too low.",
-        ))  # fmt: skip
+    facts = doubts(data)
     if data.images_treated:
         treated = "; ".join(
             f"{counted(number, 'image')}: {what}" for what, number in sorted(data.images_treated.items())
