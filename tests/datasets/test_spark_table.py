@@ -24,13 +24,16 @@ def rows_of(table):
     return sorted((row["id"], row["features"]) for row in table.collect())
 
 
-def test_a_table_loads_as_it_was_saved(spark, dataset):
+def test_a_table_loads_as_it_was_saved_below_any_folder(spark, tmp_path):
+    folder = tmp_path / "a space, a comma [and] {é,*}?#%20"
+    dataset = SparkTableDataset(filepath=str(folder / "table"), save_args={"mode": "overwrite"})
     assert not dataset.exists()
     dataset.save(frame(spark))
     assert dataset.exists()
     loaded = dataset.load()
     assert rows_of(loaded) == ROWS
     assert loaded.dtypes == [("id", "int"), ("features", "array<float>")]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]  # no stray one beside it
 
 
 def test_row_groups_of_large_rows_stay_small(spark, dataset, tmp_path):

@@ -58,6 +58,12 @@ def test_every_special_character_is_text(text):
     assert to_pdf(everything(text)).startswith(b"%PDF")
 
 
+def test_signs_that_no_font_has_are_said_once_with_what_to_do(caplog):
+    to_pdf(document_of(say("é – ≥ × Ω Ж “…” ± µ"), *[say("cat \U00016e40")] * 2))
+    (record,) = caplog.records
+    assert "such as \U00016e40: the PDF shows boxes" in record.getMessage() and "Install a font" in record.getMessage()
+
+
 @settings(max_examples=25)
 @given(st.text(st.characters()))
 def test_any_text_can_be_compiled(text):

@@ -1,17 +1,23 @@
 """Writes a document as Typst source, and by it as PDF."""
 
+import logging
 import re
 import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from math import sqrt
 from pathlib import Path
 
 from cifar_pipelines.report.document import blocks
 
+logger = logging.getLogger(__name__)
+
+FONT = "Libertinus Serif"  # comes with Typst
 TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
 LOW_CM = 11.5  # greatest height of a figure that is not much higher than wide
 PIXELS_PER_CM = 55  # of a plot that is small enough
+_BOX = re.compile(r'the text `"(.+?)"` could not be displayed')
 _WORDS = re.compile(r"[\s\u200b]+")
 _LONG = re.compile(r"[^\s\u200b]{13,}")
 _PARTS = re.compile(r"[^_/.:=,\-]{1,16}[_/.:=,\-]*|[_/.:=,\-]+")
@@ -26,7 +32,7 @@ PREAMBLE = """\
     v(-6pt)
     line(length: 100%, stroke: 0.4pt + luma(170))
   })
-#set text(font: "Libertinus Serif", size: 10.5pt, lang: "en")
+#set text(font: font, size: 10.5pt, lang: "en")
 #set par(leading: 0.62em, spacing: 0.95em)
 #set list(indent: 0.3em, spacing: 0.75em)
 #set outline.entry(fill: repeat([#h(0.3em).#h(0.3em)]))
@@ -67,6 +73,7 @@ def to_pdf(document: blocks.Document) -> bytes:
     import typst
 
     source, figures = to_typst(document)
+    _say_boxes(frozenset(sign for sign in source if not sign.isascii() and sign.isprintable()))
     with tempfile.TemporaryDirectory() as folder:
         for name, png in figures.items():
             (Path(folder) / name).write_bytes(png)
@@ -75,11 +82,28 @@ def to_pdf(document: blocks.Document) -> bytes:
         return typst.compile(str(file), root=folder, format="pdf", timestamp=_seconds(document.date))
 
 
+@cache
+def _say_boxes(signs: frozenset[str]) -> None:
+    """Says once that no font has some signs, which only the rules of PDF/A make Typst tell."""
+    import typst
+
+    try:
+        text = f'#text(font: "{FONT}", {quote(" ".join(sorted(signs)))})'
+        typst.compile(text.encode(), format="pdf", pdf_standards="a-2u")
+    except typst.TypstError as error:
+        if lacking := _BOX.search(error.message):
+            logger.warning(
+                "No installed font has all signs of the names, such as %s: the PDF shows boxes in their place. Install a font "
+                "that has them, such as Noto Sans CJK for Chinese, Japanese and Korean, or read report.html.",
+                lacking[1],
+            )
+
+
 def to_typst(document: blocks.Document) -> tuple[str, dict[str, bytes]]:
     """Writes Typst source that needs no package, and the images that it reads, by file name."""
     known = blocks.anchors(document.blocks)
     figures: dict[str, bytes] = {}
-    names = f"#let title = {quote(document.title)}\n#let date = {quote(document.date)}\n"
+    names = f"#let title = {quote(document.title)}\n#let date = {quote(document.date)}\n#let font = {quote(FONT)}\n"
     body = "\n\n".join(_block(block, known, figures) for block in blocks.flat(document.blocks))
     lead = "\n\n".join(_block(block, known, figures) for block in document.lead)
     source = f"{names}#set document(title: title)\n{PREAMBLE}{TITLE}\n{lead}\n{CONTENTS}\n{body}\n"
