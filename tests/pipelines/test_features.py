@@ -84,17 +84,16 @@ def test_large_images_have_the_features_that_they_would_have_in_this_process(
         np.testing.assert_array_equal(again[key], value)
 
 
-def test_spark_hands_over_few_large_images_at_a_time_and_many_small_ones(spark, ingested):
-    rows = spark.session.conf.get(large_images.ROWS_PER_BATCH)
-    with large_images.shrunk(ingested.images, ingested.info, 16) as same:
-        assert same is ingested.images and spark.session.conf.get(large_images.ROWS_PER_BATCH) == rows
-    with large_images.shrunk(ingested.images, {"largest_image_bytes": 3_500_000}, 16) as other:
-        assert other is not ingested.images and spark.session.conf.get(large_images.ROWS_PER_BATCH) == "4"
-    with large_images.shrunk(ingested.images, {"largest_image_bytes": 10**9}, 16):
-        assert spark.session.conf.get(large_images.ROWS_PER_BATCH) == "1"
-    assert spark.session.conf.get(large_images.ROWS_PER_BATCH) == rows
-    with large_images.shrunk(ingested.images, {}, 16) as unknown:  # a description from before
-        assert unknown is ingested.images
+@pytest.mark.parametrize(
+    ("info", "by_jvm"),
+    [({"largest_image_bytes": 2500}, True), ({}, True), ({"largest_image_bytes": 3_500_000}, False)],  # {}: older ones
+)
+def test_large_images_do_not_pass_through_the_jvm(ingested, info, by_jvm):
+    table = large_images.shrunk(ingested.images, ("image_id", "image"), info, 16)
+    plan = table._jdf.queryExecution().executedPlan().toString()
+    scan = next(line for line in plan.splitlines() if "FileScan" in line)
+    assert ("image:binary" in scan or "image#" in scan.partition("[")[2].partition("]")[0]) == by_jvm
+    assert table.columns == ["image_id", "image"]
 
 
 def test_the_dictionary_is_learned_from_training_images_alone(ingested, extracted):

@@ -4,9 +4,12 @@ from pyarrow import parquet
 from tests.factories.images import encode_image
 
 from cifar_pipelines.common import table_files
+from cifar_pipelines.common.images import shrink
+from cifar_pipelines.common.table_files import in_parts, read_images_at
 from cifar_pipelines.common.tables import IMAGES
+from cifar_pipelines.pipelines import large_images
 from cifar_pipelines.pipelines.ingestion import reading
-from cifar_pipelines.pipelines.ingestion.reading import CHECKED, count_tasks, in_parts, read_images
+from cifar_pipelines.pipelines.ingestion.reading import CHECKED, count_tasks, read_images
 
 MB = 10**6
 
@@ -76,3 +79,30 @@ def test_a_task_that_fails_leaves_no_file(tmp_path):
     with pytest.raises(KeyError):
         list(read_images([manifest(["first", "gone"])], Images(files), tmp_path / "part.parquet"))
     assert not list(tmp_path.iterdir())
+
+
+def test_images_are_read_back_by_the_numbers_of_their_rows(monkeypatch, tmp_path):
+    files = {f"i{number}": encode_image(size=(5 + number, 4)) for number in range(7)}
+    monkeypatch.setattr(reading, "in_parts", lambda images: in_parts(images, 200))
+    monkeypatch.setattr(table_files, "BATCH_BYTES", 200)
+    target = tmp_path / "with [brackets] and spaces.parquet"
+    list(read_images([manifest(files)], Images(files), target))
+    assert parquet.ParquetFile(target).metadata.num_row_groups > 2
+    images = list(files.values())
+    for rows in ([0], [6], [1, 2, 5], list(range(7)), []):
+        assert list(read_images_at(target.as_uri(), rows)) == [images[row] for row in rows]
+
+
+def test_large_images_come_small_in_batches_of_few_bytes(monkeypatch, tmp_path):
+    files = {f"i{number}": encode_image(size=(5 + number, 40)) for number in range(4)}
+    target = tmp_path / "part.parquet"
+    list(read_images([manifest(files)], Images(files), target))
+    monkeypatch.setattr(large_images, "in_parts", lambda images: in_parts(images, 150))
+    places = {"file_path": [target.as_uri()] * 2, "row_index": [1, 3]}
+    rows = pa.RecordBatch.from_pydict({"image_id": ["i1", "i3"], **places})
+    smallest = min(map(len, files.values())) - 1
+    batches = list(large_images.shrink_rows([rows], ("image_id", "image"), smallest, 8))
+    assert [batch["image_id"].to_pylist() for batch in batches] == [["i1"], ["i3"]]
+    assert [batch["image"][0].as_py() for batch in batches] == [shrink(files[name], 8) for name in ("i1", "i3")]
+    kept = list(large_images.shrink_rows([rows], ("image_id", "image"), 10**6, 8))
+    assert [image for batch in kept for image in batch["image"].to_pylist()] == [files["i1"], files["i3"]]

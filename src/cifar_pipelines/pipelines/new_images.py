@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cifar_pipelines.common.images import examine
+from cifar_pipelines.common.table_files import in_parts
 from cifar_pipelines.common.tables import OUTPUTS, lists_of
-from cifar_pipelines.pipelines.ingestion.reading import count_tasks, in_parts
+from cifar_pipelines.pipelines.ingestion.reading import count_tasks
 
 if TYPE_CHECKING:
     import numpy as np

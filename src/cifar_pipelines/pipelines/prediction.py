@@ -48,9 +48,8 @@ def predict_judged(
     job = prediction_job(network.network, spec.flip_at_test)
     started = time.perf_counter()
     # PARALLEL(executors): every task predicts its partition of the test images.
-    with shrunk(_columns(images, [split]), images_info, network.network.input.square) as small:
-        test = small.repartition(cores).persist()
-        test.count()
+    test = _columns(images, [split], images_info, network).repartition(cores).persist()
+    test.count()
     latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).first()
     # PARALLEL(executors): one task per core, so that no worker loads the network inside the timed prediction.
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.network())).collect()
@@ -81,11 +80,9 @@ def predict_further(
     """Predicts all other images that were not learned from; see `further_tables`."""
     if not (splits := further_splits(images_info)):
         return no_further()
-    with shrunk(_columns(images, splits), images_info, network.network.input.square) as small:
-        # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
-        table = _predicted(
-            small.repartition(run_context.cluster.cores), prediction_job(network.network, spec.flip_at_test)
-        )
+    rows = _columns(images, splits, images_info, network).repartition(run_context.cluster.cores)
+    # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
+    table = _predicted(rows, prediction_job(network.network, spec.flip_at_test))
     return further_tables(table, images, images_info)
 
 
@@ -104,8 +101,9 @@ def prediction_job(trained: TrainedNetwork | TransferredNetwork, flip: bool) -> 
     )
 
 
-def _columns(images: DataFrame, splits: list[str]) -> DataFrame:
-    return rows_of_splits(images, splits).select("image_id", "label", "image")
+def _columns(images: DataFrame, splits: list[str], images_info: dict[str, Any], network: SavedNetwork) -> DataFrame:
+    square = network.network.input.square
+    return shrunk(rows_of_splits(images, splits), ("image_id", "label", "image"), images_info, square)
 
 
 def _predicted(images: DataFrame, job: PredictionJob) -> pd.DataFrame:

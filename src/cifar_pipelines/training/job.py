@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
 
+from cifar_pipelines.common.table_files import path_of
 from cifar_pipelines.networks import NetworkShape, build_network
 from cifar_pipelines.training.recipe import Recipe, create_optimizer
 
@@ -205,13 +205,7 @@ def scan(files: tuple[str, ...], split: str, columns: list[str]) -> Iterator["pa
     import pyarrow.compute as pc
     from pyarrow import dataset
 
-    table = dataset.dataset([local_path(file) for file in files], format="parquet")
+    table = dataset.dataset([path_of(file) for file in files], format="parquet")
     yield from table.to_batches(
         columns=columns, filter=pc.field("split") == split, batch_size=READ_ROWS, use_threads=False
     )
-
-
-def local_path(file: str) -> str:
-    """The path of a file:// address, as Spark names the files of a table."""
-    parsed = urlparse(file)
-    return unquote(parsed.path) if parsed.scheme == "file" else file

@@ -78,8 +78,8 @@ def prepare_extractor(
     sample: list[bytes] = []
     if extractor.training_images:
         train = images.where("split = 'train'").where(f"rank < {extractor.training_images}")
-        with shrunk(train.select("rank", "image"), images_info, extractor.square) as small:
-            sample = [bytes(row["image"]) for row in sorted(small.collect(), key=itemgetter("rank"))]
+        rows = shrunk(train, ("rank", "image"), images_info, extractor.square).collect()
+        sample = [bytes(row["image"]) for row in sorted(rows, key=itemgetter("rank"))]
         logger.info("Learning the dictionary of %s from %d training images.", extractor.name, len(sample))
     return extractor.prepare(sample, seed)
 
@@ -102,22 +102,23 @@ def extract_features(
         The feature table (`image_id` string, `label` int, `split` string, `features` array<float>), what
         identifies it, and the run record of the extraction.
     """
+    from pyspark import StorageLevel
+
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work, timed
 
     session, cores = active_session(), run_context.cluster.cores
     job = _job(session, extractor, extractor_state, spec)
-    columns = images.select("image_id", "label", "split", "image")
-    with shrunk(columns, images_info, extractor.square) as small:
-        cached = small.repartition(cores * spec.tasks_per_core).persist()
-        with measured_work(session, "Reading images") as reading:
-            total = cached.count()
+    small = shrunk(images, ("image_id", "label", "split", "image"), images_info, extractor.square)
+    cached = small.repartition(cores * spec.tasks_per_core).persist(StorageLevel.DISK_ONLY)
+    with measured_work(session, "Reading images") as reading:
+        total = cached.count()
     with measured_work(session, f"Starting {cores} Python workers with {extractor.name}") as starting:
         workers, job = _warm_up_workers(session, job, cores)
     python_cpu = session.sparkContext.accumulator(0.0)
     # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
     table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURES.ddl)
-    table = table.persist()
+    table = table.persist(StorageLevel.DISK_ONLY)
     what = f"Extracting {extractor.name} from {total} images"
     with timed(session, what) as timing, timing.repeat() as work:
         rows = table.count()

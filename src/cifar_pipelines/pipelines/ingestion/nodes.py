@@ -175,6 +175,8 @@ def write_images(
     Raises:
         UserError: If images cannot be decoded and `on_bad_image` is "fail", or a class has no image without them.
     """
+    from pyspark import StorageLevel
+
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
@@ -187,7 +189,7 @@ def write_images(
         checked = manifest.repartition(tasks).mapInArrow(
             lambda batches: read_images(batches, image_source, folder / file_of_task()), CHECKED.ddl
         )
-        checked = checked.persist()
+        checked = checked.persist(StorageLevel.DISK_ONLY)
         with measured_work(session, "Reading and checking images") as work:
             tallied = tally(checked)
         found = look_at(tallied, checked, image_source.class_names, ingestion.on_bad_image)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cifar_pipelines.common.images import examine
-from cifar_pipelines.common.table_files import table_file
-from cifar_pipelines.common.tables import BATCH_BYTES, IMAGES, TableSchema, image_hash
+from cifar_pipelines.common.table_files import in_parts, table_file
+from cifar_pipelines.common.tables import IMAGES, TableSchema, image_hash
 from cifar_pipelines.sources import ImageSource
 
 if TYPE_CHECKING:
@@ -62,17 +62,3 @@ def read_images(batches: Iterable["pa.RecordBatch"], source: ImageSource, target
                 hashes = map(image_hash, *(column.to_pylist() for column in keys), images)
                 yield CHECKED.batch(*keys, errors, treated, digests, map(len, images), hashes)
                 start += len(images)
-
-
-def in_parts(images: Iterable[bytes], limit: int = BATCH_BYTES) -> Iterator[list[bytes]]:
-    """Cuts images into lists that reach a number of bytes with their last image, or with the last of all."""
-    part: list[bytes] = []
-    held = 0
-    for image in images:
-        part.append(image)
-        held += len(image)
-        if held >= limit:
-            yield part
-            part, held = [], 0
-    if part:
-        yield part

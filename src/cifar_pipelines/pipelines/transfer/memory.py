@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.table_files import path_of
 from cifar_pipelines.pipelines.transfer.specification import TransferSpec
 from cifar_pipelines.training.phases import IMAGES
 
@@ -59,7 +60,7 @@ def _sizes(spec: TransferSpec, files: tuple[str, ...], held_out: str) -> tuple[i
     """Bytes of training and validation images as pixels, and those of all image files."""
     import numpy as np
 
-    from cifar_pipelines.training.job import local_path, scan
+    from cifar_pipelines.training.job import scan
     from cifar_pipelines.training.loading import kept_bytes
 
     kept = 0
@@ -67,4 +68,4 @@ def _sizes(spec: TransferSpec, files: tuple[str, ...], held_out: str) -> tuple[i
         for batch in scan(files, split, ["height", "width"]):
             heights, widths = (batch.column(name).to_numpy() for name in ("height", "width"))
             kept += kept_bytes(np.asarray(heights), np.asarray(widths), spec.input.square)
-    return kept, sum(Path(local_path(file)).stat().st_size for file in files)
+    return kept, sum(Path(path_of(file)).stat().st_size for file in files)

@@ -131,10 +131,10 @@ def _extract(
     session, cores = active_session(), run_context.cluster.cores
     broadcast = session.sparkContext.broadcast(extractor.prepare())
     job = ExtractionJob(uuid.uuid4().hex, extractor, partial(getattr, broadcast, "value"), precision, MICRO_BATCH)
-    columns = images.where("split in ('train', 'validation')").select("image_id", "label", "split", "image")
-    with shrunk(columns, images_info, extractor.square) as small:
-        cached = small.repartition(cores * TASKS_PER_CORE).persist()
-        count = cached.count()
+    learned = images.where("split in ('train', 'validation')")
+    small = shrunk(learned, ("image_id", "label", "split", "image"), images_info, extractor.square)
+    cached = small.repartition(cores * TASKS_PER_CORE).persist()
+    count = cached.count()
     # PARALLEL(executors): one task per core, so that no worker builds the network inside the timed extraction.
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.features())).collect()
     python_cpu = session.sparkContext.accumulator(0.0)
