@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 from cifar_pipelines.common.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
-    from cifar_pipelines.pipelines.new_images import Predictor
-    from cifar_pipelines.records.run_record import RunRecord
     from cifar_pipelines.spark.setting import ParallelismSetting
 
 Parameters = Mapping[str, Any]
@@ -38,7 +36,7 @@ class Family:
         needs: Pipelines whose results it reads.
         only: Parameters that select one model alone, which is how an experiment trains it on more images; None for a
             family of which no model is.
-        predictor: Opens a saved model by its run record, before Spark starts, and returns what predicts new images on the
+        predictor: Opens a saved model by its `RunRecord`, before Spark starts, and returns the `Predictor` of new images on the
             executors: a table with `image_id`, `prediction` and `probability`, the columns of `PREDICTIONS` without the
             label, in any order. Raises a `UserError` if anything of the model is missing. None for a family whose models
             predict no images.
@@ -53,7 +51,7 @@ class Family:
     check: "Callable[[Parameters, ParallelismSetting], None]"
     needs: tuple[str, ...] = (INGESTION,)
     only: Callable[[Parameters, str], dict[str, Any]] | None = None
-    predictor: "Callable[[RunRecord], Predictor] | None" = None
+    predictor: Callable[[Any], Any] | None = None
     former_names: tuple[str, ...] = ()
     on_request: bool = False
 

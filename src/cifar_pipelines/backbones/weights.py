@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.paths import local_path
@@ -15,8 +15,6 @@ from cifar_pipelines.common.paths import local_path
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-    from cifar_pipelines.backbones.backbone import Backbone
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +41,29 @@ class LoadedWeights:
     sha256: str | None
 
 
-def load_weights(backbone: "Backbone", weights: str | None = None) -> LoadedWeights:
+class Pretrained(Protocol):
+    """What is asked of a network before its weights are there; see `Backbone`."""
+
+    name: str
+    default_weights: str
+
+    def head_names(self) -> tuple[str, ...]:
+        """Prefixes of the names of the parameters of its head."""
+
+    def network(self, classes: int | None) -> "nn.Module":
+        """The network with fresh weights."""
+
+    def skeleton(self) -> "nn.Module":
+        """The network without memory for its weights."""
+
+    def download(self) -> LoadedWeights:
+        """The library's own weights."""
+
+    def translated(self, state: Mapping[str, "torch.Tensor"]) -> Mapping[str, "torch.Tensor"]:
+        """Weights under the names of its library."""
+
+
+def load_weights(backbone: Pretrained, weights: str | None = None) -> LoadedWeights:
     """Loads weights and makes sure that they are those of a network.
 
     Args:
@@ -69,7 +89,7 @@ def load_weights(backbone: "Backbone", weights: str | None = None) -> LoadedWeig
     return LoadedWeights(state, loaded.origin, loaded.sha256)
 
 
-def weights_sha256(backbone: "Backbone", weights: str | None = None) -> str | None:
+def weights_sha256(backbone: Pretrained, weights: str | None = None) -> str | None:
     """The checksum of the file that weights are in; None where that is the library's own or there is none.
 
     Raises:
@@ -85,7 +105,7 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def fit(network: "nn.Module", state: Mapping[str, "torch.Tensor"], backbone: "Backbone", origin: str) -> None:
+def fit(network: "nn.Module", state: Mapping[str, "torch.Tensor"], backbone: Pretrained, origin: str) -> None:
     """Loads weights into a network; a head may be absent, or be one for other classes, which is left out.
 
     Raises:
@@ -144,7 +164,7 @@ def read_state(file: Path) -> Mapping[str, "torch.Tensor"]:
     return state
 
 
-def _random(backbone: "Backbone") -> LoadedWeights:
+def _random(backbone: Pretrained) -> LoadedWeights:
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -152,7 +172,7 @@ def _random(backbone: "Backbone") -> LoadedWeights:
         return LoadedWeights(backbone.network(1000).state_dict(), f"random, seed {RANDOM_SEED}", None)
 
 
-def _located(backbone: "Backbone", weights: str) -> tuple[Path, str]:
+def _located(backbone: Pretrained, weights: str) -> tuple[Path, str]:
     """The file that weights are in, and what to call it."""
     if weights.startswith(PACKAGE):
         return _in_package(weights.removeprefix(PACKAGE))

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "run_records": ["RunRecordsDataset"],
         "spark_model": ["SavedModel", "SparkModelDataset"],
         "spark_table": ["SparkTableDataset"],
+        "table_folder": ["TableFolderDataset"],
         "trained_network": ["SavedNetwork", "TrainedNetworkDataset"],
     },
 )

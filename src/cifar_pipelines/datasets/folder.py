@@ -10,11 +10,11 @@ class FolderDataset(AbstractDataset[Any, Path]):
     """A path, such as that of the folder of checkpoints."""
 
     def __init__(self, *, path: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path, self.metadata = Path(path), metadata
+        self._filepath, self.metadata = Path(path), metadata
 
     def load(self) -> Path:
         """Returns the absolute path; nothing need be there."""
-        return self._path.resolve()
+        return self._filepath.resolve()
 
     def save(self, data: Any) -> NoReturn:
         """Refuses to save."""
@@ -26,4 +26,4 @@ class FolderDataset(AbstractDataset[Any, Path]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"path": str(self._path)}
+        return {"path": str(self._filepath)}

@@ -10,10 +10,12 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+_TABLES = ("SparkTableDataset", "TableFolderDataset")
+
 
 def tables_of(names: Iterable[str], catalog: Any) -> list[Path]:
-    """The folders of the Spark tables among datasets of a catalog."""
-    tables = [name for name in names if (catalog.get_type(name) or "").endswith("SparkTableDataset")]
+    """The folders of the Spark tables among datasets of a catalog, whatever reads them."""
+    tables = [name for name in names if (catalog.get_type(name) or "").endswith(_TABLES)]
     return [Path(str(catalog.get(name)._filepath)) for name in tables]
 
 

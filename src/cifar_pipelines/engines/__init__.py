@@ -5,6 +5,7 @@ epoch is done; what came of it lies in the job's checkpoint.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cifar_pipelines.common.registry import FileRegistry
@@ -42,3 +43,13 @@ register, engine_names = _registry.register, _registry.names
 def create_engine(name: str) -> Engine:
     """Creates an engine by name; raises a `UserError` if it is unknown."""
     return _registry.find(name)()
+
+
+def model_name(name: str, engine: str) -> str:
+    """What records and paths call the model that an engine trains by a block of parameters."""
+    return f"{name}_{engine}"
+
+
+def block_and_engine(model: str, blocks: Iterable[str]) -> tuple[str, str]:
+    """Block of parameters and engine of a model; compared whole, because one name may begin with another."""
+    return next((name, engine) for name in blocks for engine in engine_names() if model_name(name, engine) == model)

@@ -2,21 +2,40 @@
 
 import logging
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.common.words import first_line
-from cifar_pipelines.engines import Engine
+from cifar_pipelines.engines import Engine, create_engine
+from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
-from cifar_pipelines.training.checkpoint import Checkpoint
+from cifar_pipelines.training.checkpoint import Checkpoint, find_unfinished
 from cifar_pipelines.training.job import Job
 
 logger = logging.getLogger(__name__)
 
 # A lost worker costs at most one epoch; one that is lost again and again will not come back.
 RESTARTS = 2
+# What a training depends on beside its parameters.
+OF_THE_RUN = ("engine", "setting", "seed", "images_fingerprint")
+
+
+class Spec(Protocol):
+    """What is asked of a network's checked block."""
+
+    engine: str
+    resume: bool
+
+    @property
+    def model(self) -> str:
+        """Name of the model in records and paths."""
+
+    @property
+    def justification(self) -> str:
+        """Why this network, in one line."""
 
 
 def train_to_the_end(engine: Engine, job: Job, checkpoint: Checkpoint, run_context: RunContext) -> int:
@@ -75,6 +94,46 @@ def require_all_classes(images: DataFrame, class_names: list[str]) -> None:
             f"The training images hold none of the class {', '.join(map(repr, missing))}, so it cannot be learned. Take "
             "more images (train_size), or mend those that were left out as damaged."
         )
+
+
+def checked_configuration(
+    family: str,
+    spec: Spec,
+    params: dict[str, Any],
+    checkpoints: Path,
+    images_info: dict[str, Any],
+    seed: int,
+    run_context: RunContext,
+) -> dict[str, Any]:
+    """What a training depends on: its parameters, and `OF_THE_RUN`.
+
+    Raises:
+        UserError: If an unfinished training that it would go on with depends on something else, key by key.
+    """
+    of_the_run = (spec.engine, run_context.setting.name, seed, images_info["fingerprint"])
+    configuration = params | dict(zip(OF_THE_RUN, of_the_run, strict=True))
+    for checkpoint in find_unfinished(checkpoints)[:1] if spec.resume else []:
+        checkpoint.require_same(configuration, family)
+    return configuration
+
+
+def describe_network(
+    family: str,
+    spec: Spec,
+    training_configuration: dict[str, Any],
+    fit_report: FitReport,
+    predict_report: PredictionReport,
+) -> ModelReport:
+    """Gathers what the run record says of a trained network."""
+    return ModelReport(
+        model=spec.model,
+        family=family,
+        engine=create_engine(spec.engine).describe(),
+        params={key: value for key, value in training_configuration.items() if key not in OF_THE_RUN},
+        fit=fit_report,
+        prediction=predict_report,
+        justification=spec.justification,
+    )
 
 
 def settled_precision(session: SparkSession, precision: str, cores: int) -> str:

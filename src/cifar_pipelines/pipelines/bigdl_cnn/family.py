@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.configuration import selected_names
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.engines import create_engine, engine_names
+from cifar_pipelines.engines import block_and_engine, create_engine, model_name
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.networks import require_known
 from cifar_pipelines.spark.setting import ParallelismSetting
@@ -35,15 +35,10 @@ def selected_cnns(parameters: Parameters) -> list[tuple[str, str]]:
     return [(network, engine) for network in networks for engine in engines]
 
 
-def model_name(network: str, engine: str) -> str:
-    """The name of a CNN in run records and paths."""
-    return f"{network}_{engine}"
-
-
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
     """The network's options and recipe, the size of its images, and how many of them draw the learning curve."""
     block = parameters["bigdl_cnn"]
-    network, _ = _parts(parameters, model)
+    network, _ = block_and_engine(model, parameters["bigdl_cnn"]["models"])
     kept = {key: block["models"][network][key] for key in ("options", "recipe")}
     return {"model": [block["image_size"], block["validation_images"], kept]}
 
@@ -59,7 +54,7 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
 
 def only(parameters: Parameters, model: str) -> dict[str, Any]:
     """Selects one network and one engine."""
-    network, engine = _parts(parameters, model)
+    network, engine = block_and_engine(model, parameters["bigdl_cnn"]["models"])
     return {"bigdl_cnn.networks": network, "bigdl_cnn.engines": engine}
 
 
@@ -68,16 +63,6 @@ def predictor(record: "RunRecord") -> "Predictor":
     from cifar_pipelines.pipelines.saved_network import open_network
 
     return open_network(record, lambda training: training["recipe"]["flip_at_test"])
-
-
-def _parts(parameters: Parameters, model: str) -> tuple[str, str]:
-    """Network and engine of a model; compared whole, because one network's name may begin with another's."""
-    return next(
-        (network, engine)
-        for network in parameters["bigdl_cnn"]["models"]
-        for engine in engine_names()
-        if model_name(network, engine) == model
-    )
 
 
 FAMILY = Family(

@@ -12,6 +12,7 @@ from cifar_pipelines.networks import NetworkShape
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
 from cifar_pipelines.pipelines.epoch_log import EpochLog
 from cifar_pipelines.pipelines.training import (
+    checked_configuration,
     curve_split,
     fit_timings,
     require_all_classes,
@@ -19,13 +20,15 @@ from cifar_pipelines.pipelines.training import (
     train_to_the_end,
 )
 from cifar_pipelines.plots.of_training import plot_learning_curves
-from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
+from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.spark.run_context import RunContext
-from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
+from cifar_pipelines.training.checkpoint import Checkpoint, claimed
 from cifar_pipelines.training.job import TrainingJob
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
 logger = logging.getLogger(__name__)
+
+FAMILY = "bigdl_cnn"
 
 
 def configure_cnn(
@@ -45,15 +48,7 @@ def check_checkpoint(
     Returns:
         What the training depends on.
     """
-    configuration = cnn.params() | {
-        "engine": cnn.engine,
-        "setting": run_context.setting.name,
-        "seed": seed,
-        "images_fingerprint": images_info["fingerprint"],
-    }
-    for checkpoint in find_unfinished(checkpoints)[:1] if cnn.resume else []:
-        checkpoint.require_same(configuration)
-    return configuration
+    return checked_configuration(FAMILY, cnn, cnn.params(), checkpoints, images_info, seed, run_context)
 
 
 def train_cnn(
@@ -137,16 +132,3 @@ def _job(
 def plot_history(history: pd.DataFrame, cnn: CnnSpec, images_info: dict[str, Any]) -> Figure:
     """Draws the learning curves."""
     return plot_learning_curves(history, f"{cnn.model}: learning curves", curve_split(images_info))
-
-
-def describe_cnn(cnn: CnnSpec, fit_report: FitReport, predict_report: PredictionReport) -> ModelReport:
-    """Gathers what the run record says of this model."""
-    return ModelReport(
-        model=cnn.model,
-        family="bigdl_cnn",
-        engine=create_engine(cnn.engine).describe(),
-        params=cnn.params(),
-        fit=fit_report,
-        prediction=predict_report,
-        justification=cnn.justification,
-    )

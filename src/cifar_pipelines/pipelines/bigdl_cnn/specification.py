@@ -6,7 +6,7 @@ from typing import Any
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.common.words import counted
-from cifar_pipelines.engines import create_engine
+from cifar_pipelines.engines import create_engine, model_name
 from cifar_pipelines.networks import NetworkShape, checked_network
 from cifar_pipelines.training.recipe import Recipe
 
@@ -42,7 +42,7 @@ class CnnSpec:
     @property
     def model(self) -> str:
         """Name of the model in records and paths."""
-        return f"{self.network}_{self.engine}"
+        return model_name(self.network, self.engine)
 
     @property
     def flip_at_test(self) -> bool:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.configuration import selected_names
 from cifar_pipelines.common.errors import unknown_name
-from cifar_pipelines.engines import create_engine, engine_names
+from cifar_pipelines.engines import block_and_engine, create_engine, model_name
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.spark.setting import ParallelismSetting
 
@@ -31,15 +31,10 @@ def selected_transfers(parameters: Parameters) -> list[tuple[str, str]]:
     return [(name, engine) for name in names for engine in engines]
 
 
-def model_name(name: str, engine: str) -> str:
-    """The name of a transfer in run records and paths."""
-    return f"{name}_{engine}"
-
-
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
     """The model's block without its justification, and how many images draw the learning curve."""
     block = parameters["transfer"]
-    name, _ = _parts(parameters, model)
+    name, _ = block_and_engine(model, parameters["transfer"]["models"])
     kept = {key: value for key, value in block["models"][name].items() if key != "justification"}
     return {"model": [block["validation_images"], kept]}
 
@@ -56,7 +51,7 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
 
 def only(parameters: Parameters, model: str) -> dict[str, Any]:
     """Selects one transfer and one engine."""
-    name, engine = _parts(parameters, model)
+    name, engine = block_and_engine(model, parameters["transfer"]["models"])
     return {"transfer.selected": name, "transfer.engines": engine}
 
 
@@ -65,16 +60,6 @@ def predictor(record: "RunRecord") -> "Predictor":
     from cifar_pipelines.pipelines.saved_network import open_network
 
     return open_network(record, lambda training: training["flip_at_test"])
-
-
-def _parts(parameters: Parameters, model: str) -> tuple[str, str]:
-    """Name and engine of a model; compared whole, because one name may begin with another."""
-    return next(
-        (name, engine)
-        for name in parameters["transfer"]["models"]
-        for engine in engine_names()
-        if model_name(name, engine) == model
-    )
 
 
 FAMILY = Family(

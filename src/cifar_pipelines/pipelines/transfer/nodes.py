@@ -10,7 +10,7 @@ from cifar_pipelines.backbones import load_weights
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.pipelines.epoch_log import EpochLog
-from cifar_pipelines.pipelines.training import curve_split, require_all_classes
+from cifar_pipelines.pipelines.training import checked_configuration, curve_split, require_all_classes
 from cifar_pipelines.pipelines.transfer.specification import (
     TransferSpec,
     check_sizes,
@@ -19,9 +19,9 @@ from cifar_pipelines.pipelines.transfer.specification import (
 )
 from cifar_pipelines.pipelines.transfer.training import Transfer
 from cifar_pipelines.plots.of_training import plot_learning_curves
-from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
+from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.spark.run_context import RunContext
-from cifar_pipelines.training.checkpoint import claimed, find_unfinished
+from cifar_pipelines.training.checkpoint import claimed
 from cifar_pipelines.training.transferred_network import TransferredNetwork
 
 logger = logging.getLogger(__name__)
@@ -48,15 +48,8 @@ def check_checkpoint(
     """
     require_validation(transfer, curve_split(images_info) == "validation")
     weights = load_weights(transfer.backbone, transfer.wanted.weights)
-    configuration = transfer.params(weights) | {
-        "engine": transfer.engine,
-        "setting": run_context.setting.name,
-        "seed": seed,
-        "images_fingerprint": images_info["fingerprint"],
-    }
-    for checkpoint in find_unfinished(checkpoints)[:1] if transfer.resume else []:
-        checkpoint.require_same(configuration, FAMILY)
-    return configuration
+    params = transfer.params(weights)
+    return checked_configuration(FAMILY, transfer, params, checkpoints, images_info, seed, run_context)
 
 
 def train_transfer(
@@ -107,22 +100,3 @@ def plot_history(history: pd.DataFrame, transfer: TransferSpec, images_info: dic
     """Draws the learning curves, with the phases marked."""
     words = [phase.words for phase in transfer.phases]
     return plot_learning_curves(history, f"{transfer.model}: learning curves", curve_split(images_info), words)
-
-
-def describe_transfer(
-    transfer: TransferSpec,
-    training_configuration: dict[str, Any],
-    fit_report: FitReport,
-    predict_report: PredictionReport,
-) -> ModelReport:
-    """Gathers what the run record says of this model."""
-    of_the_run = ("engine", "setting", "seed", "images_fingerprint")
-    return ModelReport(
-        model=transfer.model,
-        family=FAMILY,
-        engine=create_engine(transfer.engine).describe(),
-        params={key: value for key, value in training_configuration.items() if key not in of_the_run},
-        fit=fit_report,
-        prediction=predict_report,
-        justification=" ".join(transfer.wanted.justification.split()),
-    )

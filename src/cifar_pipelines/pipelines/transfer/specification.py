@@ -7,7 +7,7 @@ from cifar_pipelines.backbones import Backbone, InputSpec, LoadedWeights, create
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.common.words import first_line
-from cifar_pipelines.engines import create_engine
+from cifar_pipelines.engines import create_engine, model_name
 from cifar_pipelines.training.phases import CACHE, IMAGES, SMALLEST_NORMALISED_BATCH, Phase, build_phases
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
@@ -106,7 +106,12 @@ class TransferSpec:
     @property
     def model(self) -> str:
         """Name of the model in records and paths."""
-        return f"{self.name}_{self.engine}"
+        return model_name(self.name, self.engine)
+
+    @property
+    def justification(self) -> str:
+        """Why this network and these phases, in one line."""
+        return " ".join(self.wanted.justification.split())
 
     @property
     def backbone(self) -> Backbone:
