@@ -16,10 +16,13 @@ from rich.console import Console
 
 from benchmarks import (
     cnn_training,
+    deployment,
     event_log,
     executor_memory,
     feature_extraction,
+    fine_tuning,
     growth,
+    killed,
     logistic_regression_fit,
     new_images,
     orca_example,
@@ -56,6 +59,13 @@ factor of several, either way.
                            the same network and recipe, 2 threads, all but the first epoch; at least 0.90; Orca at
                            exec_2x1 over exec_2x2;
                            Orca's seconds outside of training, below 15
+  fine_tuning              images/s of TorchDistributor and of BigDL Orca at exec_2x2 over a bare PyTorch loop with the same
+                           pretrained network, size and recipe, 2 threads, all but the first epoch; at least 0.90
+  head_on_cache            seconds of 50 epochs of a head whose features are computed anew in each, over those of the same
+                           epochs on stored features with their extraction; at least 30; once
+  deployment               images/s of ResNet-18 at 224 px in static int8, at least 2, and with channels pruned away, at least
+                           1.5, over float32 of the same runtime with one thread; bytes of float32 over those of int8, at
+                           least 3.8
   orca_example             seconds of BigDL Orca's own CIFAR-10 example until half of the test images are right,
                            over those of ours; at least 10; once
   photographs              images/s of ingestion and features (torchvision:mobilenet_v2, exec_2x1) from JPEG files of 12
@@ -63,6 +73,8 @@ factor of several, either way.
                            the peak memory of executors; once
   growth                   images/s of ingestion and the cheapest features over those of a tenth of the images, at least
                            0.90; with the peak memory of driver and executors, at most 1.10 times; once
+  killed                   a transfer of three phases that gets SIGKILL at six points, among them both sides of every end of
+                           a phase, and goes on each time: the weights of an undisturbed one, bit for bit; once
   registry_list            seconds of `kedro registry list`, which must start no JVM; below 3
   report                   seconds of `kedro run --pipelines comparison` with 200 run records, made of those that
                            are there by repeating them; below 10; left out where there are none
@@ -89,11 +101,14 @@ SPARK_BENCHMARKS = ("feature_extraction", "usual_way", "new_images", "logistic_r
 # They start Spark in their own way.
 OWN_SESSIONS = {
     "cnn_training": cnn_training.measure,
+    "fine_tuning": fine_tuning.measure,
+    "head_on_cache": fine_tuning.measure_cache,
+    "deployment": deployment.measure,
     "orca_example": orca_example.measure,
     "photographs": photographs.measure,
     "growth": growth.measure,
 }
-BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "registry_list", "report", "event_log", "stream")
+BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "killed", "registry_list", "report", "event_log", "stream")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -160,6 +175,8 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
         results += _metered(lambda: [event_log.measure(arguments.repeats, step)])
     if "stream" in names:
         results += _metered(lambda: [stream.measure(arguments.repeats, step)])
+    if "killed" in names:
+        results.append(killed.measure(step))  # what counts are bits, which other work does not change
     for name in OWN_SESSIONS:
         if name in names:
             results += _metered(partial(OWN_SESSIONS[name], arguments, step))

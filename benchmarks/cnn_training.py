@@ -103,7 +103,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
                     speeds[side].append(bare_loop(_job(work), threads=2))
                     continue
                 history, fit, prediction_s = _fit_and_predict(work, side)
-                speeds[side].append(_images_per_s(history))
+                speeds[side].append(images_per_s(history))
                 cold[side].append(float(history["images_per_s"][0]))
                 if side == "bigdl":
                     overheads.append(fit.timings.engine_overhead_s + prediction_s)
@@ -112,7 +112,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
     with open_setting(arguments, "exec_2x1", sizes, step) as work:
         for repeat in range(arguments.repeats):
             step(f"CNN, round {repeat + 1} of {arguments.repeats}: bigdl at exec_2x1.")
-            speeds["exec_2x1"].append(_images_per_s(_fit_and_predict(work, "bigdl")[0]))
+            speeds["exec_2x1"].append(images_per_s(_fit_and_predict(work, "bigdl")[0]))
     last = parts[-1]
     return [
         *(
@@ -204,6 +204,7 @@ def _fit_and_predict(work: CnnWorkload, engine: str) -> tuple[pd.DataFrame, FitR
     return history, fit, time.perf_counter() - started - sum(report.predict_s)
 
 
-def _images_per_s(history: pd.DataFrame) -> float:
+def images_per_s(history: pd.DataFrame) -> float:
+    """Images per second of all epochs but the first."""
     warm = history[1:]
     return float((warm["images_per_s"] * warm["seconds"]).sum() / warm["seconds"].sum())

@@ -70,7 +70,15 @@ def test_a_run_that_is_killed_leaves_no_lock(table, start_python):
     lock_tables([table], []).close()
 
 
-def test_only_spark_tables_are_locked(tmp_path):
-    kinds = {"images": "cifar_pipelines.datasets.SparkTableDataset", "info": "json.JSONDataset"}
-    config = {name: {"type": kind, "filepath": str(tmp_path / name)} for name, kind in kinds.items()}
-    assert tables_of(["images", "info", "params:x"], DataCatalog.from_config(config)) == [tmp_path / "images"]
+def test_only_spark_tables_are_locked_whatever_reads_them(tmp_path):
+    kinds = {
+        "images": ("SparkTableDataset", "filepath"),
+        "table": ("TableFolderDataset", "path"),
+        "folder": ("FolderDataset", "path"),
+    }
+    config = {
+        name: {"type": f"cifar_pipelines.datasets.{kind}", key: str(tmp_path / name)}
+        for name, (kind, key) in kinds.items()
+    }
+    tables = tables_of([*kinds, "params:x"], DataCatalog.from_config(config))
+    assert tables == [tmp_path / "images", tmp_path / "table"]

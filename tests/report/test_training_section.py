@@ -13,6 +13,7 @@ def test_every_network_says_what_it_took_to_train_it():
     assert (row["model"], row["epochs"]) == ("airbench_bigdl", "4")
     assert row["images: training / validation / test"] == "10,000 / 500 / 500"
     assert row["at the end of the learning curve"].endswith("(validation)")
+    assert (row["optimiser"], row["validation F1 macro"]) == ("sgd", "–")
     assert row["training accuracy"].endswith("%") and row["test accuracy"] == "80.0%" and row["records"] == "[r2]"
 
 

@@ -12,12 +12,27 @@ from cifar_pipelines.judging.predictions import predictions_csv
 from cifar_pipelines.plots import of_model
 from cifar_pipelines.records.model_report import ModelReport
 from cifar_pipelines.records.provenance import make_record
+from cifar_pipelines.records.saved_predictions import validation_rows
 from cifar_pipelines.spark.run_context import RunContext
 
+VALIDATION = ("n", "accuracy", "f1_macro")  # what is said of images that nothing but choices depends on
 
-def evaluate(predictions: pd.DataFrame, images_info: dict[str, Any]) -> dict[str, Any]:
-    """Judges a predictions table; see `judging.metrics.evaluate`."""
-    return metrics.evaluate(predictions, images_info["class_names"])
+
+def evaluate(
+    predictions: pd.DataFrame, images_info: dict[str, Any], further_predictions: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """Judges a predictions table; see `judging.metrics.evaluate`.
+
+    Where models are judged on test images and there are predictions of validation images beside them, `validation` has
+    `VALIDATION` of these.
+    """
+    names = images_info["class_names"]
+    scores = metrics.evaluate(predictions, names)
+    validation = None if further_predictions is None else validation_rows(further_predictions)
+    if validation is None or validation.empty:
+        return scores
+    of_validation = metrics.evaluate(validation, names)
+    return scores | {"validation": {key: of_validation[key] for key in VALIDATION}}
 
 
 def list_predictions(predictions: pd.DataFrame, images_info: dict[str, Any]) -> pd.DataFrame:
@@ -64,10 +79,15 @@ def write_record(
     return make_record(model_report, images_info, parameters, run_context, features_info, scores).to_json()
 
 
-def judging_nodes(*features_info: str) -> list[Node]:
-    """The nodes that judge a model, for its namespace; `features_info` is the dataset of a model that reads features."""
+def judging_nodes(*features_info: str, further: Sequence[str] = ("further_predictions",)) -> list[Node]:
+    """The nodes that judge a model, for its namespace.
+
+    Args:
+        *features_info: The dataset of a model that reads features.
+        further: The dataset of its predictions of other images; nothing for a model without.
+    """
     return [
-        node(evaluate, ["predictions", "images_info"], "metrics", name="evaluate"),
+        node(evaluate, ["predictions", "images_info", *further], "metrics", name="evaluate"),
         node(list_predictions, ["predictions", "images_info"], "predictions_csv", name="list_predictions"),
         node(draw_scores, ["predictions", "metrics", "images_info", "model_report"],
              ["confusion_matrix_plot", "roc_plot"], name="draw_scores"),

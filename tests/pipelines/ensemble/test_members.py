@@ -7,10 +7,11 @@ from tests.factories.records import CLASS_NAMES, make_predictions, make_record
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.ensemble import choosing, nodes
-from cifar_pipelines.pipelines.ensemble.choosing import make_choosing
-from cifar_pipelines.pipelines.ensemble.members import find_members, join
+from cifar_pipelines.pipelines.ensemble.choosing import make_choosing, predict_held_out
+from cifar_pipelines.pipelines.ensemble.members import Joined, find_members, join
 from cifar_pipelines.pipelines.ensemble.out_of_fold import out_of_fold
 from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
+from cifar_pipelines.pipelines.ensemble.votes import VOTES
 from cifar_pipelines.records import saved_models
 from cifar_pipelines.records.saved_predictions import read_predictions
 
@@ -182,7 +183,7 @@ def test_an_ensemble_is_tested_against_each_of_its_members(project):
     places = (project.records, project.models, project.outputs, project.features)
     members = nodes.open_members(spec(), INFO, 42, *places)
     table = nodes._table("soft", members.judged, {"linear_svm": 0.5, "random_forest": 0.5})
-    said = nodes.compare_with_members("soft", table, members)
+    said = nodes.compare_with_members("soft", table, members, 42)
     further = nodes._table("soft", members.further, {"linear_svm": 0.5, "random_forest": 0.5}).set_index("image_id")
     assert len(further) == 23 and further["label"].isna().sum() == 3 and pd.isna(further.loc["y", "label"])
     first, second = said["members"]
@@ -191,3 +192,15 @@ def test_an_ensemble_is_tested_against_each_of_its_members(project):
         assert said["accuracy"] - row["accuracy"] == pytest.approx(row["difference"])
         assert row["difference"] * 40 == pytest.approx(row["only_ensemble"] - row["only_member"])
         assert 0 <= row["p"] <= row["p_holm"] <= 1
+    assert said["n"] == 40 and said["chosen_on"]["n"] == 20 and said["chosen_on"]["images"] == "validation images"
+
+
+def test_held_out_images_are_predicted_with_weights_that_others_chose():
+    random = np.random.default_rng(0)
+    label = random.integers(3, size=60)
+    right = np.eye(3)[label] * 0.8 + 0.1
+    joined = Joined(np.arange(60).astype(str), label, np.stack([right, right[::-1]]))
+    chosen = predict_held_out(VOTES["weighted"], joined, spec(), 0)
+    assert np.allclose(chosen, right / right.sum(1, keepdims=True), atol=0.05)
+    soft = predict_held_out(VOTES["soft"], joined, spec(), 0)
+    assert np.allclose(soft, joined.probability.mean(0))

@@ -13,6 +13,7 @@ from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.pipelines.ensemble.members import Joined, join
 from cifar_pipelines.pipelines.ensemble.out_of_fold import out_of_fold
 from cifar_pipelines.pipelines.ensemble.specification import VALIDATION, EnsembleSpec
+from cifar_pipelines.pipelines.ensemble.votes import Choosing, Vote
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import MODEL
 from cifar_pipelines.records.saved_predictions import read_predictions, validation_rows
@@ -60,6 +61,24 @@ def make_choosing(
         )
     tables = {name: _out_of_fold(name, one, spec.folds, len(names), features, seed) for name, one in members.items()}
     return join(tables, names, "training images")
+
+
+def predict_held_out(vote: Vote, joined: Joined, spec: EnsembleSpec, seed: int) -> np.ndarray:
+    """What an ensemble says of the images that weights are chosen by, fold by fold with the weights of the other folds.
+
+    Returns:
+        (n, classes) float64; rows sum to one.
+    """
+    from sklearn.model_selection import KFold
+
+    members = len(joined.probability)
+    if vote.choose is None:
+        return vote.combine(joined.probability, np.full(members, 1 / members))
+    probability = np.empty(joined.probability.shape[1:])
+    for chosen_by, held_out in KFold(spec.folds, shuffle=True, random_state=seed).split(joined.label):
+        choosing = Choosing(joined.probability[:, chosen_by], joined.label[chosen_by], spec.rounds)
+        probability[held_out] = vote.combine(joined.probability[:, held_out], vote.choose(choosing))
+    return probability
 
 
 def _require_validation(images_info: dict[str, Any]) -> None:

@@ -10,10 +10,10 @@ import pandas as pd
 
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.judging.statistics import count_pairs, holm, mcnemar_p
-from cifar_pipelines.pipelines.ensemble.choosing import make_choosing
+from cifar_pipelines.pipelines.ensemble.choosing import make_choosing, predict_held_out
 from cifar_pipelines.pipelines.ensemble.family import model_name
 from cifar_pipelines.pipelines.ensemble.members import UNKNOWN, Joined, find_members, join
-from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
+from cifar_pipelines.pipelines.ensemble.specification import OUT_OF_FOLD, VALIDATION, EnsembleSpec
 from cifar_pipelines.pipelines.ensemble.votes import VOTES, Choosing
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
@@ -143,15 +143,32 @@ def _table(vote: str, joined: Joined, weights: dict[str, float]) -> pd.DataFrame
     return pd.DataFrame(columns | {"probability": list(probability)})
 
 
-def compare_with_members(vote: str, predictions: pd.DataFrame, members: Members) -> dict[str, Any]:
+def compare_with_members(vote: str, predictions: pd.DataFrame, members: Members, seed: int) -> dict[str, Any]:
     """Tests the ensemble against each member on the same images, with McNemar's test and Holm's correction.
 
     Returns:
-        `accuracy` of the ensemble, and `members`: dicts with `member`, `version`, `accuracy`, `difference`, `only_ensemble`
-        and `only_member` (images that only one of both got right), `p` and `p_holm`; the most accurate first.
+        What `_compared` returns of the images that models are judged on, and
+        `chosen_on`: the same of the images that weights are chosen by, each predicted with weights that others chose; None
+        where no vote chooses.
     """
     joined = members.judged
-    right = predictions.set_index("image_id").loc[joined.image_id, "prediction"].to_numpy() == joined.label
+    named = predictions.set_index("image_id").loc[joined.image_id, "prediction"].to_numpy()
+    found = _compared(vote, named, joined, members, "the images that models are judged on")
+    if members.choosing is None:
+        return found | {"chosen_on": None}
+    held_out = predict_held_out(VOTES[vote], members.choosing, members.spec, seed).argmax(axis=1)
+    what = {VALIDATION: "validation images", OUT_OF_FOLD: "training images, out of fold"}[members.spec.choose_on]
+    return found | {"chosen_on": _compared(vote, held_out, members.choosing, members, what) | {"images": what}}
+
+
+def _compared(vote: str, named: np.ndarray, joined: Joined, members: Members, what: str) -> dict[str, Any]:
+    """Compares the classes that an ensemble names with those of its members.
+
+    Returns:
+        `n` images and `accuracy` of the ensemble, and `members`: dicts with `member`, `version`, `accuracy`, `difference`,
+        `only_ensemble` and `only_member` (images that only one of both got right), `p` and `p_holm`; the best first.
+    """
+    right = named == joined.label
     pairs = [count_pairs(right, one.argmax(axis=1) == joined.label) for one in joined.probability]
     p = [mcnemar_p(counts) for counts in pairs]
     rows = [
@@ -170,10 +187,11 @@ def compare_with_members(vote: str, predictions: pd.DataFrame, members: Members)
     rows.sort(key=lambda row: -row["accuracy"])
     best = rows[0]
     logger.info(
-        "%s gets %.1f %% right, the best member (%s) %.1f %%; McNemar's p, adjusted for %d members, is %.3g.",
-        model_name(vote), 100 * right.mean(), best["member"], 100 * best["accuracy"], len(rows), best["p_holm"],
+        "%s gets %.1f %% of %d right (%s), the best member (%s) %.1f %%; McNemar's p, adjusted for %d members, is %.3g.",
+        model_name(vote), 100 * right.mean(), len(right), what, best["member"], 100 * best["accuracy"], len(rows),
+        best["p_holm"],
     )  # fmt: skip
-    return {"accuracy": float(right.mean()), "members": rows}
+    return {"n": len(right), "accuracy": float(right.mean()), "members": rows}
 
 
 def describe_ensemble(

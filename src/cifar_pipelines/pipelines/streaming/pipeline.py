@@ -41,5 +41,5 @@ def _template(model: str) -> list[Node]:
              ["predictions", "predict_report"], name="predict", tags="spark"),
         node(describe, ["stream", "fit_report", "predict_report"], "model_report", name="describe"),
         node(nodes.draw_stream, ["history", "model_report"], "stream_plot", name="draw_stream"),
-        *judging_nodes("features_info"),
+        *judging_nodes("features_info", further=()),
     ]  # fmt: skip

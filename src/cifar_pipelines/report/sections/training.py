@@ -1,6 +1,7 @@
 """The section on what it took to train each network, and how well it knew its training images in the end."""
 
 from collections.abc import Callable
+from itertools import groupby
 
 import pandas as pd
 
@@ -10,7 +11,8 @@ from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 
 CAVEAT = (
     "Training accuracy is that of the last epoch, counted while the network learned and on images as they were augmented, so "
-    "that it can lie below the others. Memory is that of the largest worker. The batch is that of all workers together."
+    "that it can lie below the others. F1 on validation images is there where some were cut from training and models are judged on "
+    "test images. Memory is that of the largest worker. The batch is that of all workers together."
 )
 
 
@@ -47,6 +49,23 @@ def _memory(record: RunRecord) -> str | None:
     return f"{max(peaks):,.0f}" if peaks else None
 
 
+def _optimiser(record: RunRecord) -> str | None:
+    """Names by phase, those that follow each other being one; the recipe of a CNN has Nesterov's momentum and no name."""
+    names = [phase["optimiser"]["name"] for phase in record.params.get("phases", ())]
+    names = [name for name, _ in groupby(names)] or (["sgd"] if "recipe" in record.params else [])
+    return ", then ".join(names) or None
+
+
+def _training_accuracy(record: RunRecord) -> str | None:
+    accuracy = record.history[-1].accuracy
+    return None if accuracy is None else f"{accuracy:.1%}"
+
+
+def _validation_f1(record: RunRecord) -> str | None:
+    f1 = record.score("validation.f1_macro")
+    return None if f1 is None else f"{f1:.3f}"
+
+
 def _curve_end(record: RunRecord) -> str:
     return f"{record.history[-1].validation_accuracy:.1%} ({record.validation_from or 'test'})"
 
@@ -55,13 +74,15 @@ TRAINING: Columns = {
     "model": "label",
     "setting": "setting",
     "batch size": _of(_batch),
+    "optimiser": _of(_optimiser),
     "parameters": "parameter_count:,.0f",
     "worker [MB]": _of(_memory),
     "images: training / validation / test": _of(_images),
     "epochs": _of(lambda record: len(record.history)),
     "fit [s]": "fit_s:.1f",
-    "training accuracy": _of(lambda record: f"{record.history[-1].accuracy:.1%}"),
+    "training accuracy": _of(_training_accuracy),
     "at the end of the learning curve": _of(_curve_end),
+    "validation F1 macro": _of(_validation_f1),
     "test accuracy": "accuracy:.1%",
     "F1 macro": "f1_macro:.3f",
     "records": behind,
