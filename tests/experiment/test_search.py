@@ -76,3 +76,14 @@ def test_runs_without_validation_images_or_with_others_are_refused(tmp_path):
     second = save(tmp_path, "second", 60, ids=[f"other-{number}" for number in range(100)])
     with pytest.raises(UserError, match="other validation images"):
         ranked([({}, first), ({}, second)], tmp_path)
+
+
+def test_where_no_test_image_has_a_label_models_are_ranked_by_what_they_are_judged_on(tmp_path):
+    file = tmp_path / "synthetic/linear_svm/predictions.parquet/run/predictions.parquet"
+    file.parent.mkdir(parents=True)
+    make_predictions(50, skill=9.0).to_parquet(file)
+    record = RunRecord.from_json(make_record("linear_svm", run_id="run", data={"test_size": 0, "validation_size": 50}))
+    (found,) = ranked([({}, record)], tmp_path)
+    assert found.images == 50 and found.judged_by_them
+    (other,) = ranked([({}, save(tmp_path, "first", 60))], tmp_path)
+    assert not other.judged_by_them

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 
 from cifar_pipelines.common import whole_files
@@ -14,6 +15,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuratio
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.params import parse_params, split_params
 from cifar_pipelines.common.places import place
+from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.runner import StepRunner
@@ -105,6 +107,7 @@ class Found:
         accuracy: Share of them that is right; `low` and `high` are the ends of its interval.
         p: Of McNemar's test against the best; None for the best itself.
         fit_s: Fit time in seconds.
+        judged_by_them: Whether there are no other images to judge models on, so that the best looks better than it is.
     """
 
     model: str
@@ -116,6 +119,7 @@ class Found:
     high: float
     p: float | None
     fit_s: float
+    judged_by_them: bool = False
 
 
 def run_search(search: Search, console: Console) -> tuple[list[Found], Path]:
@@ -161,11 +165,11 @@ def ranked(records: Sequence[tuple[Mapping[str, str], RunRecord]], outputs: Path
     """
     judged = []
     for values, record in records:
-        table = validation_rows(read_predictions(record, outputs, "further_predictions"))
+        table = _of_validation(record, outputs)
         if table.empty:
             raise UserError(
-                f"The run {record.run_id} of {record.model} left no predictions of validation images: models are judged on "
-                "them where no test image has a label, and what is chosen by them then looks better than it is."
+                f"The run {record.run_id} of {record.model} left no predictions of validation images. Train it again with "
+                "--params validation.share=0.15."
             )
         right = (table["prediction"] == table["label"]).astype(bool).set_axis(table["image_id"]).sort_index()
         judged.append((values, record, right))
@@ -181,7 +185,23 @@ def ranked(records: Sequence[tuple[Mapping[str, str], RunRecord]], outputs: Path
         p = None if right is best else mcnemar_p(count_pairs(best.to_numpy(), right.to_numpy()))
         found.append(
             Found(
-                record.model, values, record.run_id, len(right), float(right.mean()), low, high, p, record.times_s[-1]
+                record.model,
+                values,
+                record.run_id,
+                len(right),
+                float(right.mean()),
+                low,
+                high,
+                p,
+                record.times_s[-1],
+                not record.data.test_size,
             )
         )
     return found
+
+
+def _of_validation(record: RunRecord, outputs: Path) -> pd.DataFrame:
+    """What a model says of the validation images; it is judged on them where no test image has a label."""
+    if judged_split({"test_size": record.data.test_size}) == "validation":
+        return read_predictions(record, outputs, "predictions")
+    return validation_rows(read_predictions(record, outputs, "further_predictions"))

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 @click.argument("pipeline")
 @click.option("--vary", multiple=True, required=True, help="Values to try, name=value+value; once for every name.")
 @click.option("--env", "-e", default="exec_2x1", show_default=True, help="Environment with the parallelism setting.")
+@click.option("--params-of", help="An environment, such as competition59, whose parameters come before those.")
 @click.option("--params", cls=ParamsOption, help="Parameters for every run, as for `kedro run`.")
 @click.option("--conf-source", cls=ConfSourceOption)
-def search(pipeline: str, vary: tuple[str, ...], env: str, params: str) -> None:
+def search(pipeline: str, vary: tuple[str, ...], env: str, params_of: str | None, params: str) -> None:
     r"""Try every combination of parameters' values with the models of a PIPELINE, and rank them by validation images.
 
     Every combination is a run of its own. What is recorded already is skipped, so a search that was stopped goes on with
@@ -31,15 +32,21 @@ def search(pipeline: str, vary: tuple[str, ...], env: str, params: str) -> None:
     """
     from rich.console import Console
 
+    from cifar_pipelines.experiment import plan
     from cifar_pipelines.experiment.search import Search, run_search
 
-    searched = Search.of(env, pipeline, vary, params)
+    searched = Search.of(env, pipeline, vary, plan.params_of(params_of, params) if params_of else params)
     searched.check()
     console = Console()
     found, file = run_search(searched, console)
     if not found:
         raise SystemExit(1)
     console.print(_table(found))
+    if found[0].judged_by_them:
+        click.echo(
+            "No test image has a label, so models are judged on the images that chose the best here: its accuracy is a little too "
+            "high. `kedro score` tells, once the truth of the images without labels is known."
+        )
     click.echo(f"Found: {file}")
 
 
