@@ -22,10 +22,10 @@ from benchmarks import (
     feature_extraction,
     fine_tuning,
     growth,
-    killed,
     logistic_regression_fit,
     new_images,
     orca_example,
+    phase_kills,
     photographs,
     registry_list,
     report,
@@ -73,7 +73,7 @@ factor of several, either way.
                            the peak memory of executors; once
   growth                   images/s of ingestion and the cheapest features over those of a tenth of the images, at least
                            0.90; with the peak memory of driver and executors, at most 1.10 times; once
-  killed                   a transfer of three phases that gets SIGKILL at six points, among them both sides of every end of
+  phase_kills              a transfer of three phases that gets SIGKILL at six points, among them both sides of every end of
                            a phase, and goes on each time: the weights of an undisturbed one, bit for bit; once
   registry_list            seconds of `kedro registry list`, which must start no JVM; below 3
   report                   seconds of `kedro run --pipelines comparison` with 200 run records, made of those that
@@ -108,7 +108,7 @@ OWN_SESSIONS = {
     "photographs": photographs.measure,
     "growth": growth.measure,
 }
-BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "killed", "registry_list", "report", "event_log", "stream")
+BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "phase_kills", "registry_list", "report", "event_log", "stream")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -175,8 +175,8 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
         results += _metered(lambda: [event_log.measure(arguments.repeats, step)])
     if "stream" in names:
         results += _metered(lambda: [stream.measure(arguments.repeats, step)])
-    if "killed" in names:
-        results.append(killed.measure(step))  # what counts are bits, which other work does not change
+    if "phase_kills" in names:
+        results.append(phase_kills.measure(step))  # what counts are bits, which other work does not change
     for name in OWN_SESSIONS:
         if name in names:
             results += _metered(partial(OWN_SESSIONS[name], arguments, step))

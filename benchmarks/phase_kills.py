@@ -16,7 +16,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.training.saved_network import read_network
 
-NAME = "killed"
+NAME = "phase_kills"
 MODEL, ENVIRONMENT = "killed_transfer", "killed"
 SEED = 20_261  # that of no other study, whose checkpoints and models would lie in the same folders
 # What the log says when the run is killed: in a phase, at the end of one, and at the beginning of the next.
