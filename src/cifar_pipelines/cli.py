@@ -144,8 +144,11 @@ def experiment(
     help="Whether the memory is for all executors together or for each; default: that budget's.",
 )
 @click.option("--executor-memory", help="The most that one executor shall get, such as 2g; default: what fits.")
+@click.option("--write", metavar="SETTING", help="Write the environment of a legal setting, such as exec_6x3.")
 @click.option("--conf-source", cls=ConfSourceOption)
-def plan(cores: int | None, memory: str | None, memory_scope: str | None, executor_memory: str | None) -> None:
+def plan(
+    cores: int | None, memory: str | None, memory_scope: str | None, executor_memory: str | None, write: str | None
+) -> None:
     """List the legal settings of a budget, which to measure first, and what to expect of the others.
 
     Three settings are the most informative ones: the smallest as the baseline, the most cores that this host has, and
@@ -153,16 +156,27 @@ def plan(cores: int | None, memory: str | None, memory_scope: str | None, execut
     executor). Where the latest study on the embedded cluster measured enough, models of scaling that were fitted to it
     give the fit time to expect, with its interval; otherwise "measure first". docs/scaling_models.md explains them.
     """
-    from cifar_pipelines.common.configuration import load_configuration
+    from cifar_pipelines.common.configuration import conf_source, load_configuration
     from cifar_pipelines.common.places import place
     from cifar_pipelines.records.shelf import RecordShelf
+    from cifar_pipelines.scaling.environment import write_environment
     from cifar_pipelines.scaling.planner import expectations
     from cifar_pipelines.spark.setting import Budget, host_cores
     from cifar_pipelines.terminal.plan import plan_report
 
     given = {"cores": cores, "memory": memory, "memory_scope": memory_scope}
     block = dict(load_configuration()["globals"]["budget"])
-    budget = Budget(**block | {name: value for name, value in given.items() if value is not None})
+    other = {name: value for name, value in given.items() if value is not None}
+    budget = Budget(**block | other)
+    if write is not None:
+        if other:
+            raise UserError(
+                "--write takes no --cores, --memory or --memory-scope: runs have to stay within the budget of "
+                "conf/base/globals.yml. Change it there."
+            )
+        target = write_environment(write, budget, executor_memory, conf_source())
+        click.echo(f"Wrote {target}. Use it: kedro run --env {write}")
+        return
     expected = list(expectations(RecordShelf(PROJECT_PATH / place("run_records")).loaders()))
     Console().print(plan_report(budget, executor_memory, host_cores(), expected))
 

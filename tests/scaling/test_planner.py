@@ -1,6 +1,8 @@
 import re
+import shutil
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from rich.console import Console
 from tests.factories.records import make_cnn_record, make_extraction_record, make_record
 
 from cifar_pipelines import cli
+from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.scaling.planner import expectations, most_informative, plan_settings
 from cifar_pipelines.spark.setting import Budget, ParallelismSetting, parse_memory_mb, suited_shapes
@@ -130,7 +133,7 @@ def printed(budget, executor_memory, host_cores, found):
 def test_the_plan_is_shown():
     text = printed(Budget(8, "10g"), "2g", 4, list(expectations(records())))
     assert "20 legal settings within 8 cores and 10g in all" in text
-    assert "Measure first: exec_1x1, exec_4x1, exec_4x4. Criterion: the smallest setting" in text
+    assert "Measure first: exec_1x1, exec_4x1, exec_7x7. Criterion: the smallest setting" in text
     assert "Expected fit time of airbench_bigdl, 20,000 training images: measure first." in text
     assert "Amdahl is not identifiable. It needs two different numbers of cores" in text
     line = next(line for line in text.splitlines() if "exec_8x2" in line and "30 (" in line)
@@ -156,3 +159,24 @@ def test_the_command_reads_budget_and_records(tmp_path, monkeypatch):
 def test_more_cores_than_can_be_listed_are_refused_at_once():
     refused = CliRunner().invoke(cli.cli, ["plan", "--cores", "1000000"])
     assert refused.exit_code == 1 and "budget.cores is 1000000, but must be at most" in refused.output
+
+
+def test_a_planned_setting_becomes_an_environment(tmp_path, monkeypatch):
+    conf = shutil.copytree(PROJECT_PATH / "conf", tmp_path / "conf")
+    command = ["plan", "--conf-source", str(conf), "--write"]
+    written = CliRunner().invoke(cli.cli, [*command, "exec_6x3"])
+    assert written.exit_code == 0, written.output
+    assert written.output.startswith(f"Wrote {conf}/exec_6x3/globals.yml. Use it: kedro run --env exec_6x3")
+    block = yaml.safe_load((conf / "exec_6x3" / "globals.yml").read_text())["parallelism"]
+    loaded = ParallelismSetting.from_config(block, load_configuration()["globals"]["budget"])
+    assert (loaded.name, loaded.executors) == ("exec_6x3", 2)
+    for name, what in (
+        ("exec_6x3", "is there already"),
+        ("exec_8x3", r"is no legal setting: .*\. Legal ones are exec_1x1, "),
+        ("exec_600x3", "the budget has"),
+        ("mine", "a setting is called exec_<cores>x<cores per executor>"),
+    ):
+        refused = CliRunner().invoke(cli.cli, [*command, name])
+        assert refused.exit_code == 1 and re.search(what, refused.output.replace("\n", " ")), refused.output
+    other = CliRunner().invoke(cli.cli, [*command, "exec_7x7", "--cores", "20"])
+    assert other.exit_code == 1 and "--write takes no --cores" in other.output and not (conf / "exec_7x7").exists()

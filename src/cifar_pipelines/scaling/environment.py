@@ -1,0 +1,48 @@
+"""An environment for a setting that was planned."""
+
+from pathlib import Path
+
+from cifar_pipelines.common import whole_files
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.scaling.planner import plan_settings
+from cifar_pipelines.spark.setting import Budget
+
+
+def write_environment(name: str, budget: Budget, executor_memory: str | None, conf: Path) -> Path:
+    """Writes the environment of a legal setting, which has its name.
+
+    Args:
+        name: The setting, `exec_<M>x<C>`.
+        budget: The configured budget, within which a run will have to stay.
+        executor_memory: The most that one executor shall get; None for as much as fits.
+        conf: The configuration folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: If the setting is not legal, or its environment is there already.
+    """
+    legal, refused = plan_settings(budget, executor_memory)
+    setting = next((one for one in legal if one.name == name), None)
+    if setting is None:
+        broken = next((one.rule for one in refused if one.name == name), None)
+        reason = (
+            broken or f"the budget has {budget.cores} cores, and a setting is called exec_<cores>x<cores per executor>"
+        )
+        legal_names = ", ".join(one.name for one in legal)
+        raise UserError(f"{name} is no legal setting: {reason}. Legal ones are {legal_names}.")
+    target = conf / name / "globals.yml"
+    if target.parent.exists():
+        raise UserError(
+            f"The environment {name} is there already: {target}. Change it there, or remove its folder first."
+        )
+    target.parent.mkdir()
+    lines = [
+        "parallelism:",
+        f"  cores_max: {setting.cores_max}",
+        f"  executor_cores: {setting.executor_cores}",
+        f"  executor_memory: {setting.executor_memory}",
+    ]
+    whole_files.write_text(target, "\n".join(lines) + "\n")
+    return target
