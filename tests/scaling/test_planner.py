@@ -133,7 +133,7 @@ def printed(budget, executor_memory, host_cores, found):
 def test_the_plan_is_shown():
     text = printed(Budget(8, "10g"), "2g", 4, list(expectations(records())))
     assert "20 legal settings within 8 cores and 10g in all" in text
-    assert "Measure first: exec_1x1, exec_4x1, exec_7x7. Criterion: the smallest setting" in text
+    assert "Measure first: exec_1x1, exec_4x1, exec_4x4. Criterion: the smallest setting" in text
     assert "Expected fit time of airbench_bigdl, 20,000 training images: measure first." in text
     assert "Amdahl is not identifiable. It needs two different numbers of cores" in text
     line = next(line for line in text.splitlines() if "exec_8x2" in line and "30 (" in line)

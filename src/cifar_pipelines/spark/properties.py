@@ -74,4 +74,6 @@ def _as_text(value: object) -> str:
 
 def _collector(cores: int) -> str:
     """The garbage collector of an executor: one thread per core, and no more heap than the data need."""
-    return "-XX:+UseSerialGC" if cores == 1 else f"-XX:+UseParallelGC -XX:ParallelGCThreads={cores}"
+    # By its defaults the heap begins with a 64th of the host's memory, which fills with garbage before any is collected.
+    collector = "-XX:+UseSerialGC" if cores == 1 else f"-XX:+UseParallelGC -XX:ParallelGCThreads={cores}"
+    return f"-Xms128m {collector}"
