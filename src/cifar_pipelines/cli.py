@@ -170,12 +170,8 @@ def plan(
     budget = Budget(**block | other)
     if write is not None:
         if other:
-            raise UserError(
-                "--write takes no --cores, --memory or --memory-scope: runs have to stay within the budget of "
-                "conf/base/globals.yml. Change it there."
-            )
-        target = write_environment(write, budget, executor_memory, conf_source())
-        click.echo(f"Wrote {target}. Use it: kedro run --env {write}")
+            raise UserError("--write takes the budget of conf/base/globals.yml, as runs do. Change it there.")
+        click.echo(f"Wrote {write_environment(write, budget, executor_memory, conf_source())}.")
         return
     expected = list(expectations(RecordShelf(PROJECT_PATH / place("run_records")).loaders()))
     Console().print(plan_report(budget, executor_memory, host_cores(), expected))

@@ -31,9 +31,9 @@ def test_what_the_configuration_says_counts_more_than_defaults_and_less_than_the
 
 def test_an_executor_collects_garbage_with_as_many_threads_as_it_has_cores():
     key = "spark.executor.extraJavaOptions"
-    assert properties((2, 1, "1g"))[key] == "-XX:+UseSerialGC"
+    assert properties((2, 1, "1g"))[key] == "-Xms128m -XX:+UseSerialGC"
     assert "-XX:ParallelGCThreads=4" in properties((8, 4, "1g"))[key]
-    assert properties((2, 1, "1g"), {key: "-Da=b"})[key] == "-Da=b -XX:+UseSerialGC"
+    assert properties((2, 1, "1g"), {key: "-Da=b"})[key] == "-Da=b -Xms128m -XX:+UseSerialGC"
 
 
 def test_a_native_library_is_named_to_both_sides():
