@@ -165,9 +165,8 @@ def plan(
     from cifar_pipelines.terminal.plan import plan_report
 
     given = {"cores": cores, "memory": memory, "memory_scope": memory_scope}
-    block = dict(load_configuration()["globals"]["budget"])
     other = {name: value for name, value in given.items() if value is not None}
-    budget = Budget(**block | other)
+    budget = Budget(**dict(load_configuration()["globals"]["budget"]) | other)
     if write is not None:
         if other:
             raise UserError("--write takes the budget of conf/base/globals.yml, as runs do. Change it there.")
