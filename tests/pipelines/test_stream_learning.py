@@ -4,29 +4,27 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from tests.factories.images import encode_image
 from tests.factories.learners import MODELS, block
 from tests.factories.records import make_record
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import lists_of
 from cifar_pipelines.datasets import LearnedModelDataset
-from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
 from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.learned import LearnedModel
 from cifar_pipelines.incremental.training import Frames, Law
+from cifar_pipelines.judging.drift import DELTA
 from cifar_pipelines.judging.prequential import SCORES
 from cifar_pipelines.learners import LearningTask, create_learner
-from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming import nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
-from cifar_pipelines.pipelines.streaming.frame_features import extract_frames
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, MicroBatches
 from cifar_pipelines.pipelines.streaming.query import put_in_place
 from cifar_pipelines.pipelines.streaming.saved import predict_batches
-from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
+from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, stream_of
 from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.streaming.journal import Journal, Producer
 
 SIZES = (20, 7, 33, 24, 36)
 N = sum(SIZES)
@@ -47,6 +45,11 @@ COURSE = Course(
 def frames(first, last):
     rows = (first <= SEQUENCE) & (last >= SEQUENCE)
     return Frames(SEQUENCE[rows], POSITION[rows], np.zeros(rows.sum(), int), IMAGES[rows], LABELS[rows])
+
+
+def times_of(given):
+    sequence, images = np.unique(given.sequence, return_counts=True)
+    return pd.DataFrame({"sequence": sequence, "images": images, "scheduled_at": 1.0, "sent_at": 1.0, "landed_at": 1.0})
 
 
 class KilledError(Exception):
@@ -76,8 +79,8 @@ def take(commits, groups):
     batches = MicroBatches(
         DriverEngine(COURSE, commit),
         commits,
-        lambda given: given,
-        reached.append,
+        lambda given: (given, times_of(given)),
+        lambda sequence: reached.append(sequence) or 0,
         commit.next_sequence if commit else 1,
     )
     commits.rows(batches.next_sequence)
@@ -88,6 +91,9 @@ def take(commits, groups):
             assert isinstance(batches.failure, KilledError) and not batches.is_busy
             raise
     assert reached[-1] == 5 == batches.next_sequence - 1
+    log = pd.concat(batches.log)
+    assert log["sequence"].tolist() == list(range(commit.next_sequence if commit else 1, 6))
+    assert (log["committed_at"] > log["scheduled_at"]).all()
     states, rows = batches.finish()
     rows = pd.concat([commits.rows(6), rows], ignore_index=True)
     return {name: digest(state) for name, state in states.items()}, rows
@@ -122,7 +128,9 @@ def rows_of_phases(tests):
 
 
 def test_forgetting_is_told_from_the_last_test_of_every_phase():
-    found = findings(rows_of_phases({0: [5, 5, 9, 1], 1: [10, 0, 10, 0], 3: [4, 6, 0, 10]}), None, 1)
+    found = findings(
+        rows_of_phases({0: [5, 5, 9, 1], 1: [10, 0, 10, 0], 3: [4, 6, 0, 10]}), Expected(classes_per_phase=1)
+    )
     assert found["forgetting"]["accuracies"] == [[1.0, 0.0], [0.4, 1.0]]
     assert found["forgetting"]["backward_transfer"] == pytest.approx(-0.6)
     assert found["prequential"]["accuracy"] == 0.75 and found["drift_alarms"] is None
@@ -137,7 +145,7 @@ def test_forgetting_is_told_from_the_last_test_of_every_phase():
     ],
 )
 def test_where_forgetting_cannot_be_told_the_reason_is(tests, per_phase, reason):
-    found = findings(rows_of_phases(tests), None, per_phase)
+    found = findings(rows_of_phases(tests), Expected(classes_per_phase=per_phase))
     assert found["forgetting"] is None and found["forgetting_reason"].startswith(reason)
 
 
@@ -148,44 +156,34 @@ def test_drift_is_looked_for_where_it_is_asked_for():
             "prediction": [[0] * 2000, [1] * 2000], "holdout_confusion": None, "n": 4000, **dict.fromkeys(SCORES, 0.5),
         }
     )  # fmt: skip
-    (first, *_) = findings(rows, 0.002, None)["drift_alarms"]
+    (first, *_) = findings(rows, Expected(0.002))["drift_alarms"]
     assert 2000 < first < 2100
+    known = findings(rows, Expected(0.002, drift_at=2000))
+    assert (known["drift_delay"], known["false_alarms"]) == (first - 2000, 0)
 
 
-def frame_rows(*images):
-    """Images of frame 7 as Spark hands them to a task, two in a unit."""
-    count = len(images)
-    return pa.RecordBatch.from_pydict(
-        {
-            "sequence": [7] * count, "position": range(count), "epoch": [0] * count, "label": [1] * count,
-            "image_id": [f"train/{number}" for number in range(count)], "image": list(images),
-            "unit": [number // 2 for number in range(count)],
-        }
-    )  # fmt: skip
+SCENARIO = {"drift_at": 70, "phase_classes": [[1, 0], [2, 3]], "label_delay": 0}
 
 
-@pytest.fixture
-def job():
-    extractor = KMeansPatches(input_size=8, centroids=3, patch_size=2, patches=100, mirror=False)
-    state = extractor.prepare([encode_image(size=(8, 8 + seed)) for seed in range(5)], 0)
-    return ExtractionJob("test of frames", extractor, lambda: state, "fp32", 2)
+@pytest.mark.parametrize(
+    ("changes", "scenarios", "expected"),
+    [
+        ({}, [SCENARIO], Expected(DELTA, 2, 70)),
+        ({"drift_delta": 0.1, "classes_per_phase": 3}, [SCENARIO], Expected(0.1, 3, 70)),
+        ({}, [{}], Expected()),
+        ({}, [SCENARIO, SCENARIO], Expected()),  # in which order their frames land no scenario says
+    ],
+)
+def test_what_is_not_configured_is_as_the_server_says(changes, scenarios, expected, tmp_path):
+    producers = {str(number): Producer("digest", [], scenario) for number, scenario in enumerate(scenarios)}
+    assert stream_of(block(tmp_path, **changes)).expected(Journal(producers=producers)) == expected
 
 
-def test_images_that_cannot_be_decoded_are_neither_judged_nor_learned_where_that_is_wanted(job):
-    good = [encode_image(size=(8, 8 + seed)) for seed in range(4)]
-    whole = pa.Table.from_batches(extract_frames([frame_rows(*good)], job, 12, "skip")).to_pandas()
-    batches = extract_frames([frame_rows(good[0], b"no image", good[2]), frame_rows(b"", b"")], job, 12, "skip")
-    table = pa.Table.from_batches(batches).to_pandas()
-    assert table["damaged"].tolist() == [0, 1, 0, 1, 1]
-    assert table["label"].isna().tolist() == [False, True, False, True, True]
-    assert np.array_equal(table["features"][0], whole["features"][0]) and not np.any(table["features"][1])
-
-
-def test_an_image_that_cannot_be_decoded_is_named(job):
-    with pytest.raises(
-        UserError, match=r"The image 'train/1' of frame 7 cannot be decoded \(.*\)\. Give --params on_bad_image=skip"
-    ):
-        list(extract_frames([frame_rows(encode_image(), b"no image")], job, 12, "fail"))
+def test_frames_whose_labels_stand_for_other_classes_are_refused(tmp_path):
+    stream, journal = stream_of(block(tmp_path)), Journal(producers={"one": Producer("digest", ["dog", "cat"])})
+    stream.check_producers(journal, ["dog", "cat"])
+    with pytest.raises(UserError, match="The stream 'one' has dog, cat, but the test images have cat, dog"):
+        stream.check_producers(journal, ["cat", "dog"])
 
 
 def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
@@ -220,6 +218,7 @@ def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
             "justification is empty",
         ),
         ({"drift_delta": 2.0}, "delta of the drift detector is 2.0"),
+        ({"augmentation": ["flop"]}, "augmentation 'flop'"),
         ({"classes_per_phase": 0}, "streaming.classes_per_phase is 0"),
         ({"servers": "nowhere"}, "'nowhere' is not <host>:<port>"),
     ],

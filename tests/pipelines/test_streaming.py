@@ -15,7 +15,7 @@ from cifar_pipelines.incremental.commit import digest
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.learners import LearningTask, create_learner
-from cifar_pipelines.pipelines.streaming import create_pipeline, nodes
+from cifar_pipelines.pipelines.streaming import create_pipeline, learn_node, nodes
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.streaming.journal import committed
 from cifar_pipelines.streaming.landing import Landing
@@ -54,7 +54,8 @@ def learn(ingested, extracted, run_context, tmp_path):
     def learn(folder, commits=tmp_path / "commits", **changes):
         stream = nodes.configure_stream(block(folder, **changes))
         course = nodes.plan_course(extracted.features, extracted.info, ingested.info, stream, 42)
-        return nodes.learn(course, stream, extracted.info, extracted.state, extracted.spec, commits, run_context)
+        given = (extracted.info, extracted.state, extracted.spec, commits, tmp_path / "features", run_context)
+        return learn_node.learn(course, stream, *given)
 
     return learn
 
@@ -130,11 +131,24 @@ def test_after_a_stream_has_ended_its_commits_are_gone_and_its_frames_count_as_l
     assert not list(landing.glob("*.parquet")) and len(list(landing.glob("_learned/*.parquet"))) == len(SIZES)
 
 
-def test_engine_and_micro_batches_change_no_bit(learn, finished, landing, tmp_path):
+def test_engine_micro_batches_and_stored_features_change_no_bit(learn, finished, landing, caplog):
     expected = {name: digest(finished.catalog.load(f"streaming.{name}.learner").model.state) for name in CHOSEN}
-    learned, rows, _ = learn(landing, engine="driver", frames_per_trigger=100)
+    learned, rows, _, log = learn(landing, engine="driver", frames_per_trigger=100)
     assert digests(learned) == expected
     assert (rows.groupby("model")["images"].sum() == 120).all()
+    assert log["sequence"].tolist() == [1, 2, 3, 4, 5] and log["images"].tolist() == list(SIZES)
+    learned, *_ = learn(landing, engine="driver", frames_per_trigger=1)
+    assert digests(learned) == expected and "120 of them were stored" in caplog.text
+
+
+def test_augmented_images_are_others_and_the_same_again(learn, finished, landing):
+    given = {"engine": "driver", "augmentation": ["flip"]}
+    learned, *_ = learn(landing, **given)
+    again, *_ = learn(landing, **given, frames_per_trigger=100, store_features=False)
+    assert digests(learned) == digests(again)
+    assert digests(learned)["stream_ridge"] != digest(
+        finished.catalog.load("streaming.stream_ridge.learner").model.state
+    )
 
 
 def test_a_stream_that_does_not_go_on_is_given_up_and_what_was_learned_is_kept(learn, ingested, tmp_path):
@@ -147,7 +161,7 @@ def test_a_stream_that_does_not_go_on_is_given_up_and_what_was_learned_is_kept(l
     with pytest.raises(UserError, match=r"models.stream_ridge.options.penalty \(commit: 0.1; now: 0.2\)"):
         learn(tmp_path / "stream", engine="driver", models=changed)
     land(tmp_path / "stream", ingested, first=3)
-    _, rows, _ = learn(tmp_path / "stream", engine="driver")
+    _, rows, *_ = learn(tmp_path / "stream", engine="driver")
     assert (rows.groupby("model")["images"].sum() == 120).all()
 
 

@@ -6,8 +6,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pyarrow import RecordBatch
     from pyspark.ml import Model
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 else:
-    Figure = RecordBatch = Model = DataFrame = SparkSession = Any
+    Column = Figure = RecordBatch = Model = DataFrame = SparkSession = Any
 
-__all__ = ["DataFrame", "Figure", "Model", "RecordBatch", "SparkSession"]
+__all__ = ["Column", "DataFrame", "Figure", "Model", "RecordBatch", "SparkSession"]

@@ -72,9 +72,7 @@ FRAMES = TableSchema(
     scheduled_at="double", landed_at="double", producer="string", producer_sequence="long",
 )  # fmt: skip
 # Their features; a label is missing where it is not known. Those of a damaged image are zeros.
-FRAME_FEATURES = TableSchema(
-    sequence="long", position="int", epoch="int", label="int", damaged="int", features="array<float>"
-)
+FRAME_FEATURES = TableSchema(sequence="long", position="int", damaged="int", features="array<float>")
 # Of images that no model is judged on: those of `predict` have no label.
 FURTHER_PREDICTIONS = PREDICTIONS.with_columns(split="string")
 OUTPUTS = TableSchema(image_id="string", output="array<float>")  # what a network says of images without a label

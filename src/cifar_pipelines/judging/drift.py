@@ -23,13 +23,18 @@ class DriftReport:
     false_alarms: int
 
 
-def check_detector(delta: float) -> None:
-    """Raises a `UserError` if drift cannot be looked for: before a stream begins, not after it has ended."""
+def can_detect() -> bool:
+    """Whether River is installed."""
     import importlib.util
 
+    return importlib.util.find_spec("river") is not None
+
+
+def check_detector(delta: float) -> None:
+    """Raises a `UserError` if drift cannot be looked for: before a stream begins, not after it has ended."""
     if not 0 < delta < 1:
         raise UserError(f"delta of the drift detector is {delta!r}, but must lie between 0 and 1. Give {DELTA}.")
-    if importlib.util.find_spec("river") is None:
+    if not can_detect():
         raise UserError("Drift is detected by River, which is not installed. Install it with: pip install river")
 
 

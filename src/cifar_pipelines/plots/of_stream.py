@@ -30,3 +30,24 @@ def plot_stream(history: pd.DataFrame, title: str) -> Figure:
         ax.legend(fontsize=8, frameon=False)
     axes[0][0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
+
+
+def plot_pace(log: pd.DataFrame) -> Figure:
+    """Draws how long frames took from when they were due, and how many waited.
+
+    Args:
+        log: One row per frame: `scheduled_at`, `landed_at` and `committed_at` in seconds since 1970, and `waiting`.
+    """
+    figure, axes = style.new_figure(1, 2, size=(11, 3.8), title="How late frames were learned, and how many waited")
+    time = log["committed_at"] - log["scheduled_at"].min()
+    for column, words, colour in (
+        ("committed_at", "learned, and the commit on the disk", style.PALETTE[0]),
+        ("landed_at", "landed", style.GREY),
+    ):
+        axes[0][0].plot(time, log[column] - log["scheduled_at"], ".", markersize=3, color=colour, label=words)
+    axes[0][0].legend(fontsize=8, frameon=False)
+    axes[0][1].step(time, log["waiting"], where="post", color=style.PALETTE[1])
+    for ax, words in zip(axes[0], ("seconds after it was due", "frames that wait"), strict=True):
+        style.label_axes(ax, words, "seconds of the stream")
+        ax.set_ylim(bottom=0)
+    return figure

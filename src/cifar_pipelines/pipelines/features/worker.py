@@ -15,6 +15,8 @@ from cifar_pipelines.extractors import Extractor, FeatureFunction, State
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Change = Callable[[Any, int], Any]
+
 
 @dataclass(frozen=True)
 class ExtractionJob:
@@ -63,14 +65,21 @@ def warm_up(job: ExtractionJob) -> dict[str, Any]:
     }
 
 
-def extract_array(job: ExtractionJob, encoded: list[bytes]) -> Any:
-    """Extracts the features of image files: a float32 array of shape (len(encoded), d)."""
+def extract_array(job: ExtractionJob, encoded: list[bytes], change: Change | None = None) -> Any:
+    """Extracts the features of image files: a float32 array of shape (len(encoded), d).
+
+    Args:
+        job: The job.
+        encoded: The files.
+        change: Changes decoded images, uint8 (n, 3, size, size), the first of which has this place in `encoded`, before they enter.
+    """
     import numpy as np
 
     features, square = job.features(), job.extractor.square
     parts = []
     for start in range(0, len(encoded), job.micro_batch):
-        parts.append(features(load_batch(encoded[start : start + job.micro_batch], square)))
+        images = load_batch(encoded[start : start + job.micro_batch], square)
+        parts.append(features(images if change is None else change(images, start)))
     return np.concatenate(parts)
 
 

@@ -21,6 +21,8 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
     """The features, the frames, the law of blocks, and learner and options."""
     block = parameters["streaming"]
     kept = {key: block["models"][model][key] for key in ("learner", "options")}
+    # Only where there is one: digests of models that had none stay as they are.
+    kept |= {"augmentation": block["augmentation"]} if block.get("augmentation") else {}
     return features.depends_on(parameters, model) | {"model": [block["landing"], block["law"], kept]}
 
 

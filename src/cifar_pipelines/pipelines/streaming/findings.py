@@ -8,20 +8,20 @@ import pandas as pd
 from cifar_pipelines.judging.drift import detect_drift
 from cifar_pipelines.judging.forgetting import forgetting, phase_accuracies, phases_of
 from cifar_pipelines.judging.prequential import SCORES
+from cifar_pipelines.pipelines.streaming.specification import Expected
 
 
-def findings(rows: pd.DataFrame, drift_delta: float | None, classes_per_phase: int | None) -> dict[str, Any]:
+def findings(rows: pd.DataFrame, expected: Expected) -> dict[str, Any]:
     """Sums up the blocks of one model.
 
     Args:
         rows: One row per block, in the order of the stream: `first`, `images`, `label` and `prediction` (lists of ints),
             `holdout_confusion` (a list of counts, or None) and the scores.
-        drift_delta: As `detect_drift` has it; None looks for no drift.
-        classes_per_phase: As `phases_of` has it; None for a stream without phases.
+        expected: What is looked for.
 
     Returns:
         What JSON can hold: `images`; `prequential`, scores of all images before they were learned; `drift_alarms`, numbers of images,
-        or None; `forgetting`, as `forgetting` gives it, with `accuracies` and `phase_classes`, or None, and then why as `forgetting_reason`.
+        or None, where it is known when the drift came with `drift_delay` and `false_alarms`, see `DriftReport`; `forgetting`, as `forgetting` gives it, with `accuracies` and `phase_classes`, or None, and then why as `forgetting_reason`.
     """
     label = np.concatenate(rows["label"].to_list())
     found: dict[str, Any] = {
@@ -30,11 +30,14 @@ def findings(rows: pd.DataFrame, drift_delta: float | None, classes_per_phase: i
         "drift_alarms": None,
         "forgetting": None,
     }
-    if drift_delta is not None:
+    if expected.drift_delta is not None:
         wrong = np.concatenate(rows["prediction"].to_list()) != label
-        found["drift_alarms"] = list(detect_drift(wrong[label >= 0], delta=drift_delta).alarms)
-    if classes_per_phase is not None:
-        found |= _forgotten(rows, label, classes_per_phase)
+        report = detect_drift(wrong[label >= 0], expected.drift_at, expected.drift_delta)
+        found["drift_alarms"] = list(report.alarms)
+        if expected.drift_at is not None:
+            found |= {"drift_at": expected.drift_at, "drift_delay": report.delay, "false_alarms": report.false_alarms}
+    if expected.classes_per_phase is not None:
+        found |= _forgotten(rows, label, expected.classes_per_phase)
     return found
 
 

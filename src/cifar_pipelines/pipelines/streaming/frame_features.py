@@ -2,17 +2,21 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import examine
-from cifar_pipelines.common.lazy_types import DataFrame
+from cifar_pipelines.common.lazy_types import Column, DataFrame
 from cifar_pipelines.common.tables import FRAME_FEATURES
 from cifar_pipelines.common.words import counted
+from cifar_pipelines.incremental.feature_cache import FeatureCache
 from cifar_pipelines.incremental.training import UNKNOWN, Frames
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
+from cifar_pipelines.training.augmentation import Chain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,43 +24,122 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TASKS_PER_CORE = 4
+TIMES = ["scheduled_at", "sent_at", "landed_at"]
 
 
-def features_of_frames(frames: DataFrame, job: ExtractionJob, cores: int, dimension: int, on_bad_image: str) -> Frames:
-    """Extracts the features of a micro-batch on the executors, and collects them.
+@dataclass(frozen=True)
+class FrameJob:
+    """What an executor does with the images of frames.
 
-    A network's last digits depend on which images enter it together, so that these are always the same: neighbours in a frame.
-
-    Args:
-        frames: Whole frames, with the columns `FRAMES`.
-        job: The extraction.
-        cores: Cores of all executors.
+    Attributes:
+        extraction: The extraction.
         dimension: Numbers per image.
         on_bad_image: "fail" ends the run at an image that cannot be decoded; "skip" neither judges nor learns it.
+        augmentation: What is drawn anew for every image in every epoch.
+        seed: Seed of what is drawn.
     """
-    from pyspark.sql import functions as F  # noqa: N812
 
-    unit = F.floor(F.col("position") / job.micro_batch)
-    columns = frames.select("sequence", "position", "epoch", "label", "image_id", "image", unit.alias("unit"))
-    # PARALLEL(executors): every core decodes and extracts images of the micro-batch.
-    spread = columns.repartition(cores * TASKS_PER_CORE, "sequence", "unit").sortWithinPartitions(
-        "sequence", "position"
-    )
-    table = spread.mapInArrow(
-        lambda batches: extract_frames(batches, job, dimension, on_bad_image), FRAME_FEATURES.ddl
-    ).toPandas()
-    x = np.stack(table["features"].to_numpy()) if len(table) else np.zeros((0, dimension), np.float32)
-    label = table["label"].fillna(UNKNOWN).to_numpy(np.int64)
-    if damaged := int(table["damaged"].sum()):
-        logger.warning("%s cannot be decoded: neither judged nor learned.", counted(damaged, "image"))
-    numbers = (table[name].to_numpy(np.int64) for name in ("sequence", "position", "epoch"))
-    return Frames(*numbers, x, label)
+    extraction: ExtractionJob
+    dimension: int
+    on_bad_image: str
+    augmentation: Chain
+    seed: int
 
 
-def extract_frames(
-    batches: Iterable["pa.RecordBatch"], job: ExtractionJob, dimension: int, on_bad_image: str
-) -> Iterator["pa.RecordBatch"]:
-    """Extracts the images of a partition, unit by unit, as `features_of_frames` says; `FRAME_FEATURES` are its columns."""
+class FrameFeatures:
+    """Makes features of the images of micro-batches, each content once.
+
+    Args:
+        job: What is done with an image.
+        cores: Cores of all executors.
+        cache: Features that were extracted before; None extracts everything.
+
+    Attributes:
+        stored: Images whose features were there.
+    """
+
+    def __init__(self, job: FrameJob, cores: int, cache: FeatureCache | None) -> None:
+        self._job, self._cores, self._cache = job, cores, cache
+        self.stored = 0
+
+    def __call__(self, frames: DataFrame) -> tuple[Frames, pd.DataFrame]:
+        """Takes a micro-batch of whole frames, with the columns `FRAMES`.
+
+        Returns:
+            The frames as learners take them; and a row for each, by `sequence`: `images`, and `TIMES` in seconds since 1970.
+        """
+        columns = ("sequence", "position", "epoch", "label", *TIMES)
+        rows = frames.select(*columns, self._key().alias("key")).toPandas()
+        rows = rows.drop_duplicates(["sequence", "position"]).sort_values(["sequence", "position"], ignore_index=True)
+        x, damaged = self._features(frames, rows)
+        if damaged.any():
+            logger.warning("%s cannot be decoded: neither judged nor learned.", counted(int(damaged.sum()), "image"))
+        label = rows["label"].fillna(UNKNOWN).to_numpy(np.int64)
+        numbers = (rows[name].to_numpy(np.int64) for name in ("sequence", "position", "epoch"))
+        times = rows.groupby("sequence", as_index=False).agg(
+            images=("position", "size"), **{name: (name, "first") for name in TIMES}
+        )
+        return Frames(*numbers, x, np.where(damaged, UNKNOWN, label)), times
+
+    def _key(self) -> Column:
+        """What the features of an image depend on, beside extractor and augmentations."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        made_of = F.col("image")
+        if self._job.augmentation.links:
+            draw = F.encode(
+                F.format_string("\0%d\0%d\0%s", F.lit(self._job.seed), F.col("epoch"), F.col("image_id")), "UTF-8"
+            )
+            made_of = F.concat(made_of, draw)
+        return F.unhex(F.sha2(made_of, 256))
+
+    def _features(self, frames: DataFrame, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Features (n, dimension) of the images of rows, and which of them are damaged (n,).
+
+        Of frames with an image whose features are not there all images are extracted: features depend in their last digits
+        on the neighbours.
+        """
+        if self._cache is None:
+            return self._extracted(frames, rows)
+        keys = [bytes(key) for key in rows["key"]]
+        there = np.array([key in self._cache for key in keys], bool)
+        self.stored += int(there.sum())
+        damaged = np.zeros(len(rows), bool)
+        if not there.all():
+            missing = rows["sequence"].isin(rows.loc[~there, "sequence"]).to_numpy()
+            names = [int(sequence) for sequence in rows.loc[missing, "sequence"].unique()]
+            x, damaged[missing] = self._extracted(frames.where(frames["sequence"].isin(names)), rows[missing])
+            whole = ~damaged[missing]
+            self._cache.add(
+                [key for key, good in zip(np.array(keys, object)[missing], whole, strict=True) if good], x[whole]
+            )
+        x = np.zeros((len(rows), self._job.dimension), np.float32)
+        x[~damaged] = self._cache.look_up([key for key, bad in zip(keys, damaged, strict=True) if not bad])
+        return x, damaged
+
+    def _extracted(self, frames: DataFrame, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        from pyspark.sql import functions as F  # noqa: N812
+
+        job = self._job
+        unit = F.floor(F.col("position") / job.extraction.micro_batch)
+        columns = frames.select("sequence", "position", "epoch", "image_id", "image", unit.alias("unit"))
+        # PARALLEL(executors): every core decodes and extracts images of the micro-batch.
+        spread = columns.repartition(self._cores * TASKS_PER_CORE, "sequence", "unit").sortWithinPartitions(
+            "sequence", "position"
+        )
+        table = spread.mapInArrow(lambda batches: extract_frames(batches, job), FRAME_FEATURES.ddl).toPandas()
+        table = table.drop_duplicates(["sequence", "position"])
+        table = rows[["sequence", "position"]].merge(table, how="left", validate="one_to_one")
+        x = np.stack(table["features"].to_numpy()) if len(table) else np.zeros((0, job.dimension), np.float32)
+        return x, table["damaged"].to_numpy(bool)
+
+
+def extract_frames(batches: Iterable["pa.RecordBatch"], job: FrameJob) -> Iterator["pa.RecordBatch"]:
+    """Extracts the images of a partition, unit by unit; `FRAME_FEATURES` are its columns.
+
+    A network's last digits depend on which images enter it together, so that these are always the same: a unit, which are
+    neighbours in a frame.
+    """
     import pyarrow as pa
 
     batches = list(batches)
@@ -67,33 +150,44 @@ def extract_frames(
     starts = np.flatnonzero(np.r_[True, (units[:, 1:] != units[:, :-1]).any(axis=0)])
     for start, end in zip(starts, [*starts[1:], table.num_rows], strict=True):
         rows = table.slice(start, end - start)
-        features, damaged = _extract_unit(rows, job, dimension, on_bad_image)
-        sequence, position, epoch, label = (
-            rows[name].to_pylist() for name in ("sequence", "position", "epoch", "label")
-        )
-        label = [None if bad else value for value, bad in zip(label, damaged, strict=True)]
-        yield FRAME_FEATURES.batch(sequence, position, epoch, label, damaged.astype(np.int32), list(features))
+        features, damaged = _extract_unit(rows, job)
+        sequence, position = (rows[name].to_pylist() for name in ("sequence", "position"))
+        yield FRAME_FEATURES.batch(sequence, position, damaged.astype(np.int32), list(features))
 
 
-def _extract_unit(
-    rows: "pa.Table", job: ExtractionJob, dimension: int, on_bad_image: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _extract_unit(rows: "pa.Table", job: FrameJob) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, dimension) of a unit, and which of its images are damaged (n,)."""
     images = rows["image"].to_pylist()
     try:
-        return extract_array(job, images), np.zeros(len(images), bool)
+        return _extract(rows, job), np.zeros(len(images), bool)
     except Exception:  # decoders raise many kinds; whether one of them was it, the images say
         reasons = [examine(image).error for image in images]
         damaged = np.array([reason is not None for reason in reasons])
         if not damaged.any():
             raise
-    if on_bad_image == "fail":
+    if job.on_bad_image == "fail":
         first = int(damaged.argmax())
         raise UserError(
             f"The image {rows['image_id'][first].as_py()!r} of frame {rows['sequence'][first].as_py()} cannot be decoded "
             f"({reasons[first]}). Give --params on_bad_image=skip to learn from the others, or serve the images without it."
         )
-    features = np.zeros((len(images), dimension), np.float32)
+    features = np.zeros((len(images), job.dimension), np.float32)
     if not damaged.all():
-        features[~damaged] = extract_array(job, [image for image, bad in zip(images, damaged, strict=True) if not bad])
+        features[~damaged] = _extract(rows.filter(~damaged), job)
     return features, damaged
+
+
+def _extract(rows: "pa.Table", job: FrameJob) -> np.ndarray:
+    """Features of the images of a unit, augmented where that is wanted."""
+    from cifar_pipelines.training.draws import Draws, image_keys
+
+    images = rows["image"].to_pylist()
+    if not job.augmentation.links:
+        return extract_array(job.extraction, images)
+    ids, epoch = rows["image_id"].to_pylist(), rows["epoch"][0].as_py()
+
+    def change(pixels: object, start: int) -> object:
+        drawn = Draws.begin(image_keys(ids[start : start + len(pixels)]), job.seed, epoch)
+        return job.augmentation(pixels, drawn)
+
+    return extract_array(job.extraction, images, change)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.lazy_types import SparkSession
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.incremental.commit import Commit, Commits, load_state
 from cifar_pipelines.incremental.training import BlockResult, Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, State, create_learner
@@ -18,6 +19,7 @@ from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
 
 logger = logging.getLogger(__name__)
 
+SAY_S = 2.0
 Taken = tuple[str, State, list[dict[str, Any]]]  # name of a model, its state after the frames, and rows of its blocks
 
 
@@ -108,23 +110,23 @@ class MicroBatches:
     Args:
         engine: Lets the learners take frames.
         commits: Where what was learned is committed.
-        extract: Gives the features of the frames of a micro-batch.
-        on_commit: Told the sequence number of the last frame that was committed.
+        extract: Gives the features of the frames of a micro-batch, and their times; see `FrameFeatures`.
+        on_commit: Told the sequence number of the last frame that was committed; says how many frames wait.
         next_sequence: Sequence number of the first frame to come.
 
     Attributes:
         next_sequence: Sequence number of the first frame that is not committed.
         is_busy: Whether a micro-batch is being taken.
-        failure: What went wrong: Spark would wrap it.
-        extract_s: Seconds of extraction so far.
-        learn_s: Seconds in which learners learned.
-        commit_s: Seconds of commits.
-        images: Images so far.
+        failure: What went wrong, before Spark wraps it in its own words.
+        extract_s: Seconds that features took, `learn_s` that learning took, and `commit_s` that commits took.
+        images: Images that came.
+        log: A row for every frame that was committed: `sequence`, `images`, its times in seconds since 1970 (`scheduled_at`, `sent_at`,
+            `landed_at`, `committed_at`), frames that `waiting` then, and seconds of its micro-batch (`extract_s`, `learn_s`, `commit_s`).
     """
 
     def __init__(
-        self, engine: DriverEngine | ExecutorsEngine, commits: Commits, extract: Callable[[Any], Frames],
-        on_commit: Callable[[int], None], next_sequence: int,
+        self, engine: DriverEngine | ExecutorsEngine, commits: Commits,
+        extract: Callable[[Any], tuple[Frames, pd.DataFrame]], on_commit: Callable[[int], int], next_sequence: int,
     ) -> None:  # fmt: skip
         self._engine, self._commits, self._extract, self._on_commit = engine, commits, extract, on_commit
         self.next_sequence = next_sequence
@@ -132,6 +134,8 @@ class MicroBatches:
         self.failure: BaseException | None = None
         self.extract_s = self.learn_s = self.commit_s = 0.0
         self.images = 0
+        self.log: list[pd.DataFrame] = []
+        self._say = Progress()
 
     def __call__(self, frames: Any, _: int) -> None:
         """Takes a micro-batch; its number says nothing that the frames do not say."""
@@ -151,20 +155,50 @@ class MicroBatches:
 
     def _take(self, frames: Any) -> None:
         began = time.perf_counter()
-        features = self._extract(frames)
+        features, times = self._extract(frames)
         extracted = time.perf_counter()
         taken = self._engine.take(features)
         learned = time.perf_counter()
         reached = max(self.next_sequence, int(features.sequence.max(initial=-1)) + 1)
         self._commits.save(Commit(reached, {model: state for model, state, _ in taken}), _table(taken))
-        self._on_commit(reached - 1)
+        waiting = self._on_commit(reached - 1)
+        new = times[times["sequence"] >= self.next_sequence]
         self.next_sequence = reached
-        committed = time.perf_counter()
-        self.extract_s += extracted - began
-        self.learn_s += learned - extracted
-        self.commit_s += committed - learned
+        spent = {
+            "extract_s": extracted - began,
+            "learn_s": learned - extracted,
+            "commit_s": time.perf_counter() - learned,
+        }
+        for name, seconds in spent.items():
+            setattr(self, name, getattr(self, name) + seconds)
         self.images += len(features.label)
-        _say(self.next_sequence - 1, len(features.label), committed - began, taken)
+        self.log.append(new.assign(committed_at=time.time(), waiting=waiting, **spent))
+        self._say(self.log[-1], taken)
+
+
+class Progress:
+    """Says where the learners are, every few seconds: images/s, backlog, latency, and how well each does."""
+
+    def __init__(self) -> None:
+        self._since, self._images = time.monotonic(), 0
+
+    def __call__(self, frames: pd.DataFrame, taken: list[Taken]) -> None:
+        """Counts the frames of a micro-batch, rows as `MicroBatches.log` has them; says a line if one is due."""
+        self._images += int(frames["images"].sum())
+        now = time.monotonic()
+        scores = {model: rows[-1] for model, _, rows in taken if rows}
+        if now - self._since < SAY_S or frames.empty or not scores:
+            return
+        last = frames.iloc[-1]
+        said = "; ".join(
+            f"{model} {row['window_accuracy']:.1%}, loss {row['window_log_loss']:.2f}" for model, row in scores.items()
+        )
+        logger.info(
+            "Frame %d, %.0f images/s, %s, learned %.1f s after it was due. Of the last images: %s.",
+            last["sequence"], self._images / (now - self._since), f"{counted(int(last['waiting']), 'frame waits', 'frames wait')}",
+            last["committed_at"] - last["scheduled_at"], said,
+        )  # fmt: skip
+        self._since, self._images = now, 0
 
 
 def _row(model: str, result: BlockResult, seconds: float) -> dict[str, Any]:
@@ -180,14 +214,3 @@ def _row(model: str, result: BlockResult, seconds: float) -> dict[str, Any]:
 
 def _table(taken: list[Taken]) -> pd.DataFrame:
     return pd.DataFrame([row for _, _, rows in taken for row in rows])
-
-
-def _say(sequence: int, images: int, seconds: float, taken: list[Taken]) -> None:
-    """Logs where the learners are."""
-    scores = {model: rows[-1] for model, _, rows in taken if rows}
-    said = "; ".join(
-        f"{model} {row['window_accuracy']:.1%}, loss {row['window_log_loss']:.2f}" for model, row in scores.items()
-    )
-    logger.info(
-        "Frame %d, %.0f images/s. Of the last images: %s.", sequence, images / seconds, said or "no block is full yet"
-    )

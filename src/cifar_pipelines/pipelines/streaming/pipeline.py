@@ -7,7 +7,7 @@ from kedro.pipeline import Node, Pipeline, node
 
 from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.pipelines.judging import family_pipeline, judging_nodes, model_pipeline
-from cifar_pipelines.pipelines.streaming import nodes
+from cifar_pipelines.pipelines.streaming import learn_node, nodes
 from cifar_pipelines.pipelines.streaming.family import selected_learners
 
 SHARED = {
@@ -22,9 +22,10 @@ def create_pipeline(models: Sequence[str] | None = None, **_: object) -> Pipelin
         node(nodes.configure_stream, "params:streaming", "stream", name="configure_stream"),
         node(nodes.plan_course, ["features", "features_info", "images_info", "stream", "params:subset.seed"],
              "course", name="plan_course", tags="spark"),
-        node(nodes.learn, ["course", "stream", "features_info", "extractor_state", "params:features", "stream_commits",
-                           "run_context"],
-             ["learned", "learning_rows", "learning_reports"], name="learn", tags="spark"),
+        node(learn_node.learn, ["course", "stream", "features_info", "extractor_state", "params:features", "stream_commits",
+                                "stored_stream_features", "run_context"],
+             ["learned", "learning_rows", "learning_reports", "stream_log"], name="learn", tags="spark"),
+        node(nodes.draw_pace, "stream_log", "stream_pace_plot", name="draw_pace"),
     ]  # fmt: skip
     models_of = [model_pipeline("streaming", name, _template(name), SHARED, {}) for name in names]
     return family_pipeline("streaming", models_of, shared)

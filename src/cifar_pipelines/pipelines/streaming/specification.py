@@ -1,6 +1,6 @@
 """What the configuration says of a stream and of the learners on it, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,12 @@ from typing import Any
 from cifar_pipelines.common.configuration import PROJECT_PATH, selected_names
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.common.words import some
 from cifar_pipelines.incremental.training import Law
-from cifar_pipelines.judging.drift import check_detector
+from cifar_pipelines.judging.drift import DELTA, can_detect, check_detector
 from cifar_pipelines.learners import LearningTask, checked_learner, create_learner
+from cifar_pipelines.streaming.journal import Journal
+from cifar_pipelines.training.augmentation import build_augmentation
 
 ENGINES = ("executors", "driver")
 
@@ -31,6 +34,21 @@ class LearnerSpec:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What a stream may hold beside images.
+
+    Attributes:
+        drift_delta: Chance of a false alarm, as `detect_drift` has it; None looks for no drift.
+        classes_per_phase: Classes of a phase, as `phases_of` has it; None for a stream without phases.
+        drift_at: Number of the first image after the drift; None where none is known of.
+    """
+
+    drift_delta: float | None = None
+    classes_per_phase: int | None = None
+    drift_at: int | None = None
+
+
+@dataclass(frozen=True)
 class StreamSpec:
     """Where frames land, and how they are learned from.
 
@@ -42,10 +60,14 @@ class StreamSpec:
         frames_per_trigger: Frames of one micro-batch at most; it changes no result.
         patience_s: Seconds without a frame after which a stream that has not ended is given up.
         engine: "executors" for one task per learner, "driver" for one after the other; it changes no result.
+        augmentation: What is drawn anew for every image in every epoch: a list of augmentations, such as `[crop, flip]`; held-out images
+            and those of predictions stay as they are.
+        store_features: Whether features are kept by the content of their image, for later runs and epochs.
         on_bad_image: "fail" ends the run at an image that cannot be decoded; "skip" neither judges nor learns it.
         holdout_images: Test images that are looked at while the learners learn.
-        drift_delta: Chance of a false alarm that the drift detector allows itself; None looks for no drift.
-        classes_per_phase: Classes of a phase, where they come one group after the other; None for a stream without phases.
+        drift_delta: Chance of a false alarm that the drift detector allows itself; None looks for drift where the server says that there
+            is some.
+        classes_per_phase: Classes of a phase, where they come one group after the other; None takes what the server says.
         resume: Whether to go on with what an earlier run has committed.
         law: The law of blocks.
         selected: Models: a list of names, or names joined by "+".
@@ -58,6 +80,8 @@ class StreamSpec:
     frames_per_trigger: int
     patience_s: float
     engine: str
+    augmentation: Any
+    store_features: bool
     on_bad_image: str
     holdout_images: int
     drift_delta: float | None
@@ -75,6 +99,7 @@ class StreamSpec:
             raise unknown_name("value of streaming.engine", self.engine, ENGINES)
         if self.on_bad_image not in ("fail", "skip"):
             raise UserError(f"on_bad_image is {self.on_bad_image!r}, but must be 'fail' or 'skip'.")
+        build_augmentation(self.augmentation)
         if self.drift_delta is not None:
             check_detector(self.drift_delta)
         if self.classes_per_phase is not None:
@@ -94,6 +119,29 @@ class StreamSpec:
         """The addresses of the servers."""
         given = self.servers.split("+") if isinstance(self.servers, str) else self.servers or []
         return [str(address) for address in given]
+
+    def expected(self, journal: Journal) -> Expected:
+        """What is looked for in a stream: as configured, or as its only producer says of its scenario."""
+        producers = list(journal.producers.values())
+        scenario = producers[0].scenario if len(producers) == 1 else {}
+        drift_at, phases = scenario.get("drift_at"), scenario.get("phase_classes") or [()]
+        delta = self.drift_delta
+        if delta is None and drift_at is not None and can_detect():
+            delta = DELTA
+        return Expected(delta, self.classes_per_phase or (len(phases[0]) if len(phases) > 1 else None), drift_at)
+
+    def check_producers(self, journal: Journal, classes: Sequence[str]) -> None:
+        """Refuses frames whose labels stand for other classes than those of the test images.
+
+        Raises:
+            UserError: If a producer names other classes, or names them in another order.
+        """
+        for name, producer in journal.producers.items():
+            if producer.classes and tuple(producer.classes) != tuple(classes):
+                raise UserError(
+                    f"The stream {name!r} has {some(producer.classes, 5, 'class', 'classes')}, but the test images have {some(classes, 5, 'class', 'classes')}: a "
+                    "label would stand for two classes. Give both commands the same --params source=..., or let frames land in another folder."
+                )
 
     def learners(self) -> dict[str, LearnerSpec]:
         """The selected models.

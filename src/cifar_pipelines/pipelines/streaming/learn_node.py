@@ -1,0 +1,191 @@
+"""The node in which all learners learn from the stream until it has ended."""
+
+import hashlib
+import json
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
+from cifar_pipelines.incremental.commit import Commits, digest
+from cifar_pipelines.incremental.feature_cache import FeatureCache
+from cifar_pipelines.incremental.learned import LearnedModel
+from cifar_pipelines.incremental.training import Frames
+from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checked_extractor
+from cifar_pipelines.pipelines.features.worker import ExtractionJob
+from cifar_pipelines.pipelines.streaming.frame_features import FrameFeatures, FrameJob
+from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches
+from cifar_pipelines.pipelines.streaming.query import put_in_place, run_query, set_aside
+from cifar_pipelines.pipelines.streaming.specification import StreamSpec
+from cifar_pipelines.records.model_report import FitReport
+from cifar_pipelines.records.parts import Timings
+from cifar_pipelines.spark.run_context import RunContext
+from cifar_pipelines.streaming.journal import commit as mark_learned
+from cifar_pipelines.streaming.journal import read_journal
+from cifar_pipelines.training.augmentation import build_augmentation
+
+logger = logging.getLogger(__name__)
+
+# What of a feature table's description decides what a learner learns from.
+FEATURES = ("extractor", "weights", "input_size", "options", "precision", "micro_batch", "dimension")
+
+
+def learn(
+    course: Course,
+    stream: StreamSpec,
+    features_info: dict[str, Any],
+    extractor_state: dict[str, Any],
+    features_spec: FeaturesSpec,
+    commits: Path,
+    stored_features: Path,
+    run_context: RunContext,
+) -> tuple[dict[str, LearnedModel], pd.DataFrame, dict[str, FitReport], pd.DataFrame]:
+    """Lets all learners learn from the stream until it has ended.
+
+    What is committed when a run ends before that is where the next one goes on.
+
+    Returns:
+        What was learned, by model; a row for every block and model; what it cost, by model; and a row for every frame that this run
+        has learned, see `MicroBatches.log`.
+
+    Raises:
+        UserError: If frames are missing, another run learns here, or what was committed was learned otherwise.
+    """
+    from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import timed
+
+    features = {key: features_info[key] for key in FEATURES}
+    identity = _identity(course, stream, features, extractor_state)
+    kept = Commits(commits, identity)
+    with _alone(commits), _cache(stored_features, identity, course, stream) as cache:
+        session = active_session()
+        job = FrameJob(
+            _extraction(session, features_spec, features_info, extractor_state), course.task.dimension, stream.on_bad_image,
+            build_augmentation(stream.augmentation), course.task.seed,
+        )  # fmt: skip
+        extract = FrameFeatures(job, run_context.cluster.cores, cache)
+        micro_batches = _begin(session, course, stream, kept, extract)
+        first, log = micro_batches.next_sequence, Path(run_context.cluster.log_dir) / "receiver.log"
+        with timed(session, "Learning from the stream", show_progress=False) as timing, timing.repeat() as work:
+            work.group = run_query(session, stream, micro_batches, log)
+        states, last_rows = micro_batches.finish()
+        rows = pd.concat([kept.rows(micro_batches.next_sequence), last_rows], ignore_index=True)
+        kept.forget()
+    _require_images(rows, stream)
+    _say_what_it_cost(micro_batches, first, work.wall_s, extract.stored)
+    learned = {
+        model: LearnedModel(spec.learner, spec.options, course.task, features, _of_learner(states[model]))
+        for model, spec in course.learners.items()
+    }
+    parts = Timings(extract_s=(round(micro_batches.extract_s, 3),), engine_overhead_s=round(micro_batches.commit_s, 3))
+    seconds = rows.groupby("model")["seconds"].sum()
+    reports = {
+        model: FitReport.of(timing, replace(parts, fit_s=(round(float(seconds[model]), 3),))) for model in learned
+    }
+    return learned, rows, reports, pd.concat(micro_batches.log, ignore_index=True)
+
+
+@contextmanager
+def _alone(commits: Path) -> Iterator[None]:
+    """Lets one run at a time learn where commits lie."""
+    from filelock import FileLock, Timeout
+
+    commits.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(commits / "lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise UserError(f"Another run learns in {commits}. Wait until it has ended, or stop it.") from None
+    with lock:
+        yield
+
+
+def _cache(folder: Path, identity: dict[str, Any], course: Course, stream: StreamSpec) -> Any:
+    """The stored features of this extractor, state and augmentation; None where none are to be stored."""
+    if not stream.store_features:
+        return nullcontext()
+    made_by = json.dumps([identity["features"], identity.get("augmentation")], sort_keys=True)
+    name = hashlib.sha256(made_by.encode()).hexdigest()[:16]
+    return FeatureCache(folder / f"{name}.features", course.task.dimension)
+
+
+def _begin(
+    session: SparkSession, course: Course, stream: StreamSpec, commits: Commits, extract: FrameFeatures
+) -> MicroBatches:
+    """Goes on from the newest commit, or begins anew."""
+    if not stream.resume:
+        commits.forget()
+    commit = commits.latest()
+    next_sequence = commit.next_sequence if commit else course.first_sequence
+    commits.rows(next_sequence)
+    if commit:
+        logger.info("Going on after frame %d, up to which an earlier run has committed.", next_sequence - 1)
+    put_in_place(stream.folder, next_sequence)
+    engine = DriverEngine(course, commit) if stream.engine == "driver" else ExecutorsEngine(session, course, commits)
+    reached = [next_sequence]
+
+    def committed(sequence: int) -> int:
+        mark_learned(stream.folder, sequence)
+        set_aside(stream.folder, reached[0], sequence)
+        reached[0] = sequence + 1
+        return max(0, read_journal(stream.folder).landed - sequence)
+
+    def checked(frames: DataFrame) -> tuple[Frames, pd.DataFrame]:
+        stream.check_producers(read_journal(stream.folder), course.task.classes)
+        return extract(frames)
+
+    return MicroBatches(engine, commits, checked, committed, next_sequence)
+
+
+def _identity(
+    course: Course, stream: StreamSpec, features: dict[str, Any], extractor_state: dict[str, Any]
+) -> dict[str, Any]:
+    """What a commit depends on."""
+    identity = {
+        "models": {
+            model: {"learner": spec.learner, "options": spec.options} for model, spec in course.learners.items()
+        },
+        "classes": list(course.task.classes),
+        "seed": course.task.seed,
+        "features": features | {"extractor_state": digest(extractor_state)},
+        "law": asdict(stream.law),
+        "landing": stream.landing,
+    }
+    return identity | ({"augmentation": stream.augmentation} if stream.augmentation else {})
+
+
+def _extraction(
+    session: SparkSession, spec: FeaturesSpec, features_info: dict[str, Any], extractor_state: dict[str, Any]
+) -> ExtractionJob:
+    """The extraction that gave the feature table, of the test images too."""
+    broadcast = session.sparkContext.broadcast(extractor_state)
+    load = partial(getattr, broadcast, "value")
+    extractor = create_checked_extractor(spec)
+    return ExtractionJob(uuid.uuid4().hex, extractor, load, features_info["precision"], features_info["micro_batch"])
+
+
+def _of_learner(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The part of a training's state that is the learner's."""
+    return {name.removeprefix("learner."): array for name, array in state.items() if name.startswith("learner.")}
+
+
+def _require_images(rows: pd.DataFrame, stream: StreamSpec) -> None:
+    if rows.empty:
+        raise UserError(f"The stream in {stream.folder} has ended without an image. Serve images, then run again.")
+
+
+def _say_what_it_cost(micro_batches: MicroBatches, first: int, wall_s: float, stored: int) -> None:
+    logger.info(
+        "Frames %d to %d, %d images in %.1f s: features %.1f s (%d of them were stored), learning %.1f s, commits %.1f s.",
+        first, micro_batches.next_sequence - 1, micro_batches.images, wall_s, micro_batches.extract_s, stored,
+        micro_batches.learn_s, micro_batches.commit_s,
+    )  # fmt: skip
