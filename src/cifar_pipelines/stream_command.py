@@ -1,4 +1,4 @@
-"""`kedro stream serve` and `kedro stream receive`: images over TCP, and the folder where they land."""
+"""`kedro stream`: images over TCP, the folder where they land, and a saved model that predicts them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +121,47 @@ def receive(servers: tuple[str, ...], into: Path, max_backlog: int, away: float)
     receiver = Receiver(addresses, into, max_backlog, secret_of(), Patience(away=away), click.echo)
     receiver.run()
     click.echo(f"All streams have ended; their frames are in {into}.")
+
+
+@stream.command()
+@click.argument("model")
+@click.argument("servers", nargs=-1)
+@click.option(
+    "--landing", type=click.Path(path_type=Path), default=LANDING, show_default=True, help="Where frames land."
+)
+@click.option("--version", help="The run that saved the model; default: the newest.")
+@click.option("--env", "-e", help="Environment with the parallelism setting, such as exec_2x1.")
+@click.option(
+    "--params", cls=ParamsOption, help="What the model learned from, such as source=cifar10; on_bad_image=skip."
+)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="The CSV that grows; default: one in data/.")
+def predict(
+    model: str, servers: tuple[str, ...], landing: Path, version: str | None, env: str | None, params: str, output: Path | None,
+) -> None:  # fmt: skip
+    r"""Predict every image of a stream with a saved MODEL, into a CSV that grows: image, label, probability.
+
+    MODEL is chosen as `kedro predict` does. The frames are those that SERVERS send meanwhile, or that `kedro stream receive` lets
+    land. Every image has one row, in the order of the stream, whatever is killed; the same command goes on. It ends with the
+    stream.
+
+    \b
+        kedro stream predict stream_ridge --env exec_2x1
+        kedro stream predict airbench_bigdl 127.0.0.1:6100 --landing data/01_raw/to_predict --output labels.csv
+    """
+    from cifar_pipelines.prediction.request import Request
+    from cifar_pipelines.prediction.stream import StreamRequest, predict_stream
+    from cifar_pipelines.spark.java import find_java_home
+    from cifar_pipelines.spark.process import require_own_pyspark, require_user_name
+
+    require_own_pyspark()
+    find_java_home()
+    require_user_name()
+    request = StreamRequest(Request(model, str(landing), version, env, params, output), servers)
+    record, csv = predict_stream(request)
+    click.echo(f"Model: {record.model} of {record.run_id}, trained on {counted(record.data.train_size, 'image')}")
+    for name, reason in csv.bad.items():
+        click.echo(f"left out: {name} ({reason})")
+    click.echo(f"Predictions of {counted(csv.predicted, 'image')}: {csv.target}")
 
 
 def _images(split: str, params: str) -> tuple["ImageSource", "pd.DataFrame", int]:

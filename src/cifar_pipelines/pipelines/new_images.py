@@ -59,6 +59,44 @@ class NewImages:
         return table.mapInArrow(lambda batches: look_at_files(batches, folder, function, bad.add), OUTPUTS.ddl)
 
 
+class FrameImages:
+    """Images of landed frames, which hold the images themselves; to a predictor they are what `NewImages` is.
+
+    Args:
+        session: The session that reads them.
+        frames: Table with the columns `image_id`, each of them once, and `image`.
+        cores: Cores of all executors.
+    """
+
+    def __init__(self, session: "SparkSession", frames: "DataFrame", cores: int) -> None:
+        self.session, self.cores = session, cores
+        self._frames = frames
+        self._bad = session.sparkContext.accumulator({}, _merging())
+
+    @property
+    def bad(self) -> dict[str, str]:
+        """See `NewImages`."""
+        return dict(sorted(self._bad.value.items()))
+
+    def outputs(self, function: Outputs) -> "DataFrame":
+        """See `NewImages`."""
+        bad = self._bad
+        spread = self._frames.select("image_id", "image").repartition(self.cores)
+        # PARALLEL(executors): every core decodes and looks at its share of a micro-batch.
+        return spread.mapInArrow(lambda batches: look_at_images(batches, function, bad.add), OUTPUTS.ddl)
+
+
+def look_at_images(batches: Iterable["pa.RecordBatch"], function: Outputs, note: Note) -> Iterator["pa.RecordBatch"]:
+    """Does what `look_at_files` does with images that are there, as the column `image`."""
+    for batch in batches:
+        names = batch.column("image_id").to_pylist()
+        for files in in_parts(batch.column("image").to_pylist()):
+            part, names = names[: len(files)], names[len(files) :]
+            known, outputs = _outputs(part, files, function, note)
+            if known:
+                yield OUTPUTS.batch(known, lists_of(outputs))
+
+
 def look_at_files(
     batches: Iterable["pa.RecordBatch"], folder: Path, function: Outputs, note: Note
 ) -> Iterator["pa.RecordBatch"]:

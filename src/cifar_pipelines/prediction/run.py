@@ -62,7 +62,7 @@ def run_request(request: Request) -> tuple[RunRecord, Predicted, Path]:
     record, predictor = request.saved_model()
     run_name = "-".join(slug(part) for part in (config.run_name, "predict", run_id) if part)
     with disk_errors_explained():
-        with _explained(SparkRuntime(setting, config, run_name)) as runtime:
+        with explained(SparkRuntime(setting, config, run_name)) as runtime:
             images = NewImages(runtime.session, request.path, names, runtime.info.cores)
             predicted = predict_images(images, predictor, record.model, record.data.class_names)
         _settle(predicted, len(names), on_bad_image)
@@ -140,7 +140,7 @@ def _described(record: RunRecord, predicted: Predicted, request: Request, images
 
 
 @contextmanager
-def _explained(runtime: SparkRuntime) -> Iterator[SparkRuntime]:
+def explained(runtime: SparkRuntime) -> Iterator[SparkRuntime]:
     """Starts a runtime, ends it with the block, and turns what Spark says of a failure into a sentence."""
     with runtime as started:
         try:

@@ -1,11 +1,37 @@
 """The extractor that a saved model was trained with, as it was prepared then."""
 
+import uuid
+from collections.abc import Callable
+from functools import cache, partial
+
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.lazy_types import SparkSession
 from cifar_pipelines.common.places import place
 from cifar_pipelines.datasets.files import ArraysDataset
 from cifar_pipelines.extractors import Extractor, State, create_extractor, state_sha256
+from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import model_path
+
+
+def saved_extraction(
+    extractor: Extractor, state: State, precision: str, micro_batch: int
+) -> Callable[[SparkSession], ExtractionJob]:
+    """The extraction of a saved model: for every session one job, so that a worker builds the network once for all calls.
+
+    Args:
+        extractor: The extractor.
+        state: Its prepared state.
+        precision: "bf16" or "fp32".
+        micro_batch: Images per forward pass.
+    """
+
+    @cache
+    def job(session: SparkSession) -> ExtractionJob:
+        load_state = partial(getattr, session.sparkContext.broadcast(state), "value")
+        return ExtractionJob(uuid.uuid4().hex, extractor, load_state, precision, micro_batch)
+
+    return job
 
 
 def open_extractor(record: RunRecord) -> tuple[Extractor, State]:

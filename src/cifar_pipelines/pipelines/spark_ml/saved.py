@@ -1,6 +1,5 @@
 """A saved model of Spark ML predicts new images on the executors, from the features that its extractor makes of them."""
 
-import uuid
 from collections.abc import Callable
 from functools import partial
 
@@ -10,8 +9,8 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import Model
 from cifar_pipelines.datasets.spark_model import SparkModelDataset
 from cifar_pipelines.extractors import Extractor, State
-from cifar_pipelines.pipelines.features.saved import open_extractor
-from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
+from cifar_pipelines.pipelines.features.saved import open_extractor, saved_extraction
+from cifar_pipelines.pipelines.features.worker import extract_array
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
 from cifar_pipelines.pipelines.spark_ml.scoring import score, with_probabilities
 from cifar_pipelines.records.run_record import RunRecord
@@ -43,13 +42,12 @@ def predictor_of(
         precision: "bf16" or "fp32".
         micro_batch: Images per forward pass.
     """
+    job_of = saved_extraction(extractor, state, precision, micro_batch)
 
     def predict(images: NewImages) -> pd.DataFrame:
         from pyspark.ml.functions import array_to_vector
 
-        load_state = partial(getattr, images.session.sparkContext.broadcast(state), "value")
-        job = ExtractionJob(uuid.uuid4().hex, extractor, load_state, precision, micro_batch)
-        outputs = images.outputs(partial(extract_array, job))
+        outputs = images.outputs(partial(extract_array, job_of(images.session)))
         # PARALLEL(executors): every task predicts the images whose features it has made.
         vectors = outputs.select("image_id", array_to_vector("output").alias("features"))
         scored, native = score(load(), vectors, "image_id")

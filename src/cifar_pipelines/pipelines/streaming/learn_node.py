@@ -24,7 +24,7 @@ from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checke
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming.frame_features import FrameFeatures, FrameJob
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches
-from cifar_pipelines.pipelines.streaming.query import put_in_place, run_query, set_aside
+from cifar_pipelines.pipelines.streaming.query import put_in_place, reading, run_query, set_aside
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.records.parts import Timings
@@ -66,7 +66,7 @@ def learn(
     features = {key: features_info[key] for key in FEATURES}
     identity = _identity(course, stream, features, extractor_state)
     kept = Commits(commits, identity)
-    with _alone(commits), _cache(stored_features, identity, course, stream) as cache:
+    with _alone(commits), reading(stream.folder), _cache(stored_features, identity, course, stream) as cache:
         session = active_session()
         job = FrameJob(
             _extraction(session, features_spec, features_info, extractor_state), course.task.dimension, stream.on_bad_image,

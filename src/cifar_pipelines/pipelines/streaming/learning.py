@@ -15,6 +15,7 @@ from cifar_pipelines.common.words import counted
 from cifar_pipelines.incremental.commit import Commit, Commits, load_state
 from cifar_pipelines.incremental.training import BlockResult, Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, State, create_learner
+from cifar_pipelines.pipelines.streaming.query import Taker
 from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
 
 logger = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def _take_in_task(course: Course, model: str, folder: Path | None, frames: Frame
     return course.take(model, load_state(folder, model) if folder else None, frames)
 
 
-class MicroBatches:
+class MicroBatches(Taker):
     """What Spark calls with every micro-batch.
 
     Args:
@@ -115,9 +116,6 @@ class MicroBatches:
         next_sequence: Sequence number of the first frame to come.
 
     Attributes:
-        next_sequence: Sequence number of the first frame that is not committed.
-        is_busy: Whether a micro-batch is being taken.
-        failure: What went wrong, before Spark wraps it in its own words.
         extract_s: Seconds that features took, `learn_s` that learning took, and `commit_s` that commits took.
         images: Images that came.
         log: A row for every frame that was committed: `sequence`, `images`, its times in seconds since 1970 (`scheduled_at`, `sent_at`,
@@ -128,25 +126,12 @@ class MicroBatches:
         self, engine: DriverEngine | ExecutorsEngine, commits: Commits,
         extract: Callable[[Any], tuple[Frames, pd.DataFrame]], on_commit: Callable[[int], int], next_sequence: int,
     ) -> None:  # fmt: skip
+        super().__init__(next_sequence)
         self._engine, self._commits, self._extract, self._on_commit = engine, commits, extract, on_commit
-        self.next_sequence = next_sequence
-        self.is_busy = False
-        self.failure: BaseException | None = None
         self.extract_s = self.learn_s = self.commit_s = 0.0
         self.images = 0
         self.log: list[pd.DataFrame] = []
         self._say = Progress()
-
-    def __call__(self, frames: Any, _: int) -> None:
-        """Takes a micro-batch; its number says nothing that the frames do not say."""
-        self.is_busy = True
-        try:
-            self._take(frames)
-        except BaseException as error:
-            self.failure = error
-            raise
-        finally:
-            self.is_busy = False
 
     def finish(self) -> tuple[dict[str, State], pd.DataFrame]:
         """Ends the stream: states at its end, which are not committed because a stream may go on, and the last rows."""

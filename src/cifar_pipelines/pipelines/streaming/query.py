@@ -3,14 +3,15 @@
 import logging
 import tempfile
 import time
-from contextlib import ExitStack
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.lazy_types import SparkSession
+from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.common.words import counted
-from cifar_pipelines.pipelines.streaming.learning import MicroBatches
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.spark.paths import spark_pattern
 from cifar_pipelines.streaming.journal import read_journal
@@ -20,6 +21,56 @@ from cifar_pipelines.streaming.supervision import SupervisedReceiver
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.1
+
+
+class Taker(ABC):
+    """What Spark calls with every micro-batch.
+
+    Args:
+        next_sequence: Sequence number of the first frame to come.
+
+    Attributes:
+        next_sequence: Sequence number of the first frame that is not committed.
+        is_busy: Whether a micro-batch is being taken.
+        failure: What went wrong, before Spark wraps it in its own words.
+    """
+
+    def __init__(self, next_sequence: int) -> None:
+        self.next_sequence = next_sequence
+        self.is_busy = False
+        self.failure: BaseException | None = None
+
+    def __call__(self, frames: DataFrame, _: int) -> None:
+        """Takes a micro-batch; its number says nothing that the frames do not say."""
+        self.is_busy = True
+        try:
+            self._take(frames)
+        except BaseException as error:
+            self.failure = error
+            raise
+        finally:
+            self.is_busy = False
+
+    @abstractmethod
+    def _take(self, frames: DataFrame) -> None:
+        """Takes frames, with the columns `FRAMES`, of which some may have come before; commits, and moves `next_sequence`."""
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Lets one run at a time take frames from a folder, which may not be there yet."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "_reader")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise UserError(
+            f"Another run takes frames from {folder}. Wait until it has ended, or receive the stream into another folder."
+        ) from None
+    with lock:
+        yield
 
 
 def put_in_place(folder: Path, next_sequence: int) -> None:
@@ -48,13 +99,13 @@ def set_aside(folder: Path, first: int, last: int) -> None:
             put_one_in_place(file, folder, last + 1)
 
 
-def run_query(session: SparkSession, stream: StreamSpec, micro_batches: MicroBatches, log: Path) -> str:
+def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path) -> str:
     """Learns until the stream has ended and all of it is learned.
 
     Args:
         session: The session.
         stream: The stream.
-        micro_batches: What is called with every micro-batch.
+        taker: What is called with every micro-batch.
         log: Gets what the receiver prints, if this run receives.
 
     Returns:
@@ -68,7 +119,6 @@ def run_query(session: SparkSession, stream: StreamSpec, micro_batches: MicroBat
         if stream.addresses:
             receiver = SupervisedReceiver(stream.addresses, stream.folder, stream.max_backlog, log)
             stack.enter_context(receiver)
-            _await_folder(stream, receiver)
         checkpoint = stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-"))
         frames = (
             session.readStream.schema(FRAMES.ddl)
@@ -76,38 +126,29 @@ def run_query(session: SparkSession, stream: StreamSpec, micro_batches: MicroBat
             .option("maxFileAge", "3650d")  # a stream may have paused; what is missing is noticed by its number
             .parquet(spark_pattern(stream.folder))
         )
-        query = frames.writeStream.foreachBatch(micro_batches).option("checkpointLocation", checkpoint).start()
+        query = frames.writeStream.foreachBatch(taker).option("checkpointLocation", checkpoint).start()
         try:
-            _await_end(query, stream, micro_batches, receiver)
+            _await_end(query, stream, taker, receiver)
         finally:
             query.stop()
     return str(query.runId)
 
 
-def _await_folder(stream: StreamSpec, receiver: SupervisedReceiver) -> None:
-    """Waits until the receiver has made the folder, which Spark wants to be there."""
-    while not stream.folder.is_dir():
-        receiver.require_well()
-        time.sleep(LOOK_S)
-
-
-def _await_end(
-    query: object, stream: StreamSpec, micro_batches: MicroBatches, receiver: SupervisedReceiver | None
-) -> None:
+def _await_end(query: object, stream: StreamSpec, taker: Taker, receiver: SupervisedReceiver | None) -> None:
     known, moved = -1, time.monotonic()
     while True:
-        if micro_batches.failure is not None:
-            raise micro_batches.failure
+        if taker.failure is not None:
+            raise taker.failure
         if not query.isActive:
             raise query.exception() or RuntimeError("The query ended by itself.")
         if receiver is not None:
             receiver.require_well()
-        journal, wanted = read_journal(stream.folder), micro_batches.next_sequence
+        journal, wanted = read_journal(stream.folder), taker.next_sequence
         all_learned = wanted > journal.landed
         if all_learned and journal.ended and (receiver is None or receiver.has_ended):
             return
         if not all_learned:
-            _require_there(stream.folder, wanted, micro_batches)
+            _require_there(stream.folder, wanted, taker)
         if known != journal.landed or not all_learned:
             known, moved = journal.landed, time.monotonic()
         if time.monotonic() - moved > stream.patience_s:
@@ -119,10 +160,10 @@ def _await_end(
         time.sleep(LOOK_S)
 
 
-def _require_there(folder: Path, wanted: int, micro_batches: MicroBatches) -> None:
+def _require_there(folder: Path, wanted: int, taker: Taker) -> None:
     """Raises if the next frame has landed and is not there; Spark would wait for it forever."""
     there = frame_file(folder, wanted).exists()
-    if not there and not micro_batches.is_busy and micro_batches.next_sequence == wanted:
+    if not there and not taker.is_busy and taker.next_sequence == wanted:
         raise UserError(
             f"{frame_file(folder, wanted)} has landed and is not there any more. Put it back, or let frames land in another folder and "
             "begin anew."

@@ -1,8 +1,7 @@
 """A saved learner predicts new images on the executors, from the features that its extractor makes of them."""
 
-import uuid
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,8 @@ from cifar_pipelines.common.tables import lists_of
 from cifar_pipelines.datasets.learned_model import LearnedModelDataset
 from cifar_pipelines.incremental.learned import LearnedModel
 from cifar_pipelines.incremental.one_thread import one_thread
-from cifar_pipelines.pipelines.features.saved import open_extractor
-from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
+from cifar_pipelines.pipelines.features.saved import open_extractor, saved_extraction
+from cifar_pipelines.pipelines.features.worker import extract_array
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import model_path
@@ -34,16 +33,12 @@ def open_predictor(record: RunRecord) -> Predictor:
             f"The model in {model_path(record)} cannot be read ({type(error).__name__}): it is damaged. Take another version of it, "
             "or train it again."
         ) from error
-    extractor, state = open_extractor(record)
+    job_of = saved_extraction(*open_extractor(record), record.features.precision, record.features.micro_batch)
+    shared_by = cache(lambda session: session.sparkContext.broadcast(model))
 
     def predict(images: NewImages) -> pd.DataFrame:
-        context = images.session.sparkContext
-        load_state = partial(getattr, context.broadcast(state), "value")
-        job = ExtractionJob(
-            uuid.uuid4().hex, extractor, load_state, record.features.precision, record.features.micro_batch
-        )
-        shared = context.broadcast(model)
-        outputs = images.outputs(partial(extract_array, job))
+        shared = shared_by(images.session)
+        outputs = images.outputs(partial(extract_array, job_of(images.session)))
         # PARALLEL(executors): every task predicts the images whose features it has made.
         return outputs.mapInArrow(lambda batches: predict_batches(batches, shared.value), NEW).toPandas()
 

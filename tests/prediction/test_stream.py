@@ -1,0 +1,96 @@
+"""A saved model predicts a stream into a CSV that grows."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.factories.learners import block
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import encode_png, load_batch
+from cifar_pipelines.pipelines.streaming.query import put_in_place, run_query
+from cifar_pipelines.pipelines.streaming.specification import stream_of
+from cifar_pipelines.prediction.growing_csv import GrowingCsv
+from cifar_pipelines.prediction.stream import Predictions
+from cifar_pipelines.streaming.journal import committed
+from cifar_pipelines.streaming.landing import Landing
+from cifar_pipelines.streaming.wire import Frame, StreamImage
+
+ROWS = pd.DataFrame({"image": ["a", "ü"], "label": ["cat", "dog"], "probability": [0.5, 1.0]})
+CLASSES = ["dark", "bright"]
+
+
+def test_rows_come_once_whatever_was_written_when_a_process_was_killed(tmp_path):
+    csv = GrowingCsv(tmp_path / "below" / "x.csv", {"model": "one"})
+    assert (csv.next_sequence, csv.predicted) == (1, 0)
+    csv.append(ROWS, 3, {"b": "damaged"})
+    with csv.target.open("a") as file:  # written, and killed before it counted
+        file.write("c,cat,0.1\n")
+    again = GrowingCsv(csv.target, {"model": "one"})
+    assert (again.next_sequence, again.predicted, again.bad) == (3, 2, {"b": "damaged"})
+    again.append(ROWS, 4, {})
+    assert pd.read_csv(csv.target)["image"].tolist() == ["a", "ü", "a", "ü"]
+    said = json.loads(csv.target.with_suffix(".json").read_text())
+    assert said["predicted"] == 4 and said["bytes"] == csv.target.stat().st_size and said["model"] == "one"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda csv: csv.with_suffix(".json").unlink(), "is there already"),
+        (lambda csv: csv.unlink(), "is shorter than its JSON says"),
+        (lambda csv: csv.write_text("image\n"), "is shorter than its JSON says"),
+        (lambda csv: csv.with_suffix(".json").write_text('{"model": "one"}'), "is no stream's"),
+    ],
+)
+def test_a_file_that_cannot_go_on_is_refused(tmp_path, change, words):
+    csv = GrowingCsv(tmp_path / "x.csv", {"model": "one"})
+    csv.append(ROWS, 3, {})
+    change(csv.target)
+    with pytest.raises(UserError, match=words):
+        GrowingCsv(csv.target, {"model": "one"})
+
+
+def test_predictions_of_another_model_are_refused_by_name(tmp_path):
+    GrowingCsv(tmp_path / "x.csv", {"model": "one"})
+    with pytest.raises(UserError, match=r"has other predictions: model \(file: one; now: two\)"):
+        GrowingCsv(tmp_path / "x.csv", {"model": "two"})
+
+
+def brightness(images):
+    """Predicts whether images are bright."""
+    table = images.outputs(lambda files: load_batch(files, 4).float().mean((1, 2, 3)).numpy()[:, None] / 255).toPandas()
+    bright = np.array([row[0] for row in table["output"]])
+    return pd.DataFrame(
+        {
+            "image_id": table["image_id"], "prediction": (bright > 0.5).astype(int),
+            "probability": list(np.stack([1 - bright, bright], axis=1)),
+        }
+    )  # fmt: skip
+
+
+def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(spark, tmp_path):
+    greys = [[10, 250], [200, None], [10]]
+    landing = tmp_path / "stream"
+    with Landing(landing, 10, 1) as folder:
+        folder.admit("test", {"digest": "digest", "classes": CLASSES})
+        for number, frame in enumerate(greys, 1):
+            images = [encode_png(np.full((4, 4, 3), grey, np.uint8)) if grey else b"no image" for grey in frame]
+            sent = [StreamImage(f"{place}.png", None, image) for place, image in enumerate(images)]
+            folder.land("test", Frame(number, 0, 1.0, 1.0, tuple(sent)))
+        folder.end("test", 3)
+    stream = stream_of(block(landing, on_bad_image="skip"))
+    for begins_at in (
+        1,
+        3,
+    ):  # the second process goes on after a commit of the first one that did not count its last frame
+        csv = GrowingCsv(tmp_path / "x.csv", {"model": "one"})
+        assert csv.next_sequence == begins_at or begins_at == 3
+        put_in_place(landing, csv.next_sequence)
+        run_query(spark, stream, Predictions(spark, brightness, csv, CLASSES, stream, 2), tmp_path / "log")
+    rows = pd.read_csv(csv.target)
+    assert rows["image"].tolist() == ["0.png", "1.png", "0.png", "0.png"]
+    assert rows["label"].tolist() == ["dark", "bright", "bright", "dark"]
+    assert rows["probability"].min() > 0.7 and list(csv.bad) == ["1.png"]
+    assert committed(landing) == 3 and csv.next_sequence == 4
