@@ -142,7 +142,7 @@ def test_engine_micro_batches_and_stored_features_change_no_bit(learn, finished,
 
 
 def test_augmented_images_are_others_and_the_same_again(learn, finished, landing):
-    given = {"engine": "driver", "augmentation": ["flip"]}
+    given = {"engine": "driver", "augmentation": "flip"}
     learned, *_ = learn(landing, **given)
     again, *_ = learn(landing, **given, frames_per_trigger=100, store_features=False)
     assert digests(learned) == digests(again)

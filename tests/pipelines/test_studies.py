@@ -35,4 +35,5 @@ def test_a_study_can_be_given_to_an_experiment(study):
 def test_a_study_of_streams_selects_learners_that_are_legal_alone_and_in_an_experiment(study):
     alone = load_configuration(study)["parameters"]["streaming"]
     given = load_configuration("exec_1x1", parse_params(params_of(study, "")))["parameters"]["streaming"]
-    assert stream_of(given) == stream_of(alone) and len(stream_of(alone).learners()) >= 3
+    assert stream_of(given).learners() == stream_of(alone).learners() and len(stream_of(alone).learners()) >= 3
+    assert stream_of(given).law == stream_of(alone).law

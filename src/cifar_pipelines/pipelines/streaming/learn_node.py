@@ -70,7 +70,7 @@ def learn(
         session = active_session()
         job = FrameJob(
             _extraction(session, features_spec, features_info, extractor_state), course.task.dimension, stream.on_bad_image,
-            build_augmentation(stream.augmentation), course.task.seed,
+            build_augmentation(stream.augmentations), course.task.seed,
         )  # fmt: skip
         extract = FrameFeatures(job, run_context.cluster.cores, cache)
         micro_batches = _begin(session, course, stream, kept, extract)
@@ -160,7 +160,7 @@ def _identity(
         "law": asdict(stream.law),
         "landing": stream.landing,
     }
-    return identity | ({"augmentation": stream.augmentation} if stream.augmentation else {})
+    return identity | ({"augmentation": stream.augmentations} if stream.augmentation else {})
 
 
 def _extraction(

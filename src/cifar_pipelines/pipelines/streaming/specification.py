@@ -60,7 +60,8 @@ class StreamSpec:
         frames_per_trigger: Frames of one micro-batch at most; it changes no result.
         patience_s: Seconds without a frame after which a stream that has not ended is given up.
         engine: "executors" for one task per learner, "driver" for one after the other; it changes no result.
-        augmentation: What is drawn anew for every image in every epoch: a list of augmentations, such as `[crop, flip]`; held-out images
+        augmentation: What is drawn anew for every image in every epoch: a list of augmentations, such as `[crop, flip]`, or
+            names joined by "+"; held-out images
             and those of predictions stay as they are.
         store_features: Whether features are kept by the content of their image, for later runs and epochs.
         on_bad_image: "fail" ends the run at an image that cannot be decoded; "skip" neither judges nor learns it.
@@ -99,7 +100,7 @@ class StreamSpec:
             raise unknown_name("value of streaming.engine", self.engine, ENGINES)
         if self.on_bad_image not in ("fail", "skip"):
             raise UserError(f"on_bad_image is {self.on_bad_image!r}, but must be 'fail' or 'skip'.")
-        build_augmentation(self.augmentation)
+        build_augmentation(self.augmentations)
         if self.drift_delta is not None:
             check_detector(self.drift_delta)
         if self.classes_per_phase is not None:
@@ -119,6 +120,11 @@ class StreamSpec:
         """The addresses of the servers."""
         given = self.servers.split("+") if isinstance(self.servers, str) else self.servers or []
         return [str(address) for address in given]
+
+    @property
+    def augmentations(self) -> Any:
+        """The list of augmentations, which on a command line are names joined by "+"."""
+        return self.augmentation.split("+") if isinstance(self.augmentation, str) else self.augmentation
 
     def expected(self, journal: Journal) -> Expected:
         """What is looked for in a stream: as configured, or as its only producer says of its scenario."""
