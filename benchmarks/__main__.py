@@ -22,6 +22,7 @@ from benchmarks import (
     feature_extraction,
     fine_tuning,
     growth,
+    learners,
     logistic_regression_fit,
     new_images,
     orca_example,
@@ -30,6 +31,9 @@ from benchmarks import (
     registry_list,
     report,
     stream,
+    stream_kills,
+    stream_learning,
+    stream_memory,
 )
 from benchmarks.result import SCHEMA_VERSION, Result, results_table
 from benchmarks.workload import Step, open_workload
@@ -79,6 +83,19 @@ factor of several, either way.
   report                   seconds of `kedro run --pipelines comparison` with 200 run records, made of those that
                            are there by repeating them; below 10; left out where there are none
   event_log                seconds to read the event log of an application with 10,000 tasks; below 5
+  stream_features          images/s that five learners learn from landed frames with their features (exec_2x1) over the bare loop of
+                           feature_extraction; at least 0.80
+  stream_usual             images/s of two learners likewise over the usual way in one loop (a line of JSON a batch, images one by
+                           one, scikit-learn on the driver); at least 5
+  stream_late              seconds from when an image was due to the commit of what it taught, p99, over TCP at half the rate of
+                           stream_features; below 5
+  stream_stored            images/s with stored features; at least 2000
+  stream_side_by_side      images/s of learning alone, one task per learner over all of them in the driver; at least 1.5
+  stream_kills             seconds from a kill -9 until frames are learned again: receiver, driver, executor and server in turn; what is
+                           learned must be the same bit for bit; once
+  stream_memory            MiB of driver and executors after --micro-batches over those after a tenth of them; at most 1.10; once
+  learners                 accuracy of the best learner after one pass over --features, at least 0.80; with learners_exact, the largest
+                           difference between an exact learner and the fit of all images, below 0.001; once
   stream                   images/s through `kedro stream` over loopback, each frame on the disk before the next, over
                            the same bytes through a bare socket; only reported
 """
@@ -97,7 +114,9 @@ Above 10 % the command says so, and its figures are no evidence. Repeats that do
 another sign.
 """
 
-SPARK_BENCHMARKS = ("feature_extraction", "usual_way", "new_images", "logistic_regression_fit", "executor_memory")
+SPARK_BENCHMARKS = (
+    "feature_extraction", "usual_way", "new_images", "logistic_regression_fit", "executor_memory", *stream_learning.NAMES,
+)  # fmt: skip
 # They start Spark in their own way.
 OWN_SESSIONS = {
     "cnn_training": cnn_training.measure,
@@ -107,8 +126,14 @@ OWN_SESSIONS = {
     "orca_example": orca_example.measure,
     "photographs": photographs.measure,
     "growth": growth.measure,
+    "stream_kills": stream_kills.measure,
+    "stream_memory": stream_memory.measure,
 }
-BENCHMARKS = (*SPARK_BENCHMARKS, *OWN_SESSIONS, "phase_kills", "registry_list", "report", "event_log", "stream")
+# They need what has to be made first, and run where they are named.
+ON_REQUEST = {"learners": learners.measure}
+BENCHMARKS = (
+    *SPARK_BENCHMARKS, *OWN_SESSIONS, "phase_kills", "registry_list", "report", "event_log", "stream", *ON_REQUEST,
+)  # fmt: skip
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -134,6 +159,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--test-images", type=_positive, default=500, help="for its accuracy; default: %(default)s")
     add("--photographs", type=_positive, default=40, help="such as 2000, which are 7 GB; default: %(default)s")
     add("--growth", type=_positive, default=20_000, help="synthetic images, such as 1000000; default: %(default)s")
+    add("--micro-batches", type=_positive, default=2000, help="of stream_memory; default: %(default)s")
+    add("--kills", type=_positive, default=20, help="of stream_kills; default: %(default)s")
+    add("--seed", type=int, default=1, help="of stream_kills; default: %(default)s")
+    add("--features", type=Path, help="feature table for learners, such as data/04_feature/<...>/features")
     add("--repeats", type=_positive, default=5, help="rounds of everything; default: %(default)s")
     add("--output", type=Path, default=PROJECT_PATH / "bench" / "bench.json", help="default: bench/bench.json")
     arguments = parser.parse_args(argv)
@@ -150,7 +179,7 @@ def _positive(text: str) -> int:
 
 def selected_benchmarks(arguments: argparse.Namespace) -> list[str]:
     """The benchmarks to run, in their order, with those that another one needs."""
-    selected = set(arguments.only or BENCHMARKS)
+    selected = set(arguments.only or [name for name in BENCHMARKS if name not in ON_REQUEST])
     if "executor_memory" in selected:
         selected |= {"feature_extraction", "logistic_regression_fit"}
     if not arguments.extractor.startswith("torchvision:"):
@@ -177,13 +206,15 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
         results += _metered(lambda: [stream.measure(arguments.repeats, step)])
     if "phase_kills" in names:
         results.append(phase_kills.measure(step))  # what counts are bits, which other work does not change
-    for name in OWN_SESSIONS:
+    for name, measure in (OWN_SESSIONS | ON_REQUEST).items():
         if name in names:
-            results += _metered(partial(OWN_SESSIONS[name], arguments, step))
+            results += _metered(partial(measure, arguments, step))
     if not set(names) & set(SPARK_BENCHMARKS):
         return results
     train_size = max(
-        arguments.images if set(names) & {"feature_extraction", "usual_way", "new_images"} else 0,
+        arguments.images
+        if set(names) & {"feature_extraction", "usual_way", "new_images", *stream_learning.NAMES}
+        else 0,
         arguments.train_images if "logistic_regression_fit" in names else 0,
     )
     with open_workload(arguments, train_size, arguments.test_images, step) as work:
@@ -192,6 +223,9 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
             results += _metered(lambda: feature_extraction.measure(work, size, repeats, extractions, step))
         if "new_images" in names:
             results += _metered(lambda: [new_images.measure(work, arguments.images, arguments.repeats, step)])
+        if streams := [name for name in stream_learning.NAMES if name in names]:
+            size, repeats = arguments.images, arguments.repeats
+            results += _metered(lambda: stream_learning.measure(work, size, repeats, streams, step))
         if "logistic_regression_fit" in names:
             results += _metered(lambda: [logistic_regression_fit.measure(work, arguments.repeats, step)])
         if "executor_memory" in names and (found := executor_memory.measure(work)):
@@ -225,7 +259,7 @@ def report_for_json(
         "versions": versions(),
         "git_revision": git_revision(),
         "load_average": {"before": load_before, "after": load_average()},
-        "arguments": {key: value for key, value in vars(arguments).items() if key != "output"},
+        "arguments": {key: value for key, value in vars(arguments).items() if key not in ("output", "features")},
         "benchmarks": [result.for_json() for result in results],
     }
 

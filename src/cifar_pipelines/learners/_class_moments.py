@@ -43,11 +43,15 @@ class ScatterLearner(Learner):
         """The numbers that are learned from, (n, width)."""
         return x
 
-    def _scores(self, x: np.ndarray) -> np.ndarray:
-        """Linear scores (n, classes); the system is solved when it is asked for the first time after a block."""
+    def linear(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (width, classes) and intercepts (classes,); the system is solved when it is asked for the first time after a block."""
         if self._linear is None:
             self._linear = self._solve()
-        weights, intercepts = self._linear
+        return self._linear
+
+    def _scores(self, x: np.ndarray) -> np.ndarray:
+        """Linear scores (n, classes)."""
+        weights, intercepts = self.linear()
         return self._lift(x) @ weights + intercepts
 
     def _solve(self) -> tuple[np.ndarray, np.ndarray]:

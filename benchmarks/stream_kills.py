@@ -1,0 +1,215 @@
+"""Whether what is learned from a stream stays the same, bit for bit, when its processes are killed again and again, and how soon it goes on."""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from benchmarks.result import Result
+from benchmarks.workload import Step
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.resolvers import PROJECT_PATH
+from cifar_pipelines.streaming.journal import committed
+
+NAME = "stream_kills"
+ROLES = ("receiver", "driver", "executor", "server")
+BATCH, FRAMES_PER_KILL, INTERVAL = 16, 12, 0.5
+PATIENCE_S = 300.0
+LEARNERS = (
+    "stream_ridge+stream_linear_discriminant+stream_nearest_class_mean+stream_naive_bayes+stream_sgd_svm+stream_sgd_logistic"
+    "+stream_mlp+stream_mlp_replay+stream_kmeans"
+)
+
+
+class Study:
+    """A copy of the project in a folder of its own, its server, and the run that learns.
+
+    Args:
+        folder: The folder.
+        images: Images of the stream.
+        interval: Seconds from one frame to the next; None for as fast as it goes.
+        name: Of the landing folder.
+    """
+
+    def __init__(self, folder: Path, images: int, interval: float | None, name: str) -> None:
+        self.folder, self._landing = folder, folder / name
+        self._interval = interval
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self._params = f"train_size={images},source_options.train_images={images},test_size=100"
+        self._log = (folder / f"{name}.log").open("ab")
+        self.server = self._serve()
+        self.run = self._learn()
+        self.runs = 1
+
+    def _start(self, *arguments: str) -> subprocess.Popen:
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "kedro", *arguments]
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=self._log, stderr=self._log)
+
+    def _serve(self) -> subprocess.Popen:
+        pace = ["--interval", str(self._interval)] if self._interval else []
+        options = ["--port", str(self._port), "--batch-size", str(BATCH), *pace, "--params", self._params]
+        return self._start("stream", "serve", *options)
+
+    def _learn(self) -> subprocess.Popen:
+        streaming = (
+            f"streaming.servers=127.0.0.1:{self._port},streaming.landing={self._landing},streaming.selected={LEARNERS}"
+        )
+        params = f"{self._params},{streaming},streaming.law.block={BATCH},streaming.store_features=false"
+        return self._start("run", "--env", "exec_2x1", "--pipelines", "streaming", "--params", params)
+
+    def look(self) -> bool:
+        """Starts again what was killed; returns whether the run has ended well.
+
+        Raises:
+            UserError: If it has ended otherwise.
+        """
+        if self.server.poll() not in (None, 0):
+            self.server = self._serve()
+        status = self.run.poll()
+        if status == -signal.SIGKILL:
+            self.run, self.runs = self._learn(), self.runs + 1
+        elif status not in (None, 0):
+            raise UserError(f"The run ended with status {status}: {self._last_words()}")
+        return status == 0
+
+    def learned(self) -> int:
+        """Frames that are committed."""
+        return committed(self._landing)
+
+    def kill(self, role: str) -> bool:
+        """Kills a process; returns whether there was one."""
+        found = {"driver": lambda: [self.run], "server": lambda: [self.server]}.get(role, lambda: self._below(role))()
+        for process in found[:1]:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
+            return True
+        return False
+
+    def _below(self, role: str) -> list[psutil.Process]:
+        """Processes of a role that belong to this study."""
+        word = {"receiver": "receive", "executor": "CoarseGrainedExecutorBackend"}[role]
+        found = []
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            command = process.info["cmdline"] or []
+            mine = str(self.folder) in f"{process.info['cwd']} {' '.join(command)}"
+            if (
+                mine
+                and any(word in part for part in command[-12:] + command[:4])
+                and "guardian" not in " ".join(command)
+            ):
+                found.append(process)
+        return found
+
+    def close(self) -> None:
+        """Ends what still runs."""
+        for process in (self.run, self.server):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self._log.close()
+
+    def _last_words(self) -> str:
+        self._log.flush()
+        return Path(self._log.name).read_text(encoding="utf-8")[-1500:]
+
+
+def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
+    """Learns a stream without and with kills, both by the commands that people type.
+
+    Raises:
+        UserError: If a run fails, or nothing is learned for too long.
+    """
+    images = BATCH * FRAMES_PER_KILL * arguments.kills
+    with _project() as folder:
+        step(f"Learning {images:,} synthetic images without a kill.")
+        _until_ended(Study(folder, images, None, "straight"))
+        expected = weights(folder)
+        rng = np.random.default_rng(arguments.seed)
+        roles = [role for _ in range(-(-arguments.kills // len(ROLES))) for role in rng.permutation(ROLES)]
+        study = Study(folder, images, INTERVAL, "killed")
+        seconds = _until_ended(study, roles[: arguments.kills], rng, step)
+        found = weights(folder)
+    same = expected.keys() == found.keys() and all(
+        np.array_equal(expected[name], found[name], equal_nan=expected[name].dtype.kind == "f") for name in expected
+    )
+    notes = [
+        f"{len(seconds)} kills: {', '.join(f'{role} {taken:.1f} s' for role, taken in seconds)}; the run began {study.runs} times.",
+        f"{len({name.split('/')[0] for name in expected})} learners have {'the same' if same else 'OTHER'} weights, bit for bit; {images:,} images sent.",
+    ]
+    return [Result(NAME, "s to go on", [taken for _, taken in seconds], notes=notes, holds=same)]
+
+
+@contextmanager
+def _project() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        for part in ("src", "conf"):
+            shutil.copytree(PROJECT_PATH / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(PROJECT_PATH / "pyproject.toml", folder)
+        yield folder
+
+
+def _until_ended(
+    study: Study, roles: list[str] | None = None, rng: np.random.Generator | None = None, step: Step | None = None
+) -> list[tuple[str, float]]:
+    """Waits until a run has ended; kills meanwhile, at random times, and returns how long it took each time to go on."""
+    seconds = []
+    try:
+        for role in roles or ():
+            if not _wait(lambda: study.learned() > 0, study):
+                break
+            time.sleep(float(rng.uniform(0, 3)))
+            before = study.learned()
+            if not study.kill(role):
+                continue
+            killed = time.monotonic()
+            if not _wait(lambda before=before: study.learned() > before, study):
+                break
+            seconds.append((role, time.monotonic() - killed))
+            step(f"Killed the {role} after frame {before}: went on after {seconds[-1][1]:.1f} s.")
+        _wait(lambda: False, study)
+    finally:
+        study.close()
+    return seconds
+
+
+def _wait(is_there: Callable[[], bool], study: Study) -> bool:
+    """Waits until something is there; returns False if the run has ended before.
+
+    Raises:
+        UserError: If nothing is learned for too long.
+    """
+    moved, known = time.monotonic(), study.learned()
+    while not is_there():
+        if study.look():
+            return False
+        if (now := study.learned()) != known:
+            known, moved = now, time.monotonic()
+        if time.monotonic() - moved > PATIENCE_S:
+            raise UserError(f"For {PATIENCE_S:.0f} s nothing was learned after frame {known}.")
+        time.sleep(0.1)
+    return True
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    """All arrays of the newest version of every learner below a folder."""
+    found: dict[str, np.ndarray] = {}
+    for model in sorted((folder / "data" / "06_models").rglob("stream_*.npz")):
+        if model.is_dir():
+            newest = max(model.glob(f"*/{model.name}"))
+            with np.load(newest, allow_pickle=False) as arrays:
+                found |= {f"{model.stem}/{name}": arrays[name] for name in arrays if name != "description"}
+    return found

@@ -1,0 +1,204 @@
+"""How fast learners learn from a stream, how late, and what it gains to let each learn in a task of its own."""
+
+import multiprocessing
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.feature_extraction import bare_loop
+from benchmarks.result import Bar, Result
+from benchmarks.stream import LOOPBACK, ReadBefore
+from benchmarks.usual_stream import usual_speed
+from benchmarks.workload import Step, Workload
+from cifar_pipelines.pipelines.streaming import learn_node, nodes
+from cifar_pipelines.sources import open_source
+from cifar_pipelines.streaming.connection import Patience
+from cifar_pipelines.streaming.image_stream import ImageStream
+from cifar_pipelines.streaming.landing import Landing
+from cifar_pipelines.streaming.pace import Pace
+from cifar_pipelines.streaming.server import Service, StreamServer
+from cifar_pipelines.streaming.wire import Frame, StreamImage
+
+NAMES = ("stream_features", "stream_stored", "stream_late", "stream_side_by_side", "stream_usual")
+BATCH, HOLDOUT = 128, 200
+USUAL_IMAGES = 1280
+LIKE_USUAL = ["stream_mlp", "stream_sgd_logistic"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A workload, its images as frames, and where everything lies.
+
+    Attributes:
+        work: The workload.
+        encoded: Image files.
+        labels: Their labels.
+        info: The description of features of the workload's extractor.
+        features: Features of held-out images.
+        folder: Gets frames, commits and stored features.
+    """
+
+    work: Workload
+    encoded: list[bytes]
+    labels: np.ndarray
+    info: dict[str, Any]
+    features: Any
+    folder: Path
+
+    def land(self, name: str) -> Path:
+        """Lets all images land in a folder of their own."""
+        folder = self.folder / name
+        if folder.exists():
+            return folder
+        with Landing(folder, 10**6, 1) as landing:
+            landing.admit("bench", {"digest": "bench", "classes": self.work.images_info["class_names"]})
+            numbers = range(0, len(self.encoded), BATCH)
+            for number, start in enumerate(numbers, 1):
+                part = zip(self.encoded[start : start + BATCH], self.labels[start : start + BATCH], strict=True)
+                images = tuple(StreamImage(f"{start + n}", int(label), image) for n, (image, label) in enumerate(part))
+                landing.land("bench", Frame(number, 0, 1.0, 1.0, images))
+            landing.end("bench", len(numbers))
+        return folder
+
+    def learn(self, landing: Path, **changes: Any) -> pd.DataFrame:
+        """Learns all frames of a folder; returns a row for every frame, see `MicroBatches.log`."""
+        given = {"landing": str(landing), "holdout_images": HOLDOUT, "resume": False} | changes
+        stream = nodes.configure_stream(self.work.parameters["streaming"] | given)
+        seed = self.work.parameters["subset"]["seed"]
+        course = nodes.plan_course(self.features, self.info, self.work.images_info, stream, seed)
+        made_by = (self.info, self.work.state, self.work.spec)
+        *_, log = learn_node.learn(
+            course, stream, *made_by, self.folder / "commits", self.folder / "stored", self.work.context
+        )
+        return log
+
+
+def measure(work: Workload, images: int, repeats: int, names: Sequence[str], step: Step) -> list[Result]:
+    """Learns the same frames again and again, in turn with what they are compared with.
+
+    Args:
+        work: The workload.
+        images: Images of the stream.
+        repeats: Rounds.
+        names: Some of `NAMES`.
+        step: Called with a sentence at every step.
+    """
+    with _bench(work, images) as bench:
+        results = []
+        if {"stream_features", "stream_late", "stream_usual"} & set(names):
+            results += _with_features(bench, repeats, names, step)
+        if {"stream_stored", "stream_side_by_side"} & set(names):
+            results += _with_stored_features(bench, repeats, step)
+    return [result for result in results if result.name in names]
+
+
+@contextmanager
+def _bench(work: Workload, images: int) -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory() as name:
+        rows = work.first_images(images).select("image", "label").toPandas()
+        held_out = work.images.where(f"split = 'test' and rank < {HOLDOUT}")
+        features, info, _ = work.extract(held_out)
+        yield Bench(work, [bytes(one) for one in rows["image"]], rows["label"].to_numpy(), info, features, Path(name))
+        features.unpersist()
+
+
+def sustained(log: pd.DataFrame) -> float:
+    """Images per second after the first micro-batch, which also waits for Python and the network."""
+    later = log[log["committed_at"] > log["committed_at"].min()]
+    return later["images"].sum() / (log["committed_at"].max() - log["committed_at"].min())
+
+
+def _with_features(bench: Bench, repeats: int, names: Sequence[str], step: Step) -> list[Result]:
+    import torch
+
+    work, landing = bench.work, bench.land("frames")
+    torch.set_num_threads(work.cores)
+    bare = work.extractor.build(work.state, bench.info["precision"])
+    bare_loop(work, bare, bench.encoded[: work.spec.micro_batch])
+    ours, loop, usual, few = [], [], [], []
+    for repeat in range(repeats):
+        step(f"Learning {len(bench.encoded):,} images with their features, round {repeat + 1} of {repeats}.")
+        ours.append(sustained(bench.learn(landing, store_features=False)))
+        loop.append(bare_loop(work, bare, bench.encoded))
+        if "stream_usual" in names:
+            step(f"The same by two learners, and the usual way, round {repeat + 1} of {repeats}.")
+            few.append(sustained(bench.learn(landing, store_features=False, selected=LIKE_USUAL)))
+            part, classes = min(USUAL_IMAGES, len(bench.encoded)), len(work.images_info["class_names"])
+            usual.append(
+                usual_speed(work.extractor, work.state, bench.encoded[:part], bench.labels[:part], classes, BATCH)
+            )
+    results = [
+        Result("stream_features", "images/s", ours, loop, bar=Bar(0.80, at_least=True), notes=[_learners(bench)])
+    ]
+    if usual:
+        results.append(Result("stream_usual", "images/s", few, usual, bar=Bar(5, at_least=True)))
+    if "stream_late" in names:
+        results.append(_late(bench, float(np.median(ours)) / 2, step))
+    return results
+
+
+def _late(bench: Bench, rate: float, step: Step) -> Result:
+    """How long after they were due images are learned and committed, at a steady rate, over TCP."""
+    step(f"{len(bench.encoded):,} images over TCP at {rate:.0f} images/s, which is half of what is sustained.")
+    source = ReadBefore(open_source("synthetic", options={"train_images": len(bench.encoded)}))
+    stream = ImageStream("bench", source, source.images, BATCH, 1)
+    with _served(stream, rate) as address:
+        log = bench.learn(bench.folder / "received", servers=[address], store_features=False, frames_per_trigger=8)
+    settled = log.iloc[len(log) // 5 :]  # the first micro-batches wait for Python and the network
+    late = np.repeat((settled["committed_at"] - settled["scheduled_at"]).to_numpy(), settled["images"])
+    half, most, last = np.quantile(late, [0.5, 0.95, 0.99])
+    note = f"p50 {half:.2f} s, p95 {most:.2f} s, p99 {last:.2f} s; at most {log['waiting'].max()} frames waited."
+    return Result("stream_late", "s, p99", [last], bar=Bar(5, at_least=False), notes=[note])
+
+
+@contextmanager
+def _served(stream: ImageStream, rate: float) -> Iterator[str]:
+    """A server in a process of its own; gives its address."""
+
+    def serve(told: Any) -> None:
+        with StreamServer(Service(stream, Pace(rate), None, Patience()), *LOOPBACK, lambda _: None) as server:
+            told.send(server.address)
+            server.serve()
+
+    processes = multiprocessing.get_context("fork")
+    ears, told = processes.Pipe(duplex=False)
+    server = processes.Process(target=serve, args=(told,), daemon=True)
+    server.start()
+    yield ears.recv()
+    server.join(10)
+    server.kill()
+
+
+def _with_stored_features(bench: Bench, repeats: int, step: Step) -> list[Result]:
+    landing, executors, driver = bench.land("frames"), [], []
+    step("Storing the features.")
+    bench.learn(landing)
+    for repeat in range(repeats):
+        step(f"Learning {len(bench.encoded):,} images whose features are stored, round {repeat + 1} of {repeats}.")
+        executors.append(bench.learn(landing))
+        driver.append(bench.learn(landing, engine="driver"))
+    ours = [sustained(log) for log in executors]
+    learning = [[sustained_learning(log) for log in logs] for logs in (executors, driver)]
+    parts = executors[-1].drop_duplicates("committed_at")[["extract_s", "learn_s", "commit_s"]].iloc[1:].mean()
+    note = f"{_learners(bench)} A micro-batch: features {parts.iloc[0]:.2f} s, learning {parts.iloc[1]:.2f} s, commit {parts.iloc[2]:.2f} s."
+    return [
+        Result("stream_stored", "images/s", ours, bar=Bar(2000, at_least=True), notes=[note]),
+        Result("stream_side_by_side", "images/s of learning", *learning, bar=Bar(1.5, at_least=True)),
+    ]
+
+
+def sustained_learning(log: pd.DataFrame) -> float:
+    """Images per second of learning alone, after the first micro-batch."""
+    batches = log.groupby("committed_at").agg(images=("images", "sum"), learn_s=("learn_s", "first")).iloc[1:]
+    return batches["images"].sum() / batches["learn_s"].sum()
+
+
+def _learners(bench: Bench) -> str:
+    selected = bench.work.parameters["streaming"]["selected"]
+    return f"{len(selected)} learners: {', '.join(selected)}."
