@@ -1,0 +1,69 @@
+"""The benchmarks of streams, in small."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from benchmarks import learners
+from benchmarks.__main__ import parse_arguments, selected_benchmarks
+from benchmarks.stream_learning import sustained, sustained_learning
+from benchmarks.usual_stream import usual_speed
+from tests.factories.images import encode_image
+from tests.factories.learners import MODELS
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.extractors import create_extractor
+
+SIDE = 32
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A feature table of three clouds."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 3, 400)
+    x = (2.5 * np.eye(3, 6)[label] + rng.normal(0, 1, (400, 6))).astype(np.float32)
+    columns = {
+        "image_id": [f"{n:03d}" for n in range(400)], "label": pa.array(label, pa.int32()),
+        "split": ["train" if n < 300 else "test" for n in range(400)], "features": pa.array(list(x), pa.list_(pa.float32())),
+    }  # fmt: skip
+    (tmp_path / "features").mkdir()
+    pq.write_table(pa.table(columns), tmp_path / "features" / "part.parquet")
+    return tmp_path / "features"
+
+
+def test_every_learner_is_judged_and_exact_ones_are_compared_with_the_fit_of_all(table, monkeypatch):
+    exact = {name: {"learner": name, "options": {}} for name in ("nearest_class_mean", "gaussian_naive_bayes")}
+    exact["lda"] = {"learner": "linear_discriminant", "options": {"shrinkage": 0.1}}
+    models = MODELS | exact | {"wide": {"learner": "ridge", "options": {"penalty": 0.1, "random_features": 9}}}
+    monkeypatch.setattr(learners, "load_configuration", lambda: {"parameters": {"streaming": {"models": models}}})
+    best, differences = learners.measure(parse_arguments(["--features", str(table)]), lambda _: None)
+    assert best.met and differences.met and differences.ours == [0.0]
+    assert len(best.notes) == 1 + len(models)
+    monkeypatch.setattr(learners, "WEIGHTS", 1e-18)
+    assert learners.measure(parse_arguments(["--features", str(table)]), lambda _: None)[1].met is False
+
+
+def test_without_a_feature_table_nothing_is_measured(tmp_path):
+    for given in ([], ["--features", str(tmp_path / "none")]):
+        with pytest.raises(UserError, match="--features names no feature table"):
+            learners.measure(parse_arguments(given), lambda _: None)
+
+
+def test_what_needs_something_made_first_runs_where_it_is_named():
+    assert "learners" not in selected_benchmarks(parse_arguments([]))
+    assert selected_benchmarks(parse_arguments(["--only", "learners"])) == ["learners"]
+
+
+def test_the_usual_way_learns_every_line(monkeypatch):
+    images = [encode_image(size=(SIDE, SIDE)) for _ in range(5)]
+    speed = usual_speed(create_extractor("pixels", input_size=8), {}, images, np.array([0, 1, 0, 1, 1]), 2, 2)
+    assert speed > 0
+
+
+def test_what_is_sustained_begins_after_the_first_micro_batch():
+    log = pd.DataFrame(
+        {"images": [10, 20, 30, 40], "committed_at": [5.0, 7.0, 7.0, 9.0], "learn_s": [9.0, 1.0, 1.0, 2.0]}
+    )
+    assert sustained(log) == 90 / 4 and sustained_learning(log) == 90 / 3
