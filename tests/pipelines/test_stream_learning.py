@@ -63,10 +63,10 @@ class DyingCommits(Commits):
         super().__init__(folder, {"course": 1})
         self.left, self.after = killed_in, after
 
-    def save(self, *given):
+    def keep(self, *given):
         dies = self.left == 0
         if not dies or self.after:
-            super().save(*given)
+            super().keep(*given)
         if dies:
             raise KilledError
         if self.left is not None:
@@ -77,7 +77,7 @@ def take(commits, groups):
     """Takes micro-batches, from first to last frame each, by a process that goes on from the commits."""
     commit, reached = commits.latest(), []
     batches = MicroBatches(
-        DriverEngine(COURSE, commit),
+        DriverEngine(COURSE, commits, commit),
         commits,
         lambda given: (given, times_of(given)),
         lambda sequence: reached.append(sequence) or 0,

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEPT = 2  # the newest, and the one before
-_DESCRIPTION, _ROWS = "commit.json", "rows"
+_DESCRIPTION, _ROWS, _DRAFTS = "commit.json", "rows", "_drafts"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,40 @@ class Commit:
     states: dict[str, State]
 
 
+@dataclass(frozen=True)
+class Draft:
+    """The state of one learner, on the disk and not committed yet.
+
+    Attributes:
+        file: Its file; nothing else writes there.
+        digest: Of the state, see `digest`.
+    """
+
+    file: Path
+    digest: str
+
+    def state(self) -> State:
+        """The state, read again."""
+        return _arrays(self.file)
+
+
+def draft(folder: Path, name: str, state: State) -> Draft:
+    """Writes the state of a learner for a commit to come; whoever learned it does so, on any host, and only the driver commits.
+
+    Args:
+        folder: Where the commits lie.
+        name: Name of the learner.
+        state: Its state.
+    """
+    file = folder / _DRAFTS / f"{name}.{uuid.uuid4().hex}.npz"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as opened:
+        np.savez(opened, **state)
+        opened.flush()
+        os.fsync(opened.fileno())
+    return Draft(file, digest(state))
+
+
 class Commits:
     """The commits of one stream; it need not have any yet.
 
@@ -58,34 +93,39 @@ class Commits:
         self._identity = json.loads(json.dumps(identity))
 
     def save(self, commit: Commit, rows: "pd.DataFrame | None" = None) -> None:
-        """Keeps a commit; a kill in between leaves the one before.
+        """Drafts the states of a commit, and keeps it."""
+        drafts = {name: draft(self.folder, name, state) for name, state in commit.states.items()}
+        self.keep(commit.next_sequence, drafts, rows)
+
+    def keep(self, next_sequence: int, drafts: Mapping[str, Draft], rows: "pd.DataFrame | None" = None) -> None:
+        """Keeps drafts as a commit; a kill in between leaves the one before.
 
         Args:
-            commit: What was learned.
+            next_sequence: Sequence number of the frame after what was learned.
+            drafts: The states by learner; their files become those of the commit.
             rows: Rows that came with it, which `rows` returns together with those of all commits before.
         """
         if rows is not None and len(rows):
-            part = self.folder / _ROWS / f"{commit.next_sequence:020d}.parquet"
+            part = self.folder / _ROWS / f"{next_sequence:020d}.parquet"
             with whole_files.writing(part) as partial:
                 rows.to_parquet(partial)
                 _to_disk(partial)
             _to_disk(part.parent)
-        target = self.folder / f"{commit.next_sequence:020d}"
+        target = self.folder / f"{next_sequence:020d}"
         if target.exists():  # a damaged one that was learned again
             shutil.rmtree(target)
         with whole_files.writing(target) as partial:
             partial.mkdir()
-            for name, state in commit.states.items():
-                with (partial / f"{name}.npz").open("wb") as file:
-                    np.savez(file, **state)
-            digests = {name: digest(state) for name, state in commit.states.items()}
+            for name, one in drafts.items():
+                one.file.replace(partial / f"{name}.npz")
+            digests = {name: one.digest for name, one in drafts.items()}
             text = json.dumps({"identity": self._identity, "digests": digests}, indent=1)
             (partial / _DESCRIPTION).write_text(text, encoding="utf-8")
-            for path in (*partial.iterdir(), partial):
+            for path in (partial / _DESCRIPTION, partial):
                 _to_disk(path)
         _to_disk(self.folder)
-        for old in self._folders()[KEPT:]:
-            shutil.rmtree(old)
+        for old in (*self._folders()[KEPT:], self.folder / _DRAFTS):
+            shutil.rmtree(old, ignore_errors=True)
 
     def rows(self, next_sequence: int) -> "pd.DataFrame":
         """The rows of all commits up to one; those of later ones, which are not the truth any more, are removed."""
@@ -100,7 +140,7 @@ class Commits:
 
     def forget(self) -> None:
         """Removes all of them: what was learned is kept elsewhere, or is to be learned anew."""
-        for folder in (*self._folders(), self.folder / _ROWS):
+        for folder in (*self._folders(), self.folder / _ROWS, self.folder / _DRAFTS):
             shutil.rmtree(folder, ignore_errors=True)
 
     def latest(self) -> Commit | None:
@@ -109,6 +149,7 @@ class Commits:
         Raises:
             UserError: If it was made with other learners, options, classes, features or law, or if all commits are damaged.
         """
+        shutil.rmtree(self.folder / _DRAFTS, ignore_errors=True)  # of a process that was killed
         folders = self._folders()
         for number, folder in enumerate(folders):
             try:
@@ -150,13 +191,7 @@ class Commits:
 
 def load_state(folder: Path, name: str) -> State:
     """The state of one learner in the folder of a commit."""
-    import zipfile
-
-    try:
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
-            return dict(arrays)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{name}.npz cannot be read: {error}") from error
+    return _arrays(folder / f"{name}.npz")
 
 
 def digest(state: Mapping[str, np.ndarray]) -> str:
@@ -167,6 +202,16 @@ def digest(state: Mapping[str, np.ndarray]) -> str:
         content.update(f"{name} {array.dtype.str} {state[name].shape} ".encode())
         content.update(array.data if array.size else b"")
     return content.hexdigest()
+
+
+def _arrays(file: Path) -> State:
+    import zipfile
+
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{file.name} cannot be read: {error}") from error
 
 
 def _to_disk(path: Path) -> None:

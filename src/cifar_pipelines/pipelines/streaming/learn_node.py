@@ -130,7 +130,11 @@ def _begin(
     if commit:
         logger.info("Going on after frame %d, up to which an earlier run has committed.", next_sequence - 1)
     put_in_place(stream.folder, next_sequence)
-    engine = DriverEngine(course, commit) if stream.engine == "driver" else ExecutorsEngine(session, course, commits)
+    engine = (
+        DriverEngine(course, commits, commit)
+        if stream.engine == "driver"
+        else ExecutorsEngine(session, course, commits)
+    )
     reached = [next_sequence]
 
     def committed(sequence: int) -> int:

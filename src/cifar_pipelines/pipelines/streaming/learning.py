@@ -12,7 +12,7 @@ import pandas as pd
 
 from cifar_pipelines.common.lazy_types import SparkSession
 from cifar_pipelines.common.words import counted
-from cifar_pipelines.incremental.commit import Commit, Commits, load_state
+from cifar_pipelines.incremental.commit import Commit, Commits, Draft, draft, load_state
 from cifar_pipelines.incremental.training import BlockResult, Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, State, create_learner
 from cifar_pipelines.pipelines.streaming.query import Taker
@@ -21,7 +21,7 @@ from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
 logger = logging.getLogger(__name__)
 
 SAY_S = 2.0
-Taken = tuple[str, State, list[dict[str, Any]]]  # name of a model, its state after the frames, and rows of its blocks
+Taken = tuple[str, Draft, list[dict[str, Any]]]  # name of a model, its state after the frames, and rows of its blocks
 
 
 @dataclass(frozen=True)
@@ -51,36 +51,31 @@ class Course:
             training.load(state)
         return training
 
-    def take(self, model: str, state: State | None, frames: Frames | None) -> Taken:
-        """Lets a model take frames; None ends the stream."""
-        training = self.begin(model, state)
-        return self.take_with(model, training, frames)
-
-    def take_with(self, model: str, training: StreamTraining, frames: Frames | None) -> Taken:
-        """Does the same with a training that is there already."""
+    def take(self, model: str, training: StreamTraining, frames: Frames | None, commits: Path) -> Taken:
+        """Lets a model take frames, and drafts its state where commits lie; None ends the stream."""
         started = time.perf_counter()
         results = training.finish() if frames is None else training.take(frames)
         seconds = time.perf_counter() - started
         images = sum(len(result.label) for result in results)
         rows = [_row(model, result, seconds * len(result.label) / images) for result in results]
-        return model, training.state(), rows
+        return model, draft(commits, model, training.state()), rows
 
 
 class DriverEngine:
     """Lets one learner after the other take frames, in the driver."""
 
-    def __init__(self, course: Course, commit: Commit | None) -> None:
+    def __init__(self, course: Course, commits: Commits, commit: Commit | None) -> None:
         states = commit.states if commit else {}
-        self._course = course
+        self._course, self._folder = course, commits.folder
         self._trainings = {model: course.begin(model, states.get(model)) for model in course.learners}
 
     def take(self, frames: Frames | None) -> list[Taken]:
         """Lets every learner take frames; None ends the stream."""
-        return [self._course.take_with(model, training, frames) for model, training in self._trainings.items()]
+        return [self._course.take(model, training, frames, self._folder) for model, training in self._trainings.items()]
 
 
 class ExecutorsEngine:
-    """Lets every learner take frames in a task of its own; states are read where they were committed.
+    """Lets every learner take frames in a task of its own; states are read where they were committed, and drafted there.
 
     Executors compute and the driver commits, so that a task that runs twice changes nothing.
     """
@@ -92,17 +87,18 @@ class ExecutorsEngine:
 
     def take(self, frames: Frames | None) -> list[Taken]:
         """Lets every learner take frames; None ends the stream."""
-        course, folder = self._course, self._commits.newest_folder()
+        course, newest, commits = self._course, self._commits.newest_folder(), self._commits.folder
         shared = self._context.broadcast(frames)
         # PARALLEL(executors): one task per learner, so that several learn at the same time.
         tasks = self._context.parallelize(self._models, len(self._models))
-        taken = tasks.map(lambda model: _take_in_task(course.value, model, folder, shared.value)).collect()
+        taken = tasks.map(lambda model: _take_in_task(course.value, model, newest, shared.value, commits)).collect()
         shared.unpersist()
         return taken
 
 
-def _take_in_task(course: Course, model: str, folder: Path | None, frames: Frames | None) -> Taken:
-    return course.take(model, load_state(folder, model) if folder else None, frames)
+def _take_in_task(course: Course, model: str, newest: Path | None, frames: Frames | None, commits: Path) -> Taken:
+    training = course.begin(model, load_state(newest, model) if newest else None)
+    return course.take(model, training, frames, commits)
 
 
 class MicroBatches(Taker):
@@ -136,7 +132,7 @@ class MicroBatches(Taker):
     def finish(self) -> tuple[dict[str, State], pd.DataFrame]:
         """Ends the stream: states at its end, which are not committed because a stream may go on, and the last rows."""
         taken = self._engine.take(None)
-        return {model: state for model, state, _ in taken}, _table(taken)
+        return {model: drafted.state() for model, drafted, _ in taken}, _table(taken)
 
     def _take(self, frames: Any) -> None:
         began = time.perf_counter()
@@ -145,7 +141,7 @@ class MicroBatches(Taker):
         taken = self._engine.take(features)
         learned = time.perf_counter()
         reached = max(self.next_sequence, int(features.sequence.max(initial=-1)) + 1)
-        self._commits.save(Commit(reached, {model: state for model, state, _ in taken}), _table(taken))
+        self._commits.keep(reached, {model: drafted for model, drafted, _ in taken}, _table(taken))
         waiting = self._on_commit(reached - 1)
         new = times[times["sequence"] >= self.next_sequence]
         self.next_sequence = reached
