@@ -108,12 +108,6 @@ def _bench(work: Workload, images: int) -> Iterator[Bench]:
         features.unpersist()
 
 
-def sustained(log: pd.DataFrame) -> float:
-    """Images per second after the first micro-batch, which also waits for Python and the network."""
-    later = log[log["committed_at"] > log["committed_at"].min()]
-    return later["images"].sum() / (log["committed_at"].max() - log["committed_at"].min())
-
-
 def _with_features(bench: Bench, repeats: int, names: Sequence[str], step: Step) -> list[Result]:
     import torch
 
@@ -124,11 +118,11 @@ def _with_features(bench: Bench, repeats: int, names: Sequence[str], step: Step)
     ours, loop, usual, few = [], [], [], []
     for repeat in range(repeats):
         step(f"Learning {len(bench.encoded):,} images with their features, round {repeat + 1} of {repeats}.")
-        ours.append(sustained(bench.learn(landing, store_features=False)))
+        ours.append(learn_node.sustained(bench.learn(landing, store_features=False)))
         loop.append(bare_loop(work, bare, bench.encoded))
         if "stream_usual" in names:
             step(f"The same by two learners, and the usual way, round {repeat + 1} of {repeats}.")
-            few.append(sustained(bench.learn(landing, store_features=False, selected=LIKE_USUAL)))
+            few.append(learn_node.sustained(bench.learn(landing, store_features=False, selected=LIKE_USUAL)))
             part, classes = min(USUAL_IMAGES, len(bench.encoded)), len(work.images_info["class_names"])
             usual.append(
                 usual_speed(work.extractor, work.state, bench.encoded[:part], bench.labels[:part], classes, BATCH)
@@ -183,7 +177,7 @@ def _with_stored_features(bench: Bench, repeats: int, step: Step) -> list[Result
         step(f"Learning {len(bench.encoded):,} images whose features are stored, round {repeat + 1} of {repeats}.")
         executors.append(bench.learn(landing))
         driver.append(bench.learn(landing, engine="driver"))
-    ours = [sustained(log) for log in executors]
+    ours = [learn_node.sustained(log) for log in executors]
     learning = [[sustained_learning(log) for log in logs] for logs in (executors, driver)]
     parts = executors[-1].drop_duplicates("committed_at")[["extract_s", "learn_s", "commit_s"]].iloc[1:].mean()
     note = f"{_learners(bench)} A micro-batch: features {parts.iloc[0]:.2f} s, learning {parts.iloc[1]:.2f} s, commit {parts.iloc[2]:.2f} s."

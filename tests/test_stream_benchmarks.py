@@ -7,13 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks import learners
 from benchmarks.__main__ import parse_arguments, selected_benchmarks
-from benchmarks.stream_learning import sustained, sustained_learning
+from benchmarks.stream_learning import sustained_learning
 from benchmarks.usual_stream import usual_speed
 from tests.factories.images import encode_image
 from tests.factories.learners import MODELS
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors import create_extractor
+from cifar_pipelines.pipelines.streaming.learn_node import sustained
 
 SIDE = 32
 
@@ -67,3 +68,4 @@ def test_what_is_sustained_begins_after_the_first_micro_batch():
         {"images": [10, 20, 30, 40], "committed_at": [5.0, 7.0, 7.0, 9.0], "learn_s": [9.0, 1.0, 1.0, 2.0]}
     )
     assert sustained(log) == 90 / 4 and sustained_learning(log) == 90 / 3
+    assert sustained(log[:1]) is None

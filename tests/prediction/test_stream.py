@@ -88,7 +88,9 @@ def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(sp
         csv = GrowingCsv(tmp_path / "x.csv", {"model": "one"})
         assert csv.next_sequence == begins_at or begins_at == 3
         put_in_place(landing, csv.next_sequence)
-        run_query(spark, stream, Predictions(spark, brightness, csv, CLASSES, stream, 2), tmp_path / "log")
+        run_query(
+            spark.session, stream, Predictions(spark.session, brightness, csv, CLASSES, stream, 2), tmp_path / "log"
+        )
     rows = pd.read_csv(csv.target)
     assert rows["image"].tolist() == ["0.png", "1.png", "0.png", "0.png"]
     assert rows["label"].tolist() == ["dark", "bright", "bright", "dark"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.records.json_form import from_json
 from cifar_pipelines.records.parts import HostLoad, Resources, Timings
-from cifar_pipelines.records.training_parts import CacheReport, EpochRow, PhaseReport, WorkerReport
+from cifar_pipelines.records.training_parts import CacheReport, EpochRow, PhaseReport, StreamReport, WorkerReport
 
 if TYPE_CHECKING:
     from cifar_pipelines.spark.timing import Timing
@@ -27,6 +27,7 @@ class FitReport:
     resumed_after_epoch: int | None = None
     phases: tuple[PhaseReport, ...] = ()
     cache: CacheReport | None = None
+    stream: StreamReport | None = None
 
     @classmethod
     def of(cls, timing: "Timing", timings: Timings, python_cpu_s: float | None = None, **further: Any) -> "FitReport":

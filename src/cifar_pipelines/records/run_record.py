@@ -11,7 +11,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import present_names
 from cifar_pipelines.records.json_form import from_json, to_json
 from cifar_pipelines.records.parts import Data, Features, HostLoad, Parallelism, Resources, Timings
-from cifar_pipelines.records.training_parts import CacheReport, EpochRow, PhaseReport, WorkerReport
+from cifar_pipelines.records.training_parts import CacheReport, EpochRow, PhaseReport, StreamReport, WorkerReport
 
 SCHEMA_VERSION = 1
 FORMER_BATCH = 250  # of records that do not say in which batch prediction was timed
@@ -71,6 +71,7 @@ class RunRecord:
         artifacts: Paths of what was saved.
         phases: The phases of a transfer.
         cache: What a transfer stored of its frozen network.
+        stream: How a learner went along with its stream.
     """
 
     run_id: str
@@ -104,6 +105,7 @@ class RunRecord:
     artifacts: dict[str, str] = field(default_factory=dict)
     phases: tuple[PhaseReport, ...] = ()
     cache: CacheReport | None = None
+    stream: StreamReport | None = None
 
     @classmethod
     def from_json(cls, content: Any) -> "RunRecord":

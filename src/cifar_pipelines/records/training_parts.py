@@ -112,3 +112,36 @@ class CacheReport:
     reused: bool
     head_start_s: float | None
     saved_s: float
+
+
+@dataclass(frozen=True)
+class StreamReport:
+    """How a learner went along with its stream, in the part of it that this run has learned.
+
+    Attributes:
+        engine: "executors" for one task per learner, "driver" for one after the other.
+        learners: Learners that took the stream.
+        images: Images.
+        stored: Those of them whose features were there already.
+        images_per_s: Images per second after the first micro-batch; None where that was all.
+        late_p50_s: Seconds from when an image was due to the commit of what it taught, the median.
+        late_p99_s: Likewise, of all but the latest hundredth.
+        waiting: Most frames that waited.
+        learn_s: Seconds that the learners took together, side by side or not.
+        side_by_side: Seconds that each of them took alone, added up, over `learn_s`.
+        prequential_accuracy: Accuracy of all images of the stream before they were learned.
+        prequential_log_loss: Likewise.
+    """
+
+    engine: str
+    learners: int
+    images: int
+    stored: int
+    images_per_s: float | None
+    late_p50_s: float
+    late_p99_s: float
+    waiting: int
+    learn_s: float
+    side_by_side: float
+    prequential_accuracy: float
+    prequential_log_loss: float

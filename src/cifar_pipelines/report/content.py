@@ -26,6 +26,7 @@ from cifar_pipelines.report.sections.phases import phases
 from cifar_pipelines.report.sections.resources import resources, times
 from cifar_pipelines.report.sections.scaling import scaling
 from cifar_pipelines.report.sections.scores import accuracy, reasons, scores
+from cifar_pipelines.report.sections.stream import stream
 from cifar_pipelines.report.sections.time import components
 from cifar_pipelines.report.sections.training import training
 from cifar_pipelines.report.sections.verdict import verdict
@@ -146,6 +147,7 @@ def _study(
         engines(models),
         training(own),
         phases(own),
+        stream(own),
         resources(rows),
         versions(rows),
     )

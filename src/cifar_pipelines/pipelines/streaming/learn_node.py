@@ -28,6 +28,7 @@ from cifar_pipelines.pipelines.streaming.query import put_in_place, reading, run
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.records.parts import Timings
+from cifar_pipelines.records.training_parts import StreamReport
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.streaming.journal import commit as mark_learned
 from cifar_pipelines.streaming.journal import read_journal
@@ -86,11 +87,7 @@ def learn(
         model: LearnedModel(spec.learner, spec.options, course.task, features, _of_learner(states[model]))
         for model, spec in course.learners.items()
     }
-    parts = Timings(extract_s=(round(micro_batches.extract_s, 3),), engine_overhead_s=round(micro_batches.commit_s, 3))
-    seconds = rows.groupby("model")["seconds"].sum()
-    reports = {
-        model: FitReport.of(timing, replace(parts, fit_s=(round(float(seconds[model]), 3),))) for model in learned
-    }
+    reports = _reports(micro_batches, rows, stream, extract.stored, timing)
     return learned, rows, reports, pd.concat(micro_batches.log, ignore_index=True)
 
 
@@ -175,6 +172,36 @@ def _extraction(
     load = partial(getattr, broadcast, "value")
     extractor = create_checked_extractor(spec)
     return ExtractionJob(uuid.uuid4().hex, extractor, load, features_info["precision"], features_info["micro_batch"])
+
+
+def _reports(
+    micro_batches: MicroBatches, rows: pd.DataFrame, stream: StreamSpec, stored: int, timing: Any
+) -> dict[str, FitReport]:
+    """What it cost, by model."""
+    parts = Timings(extract_s=(round(micro_batches.extract_s, 3),), engine_overhead_s=round(micro_batches.commit_s, 3))
+    seconds = rows.groupby("model")["seconds"].sum()
+    log, reports = pd.concat(micro_batches.log, ignore_index=True), {}
+    late = np.repeat((log["committed_at"] - log["scheduled_at"]).to_numpy(), log["images"])
+    for model, last in rows.groupby("model").last().iterrows():
+        went = StreamReport(
+            stream.engine, len(seconds), micro_batches.images, stored, sustained(log),
+            *(round(float(one), 3) for one in np.quantile(late, (0.5, 0.99))), int(log["waiting"].max()),
+            round(micro_batches.learn_s, 3), round(float(seconds.sum()) / micro_batches.learn_s, 3),
+            float(last["accuracy"]), float(last["log_loss"]),
+        )  # fmt: skip
+        fit = replace(parts, fit_s=(round(float(seconds[model]), 3),))
+        reports[str(model)] = FitReport.of(timing, fit, stream=went)
+    return reports
+
+
+def sustained(log: pd.DataFrame) -> float | None:
+    """Images per second after the first micro-batch, which also waits for Python and the network; None where that was all.
+
+    Args:
+        log: See `MicroBatches.log`.
+    """
+    first, last = log["committed_at"].min(), log["committed_at"].max()
+    return float(log.loc[log["committed_at"] > first, "images"].sum() / (last - first)) if last > first else None
 
 
 def _of_learner(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
