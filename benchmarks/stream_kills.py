@@ -99,19 +99,16 @@ class Study:
         return False
 
     def _below(self, role: str) -> list[psutil.Process]:
-        """Processes of a role that belong to this study."""
+        """Processes of a role that belong to this study; not their guardians, whose command holds theirs."""
         word = {"receiver": "receive", "executor": "CoarseGrainedExecutorBackend"}[role]
         found = []
-        for process in psutil.process_iter(["cmdline", "cwd"]):
+        for process in psutil.process_iter(["cmdline", "cwd", "ppid"]):
             command = process.info["cmdline"] or []
             mine = str(self.folder) in f"{process.info['cwd']} {' '.join(command)}"
-            if (
-                mine
-                and any(word in part for part in command[-12:] + command[:4])
-                and "guardian" not in " ".join(command)
-            ):
+            if mine and any(part == word or part.endswith(f".{word}") for part in command):
                 found.append(process)
-        return found
+        parents = {process.info["ppid"] for process in found}
+        return [process for process in found if process.pid not in parents]
 
     def close(self) -> None:
         """Ends what still runs."""

@@ -92,7 +92,7 @@ class ExecutorsEngine:
         # PARALLEL(executors): one task per learner, so that several learn at the same time.
         tasks = self._context.parallelize(self._models, len(self._models))
         taken = tasks.map(lambda model: _take_in_task(course.value, model, newest, shared.value, commits)).collect()
-        shared.unpersist()
+        shared.destroy()  # and its file: a stream has many
         return taken
 
 
