@@ -6,6 +6,8 @@ from matplotlib.ticker import PercentFormatter
 
 from cifar_pipelines.plots import style
 
+STYLES = ("-", "--", ":", "-.")
+
 
 def plot_stream(history: pd.DataFrame, title: str) -> Figure:
     """Draws accuracy and log loss while a learner learned.
@@ -29,6 +31,31 @@ def plot_stream(history: pd.DataFrame, title: str) -> Figure:
         ax.set_ylim(bottom=0)
         ax.legend(fontsize=8, frameon=False)
     axes[0][0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    return figure
+
+
+def plot_models(rows: pd.DataFrame) -> Figure:
+    """Draws accuracy and log loss of all learners of a stream in one figure.
+
+    Args:
+        rows: One row per block and learner: `model`, `first`, `images`, `window_accuracy` and `window_log_loss`.
+    """
+    figure, axes = style.new_figure(1, 2, size=(11, 4.4), title="The last images before they were learned, by learner")
+    for number, (model, own) in enumerate(rows.groupby("model")):
+        images = own["first"] + own["images"]
+        look = {
+            "color": style.PALETTE[number % len(style.PALETTE)],
+            "linestyle": STYLES[number // len(style.PALETTE) % 4],
+        }
+        for ax, score in zip(axes[0], ("window_accuracy", "window_log_loss"), strict=True):
+            ax.plot(images, own[score], label=model, **look)
+    for ax, words in zip(axes[0], ("accuracy", "log loss"), strict=True):
+        style.label_axes(ax, words, "images of the stream")
+    axes[0][0].set_ylim(0, 1)
+    axes[0][0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    # What some learners lose on an image has no bound, and the others are to be told apart.
+    axes[0][1].set_ylim(0, max(2.5, float(rows.groupby("model")["window_log_loss"].median().median()) * 2.5))
+    axes[0][1].legend(fontsize=8, frameon=False)
     return figure
 
 

@@ -19,7 +19,7 @@ from cifar_pipelines.learners import LearningTask
 from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.learning import Course
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec, stream_of
-from cifar_pipelines.plots.of_stream import plot_pace, plot_stream
+from cifar_pipelines.plots.of_stream import plot_models, plot_pace, plot_stream
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.streaming.journal import read_journal
@@ -133,9 +133,9 @@ def draw_stream(history: pd.DataFrame, model_report: ModelReport) -> Figure:
     return plot_stream(history, f"{model_report.model}: while it learned")
 
 
-def draw_pace(stream_log: pd.DataFrame) -> Figure:
-    """Draws how late frames were learned, and how many waited."""
-    return plot_pace(stream_log)
+def draw_course(rows: pd.DataFrame, stream_log: pd.DataFrame) -> tuple[Figure, Figure]:
+    """Draws how well all learners did side by side; and how late frames were learned, and how many waited."""
+    return plot_models(rows), plot_pace(stream_log)
 
 
 def describe(model: str, stream: StreamSpec, fit_report: FitReport, predict_report: PredictionReport) -> ModelReport:

@@ -25,7 +25,7 @@ def create_pipeline(models: Sequence[str] | None = None, **_: object) -> Pipelin
         node(learn_node.learn, ["course", "stream", "features_info", "extractor_state", "params:features", "stream_commits",
                                 "stored_stream_features", "run_context"],
              ["learned", "learning_rows", "learning_reports", "stream_log"], name="learn", tags="spark"),
-        node(nodes.draw_pace, "stream_log", "stream_pace_plot", name="draw_pace"),
+        node(nodes.draw_course, ["learning_rows", "stream_log"], ["stream_models_plot", "stream_pace_plot"], name="draw_course"),
     ]  # fmt: skip
     models_of = [model_pipeline("streaming", name, _template(name), SHARED, {}) for name in names]
     return family_pipeline("streaming", models_of, shared)
