@@ -59,21 +59,30 @@ class ScatterLearner(Learner):
         raise NotImplementedError
 
 
-def solve_regularised(scatter: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
-    """Solves (scatter + ridge * its mean diagonal * I) w = right for a symmetric matrix with no negative eigenvalue.
+def solve_regularised(second_moments: np.ndarray, about: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
+    """Solves (scatter + ridge * its mean diagonal * I) w = right, where the scatter is that of numbers about their means.
+
+    Nothing is copied but the one matrix that is factorised in place: that takes most of the time of a learner that is asked for
+    predictions after every block.
 
     Args:
-        scatter: (d, d) float64.
-        right: (d, k) float64.
+        second_moments: (d, d) float64: sum of the outer products of images.
+        about: (m, d) float64: what is taken off, as rows whose outer products add up to it, such as sqrt(n) times a mean of n images.
+        right: (d, k) float64, of sums likewise and not of means.
         ridge: Strength, relative to the mean of the diagonal, so that it means the same whatever the scale of the numbers.
 
     Returns:
         (d, k) float64.
     """
     from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg.blas import dsyrk
 
+    # As columns, which is how LAPACK sees a matrix; it is symmetric, and the lower triangle alone is used.
+    scatter = second_moments.copy().T
+    scatter = dsyrk(-1.0, about, beta=1.0, c=scatter, trans=1, lower=1, overwrite_c=1)
     diagonal = np.einsum("ii->i", scatter)
     strength = ridge * diagonal.mean()
     # Of constant numbers, which carry no information, the matrix is zero up to rounding.
     diagonal += strength if strength > 0 else 1.0
-    return cho_solve(cho_factor(scatter, overwrite_a=True, check_finite=False), right, check_finite=False)
+    factor = cho_factor(scatter, lower=True, overwrite_a=True, check_finite=False)
+    return cho_solve(factor, right, check_finite=False)

@@ -28,8 +28,8 @@ class LinearDiscriminant(ScatterLearner):
     def _solve(self) -> tuple[np.ndarray, np.ndarray]:
         n = self.counts.sum()
         means = self.sums / np.maximum(self.counts, 1)[:, np.newaxis]
-        within = self.second_moments / n - (means.T * (self.counts / n)) @ means
-        weights = solve_regularised(within, means.T.copy(), self.shrinkage)
+        about = means * np.sqrt(self.counts)[:, np.newaxis]
+        weights = solve_regularised(self.second_moments, about, n * means.T, self.shrinkage)
         with np.errstate(divide="ignore"):
             prior = np.log(self.counts / n)
         return weights, prior - 0.5 * np.einsum("kd,dk->k", means, weights)

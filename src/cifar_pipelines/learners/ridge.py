@@ -41,8 +41,8 @@ class Ridge(ScatterLearner):
     def _solve(self) -> tuple[np.ndarray, np.ndarray]:
         n = self.counts.sum()
         mean, share = self.sums.sum(axis=0) / n, self.counts / n
-        scatter = self.second_moments / n - np.outer(mean, mean)
-        weights = solve_regularised(scatter, self.sums.T / n - np.outer(mean, share), self.penalty)
+        right = self.sums.T - np.outer(mean, self.counts)
+        weights = solve_regularised(self.second_moments, np.sqrt(n) * mean[np.newaxis], right, self.penalty)
         return weights, share - mean @ weights
 
     def _predict(self, x: np.ndarray) -> np.ndarray:
