@@ -19,7 +19,7 @@ from cifar_pipelines.learners import LearningTask, create_learner
 from cifar_pipelines.pipelines.streaming import nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
-from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, MicroBatches
+from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches
 from cifar_pipelines.pipelines.streaming.query import put_in_place
 from cifar_pipelines.pipelines.streaming.saved import predict_batches
 from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, stream_of
@@ -91,7 +91,8 @@ def take(commits, groups):
             assert isinstance(batches.failure, KilledError) and not batches.is_busy
             raise
     assert reached[-1] == 5 == batches.next_sequence - 1
-    log = pd.concat(batches.log)
+    log = batches.log()
+    assert list(log) == LOG
     assert log["sequence"].tolist() == list(range(commit.next_sequence if commit else 1, 6))
     assert (log["committed_at"] > log["scheduled_at"]).all()
     states, rows = batches.finish()

@@ -26,3 +26,4 @@ def test_lateness_is_counted_from_when_frames_were_due():
     assert np.allclose(learned.get_ydata(), [2, 4]) and np.allclose(landed.get_ydata(), 0.5)
     assert np.allclose(learned.get_xdata(), [2, 5]) and waiting.lines[0].get_ydata().tolist() == [1, 0]
     plt.close(figure)
+    plt.close(plot_pace(log[:0]))  # of a run that had nothing left to learn

@@ -88,7 +88,7 @@ def learn(
         for model, spec in course.learners.items()
     }
     reports = _reports(micro_batches, rows, stream, extract.stored, timing)
-    return learned, rows, reports, pd.concat(micro_batches.log, ignore_index=True)
+    return learned, rows, reports, micro_batches.log()
 
 
 @contextmanager
@@ -179,17 +179,19 @@ def _reports(
 ) -> dict[str, FitReport]:
     """What it cost, by model."""
     parts = Timings(extract_s=(round(micro_batches.extract_s, 3),), engine_overhead_s=round(micro_batches.commit_s, 3))
-    seconds = rows.groupby("model")["seconds"].sum()
-    log, reports = pd.concat(micro_batches.log, ignore_index=True), {}
-    late = np.repeat((log["committed_at"] - log["scheduled_at"]).to_numpy(), log["images"])
+    log, seconds = micro_batches.log(), rows.groupby("model")["seconds"].sum()
+    late = np.repeat((log["committed_at"] - log["scheduled_at"]).to_numpy(float), log["images"].to_numpy(int))
+    reports = {}
     for model, last in rows.groupby("model").last().iterrows():
-        went = StreamReport(
-            stream.engine, len(seconds), micro_batches.images, stored, sustained(log),
-            *(round(float(one), 3) for one in np.quantile(late, (0.5, 0.99))), int(log["waiting"].max()),
-            round(micro_batches.learn_s, 3), round(float(seconds.sum()) / micro_batches.learn_s, 3),
-            float(last["accuracy"]), float(last["log_loss"]),
-        )  # fmt: skip
         fit = replace(parts, fit_s=(round(float(seconds[model]), 3),))
+        went = None  # where an earlier run had committed all
+        if len(late):
+            went = StreamReport(
+                stream.engine, len(seconds), micro_batches.images, stored, sustained(log),
+                *(round(float(one), 3) for one in np.quantile(late, (0.5, 0.99))), int(log["waiting"].max()),
+                round(micro_batches.learn_s, 3), round(micro_batches.alone_s / micro_batches.learn_s, 3),
+                float(last["accuracy"]), float(last["log_loss"]),
+            )  # fmt: skip
         reports[str(model)] = FitReport.of(timing, fit, stream=went)
     return reports
 

@@ -21,6 +21,9 @@ from cifar_pipelines.pipelines.streaming.specification import LearnerSpec
 logger = logging.getLogger(__name__)
 
 SAY_S = 2.0
+LOG = [
+    "sequence", "images", "scheduled_at", "sent_at", "landed_at", "committed_at", "waiting", "extract_s", "learn_s", "commit_s",
+]  # fmt: skip
 Taken = tuple[str, Draft, list[dict[str, Any]]]  # name of a model, its state after the frames, and rows of its blocks
 
 
@@ -113,9 +116,8 @@ class MicroBatches(Taker):
 
     Attributes:
         extract_s: Seconds that features took, `learn_s` that learning took, and `commit_s` that commits took.
+        alone_s: Seconds that every learner took by itself, added up.
         images: Images that came.
-        log: A row for every frame that was committed: `sequence`, `images`, its times in seconds since 1970 (`scheduled_at`, `sent_at`,
-            `landed_at`, `committed_at`), frames that `waiting` then, and seconds of its micro-batch (`extract_s`, `learn_s`, `commit_s`).
     """
 
     def __init__(
@@ -124,10 +126,19 @@ class MicroBatches(Taker):
     ) -> None:  # fmt: skip
         super().__init__(next_sequence)
         self._engine, self._commits, self._extract, self._on_commit = engine, commits, extract, on_commit
-        self.extract_s = self.learn_s = self.commit_s = 0.0
+        self.extract_s = self.learn_s = self.commit_s = self.alone_s = 0.0
         self.images = 0
-        self.log: list[pd.DataFrame] = []
+        self._log: list[pd.DataFrame] = []
         self._say = Progress()
+
+    def log(self) -> pd.DataFrame:
+        """A row for every frame that was committed.
+
+        Returns:
+            `sequence`, `images`, its times in seconds since 1970 (`scheduled_at`, `sent_at`, `landed_at`, `committed_at`), frames that
+            were `waiting` then, and seconds of its micro-batch (`extract_s`, `learn_s`, `commit_s`).
+        """
+        return pd.concat(self._log, ignore_index=True) if self._log else pd.DataFrame(columns=LOG)
 
     def finish(self) -> tuple[dict[str, State], pd.DataFrame]:
         """Ends the stream: states at its end, which are not committed because a stream may go on, and the last rows."""
@@ -152,9 +163,10 @@ class MicroBatches(Taker):
         }
         for name, seconds in spent.items():
             setattr(self, name, getattr(self, name) + seconds)
+        self.alone_s += sum(row["seconds"] for *_, blocks in taken for row in blocks)
         self.images += len(features.label)
-        self.log.append(new.assign(committed_at=time.time(), waiting=waiting, **spent))
-        self._say(self.log[-1], taken)
+        self._log.append(new.assign(committed_at=time.time(), waiting=waiting, **spent))
+        self._say(self._log[-1], taken)
 
 
 class Progress:
