@@ -180,6 +180,15 @@ def test_what_is_not_configured_is_as_the_server_says(changes, scenarios, expect
     assert stream_of(block(tmp_path, **changes)).expected(Journal(producers=producers)) == expected
 
 
+@pytest.mark.parametrize(
+    ("late", "delay", "said"), [(0, 0, ""), (33, 3, ""), (33, 2, "label_delay=3 for"), (1, 0, "label_delay=1 for")]
+)
+def test_labels_that_are_learned_before_they_come_are_told(late, delay, said, tmp_path):
+    stream = stream_of(block(tmp_path, law={"block": 16, "label_delay": delay}))
+    words = stream.late_labels(Journal(producers={"one": Producer("digest", [], {"label_delay": late})}))
+    assert said in words and bool(said) == bool(words)
+
+
 def test_frames_whose_labels_stand_for_other_classes_are_refused(tmp_path):
     stream, journal = stream_of(block(tmp_path)), Journal(producers={"one": Producer("digest", ["dog", "cat"])})
     stream.check_producers(journal, ["dog", "cat"])

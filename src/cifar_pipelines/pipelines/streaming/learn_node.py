@@ -132,7 +132,7 @@ def _begin(
         if stream.engine == "driver"
         else ExecutorsEngine(session, course, commits)
     )
-    reached = [next_sequence]
+    reached, told = [next_sequence], set()
 
     def committed(sequence: int) -> int:
         mark_learned(stream.folder, sequence)
@@ -141,7 +141,11 @@ def _begin(
         return max(0, read_journal(stream.folder).landed - sequence)
 
     def checked(frames: DataFrame) -> tuple[Frames, pd.DataFrame]:
-        stream.check_producers(read_journal(stream.folder), course.task.classes)
+        journal = read_journal(stream.folder)
+        stream.check_producers(journal, course.task.classes)
+        if (words := stream.late_labels(journal)) and words not in told:
+            logger.warning(words)
+            told.add(words)
         return extract(frames)
 
     return MicroBatches(engine, commits, checked, committed, next_sequence)

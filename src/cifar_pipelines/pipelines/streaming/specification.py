@@ -149,6 +149,17 @@ class StreamSpec:
                     "label would stand for two classes. Give both commands the same --params source=..., or let frames land in another folder."
                 )
 
+    def late_labels(self, journal: Journal) -> str:
+        """What to say where a server's labels come later than they are learned; nothing where they do not."""
+        late = max((one.scenario.get("label_delay") or 0 for one in journal.producers.values()), default=0)
+        blocks = -(-late // self.law.block)
+        if blocks <= self.law.label_delay:
+            return ""
+        return (
+            f"Labels come {late:,} images late by the server's scenario, and are learned after {self.law.label_delay} blocks of {self.law.block}: too "
+            f"early. Give --params streaming.law.label_delay={blocks} for scores that hold."
+        )
+
     def learners(self) -> dict[str, LearnerSpec]:
         """The selected models.
 
