@@ -26,6 +26,7 @@ NAME = "stream_kills"
 ROLES = ("receiver", "driver", "executor", "server")
 BATCH, FRAMES_PER_KILL, INTERVAL = 16, 12, 0.5
 PATIENCE_S = 300.0
+FEATURES = "features.options.kmeans_patches.centroids=50"
 LEARNERS = (
     "stream_ridge+stream_linear_discriminant+stream_nearest_class_mean+stream_naive_bayes+stream_sgd_svm+stream_sgd_logistic"
     "+stream_mlp+stream_mlp_replay+stream_kmeans"
@@ -47,7 +48,7 @@ class Study:
         self._interval = interval
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
-        self._params = f"train_size={images},source_options.train_images={images},test_size=100"
+        self._params = f"train_size={images},source_options.train_images={images},test_size=100,{FEATURES}"
         self._log = (folder / f"{name}.log").open("ab")
         self.server = self._serve()
         self.run = self._learn()
