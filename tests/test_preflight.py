@@ -5,8 +5,9 @@ from kedro.pipeline import node, pipeline
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.families import pipeline_names
 from cifar_pipelines.pipelines import comparison
-from cifar_pipelines.preflight import check_inputs_exist
+from cifar_pipelines.preflight import _pipeline, check_blocks, check_inputs_exist
 
 TABLES = ("images", "images_info", "features", "features_info")
 
@@ -73,3 +74,8 @@ def test_a_comparison_alone_needs_nothing_that_is_not_there(monkeypatch, tmp_pat
     monkeypatch.chdir(tmp_path)
     everything = DataCatalog.from_config(load_configuration()["catalog"])
     check_inputs_exist(comparison.create_pipeline(), everything)
+
+
+@pytest.mark.parametrize("name", pipeline_names())
+def test_every_pipeline_finds_the_blocks_that_its_nodes_want_typed(name):
+    check_blocks({name: _pipeline(name)}, load_configuration()["parameters"])

@@ -183,7 +183,7 @@ def test_an_ensemble_is_tested_against_each_of_its_members(project):
     places = (project.records, project.models, project.outputs, project.features)
     members = nodes.open_members(spec(), INFO, 42, *places)
     table = nodes._table("soft", members.judged, {"linear_svm": 0.5, "random_forest": 0.5})
-    said = nodes.compare_with_members("soft", table, members, 42)
+    said = nodes.compare_with_members("soft", table, members)
     further = nodes._table("soft", members.further, {"linear_svm": 0.5, "random_forest": 0.5}).set_index("image_id")
     assert len(further) == 23 and further["label"].isna().sum() == 3 and pd.isna(further.loc["y", "label"])
     first, second = said["members"]

@@ -30,6 +30,7 @@ class Members:
 
     Attributes:
         spec: The ensemble.
+        seed: Decides folds.
         names: As the configuration names them.
         versions: The ids of the runs that trained them.
         judged: Their predictions of the images that models are judged on.
@@ -39,6 +40,7 @@ class Members:
     """
 
     spec: EnsembleSpec
+    seed: int
     names: tuple[str, ...]
     versions: tuple[str, ...]
     judged: Joined
@@ -77,7 +79,7 @@ def open_members(
     choosing = make_choosing(records, ensemble, images_info, outputs_folder, features_folder, seed)
     further = _join_further(records, outputs_folder, images_info) if further_splits(images_info) else None
     versions = tuple(record.run_id for record in records.values())
-    return Members(ensemble, tuple(records), versions, joined, choosing, further)
+    return Members(ensemble, seed, tuple(records), versions, joined, choosing, further)
 
 
 def _join_further(records: dict[str, RunRecord], outputs: Path, images_info: dict[str, Any]) -> Joined:
@@ -143,7 +145,7 @@ def _table(vote: str, joined: Joined, weights: dict[str, float]) -> pd.DataFrame
     return pd.DataFrame(columns | {"probability": list(probability)})
 
 
-def compare_with_members(vote: str, predictions: pd.DataFrame, members: Members, seed: int) -> dict[str, Any]:
+def compare_with_members(vote: str, predictions: pd.DataFrame, members: Members) -> dict[str, Any]:
     """Tests the ensemble against each member on the same images, with McNemar's test and Holm's correction.
 
     Returns:
@@ -156,7 +158,7 @@ def compare_with_members(vote: str, predictions: pd.DataFrame, members: Members,
     found = _compared(vote, named, joined, members, "the images that models are judged on")
     if members.choosing is None:
         return found | {"chosen_on": None}
-    held_out = predict_held_out(VOTES[vote], members.choosing, members.spec, seed).argmax(axis=1)
+    held_out = predict_held_out(VOTES[vote], members.choosing, members.spec, members.seed).argmax(axis=1)
     what = {VALIDATION: "validation images", OUT_OF_FOLD: "training images, out of fold"}[members.spec.choose_on]
     return found | {"chosen_on": _compared(vote, held_out, members.choosing, members, what) | {"images": what}}
 

@@ -26,7 +26,7 @@ def create_pipeline(votes: Sequence[str] | None = None, **_: object) -> Pipeline
 
 
 def _model(vote: str) -> Pipeline:
-    return model_pipeline("ensemble", model_name(vote), _template(vote), SHARED, {"params:seed": "params:subset.seed"})
+    return model_pipeline("ensemble", model_name(vote), _template(vote), SHARED, {})
 
 
 def _template(vote: str) -> list[Node]:
@@ -40,7 +40,7 @@ def _template(vote: str) -> list[Node]:
              name="vote", tags="spark"),
         node(of_vote(nodes.let_vote_further), ["members", "weights", "images", "images_info"], OUTPUTS,
              name="vote_further", tags="spark"),
-        node(of_vote(nodes.compare_with_members), ["predictions", "members", "params:seed"], "against_members",
+        node(of_vote(nodes.compare_with_members), ["predictions", "members"], "against_members",
              name="compare_with_members"),
         node(of_vote(nodes.describe_ensemble), ["members", "weights", "fit_report", "predict_report"],
              "model_report", name="describe"),
