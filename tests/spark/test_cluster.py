@@ -189,7 +189,8 @@ def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_
 
 RESTORED = (
     """
-import os, signal, sys
+import os, signal, socket, sys
+from contextlib import suppress
 NAMES = "JAVA_HOME MKL_THREADING_LAYER PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP TMPDIR".split()
 # Another Spark, on a host that shall not be used either.
 FOREIGN = {
@@ -208,6 +209,10 @@ def hooks():
     return {name: os.environ.get(name) for name in (*NAMES, *FOREIGN)}, signal.getsignal(signal.SIGINT), sys.unraisablehook
 
 before = hooks()
+taken = []
+for port in range(4040, 4057):
+    with suppress(OSError):  # then it is
+        taken.append(socket.create_server(("127.0.0.1", port)))
 """
     + START_RUNTIME
     + """
@@ -221,6 +226,7 @@ def card(_):
 context = runtime.session.sparkContext
 found = context.parallelize([0], 1).map(card).collect()[0]
 file_system = context._jvm.org.apache.hadoop.fs.FileSystem.get(context._jsc.hadoopConfiguration()).getUri().toString()
+print("port:", int(context.uiWebUrl.rpartition(":")[2]) > 4056)
 print("found:", found[0] != "eth99", found[1] == str(runtime.log_dir / "tmp") == os.environ["TMPDIR"], file_system)
 runtime.stop()
 print("left:", sorted(file.name for file in runtime.log_dir.iterdir() if file.is_dir()))
@@ -233,5 +239,5 @@ for was, now in zip(before, hooks()):
 def test_a_runtime_uses_no_other_spark_and_puts_back_what_it_changed_in_the_process(run_python, tmp_path):
     output = run_python(RESTORED, 1, 1, "512m", "embedded", 60, tmp_path)
     assert re.findall("as before: .*", output) == ["as before: True"] * 3, output
-    assert "found: True True file:///" in output, output
+    assert "found: True True file:///" in output and "port: True" in output, output
     assert "left: ['event_log', 'work']" in output, output
