@@ -11,6 +11,7 @@ from benchmarks import (  # noqa: E402
     executor_memory,
     feature_extraction,
     growth,
+    kills,
     logistic_regression_fit,
     photographs,
     registry_list,
@@ -175,3 +176,18 @@ def test_a_stream_and_the_bare_bytes_are_measured_in_turn(monkeypatch):
 def test_growth_asks_for_images_that_outlast_the_start():
     with pytest.raises(UserError, match=r"--growth is 500.*Ask for 10000"):
         growth.measure(parse_arguments(["--growth", "500"]), print)
+
+
+def test_kills_compare_the_tables_that_are_believed(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    for name, order in (("a/images", ["2", "1"]), ("a/features", ["1"])):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        parquet.write_table(pa.table({"image_id": order}), folder / "part-0.parquet")
+    assert kills.tables(tmp_path) == {}
+    for name in kills.TABLES:
+        (tmp_path / "data" / "a" / name / "_SUCCESS").touch()
+    (tmp_path / "data" / "a" / "features.json").write_text(json.dumps({"rows": 2}))
+    assert kills.tables(tmp_path) == {"images": (("image_id", "['1', '2']"),)}
