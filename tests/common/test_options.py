@@ -1,11 +1,11 @@
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import build, checked_options, number, whole
+from cifar_pipelines.common.options import Range, build, checked_options, number, whole
 
 
 def target(positional, *, count: int = 3, share: float = 0.5, name: str = "x", flag: bool = True):
@@ -26,6 +26,23 @@ def test_options_are_checked_by_name_and_by_the_type_of_the_default():
 def test_an_option_of_another_type_than_its_default_is_refused(options):
     with pytest.raises(UserError, match=r"The option '\w+' of it is .*, which is not of the type \w+\. Give a"):
         checked_options(target, options, "it")
+
+
+def within(*, trees: Annotated[int, Range(1)] = 3, share: Annotated[float, Range(0, 1, above=True)] = 0.5):
+    """Takes options that have a range."""
+
+
+def test_an_option_lies_within_the_range_of_its_annotation():
+    legal = {"trees": 1, "share": 1}
+    assert (
+        checked_options(within, legal, "it") == legal and type(checked_options(within, legal, "it")["share"]) is float
+    )
+    for wrong in ({"trees": 0}, {"share": 0}, {"share": 1.5}, {"share": math.nan}):
+        (name,) = wrong
+        with pytest.raises(UserError, match=rf"The option '{name}' of it is .*, but must be a number "):
+            checked_options(within, wrong, "it")
+    with pytest.raises(UserError, match="which is not of the type int"):
+        checked_options(within, {"trees": 2.0}, "it")
 
 
 def test_an_unknown_option_is_refused_with_the_nearest():

@@ -1,12 +1,17 @@
 """Decision tree."""
 
+from typing import Annotated
+
 from pyspark.ml.classification import DecisionTreeClassifier
 
 from cifar_pipelines.classifiers import Task, register
+from cifar_pipelines.common.options import Range
 
 
 @register
-def decision_tree(task: Task, *, max_depth: int = 10, max_bins: int = 16) -> DecisionTreeClassifier:
+def decision_tree(
+    task: Task, *, max_depth: Annotated[int, Range(0, 30)] = 10, max_bins: Annotated[int, Range(2)] = 16
+) -> DecisionTreeClassifier:
     """A single tree, the baseline of the tree family.
 
     Args:

@@ -1,13 +1,21 @@
 """Gradient-boosted trees, one against the rest."""
 
+from typing import Annotated
+
 from pyspark.ml.classification import GBTClassifier, OneVsRest
 
 from cifar_pipelines.classifiers import Task, register
+from cifar_pipelines.common.options import Range
 
 
 @register
 def gradient_boosted_trees(
-    task: Task, *, rounds: int = 10, max_depth: int = 4, max_bins: int = 16, step_size: float = 0.1
+    task: Task,
+    *,
+    rounds: Annotated[int, Range(0)] = 10,
+    max_depth: Annotated[int, Range(0, 30)] = 4,
+    max_bins: Annotated[int, Range(2)] = 16,
+    step_size: Annotated[float, Range(0, 1, above=True)] = 0.1,
 ) -> OneVsRest:
     """One boosted ensemble per class, since Spark's is binary; slow, because trees follow one another.
 

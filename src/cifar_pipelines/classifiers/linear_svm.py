@@ -1,12 +1,17 @@
 """Linear support vector machine, one against the rest."""
 
+from typing import Annotated
+
 from pyspark.ml.classification import LinearSVC, OneVsRest
 
 from cifar_pipelines.classifiers import Task, register
+from cifar_pipelines.common.options import Range
 
 
 @register
-def linear_svm(task: Task, *, max_iter: int = 30, reg_param: float = 0.01) -> OneVsRest:
+def linear_svm(
+    task: Task, *, max_iter: Annotated[int, Range(0)] = 30, reg_param: Annotated[float, Range(0)] = 0.01
+) -> OneVsRest:
     """One linear SVM per class, since Spark's is binary; it gives margins, no probabilities.
 
     Args:

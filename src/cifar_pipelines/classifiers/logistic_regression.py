@@ -1,13 +1,20 @@
 """Multinomial logistic regression."""
 
+from typing import Annotated
+
 from pyspark.ml.classification import LogisticRegression
 
 from cifar_pipelines.classifiers import Task, register
+from cifar_pipelines.common.options import Range
 
 
 @register
 def logistic_regression(
-    task: Task, *, max_iter: int = 50, reg_param: float = 0.01, elastic_net: float = 0.0
+    task: Task,
+    *,
+    max_iter: Annotated[int, Range(0)] = 50,
+    reg_param: Annotated[float, Range(0)] = 0.01,
+    elastic_net: Annotated[float, Range(0, 1)] = 0.0,
 ) -> LogisticRegression:
     """Softmax regression by L-BFGS; Spark standardises the features itself.
 

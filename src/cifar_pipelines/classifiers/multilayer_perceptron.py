@@ -1,14 +1,23 @@
 """Multilayer perceptron."""
 
+from typing import Annotated
+
 from pyspark.ml import Pipeline
 from pyspark.ml.classification import MultilayerPerceptronClassifier
 from pyspark.ml.feature import StandardScaler
 
 from cifar_pipelines.classifiers import Task, register
+from cifar_pipelines.common.options import Range
 
 
 @register
-def multilayer_perceptron(task: Task, *, hidden: int = 128, max_iter: int = 60, block_size: int = 128) -> Pipeline:
+def multilayer_perceptron(
+    task: Task,
+    *,
+    hidden: Annotated[int, Range(1)] = 128,
+    max_iter: Annotated[int, Range(0)] = 60,
+    block_size: Annotated[int, Range(1)] = 128,
+) -> Pipeline:
     """One hidden layer of sigmoids and a softmax, trained by L-BFGS on standardised features.
 
     Args:

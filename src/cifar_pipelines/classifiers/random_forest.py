@@ -1,13 +1,21 @@
 """Random forest."""
 
+from typing import Annotated
+
 from pyspark.ml.classification import RandomForestClassifier
 
 from cifar_pipelines.classifiers import Task, register
+from cifar_pipelines.common.options import Range
 
 
 @register
 def random_forest(
-    task: Task, *, trees: int = 50, max_depth: int = 10, max_bins: int = 16, max_memory_mb: int = 256
+    task: Task,
+    *,
+    trees: Annotated[int, Range(1)] = 50,
+    max_depth: Annotated[int, Range(0, 30)] = 10,
+    max_bins: Annotated[int, Range(2)] = 16,
+    max_memory_mb: Annotated[int, Range(0)] = 256,
 ) -> RandomForestClassifier:
     """Bagged decision trees that split on random features.
 

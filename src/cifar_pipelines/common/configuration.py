@@ -61,11 +61,11 @@ def follow_folder(folder: str | None) -> None:
     """Follows the configuration of `--conf-source`; None is the project's own.
 
     Raises:
-        UserError: If it is no folder.
+        UserError: If it is no such folder.
     """
     source = Path(folder).absolute() if folder else None
-    if source is not None and not source.is_dir():
-        raise UserError(f"--conf-source is {folder!r}, but must be a folder, such as a copy of conf/.")
+    if source is not None and not (source / CONFIG_LOADER_ARGS["base_env"]).is_dir():
+        raise UserError(f"--conf-source is {folder!r}, but must be a folder with a folder base in it: a copy of conf/.")
     follow(load_configuration(source=source))
 
 

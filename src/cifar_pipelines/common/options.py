@@ -6,11 +6,20 @@ import types
 import typing
 from collections.abc import Callable, Container, Mapping
 from dataclasses import is_dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from cifar_pipelines.common.errors import UserError, unknown_name
 
 T = TypeVar("T")
+
+
+class Range(NamedTuple):
+    """What an option may be, where its annotation says so: `Annotated[int, Range(1)]`; `above` leaves out the lower end."""
+
+    least: float
+    most: float = math.inf
+    above: bool = False
+
 
 _IN_WORDS = {
     int: "a whole number", float: "a number", bool: "true or false",
@@ -28,7 +37,7 @@ def build(target: Callable[..., T], block: object, what: str, **given: Any) -> T
 
 
 def checked_options(target: Callable, block: object, what: str, given: Container[str] = ()) -> dict[str, Any]:
-    """Checks names and types of a block; annotations, else defaults, say which type each value has.
+    """Checks names and types of a block; annotations, else defaults, say which type and `Range` each value has.
 
     Args:
         target: A dataclass, whose fields are the legal names, or a function or class, whose keyword-only arguments are.
@@ -40,7 +49,7 @@ def checked_options(target: Callable, block: object, what: str, given: Container
         The values, with whole numbers made float where a float is wanted, and blocks built where a dataclass is.
 
     Raises:
-        UserError: If the block is no mapping, a name is unknown or missing, or a value has another type.
+        UserError: If the block is no mapping, a name is unknown or missing, or a value has another type or is out of range.
     """
     wanted = {
         name: parameter
@@ -108,10 +117,10 @@ def _checked(parameter: inspect.Parameter, value: Any, what: str) -> Any:
     kinds = _kinds(parameter)
     if len(kinds) == 1 and is_dataclass(kinds[0]):
         return build(kinds[0], value, f"the block {parameter.name} of {what}")
-    if not kinds or type(value) in kinds:  # not isinstance, because True is an int
-        return value
-    if float in kinds and type(value) is int:
-        return float(value)
+    if not kinds or type(value) in kinds or (float in kinds and type(value) is int):  # not isinstance: True is an int
+        for rule in getattr(parameter.annotation, "__metadata__", ()):
+            number(f"The option {parameter.name!r} of {what}", value, rule.least, rule.most, above=rule.above)
+        return float(value) if kinds and type(value) not in kinds else value
     if type(parameter.default) in kinds:
         example = f"a value such as {parameter.default!r}"
     else:
@@ -125,6 +134,8 @@ def _checked(parameter: inspect.Parameter, value: Any, what: str) -> Any:
 def _kinds(parameter: inspect.Parameter) -> tuple[type, ...]:
     """The types that a value may have; none where any type is right."""
     annotation = parameter.annotation
+    if typing.get_origin(annotation) is Annotated:
+        annotation = annotation.__origin__
     if annotation is Any:
         return ()
     if annotation is parameter.empty or isinstance(annotation, str):

@@ -3,9 +3,12 @@
 Source: K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, arXiv:2404.00498.
 """
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
+from cifar_pipelines.common.options import Range
 from cifar_pipelines.networks import NetworkShape, register
 
 WHITENING_KERNEL = 2
@@ -74,7 +77,9 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 @register(smallest=9, largest=96)
-def airbench(shape: NetworkShape, *, width: int = 64, growth: int = 4) -> nn.Module:
+def airbench(
+    shape: NetworkShape, *, width: Annotated[int, Range(1, 4096)] = 64, growth: Annotated[int, Range(1, 64)] = 4
+) -> nn.Module:
     """Whitening 2x2 convolution, three groups of two 3x3 convolutions, batch norm and GELU.
 
     Args:

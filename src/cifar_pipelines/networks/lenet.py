@@ -4,13 +4,16 @@ Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning app
 recognition", Proceedings of the IEEE, 1998; with ReLU and maximum pooling, as is usual today.
 """
 
+from typing import Annotated
+
 from torch import nn
 
+from cifar_pipelines.common.options import Range
 from cifar_pipelines.networks import NetworkShape, register
 
 
 @register(smallest=16, largest=96)
-def lenet(shape: NetworkShape, *, width: int = 1) -> nn.Module:
+def lenet(shape: NetworkShape, *, width: Annotated[int, Range(1, 256)] = 1) -> nn.Module:
     """Two 5x5 convolutions of 6 and 16 channels, then 120, 84 and as many units as there are classes.
 
     Args:
