@@ -21,7 +21,8 @@ def test_kedro_viz_shows_all_pipelines_and_starts_no_jvm(start_kedro, project):
         return build.poll() is not None
 
     assert wait_until(has_ended, 120)
-    assert build.returncode == 0, finish(build)
+    said = finish(build)
+    assert build.returncode == 0 and "Warning" not in said, said
     assert "java" not in seen and not (project / "logs").exists()
     shown = {file.name: json.loads(file.read_text()) for file in (project / "build/api/pipelines").iterdir()}
     bootstrap_project(PROJECT_PATH)

@@ -1,7 +1,6 @@
 """Kedro's settings of the project."""
 
 import os
-import warnings
 from pathlib import Path
 
 import yaml
@@ -18,7 +17,6 @@ __all__ = ["CONFIG_LOADER_ARGS", "CONFIG_LOADER_CLASS", "DATA_CATALOG_CLASS", "H
 
 use_utf8()
 use_home()
-warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")  # a word of kedro viz to its authors
 _logging = Path("conf") / "logging.yml"
 if not _logging.exists() and "KEDRO_LOGGING_CONFIG" not in os.environ:  # Kedro looks in the working directory alone
     LOGGING.configure(yaml.safe_load((PROJECT_PATH / _logging).read_text(encoding="utf-8")))
