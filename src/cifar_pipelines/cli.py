@@ -85,7 +85,7 @@ def _names(text: str) -> tuple[str, ...]:
 @click.option("--params-of", help="An environment, such as test, whose parameters come before those.")
 @click.option(
     "--grow-to",
-    type=int,
+    type=click.IntRange(0),
     help="Training images for the first CNN with the best setting; default: twice train_size. 0 leaves this out.",
 )
 @click.option("--again", is_flag=True, help="Measure anew what is recorded already.")

@@ -47,8 +47,8 @@ def parse_params(text: str, env: str | None = None) -> dict[str, Any]:
     return nested
 
 
-def split_params(text: str) -> dict[str, str]:
-    """The parts of a text of `--params`: values by name, as they are typed.
+def split_params(text: str, option: str = "--params") -> dict[str, str]:
+    """The parts of a text of `--params`, or of another option: values by name, as they are typed.
 
     Raises:
         UserError: If a part is not name=value, or a name is there with two values.
@@ -58,9 +58,9 @@ def split_params(text: str) -> dict[str, str]:
     for part in filter(None, map(str.strip, text.split(","))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not name:
-            raise UserError(f"--params holds {part!r}, but every part must be name=value.{_comma_within(last, part)}")
+            raise UserError(f"{option} holds {part!r}, but every part must be name=value.{_comma_within(last, part)}")
         if found.setdefault(name, value) != value:
-            raise UserError(f"--params gives {name} twice, as {found[name]!r} and as {value!r}. Leave one out.")
+            raise UserError(f"{option} gives {name} twice, as {found[name]!r} and as {value!r}. Leave one out.")
         last = part
     return found
 

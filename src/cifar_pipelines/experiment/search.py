@@ -52,7 +52,7 @@ class Search:
         """
         values: dict[str, tuple[str, ...]] = {}
         for text in vary:
-            for name, joined in split_params(text).items():
+            for name, joined in split_params(text, "--vary").items():
                 if name in values:
                     raise UserError(f"--vary gives {name} twice. Join its values by +, as in {name}=a+b.")
                 values[name] = tuple(dict.fromkeys(joined.split("+")))
