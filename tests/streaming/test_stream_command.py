@@ -45,6 +45,7 @@ def test_a_receiver_that_makes_no_sense_does_not_start(tmp_path):
     into = ("--into", str(tmp_path))
     assert "The address 'here' is not <host>:<port>" in said_by("receive", "here", *into)
     assert "The backlog is 0, but must be a whole number" in said_by("receive", "--max-backlog", "0", *into)
+    assert "may be away is nan, but must be a number" in said_by("receive", "--away", "nan", *into)
     assert "CIFAR_STREAM_SECRET has 5 signs" in said_by("receive", *into, CIFAR_STREAM_SECRET="short")
 
 

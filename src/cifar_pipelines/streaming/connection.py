@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import number
 from cifar_pipelines.streaming.wire import line_of
 
 CHUNK = 2**18  # bytes that are read at once
@@ -30,6 +31,9 @@ class Patience:
     silence: float = 30.0
     retry: float = 0.5
     away: float = 60.0
+
+    def __post_init__(self) -> None:
+        number("The time that a server may be away", self.away, 0)
 
 
 def addresses_of(host: str) -> list[tuple[int, str]]:
