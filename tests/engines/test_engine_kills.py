@@ -9,7 +9,7 @@ from tests.factories.processes import alive, descendants_of, executors_of, finis
 
 pytestmark = pytest.mark.e2e
 
-EPOCHS = 7
+EPOCHS = 8
 
 
 @pytest.fixture
