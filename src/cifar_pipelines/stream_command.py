@@ -135,6 +135,7 @@ def receive(servers: tuple[str, ...], into: Path, max_backlog: int, away: float)
     "--params", cls=ParamsOption, help="What the model learned from, such as source=cifar10; on_bad_image=skip."
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The CSV that grows; default: one in data/.")
+@click.option("--conf-source", cls=ConfSourceOption)
 def predict(
     model: str, servers: tuple[str, ...], landing: Path, version: str | None, env: str | None, params: str, output: Path | None,
 ) -> None:  # fmt: skip
