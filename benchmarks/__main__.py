@@ -85,7 +85,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add("--weights-path", help="state dict of the backbone; without it, weights are random")
     add("--centroids", type=_positive, help="size of the dictionary of kmeans_patches")
-    add("--images", type=_positive, default=2000, help="for extraction and CNN speed; default: %(default)s")
+    add("--images", type=_positive, default=2000, help="for extraction, streams and CNN speed; default: %(default)s")
     add("--train-images", type=_positive, default=10_000, help="for the fit and Orca's example; default: %(default)s")
     add("--test-images", type=_positive, default=500, help="for its accuracy; default: %(default)s")
     add("--photographs", type=_positive, default=40, help="such as 2000, which are 7 GB; default: %(default)s")
