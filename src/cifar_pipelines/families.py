@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.common.contents import IMAGE, Content, require_content
 from cifar_pipelines.common.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Family:
             label, in any order. Raises a `UserError` if anything of the model is missing. None for a family whose models
             predict no images.
         former_names: What older run records call it.
+        reads: What one model learns from, images or texts; None for a family that reads what others made of either.
         on_request: Whether it runs only where it is named, and not in a `kedro run` or an experiment of everything.
     """
 
@@ -53,7 +55,15 @@ class Family:
     only: Callable[[Parameters, str], dict[str, Any]] | None = None
     predictor: Callable[[Any], Any] | None = None
     former_names: tuple[str, ...] = ()
+    reads: Callable[[Parameters, str], Content] | None = lambda parameters, model: IMAGE
     on_request: bool = False
+
+
+def require_readable(family: Family, parameters: Parameters, content: Content) -> None:
+    """Raises a `UserError` for the first selected model of a family that does not read what a source holds."""
+    for model in family.models(parameters) if family.reads else ():
+        remedy = "docs/texts.md says which models read texts, docs/image_folders.md what a folder of images is."
+        require_content(content, family.reads(parameters, model), f"{model}, one of the {family.words},", remedy)
 
 
 @cache

@@ -15,7 +15,7 @@ from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.options import build
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.places import place
-from cifar_pipelines.families import INGESTION, families, families_of, is_on_request, pipeline_names
+from cifar_pipelines.families import INGESTION, families, families_of, is_on_request, pipeline_names, require_readable
 
 COMPARISON = "comparison"
 FIRST_COMPARED = "spark_ml"  # the family that leaves records after the least work
@@ -35,7 +35,7 @@ def check_run(asked: list[str], loader: Any) -> dict[str, str]:
         UserError: For the first mistake.
     """
     from cifar_pipelines.pipelines.ingestion.validation import ValidationSpec, require_judged
-    from cifar_pipelines.sources import open_source
+    from cifar_pipelines.sources import find, open_source
     from cifar_pipelines.spark.environment import setting_under
 
     parameters = loader["parameters"]
@@ -52,6 +52,7 @@ def check_run(asked: list[str], loader: Any) -> dict[str, str]:
         check_blocks({name: _pipeline(name) for name in running}, parameters)
         for family in families_of(running):
             family.check(parameters, setting)
+            require_readable(family, parameters, find(parameters["data"]["source"]).content)
     if INGESTION in running:
         require_judged(parameters["subset"]["test_size"], ValidationSpec(**parameters["validation"]))
         open_source(*(parameters["data"][key] for key in ("source", "path", "options")))

@@ -10,8 +10,10 @@ from cifar_pipelines.pipelines.transfer.family import selected_transfers
 from cifar_pipelines.spark.environment import setting_under
 from cifar_pipelines.training.phases import build_phases
 
+STUDIES = ["fruits360", "resnet18", "competition59", "cifar10_tuned", "imdb"]
 
-@pytest.mark.parametrize("study", ["fruits360", "resnet18", "competition59", "cifar10_tuned"])
+
+@pytest.mark.parametrize("study", STUDIES)
 def test_a_study_selects_models_whose_phases_are_legal(study):
     loader = load_configuration(study)
     parameters = loader["parameters"]
@@ -21,7 +23,7 @@ def test_a_study_selects_models_whose_phases_are_legal(study):
         assert build_phases(parameters["transfer"]["models"][name]["phases"], name)
 
 
-@pytest.mark.parametrize("study", ["fruits360", "resnet18", "competition59", "cifar10_tuned"])
+@pytest.mark.parametrize("study", STUDIES)
 def test_a_study_can_be_given_to_an_experiment(study):
     given = load_configuration("exec_1x1", parse_params(params_of(study, "")))["parameters"]
     alone = load_configuration(study)["parameters"]

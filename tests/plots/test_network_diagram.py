@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 from matplotlib import pyplot as plt
 from torch import nn
 
@@ -23,7 +24,7 @@ class Twice(nn.Module):
 
 
 def test_parts_are_listed_as_an_image_passes_them():
-    parts = parts_of(Twice().eval(), 4)
+    parts = parts_of(Twice().eval(), torch.zeros(1, 3, 4, 4))
     assert [(part.name, part.shape, part.parameters, part.times) for part in parts] == [
         ("body.0", (3, 2, 2), 39, 1), ("body.1", (12,), 0, 1), ("act", (3,), 0, 2), ("head", (3,), 39, 1)
     ]  # fmt: skip

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cifar_pipelines.backbones.input_spec import InputSpec
 from cifar_pipelines.backbones.stages import stages_of
+from cifar_pipelines.backbones.text_spec import TextSpec
 from cifar_pipelines.backbones.weights import LoadedWeights, fit, weights_sha256
+from cifar_pipelines.common.contents import IMAGE, Content
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.words import first_line
 
@@ -25,14 +27,18 @@ class Backbone(ABC):
     Attributes:
         library: Name of the library.
         example: A name of one of its networks, for messages.
+        content: What its networks read, images or texts.
         model: Name of the network in the library.
+        spec: What the input of a network is that was settled before; None for what its weights say. Texts need it.
     """
 
     library: ClassVar[str]
     example: ClassVar[str]
 
-    def __init__(self, model: str) -> None:
-        self.model = model
+    content: ClassVar[Content] = IMAGE
+
+    def __init__(self, model: str, spec: "InputSpec | TextSpec | None" = None) -> None:
+        self.model, self.spec = model, spec
         self.check_known()
 
     @property

@@ -101,6 +101,10 @@ class InputSpec:
         """A block of JSON, with the names of the fields."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
+    def saved(self) -> dict[str, Any]:
+        """The same, for the file of a network."""
+        return self.to_json()
+
     @classmethod
     def from_json(cls, block: Mapping[str, Any]) -> "InputSpec":
         """Reads what `to_json` wrote; keys that it does not know are ignored.

@@ -175,7 +175,7 @@ def _random(backbone: Pretrained) -> LoadedWeights:
 def _located(backbone: Pretrained, weights: str) -> tuple[Path, str]:
     """The file that weights are in, and what to call it."""
     if weights.startswith(PACKAGE):
-        return _in_package(weights.removeprefix(PACKAGE))
+        return file_in_package(weights.removeprefix(PACKAGE))
     if not weights.startswith(PATH):
         raise UserError(f"weights is {weights!r}, but must be {LEGAL}.")
     path = local_path(_parts(weights)[0], "weights")
@@ -213,7 +213,8 @@ def _in_name(file: Path) -> str | None:
     return digits and digits[1]
 
 
-def _in_package(name: str) -> tuple[Path, str]:
+def file_in_package(name: str, endings: tuple[str, ...] = _ENDINGS) -> tuple[Path, str]:
+    """The one file of an installed distribution whose name ends so, and what to call it; raises UserError for none or more."""
     try:
         found = distribution(name)
     except (PackageNotFoundError, ValueError) as error:
@@ -221,10 +222,10 @@ def _in_package(name: str) -> tuple[Path, str]:
             f"The distribution {name!r}, which holds the weights, is not installed. Install it with pip, or give other "
             f"weights: {LEGAL}."
         ) from error
-    files = [file for file in _files(found) if file.suffix in _ENDINGS]
+    files = [file for file in _files(found) if file.name.endswith(endings)]
     if len(files) != 1:
         raise UserError(
-            f"The distribution {name!r} holds {len(files)} files that end in {', '.join(_ENDINGS)}, but must hold one. "
+            f"The distribution {name!r} holds {len(files)} files that end in {', '.join(endings)}, but must hold one. "
             "Give the file with path:<file>."
         )
     return files[0], f"{found.metadata['Name']} {found.version}"

@@ -15,14 +15,22 @@ def logistic_regression(
     max_iter: Annotated[int, Range(0)] = 50,
     reg_param: Annotated[float, Range(0)] = 0.01,
     elastic_net: Annotated[float, Range(0, 1)] = 0.0,
+    standardize: bool = True,
 ) -> LogisticRegression:
-    """Softmax regression by L-BFGS; Spark standardises the features itself.
+    """Softmax regression by L-BFGS.
 
     Args:
         task: What has to be learned.
         max_iter: Passes over the data, each one a job on all cores.
         reg_param: Strength of the penalty.
         elastic_net: 0 for an L2 penalty, 1 for L1.
+        standardize: Whether Spark gives all features unit variance first; of tf-idf that would make rare words loud.
     """
     # PARALLEL(executors): every task adds up loss and gradient of its partition; a tree of sums meets on the driver.
-    return LogisticRegression(family="multinomial", maxIter=max_iter, regParam=reg_param, elasticNetParam=elastic_net)
+    return LogisticRegression(
+        family="multinomial",
+        maxIter=max_iter,
+        regParam=reg_param,
+        elasticNetParam=elastic_net,
+        standardization=standardize,
+    )

@@ -1,4 +1,4 @@
-"""Image files below a folder, and what lies among them that is none."""
+"""Files of images, or of texts, below a folder, and what lies among them that is none."""
 
 import os
 import unicodedata
@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from cifar_pipelines.common.contents import IMAGE, Content
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.images import EXTENSIONS
 from cifar_pipelines.common.words import some
 
 _OF_ARCHIVES = "__MACOSX"  # what macOS adds to a zip: files that are called like images and are none
@@ -22,10 +22,11 @@ class ImageFiles:
 
     Args:
         root: Links that lead out of it are remembered.
+        content: What is looked for; this class calls all of it images.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, content: Content = IMAGE) -> None:
+        self.root, self.content = root, content
         self._real_root = root.resolve()
         self._left_out: Counter[str] = Counter()
         self._leading_out: set[str] = set()
@@ -37,7 +38,7 @@ class ImageFiles:
 
     def lying_in(self, path: Path) -> int:
         """How many images lie directly in a folder."""
-        return sum(_is_image(entry) for entry in self._entries(path) if _is_file(entry))
+        return sum(self._is_image(entry) for entry in self._entries(path) if _is_file(entry))
 
     def below(self, path: Path) -> list[str]:
         """All images in a folder and in those below it, in alphabetical order."""
@@ -53,19 +54,21 @@ class ImageFiles:
     def leave_out(self, path: Path) -> None:
         """Remembers that the images directly in a folder have no class."""
         if lying := self.lying_in(path):
-            self._left_out["images beside the folders of classes"] += lying
+            self._left_out[f"{self.content.noun}s beside the folders of classes"] += lying
 
     def notes(self) -> list[str]:
         """What a reader should know of the search, a sentence each."""
-        notes = []
+        notes, noun = [], self.content.noun
         if self._left_out:
             commonest = sorted(self._left_out.items(), key=lambda item: (-item[1], item[0]))
             kinds = [f"{kind} ({count:,})" for kind, count in commonest[:_KINDS]]
             more = ", and others" if len(self._left_out) > _KINDS else ""
-            notes.append(f"Files that are not read as images: {', '.join(kinds)}{more}.")
+            notes.append(f"Files that are not read as {noun}s: {', '.join(kinds)}{more}.")
         if self._deeper:
-            deeper = some(self._deeper, 1, "image")
-            notes.append(f"Images deeper than <split>/<class>/, which count for the class they are below: {deeper}.")
+            deeper = some(self._deeper, 1, noun)
+            notes.append(
+                f"{noun.capitalize()}s deeper than <split>/<class>/, which count for the class they are below: {deeper}."
+            )
         if self._leading_out:
             links = some(sorted(self._leading_out), 1, "link")
             notes.append(f"Links that lead out of {self.root}, and are followed: {links}.")
@@ -83,7 +86,7 @@ class ImageFiles:
                     yield from self._walk(path / entry.name, above)
             elif not _is_file(entry):
                 self._left_out["links to nothing"] += 1
-            elif _is_image(entry):
+            elif self._is_image(entry):
                 yield f"{name}/{entry.name}"
             else:
                 self._left_out[Path(entry.name).suffix.lower() or "without an ending"] += 1
@@ -104,7 +107,9 @@ class ImageFiles:
             ) from error
         for entry in entries:
             _require_utf8(path, entry.name)
-            if _is_image(entry) or _is_folder(entry):  # others may be called as they like: macOS has files "Icon\r"
+            if self._is_image(entry) or _is_folder(
+                entry
+            ):  # others may be called as they like: macOS has files "Icon\r"
                 _require_one_line(path, entry.name)
             if entry.is_symlink():
                 target = Path(os.path.realpath(entry.path))
@@ -112,12 +117,11 @@ class ImageFiles:
                     self._leading_out.add(f"{self._name(Path(entry.path))} -> {target}")
         return entries
 
+    def _is_image(self, entry: "os.DirEntry[str]") -> bool:
+        return entry.name.lower().endswith(self.content.extensions)
+
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
-
-
-def _is_image(entry: "os.DirEntry[str]") -> bool:
-    return entry.name.lower().endswith(EXTENSIONS)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

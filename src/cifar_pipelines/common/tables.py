@@ -75,6 +75,7 @@ FRAMES = TableSchema(
 FRAME_FEATURES = TableSchema(sequence="long", position="int", damaged="int", features="array<float>")
 # Of images that no model is judged on: those of `predict` have no label.
 FURTHER_PREDICTIONS = PREDICTIONS.with_columns(split="string")
+FILES = TableSchema(image_id="string", image="binary")  # as they are
 OUTPUTS = TableSchema(image_id="string", output="array<float>")  # what a network says of images without a label
 
 # Of training and test images it is older than the other splits, whose images depend on how they were cut.

@@ -1,4 +1,4 @@
-"""Feature extractors: an image in, a vector of numbers out. One file, one extractor, both of the same name.
+"""Feature extractors: an image or a text in, a vector of numbers out. One file, one extractor, both of the same name.
 
 What follows a colon in the name of an extractor chooses a variant of it: "torchvision:mobilenet_v2" is mobilenet_v2 of
 `torchvision.py`.
@@ -6,11 +6,13 @@ What follows a colon in the name of an extractor chooses a variant of it: "torch
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cifar_pipelines.backbones import InputSpec
+from cifar_pipelines.common.contents import IMAGE, Content
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.images import load_batch
 from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
 from cifar_pipelines.common.squares import Square
@@ -18,6 +20,7 @@ from cifar_pipelines.common.squares import Square
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from pyspark.sql import DataFrame
 
 State = dict[str, "np.ndarray"]
 FeatureFunction = Callable[["torch.Tensor"], "np.ndarray"]
@@ -34,12 +37,14 @@ class Extractor(ABC):
         name: The name by which it was asked for.
         input_size: Height and width in pixels to which images are resized before they enter.
         training_images: Number of training images that `prepare` wants to see; 0 for none.
+        content: What it reads, images or texts.
         input: What its pretrained weights expect of an image; None for one without such weights.
     """
 
     name: str
     input_size: int
     training_images: int = 0
+    content: ClassVar[Content] = IMAGE
     input: InputSpec | None = None
 
     @property
@@ -72,12 +77,49 @@ class Extractor(ABC):
             shape (n, d).
         """
 
+    def load(self, encoded: Sequence[bytes]) -> "torch.Tensor":
+        """Decodes files as the feature function takes them."""
+        return load_batch(encoded, self.square)
+
+    def chunks(self, encoded: Sequence[bytes], size: int) -> Iterator[list[int]]:
+        """Positions of the files that enter the feature function together, at most `size` of them."""
+        for start in range(0, len(encoded), size):
+            yield list(range(start, min(start + size, len(encoded))))
+
+    def example(self, files: int) -> "torch.Tensor":
+        """An input of so many files that mean nothing, for warming up."""
+        import torch
+
+        return torch.zeros((files, 3, self.input_size, self.input_size), dtype=torch.uint8)
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Where the weights come from, for the run record: keys `extractor`, `weights`, `input_size`.
 
         One with pretrained weights adds their `weights_sha256` and `input`, an `InputSpec` as JSON.
         """
+
+
+class TableExtractor(Extractor):
+    """Turns tables into feature vectors by Spark itself, without a Python worker: they may be sparse."""
+
+    input_size = None  # of an image
+
+    @abstractmethod
+    def learn(self, table: "DataFrame") -> State:
+        """Learns from the training rows of an image table, and returns the state: arrays by name."""
+
+    @abstractmethod
+    def transform(self, table: "DataFrame", state: State) -> "DataFrame":
+        """Puts the column `features`, vectors of Spark ML, in the place of the column `image`; all others stay."""
+
+    def prepare(self, images: Sequence[bytes], seed: int) -> State:
+        """Is never asked: `learn` does this."""
+        raise NotImplementedError
+
+    def build(self, state: State, precision: str) -> FeatureFunction:
+        """Is never asked: `transform` does this."""
+        raise NotImplementedError
 
 
 _registry = FileRegistry[type[Extractor]](__name__, "extractor")
@@ -111,6 +153,11 @@ def create_extractor(
     extractor = _registry.find(file)
     checked = checked_options(extractor, options, f"the extractor {file!r}")
     return extractor(variant, weights, input_size, **checked)
+
+
+def content_read_by(name: str) -> Content:
+    """What the extractor of a name reads, images or texts; raises UserError for an unknown name."""
+    return _registry.find(str(name).partition(":")[0]).content
 
 
 def state_sha256(state: State) -> str:

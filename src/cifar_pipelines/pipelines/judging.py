@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Node, Pipeline, node, pipeline
 
+from cifar_pipelines.common.contents import TEXT, content_of
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.judging import metrics
 from cifar_pipelines.judging.predictions import predictions_csv
-from cifar_pipelines.plots import of_model
+from cifar_pipelines.plots import of_model, of_texts
 from cifar_pipelines.records.model_report import ModelReport
 from cifar_pipelines.records.provenance import make_record
 from cifar_pipelines.records.saved_predictions import validation_rows
@@ -61,9 +62,10 @@ def draw_galleries(
     rows = images.where(F.col("image_id").isin(chosen)).select("image_id", "image").collect()
     files = {row["image_id"]: bytes(row["image"]) for row in rows}
     names, model = images_info["class_names"], model_report.model
+    draw = of_texts.plot_text_gallery if content_of(images_info) is TEXT else of_model.plot_gallery
     return (
-        of_model.plot_gallery(predictions, files, names, True, f"{model}: right predictions"),
-        of_model.plot_gallery(predictions, files, names, False, f"{model}: wrong predictions"),
+        draw(predictions, files, names, True, f"{model}: right predictions"),
+        draw(predictions, files, names, False, f"{model}: wrong predictions"),
     )
 
 

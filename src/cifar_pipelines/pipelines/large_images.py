@@ -5,6 +5,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.common.contents import TEXT, content_of
 from cifar_pipelines.common.images import shrink
 from cifar_pipelines.common.squares import Square
 from cifar_pipelines.common.table_files import in_parts, read_images_at
@@ -19,7 +20,7 @@ FILE, ROW = "file_path", "row_index"  # what Spark knows of the row of a file th
 
 
 def shrunk(
-    images: "DataFrame", columns: Sequence[str], images_info: Mapping[str, Any], square: int | Square
+    images: "DataFrame", columns: Sequence[str], images_info: Mapping[str, Any], square: int | Square | None
 ) -> "DataFrame":
     """Makes large images of a table as small as an extractor or network sees them, if a batch of them would not fit.
 
@@ -30,7 +31,7 @@ def shrunk(
         images: The image table as it was loaded, or some of its rows.
         columns: Which of its columns to take, `image` among them.
         images_info: The description of the image table; one that does not say how large images are is of small ones.
-        square: What is made of images later, or its height and width in pixels.
+        square: What is made of images later, or its height and width in pixels; of no use for texts.
 
     Returns:
         The columns, with a small PNG file for every large image, or as they were.
@@ -38,7 +39,7 @@ def shrunk(
     largest = images_info.get("largest_image_bytes") or 0
     limit = BATCH_BYTES // int(images.sparkSession.conf.get(ROWS_PER_BATCH))
     selected = images.select(*columns)
-    if largest <= limit:
+    if largest <= limit or content_of(images_info) is TEXT:
         return selected
     others = [name for name in columns if name != "image"]
     rows = images.select(*others, f"_metadata.{FILE}", f"_metadata.{ROW}")

@@ -1,12 +1,12 @@
-"""Images that no model has seen and nobody has labelled, read on the executors for a saved model to predict."""
+"""Images or texts that no model has seen and nobody has labelled, read on the executors for a saved model to predict."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cifar_pipelines.common.images import examine
+from cifar_pipelines.common.contents import IMAGE, Content
 from cifar_pipelines.common.table_files import in_parts
-from cifar_pipelines.common.tables import OUTPUTS, lists_of
+from cifar_pipelines.common.tables import FILES, OUTPUTS, lists_of
 from cifar_pipelines.pipelines.ingestion.reading import count_tasks
 
 if TYPE_CHECKING:
@@ -22,17 +22,26 @@ Note = Callable[[Mapping[str, str]], None]
 
 
 class NewImages:
-    """Image files below a folder that the driver and all executors see.
+    """Files below a folder that the driver and all executors see, or contents that the driver holds.
 
     Args:
         session: The session that reads them.
-        folder: The folder.
-        names: Their paths below it, which are their ids.
+        found: The folder; or the contents by name.
+        names: Their paths below it, which are their ids; or the names of the contents.
         cores: Cores of all executors.
+        content: What they are, images or texts.
     """
 
-    def __init__(self, session: "SparkSession", folder: Path, names: Sequence[str], cores: int) -> None:
-        self.session, self.folder, self.names, self.cores = session, folder, names, cores
+    def __init__(
+        self,
+        session: "SparkSession",
+        found: Path | Mapping[str, bytes],
+        names: Sequence[str],
+        cores: int,
+        content: Content = IMAGE,
+    ) -> None:
+        self.session, self.names, self.cores, self.content = session, names, cores, content
+        self._found = found
         self._bad = session.sparkContext.accumulator({}, _merging())
 
     @property
@@ -49,14 +58,25 @@ class NewImages:
         Returns:
             Table with the columns of `OUTPUTS`, in any order; `bad` is complete when it has been computed.
         """
+        found, content, bad = self._found, self.content, self._bad
+        # PARALLEL(executors): every task reads, decodes and looks at its share of the new images.
+        return self._listed().mapInArrow(
+            lambda batches: look_at_files(batches, found, function, bad.add, content), OUTPUTS.ddl
+        )
+
+    def files(self) -> "DataFrame":
+        """The files that can be decoded, for what Spark computes of them itself: the columns of `FILES`, in any order."""
+        found, content, bad = self._found, self.content, self._bad
+        # PARALLEL(executors): every task reads and checks its share.
+        return self._listed().mapInArrow(lambda batches: read_files(batches, found, bad.add, content), FILES.ddl)
+
+    def _listed(self) -> "DataFrame":
         import pandas as pd
 
-        total = sum((self.folder / name).stat().st_size for name in self.names)
-        tasks = max(count_tasks(len(self.names), total, self.cores), -(-len(self.names) // TASK_IMAGES))
-        table = self.session.createDataFrame(pd.DataFrame({"image_id": self.names})).repartition(tasks)
-        folder, bad = self.folder, self._bad
-        # PARALLEL(executors): every task reads, decodes and looks at its share of the new images.
-        return table.mapInArrow(lambda batches: look_at_files(batches, folder, function, bad.add), OUTPUTS.ddl)
+        found = self._found
+        sizes = ((found / name).stat().st_size if isinstance(found, Path) else len(found[name]) for name in self.names)
+        tasks = max(count_tasks(len(self.names), sum(sizes), self.cores), -(-len(self.names) // TASK_IMAGES))
+        return self.session.createDataFrame(pd.DataFrame({"image_id": self.names})).repartition(tasks)
 
 
 class FrameImages:
@@ -98,33 +118,54 @@ def look_at_images(batches: Iterable["pa.RecordBatch"], function: Outputs, note:
 
 
 def look_at_files(
-    batches: Iterable["pa.RecordBatch"], folder: Path, function: Outputs, note: Note
+    batches: Iterable["pa.RecordBatch"],
+    found: Path | Mapping[str, bytes],
+    function: Outputs,
+    note: Note,
+    content: Content = IMAGE,
 ) -> Iterator["pa.RecordBatch"]:
     """Reads the images of record batches with the column `image_id`, a few at a time where they are large.
 
     Args:
         batches: Ids, which are paths below the folder.
-        folder: The folder.
+        found: The folder, or the contents by name.
         function: Makes outputs of image files.
         note: Is told of images that cannot be read or decoded, with the reason.
+        content: What they are.
 
     Yields:
         Record batches of `OUTPUTS`, without those images.
     """
     for batch in batches:
         read: list[str] = []
-        for files in in_parts(_contents(folder, batch.column("image_id").to_pylist(), read, note)):
+        for files in in_parts(_contents(found, batch.column("image_id").to_pylist(), read, note)):
             names = read[-len(files) :]
-            known, outputs = _outputs(names, files, function, note)
+            known, outputs = _outputs(names, files, function, note, content)
             if known:
                 yield OUTPUTS.batch(known, lists_of(outputs))
 
 
-def _contents(folder: Path, names: Iterable[str], read: list[str], note: Note) -> Iterator[bytes]:
+def read_files(
+    batches: Iterable["pa.RecordBatch"], found: Path | Mapping[str, bytes], note: Note, content: Content
+) -> Iterator["pa.RecordBatch"]:
+    """Reads and checks files as `look_at_files` does; yields record batches of `FILES`, without those that are bad."""
+    for batch in batches:
+        read: list[str] = []
+        for files in in_parts(_contents(found, batch.column("image_id").to_pylist(), read, note)):
+            names = read[-len(files) :]
+            bad = {
+                name: error for name, file in zip(names, files, strict=True) if (error := content.examine(file).error)
+            }
+            note(bad)
+            good = [(name, file) for name, file in zip(names, files, strict=True) if name not in bad]
+            yield FILES.batch([name for name, _ in good], [file for _, file in good])
+
+
+def _contents(found: Path | Mapping[str, bytes], names: Iterable[str], read: list[str], note: Note) -> Iterator[bytes]:
     """The contents of files; adds the name of each to `read`."""
     for name in names:
         try:
-            content = (folder / name).read_bytes()
+            content = (found / name).read_bytes() if isinstance(found, Path) else found[name]
         except OSError as error:
             note({name: error.strerror or type(error).__name__})
             continue
@@ -133,13 +174,13 @@ def _contents(folder: Path, names: Iterable[str], read: list[str], note: Note) -
 
 
 def _outputs(
-    names: list[str], files: list[bytes], function: Outputs, note: Note
+    names: list[str], files: list[bytes], function: Outputs, note: Note, content: Content = IMAGE
 ) -> tuple[list[str], "np.ndarray | None"]:
     """Outputs of files; where one of them cannot be decoded, of the others."""
     try:
         return names, function(files)
     except Exception:
-        bad = {name: error for name, file in zip(names, files, strict=True) if (error := examine(file).error)}
+        bad = {name: error for name, file in zip(names, files, strict=True) if (error := content.examine(file).error)}
         if not bad:
             raise
     note(bad)

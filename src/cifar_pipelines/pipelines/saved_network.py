@@ -35,7 +35,7 @@ def open_network(record: RunRecord, flips: Callable[[Mapping[str, Any]], bool]) 
     def predict(images: NewImages) -> pd.DataFrame:
         job = prediction_job(network, flip)
         # PARALLEL(executors): every task predicts its share of the new images.
-        table = images.outputs(lambda files: job.probabilities(job.images(files))).toPandas()
+        table = images.outputs(job.predict).toPandas()
         table = table.rename(columns={"output": "probability"})
         return table.assign(prediction=[row.argmax() for row in table["probability"]])
 

@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 LINE = 0.42  # inches a part
 
 
-def plot_network(parts: "Sequence[Part]", size: int, classes: int, total: int, title: str) -> Figure:
+def plot_network(parts: "Sequence[Part]", given: tuple[str, str], classes: int, total: int, title: str) -> Figure:
     """Draws a chain of boxes, one for each part, with what it makes of an image and how many numbers it learned.
 
     Args:
         parts: The parts, in the order in which an image passes them.
-        size: Height and width of the image in pixels.
+        given: What goes in, and of what shape.
         classes: Number of classes.
         total: Learned numbers of the network; some may lie outside of its parts.
         title: Title of the figure.
     """
     figure, axes = style.new_figure(1, 1, size=(8, 1.2 + LINE * (len(parts) + 2)), title=title)
     ax = axes[0][0]
-    rows = [("image", f"3 × {size} × {size}", "")]
+    rows = [(*given, "")]
     rows += [(_called(part), " × ".join(map(str, part.shape)), f"{part.parameters:,}") for part in parts]
     rows.append(("classes", str(classes), f"{total:,} in all"))
     ax.set(xlim=(0, 1), ylim=(len(rows) - 0.3, -0.9))
     ax.axis("off")
-    for x, heading in ((0.25, "part"), (0.68, "what it makes of an image"), (0.98, "learned numbers")):
+    for x, heading in ((0.25, "part"), (0.68, f"what it makes of {given[0]}s"), (0.98, "learned numbers")):
         ax.text(x, -0.75, heading, ha="right" if x > 0.9 else "center", va="center", color=style.GREY, fontsize=8)
     for place, (name, shape, learned) in enumerate(rows):
         box = {"boxstyle": "round,pad=0.35", "facecolor": style.LIGHT_GREY if learned in ("", "0") else "white"}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cifar_pipelines.common.commands import Command, ConfSourceOption, ParamsOption
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.contents import content_of
+from cifar_pipelines.common.words import counted, one_line
 
 if TYPE_CHECKING:
     from cifar_pipelines.prediction.run import Predicted
@@ -18,7 +19,10 @@ CONFUSIONS = 5
 
 @click.command(cls=Command)
 @click.argument("model")
-@click.argument("folder")
+@click.argument("folder", required=False)
+@click.option(
+    "--text", "-t", "texts", multiple=True, help="A text to predict, in place of a folder; may be given several times."
+)
 @click.option("--version", help="The run that saved the model; default: the newest.")
 @click.option("--env", "-e", help="Environment with the parallelism setting, such as exec_2x1.")
 @click.option(
@@ -26,28 +30,57 @@ CONFUSIONS = 5
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The CSV to write; default: one in data/.")
 @click.option("--conf-source", cls=ConfSourceOption)
-def predict(model: str, folder: str, version: str | None, env: str | None, params: str, output: Path | None) -> None:
-    r"""Predict the images of a FOLDER with a saved MODEL, into a CSV: image, label, probability.
+def predict(
+    model: str,
+    folder: str | None,
+    texts: tuple[str, ...],
+    version: str | None,
+    env: str | None,
+    params: str,
+    output: Path | None,
+) -> None:
+    r"""Predict the images, or the texts, of a FOLDER with a saved MODEL, into a CSV: image, label, probability.
 
     MODEL is a name, such as logistic_regression, or the path of a saved model. Of its versions the newest is taken; where
-    models of that name learned from different images or features, they are listed. FOLDER is searched at any depth.
+    models of that name learned from different images or features, they are listed. FOLDER is searched at any depth; for
+    texts it may be a file: a CSV or Parquet table with the column text, or one text on every line.
 
     \b
         kedro predict logistic_regression ~/photographs --env exec_2x1
         kedro predict airbench_bigdl new/ --params source=cifar10,train_size=20000 --output labels.csv
+        kedro predict logistic_regression --text "This movie was really amazing!" --params source=imdb
     """
     from cifar_pipelines.prediction.request import Request
     from cifar_pipelines.prediction.run import run_request
     from cifar_pipelines.spark.process import require_spark
 
     require_spark()
-    record, predicted, target = run_request(Request(model, folder, version, env, params, output))
-    click.echo(f"Model: {record.model} of {record.run_id}, trained on {counted(record.data.train_size, 'image')}")
-    _show(predicted)
-    click.echo(f"Predictions: {target}")
+    record, predicted, target = run_request(Request(model, folder, version, env, params, output, texts))
+    noun = content_of(vars(record.data)).noun
+    click.echo(f"Model: {record.model} of {record.run_id}, trained on {counted(record.data.train_size, noun)}")
+    if texts:
+        _show_texts(texts, predicted, record.data.class_names)
+    else:
+        _show(predicted, noun)
+    if target is not None:
+        click.echo(f"Predictions: {target}")
 
 
-def _show(predicted: "Predicted") -> None:
+def _show_texts(texts: Sequence[str], predicted: "Predicted", class_names: Sequence[str]) -> None:
+    """Prints label and probability of every class for each text; texts that were left out are named."""
+    at = {name: row for row, name in enumerate(predicted.rows["image"])}
+    for number, text in enumerate(texts, start=1):
+        name = str(number)
+        if name not in at:
+            click.echo(f"left out: {one_line(text, 80)!r} ({predicted.bad[name]})")
+            continue
+        row = at[name]
+        shares = zip(class_names, predicted.probabilities[row], strict=True)
+        said = ", ".join(f"{one} {share:.4f}" for one, share in sorted(shares, key=lambda pair: -pair[1])[:LISTED])
+        click.echo(f"{one_line(text, 80)!r}: {predicted.rows['label'][row]} ({said})")
+
+
+def _show(predicted: "Predicted", noun: str) -> None:
     """Prints how many images are of each class, and which could not be decoded."""
     from rich.console import Console
     from rich.markup import escape
@@ -55,8 +88,8 @@ def _show(predicted: "Predicted") -> None:
 
     speed = len(predicted.rows) / predicted.seconds
     table = Table(
-        "class", "images", "mean probability",
-        title=f"{counted(len(predicted.rows), 'image')} in {predicted.seconds:.1f} s, {speed:.0f}/s",
+        "class", f"{noun}s", "mean probability",
+        title=f"{counted(len(predicted.rows), noun)} in {predicted.seconds:.1f} s, {speed:.0f}/s",
     )  # fmt: skip
     classes = predicted.rows.groupby("label")["probability"].agg(["size", "mean"]).sort_values("size", ascending=False)
     for label, row in classes.head(LISTED).iterrows():

@@ -8,15 +8,16 @@ from typing import Any
 
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.contents import TEXT, Content
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.image_files import ImageFiles
-from cifar_pipelines.common.images import EXTENSIONS
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.paths import local_path
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import path_suffix, slug
 from cifar_pipelines.families import families
 from cifar_pipelines.pipelines.new_images import Predictor
+from cifar_pipelines.prediction.texts import given_texts, texts_of_file
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import TOLD_APART_BY, Wanted, find_model
 from cifar_pipelines.records.shelf import RecordShelf
@@ -30,23 +31,31 @@ OF_THE_RUN = ("on_bad_image", "spark_master", "run_name")
 
 @dataclass(frozen=True)
 class Request:
-    """A saved model, a folder of images, and how to run.
+    """A saved model, what it shall predict, and how to run.
 
     Attributes:
         model: Name or path of the model.
-        folder: The folder, as it is typed.
+        folder: The folder of images or texts, or the file of texts, as it is typed; None for texts that are given.
         version: The id of the run that saved the model; None for the newest.
         environment: The environment with the parallelism setting; None for Kedro's default.
         params_text: What is given with `--params`: what the model learned from, and parameters of the run.
-        output: The CSV to write; None for one of its own in the folder of predictions.
+        output: The CSV to write; None for one of its own in the folder of predictions, or, of texts that are given, for none.
+        texts: The texts that are given, in place of a folder.
     """
 
     model: str
-    folder: str
+    folder: str | None
     version: str | None = None
     environment: str | None = None
     params_text: str = ""
     output: Path | None = None
+    texts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.folder is None) == (not self.texts):
+            raise UserError(
+                f"Give what shall be predicted once: kedro predict {self.model} <folder>, or kedro predict {self.model} --text <text>."
+            )
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -83,29 +92,48 @@ class Request:
 
     @cached_property
     def path(self) -> Path:
-        """The folder."""
-        path = local_path(self.folder, "The folder of images")
-        if not path.is_dir():
-            kind = "is a file, and images are read from a folder" if path.is_file() else "is not a folder that exists"
-            raise UserError(
-                f"{path} {kind}. Give the folder that holds the images: kedro predict {self.model} <folder>."
-            )
-        return path
+        """The folder, or the file of texts."""
+        return local_path(self.folder, "What shall be predicted")
 
-    def images(self) -> list[str]:
-        """The images below the folder, and says what lies among them.
+    def inputs(self, content: Content) -> tuple[Path | dict[str, bytes], list[str]]:
+        """What shall be predicted, and says what lies among it.
+
+        Args:
+            content: What the model reads.
+
+        Returns:
+            The folder, or the contents by name; and the names.
 
         Raises:
-            UserError: If there is none.
+            UserError: If there is nothing, or nothing that the model reads.
         """
-        files = ImageFiles(self.path)
+        if content is TEXT and (self.texts or self.path.is_file()):
+            found = given_texts(self.texts) if self.texts else texts_of_file(self.path)
+            return found, list(found)
+        if self.texts:
+            raise UserError(f"{self.model} reads {content.noun}s, so --text says nothing to it. Give a folder of them.")
+        return self.path, self._files(content)
+
+    def _files(self, content: Content) -> list[str]:
+        noun = content.noun
+        if not self.path.is_dir():
+            kind = (
+                f"is a file, and {noun}s are read from a folder"
+                if self.path.is_file()
+                else "is not a folder that exists"
+            )
+            raise UserError(
+                f"{self.path} {kind}. Give the folder that holds the {noun}s: kedro predict {self.model} <folder>."
+            )
+        files = ImageFiles(self.path, content)
         found = files.everything()
         notes = files.notes()
         for note in notes if found else ():
             logger.warning("%s", note)
         if not found:
             said = "".join(f"{note} " for note in notes)
-            raise UserError(f"{self.path} holds no image. {said}An image's name ends in {', '.join(EXTENSIONS)}.")
+            endings = ", ".join(content.extensions)
+            raise UserError(f"{self.path} holds no {noun}. {said}The names of {noun}s end in {endings}.")
         return found
 
     def saved_model(self) -> tuple[RunRecord, Predictor]:
@@ -128,13 +156,15 @@ class Request:
             )
         return record, family.predictor(record)
 
-    def target(self, run_id: str) -> Path:
-        """The CSV that is to be written; nothing lies there, nor in the place of its description.
+    def target(self, run_id: str) -> Path | None:
+        """The CSV that is to be written; nothing lies there, nor in the place of its description. None for none.
 
         Raises:
             UserError: If something does, or it is not called as a CSV.
         """
         if self.output is None:
+            if self.texts:
+                return None
             of_folder = f"{slug(self.path.name)}{path_suffix(self.path)}"
             return PROJECT_PATH / place("new_predictions") / of_folder / slug(Path(self.model).stem) / f"{run_id}.csv"
         target = local_path(str(self.output), "--output")

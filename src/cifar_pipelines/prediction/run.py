@@ -1,4 +1,4 @@
-"""A saved model predicts a folder of images on the cluster, into a CSV."""
+"""A saved model predicts a folder of images, or texts, on the cluster, into a CSV."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common import whole_files
+from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.contents import content_of
 from cifar_pipelines.common.disk import disk_errors_explained
 from cifar_pipelines.common.errors import UserError, mistake_behind
+from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.judging.predictions import UNLABELLED_COLUMNS
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
 from cifar_pipelines.prediction.request import Request, description_of
+from cifar_pipelines.records.digest import short_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import MODEL
 from cifar_pipelines.spark.failures import spark_failure
@@ -34,18 +39,20 @@ class Predicted:
         rows: `image`, `label` (the predicted class) and `probability`, one row per image in the folder's order.
         bad: Images that could not be decoded, with the reason.
         seconds: How long the executors took.
+        probabilities: Those of all classes, float (rows, classes).
     """
 
     rows: pd.DataFrame
     bad: dict[str, str]
     seconds: float
+    probabilities: np.ndarray | None = None
 
 
-def run_request(request: Request) -> tuple[RunRecord, Predicted, Path]:
+def run_request(request: Request) -> tuple[RunRecord, Predicted, Path | None]:
     """Checks a request, predicts, and writes the CSV with its description, both whole or not at all.
 
     Returns:
-        The run record of the model, what came of it, and the CSV.
+        The run record of the model, what came of it, and the CSV; None where none was to be written.
 
     Raises:
         UserError: For whatever is wrong with the request, the model or the images.
@@ -58,18 +65,34 @@ def run_request(request: Request) -> tuple[RunRecord, Predicted, Path]:
         request.on_bad_image,
         SparkConfig.from_config(request.loader["spark"]),
     )
-    names, target = request.images(), request.target(run_id)
+    target = request.target(run_id)
     record, predictor = request.saved_model()
+    content = content_of(vars(record.data))
+    found, names = request.inputs(content)
     run_name = "-".join(slug(part) for part in (config.run_name, "predict", run_id) if part)
     with disk_errors_explained():
         with explained(SparkRuntime(setting, config, run_name)) as runtime:
-            images = NewImages(runtime.session, request.path, names, runtime.info.cores)
+            images = NewImages(runtime.session, found, names, runtime.info.cores, content)
             predicted = predict_images(images, predictor, record.model, record.data.class_names)
-        _settle(predicted, len(names), on_bad_image)
+        _settle(predicted, len(names), on_bad_image, content.noun)
+        if request.texts:
+            _keep_sentences(record, predicted, request.texts)
+        if target is None:
+            return record, predicted, None
         with whole_files.writing(target) as partial:
             predicted.rows.to_csv(partial, index=False)
             whole_files.write_json(description_of(target), _described(record, predicted, request, len(names)), indent=2)
     return record, predicted, target
+
+
+def _keep_sentences(record: RunRecord, predicted: Predicted, texts: Sequence[str]) -> None:
+    """Leaves what was said of texts for the report, a file for each text, model and version."""
+    for row, name in enumerate(predicted.rows["image"]):
+        text = texts[int(name) - 1]
+        shares = dict(zip(record.data.class_names, map(float, predicted.probabilities[row]), strict=True))
+        told = {"text": text, "model": record.model, "version": record.run_id, "label": predicted.rows["label"][row]}
+        file = f"{slug(record.model)}-{record.run_id}-{short_digest(text, 8)}.json"
+        whole_files.write_json(PROJECT_PATH / place("sentences") / file, told | {"probabilities": shares}, indent=2)
 
 
 def predict_images(images: NewImages, predictor: Predictor, model: str, class_names: Sequence[str]) -> Predicted:
@@ -80,10 +103,14 @@ def predict_images(images: NewImages, predictor: Predictor, model: str, class_na
     """
     from cifar_pipelines.spark.timing import measured_work
 
-    with measured_work(images.session, f"Predicting {counted(len(images.names), 'image')} with {model}") as work:
+    what = counted(len(images.names), images.content.noun)
+    with measured_work(images.session, f"Predicting {what} with {model}") as work:
         table = predictor(images)
     bad = images.bad
-    return Predicted(to_rows(table, [name for name in images.names if name not in bad], class_names), bad, work.wall_s)
+    names = [name for name in images.names if name not in bad]
+    rows = to_rows(table, names, class_names)
+    probabilities = np.array(table.set_index("image_id").loc[names, "probability"].tolist())
+    return Predicted(rows, bad, work.wall_s, probabilities)
 
 
 def to_rows(table: pd.DataFrame, names: Sequence[str], class_names: Sequence[str]) -> pd.DataFrame:
@@ -110,15 +137,15 @@ def to_rows(table: pd.DataFrame, names: Sequence[str], class_names: Sequence[str
     return pd.DataFrame(dict(zip(UNLABELLED_COLUMNS, (list(names), label, sure), strict=True)))
 
 
-def _settle(predicted: Predicted, images: int, on_bad_image: str) -> None:
+def _settle(predicted: Predicted, images: int, on_bad_image: str, noun: str = "image") -> None:
     """Refuses images that cannot be decoded where they are to fail, or where nothing is left without them."""
     if not predicted.bad or (on_bad_image == "skip" and len(predicted.bad) < images):
         return
-    named = some([f"{name} ({reason})" for name, reason in predicted.bad.items()], NAMED, "image", "images")
+    named = some([f"{name} ({reason})" for name, reason in predicted.bad.items()], NAMED, noun)
     remedy = "Replace them" + (
         ", or leave them out with --params on_bad_image=skip." if len(predicted.bad) < images else "."
     )
-    raise UserError(f"{len(predicted.bad)} of {counted(images, 'image')} cannot be decoded: {named}. {remedy}")
+    raise UserError(f"{len(predicted.bad)} of {counted(images, noun)} cannot be decoded: {named}. {remedy}")
 
 
 def _described(record: RunRecord, predicted: Predicted, request: Request, images: int) -> dict[str, Any]:
@@ -130,7 +157,7 @@ def _described(record: RunRecord, predicted: Predicted, request: Request, images
         "path": record.artifacts[MODEL],
         "features": record.features_identity,
         "classes": list(record.data.class_names),
-        "folder": str(request.path),
+        "folder": None if request.texts else str(request.path),
         "images": images,
         "predicted": len(predicted.rows),
         "bad_images": predicted.bad,

@@ -22,6 +22,7 @@ class Data:
         validation: How validation images were cut; None where there are none.
         copies_across_splits: Images whose very pixels are also in another split, by the names of both, where there are some.
         images_treated: Images to which decoding does more than read them, by what it does.
+        content: "image" or "text"; None in older records, which are of images.
     """
 
     source: str
@@ -38,6 +39,7 @@ class Data:
     validation: dict[str, Any] | None = None
     copies_across_splits: dict[str, int] = field(default_factory=dict)
     images_treated: dict[str, int] = field(default_factory=dict)
+    content: str | None = None
 
     @property
     def images(self) -> int:

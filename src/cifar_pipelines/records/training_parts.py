@@ -13,6 +13,7 @@ class WorkerReport:
         seconds: Start-up of an extraction's worker.
         batch_size: Images per step.
         images: Images of its shard.
+        truncated: Texts of its shard that are longer than the network sees; None for images.
         peak_memory_mb: Peak resident memory in MiB.
         began_at: When the project's code began in it, since 1970.
         ended_at: When its last epoch had ended, since 1970.
@@ -30,6 +31,7 @@ class WorkerReport:
     seconds: float | None = None
     batch_size: int | None = None
     images: int | None = None
+    truncated: int | None = None
     cpu_s: float | None = None
     peak_memory_mb: float | None = None
     began_at: float | None = None

@@ -18,6 +18,7 @@ from cifar_pipelines.report.figures import study_folder
 from cifar_pipelines.report.sections.about import versions
 from cifar_pipelines.report.sections.deployment import deployments
 from cifar_pipelines.report.sections.engines import engines
+from cifar_pipelines.report.sections.fit import fit
 from cifar_pipelines.report.sections.forecasts import forecasts
 from cifar_pipelines.report.sections.growth import growth
 from cifar_pipelines.report.sections.leaks import leaks
@@ -26,6 +27,7 @@ from cifar_pipelines.report.sections.phases import phases
 from cifar_pipelines.report.sections.resources import resources, times
 from cifar_pipelines.report.sections.scaling import scaling
 from cifar_pipelines.report.sections.scores import accuracy, reasons, scores
+from cifar_pipelines.report.sections.sentences import sentences
 from cifar_pipelines.report.sections.stream import stream
 from cifar_pipelines.report.sections.time import components
 from cifar_pipelines.report.sections.training import training
@@ -117,7 +119,7 @@ def make_content(
     return Content(
         studies=tuple(studies),
         records=numbered,
-        sections=_by_key(growth(summary), forecasts(checked_forecasts), deployments(reporting)),
+        sections=_by_key(growth(summary), forecasts(checked_forecasts), deployments(reporting), sentences(reporting)),
         figures=MappingProxyType(figures),
         left_out=(*left_out, *applications_left_out),
         reporting=reporting,
@@ -147,6 +149,7 @@ def _study(
         engines(models),
         training(own),
         phases(own),
+        fit(own),
         stream(own),
         resources(rows),
         versions(rows),

@@ -1,4 +1,4 @@
-"""Sources of labelled images: one file, one source, both of the same name."""
+"""Sources of labelled images or texts: one file, one source, both of the same name."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from cifar_pipelines.common.contents import IMAGE, Content
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
 from cifar_pipelines.common.registry import FileRegistry
@@ -20,12 +21,15 @@ SOURCE_SPLITS = ("train", "test")  # with labels, as a source has them
 class ImageSource(ABC):
     """A labelled collection of images with a training and a test split, and maybe images without labels.
 
+    Texts join as images do: what is said of images holds for them, and `content` tells them apart.
+
     A source is sent to the Spark executors, hence it pickles, costs nothing to construct, and opens its
     files only when they are needed.
     """
 
     name: str
     path: Path | None  # where the files lie; None if there are none
+    content: ClassVar[Content] = IMAGE
     needs: ClassVar[Mapping[str, str]] = {}  # parameters that a command has to give, with placeholders
 
     def exists(self) -> bool:
@@ -61,7 +65,8 @@ class ImageSource(ABC):
         """Reads images of any split; runs on the executors.
 
         Yields:
-            Each id with its image as the bytes of a file of one of `images.FORMATS`, in the order asked for.
+            Each id with its image as the bytes of a file of one of `images.FORMATS`, or its text as such of UTF-8, in the
+            order asked for.
         """
 
     def total_bytes(self, image_ids: Sequence[str]) -> int:
@@ -100,6 +105,13 @@ def sha256_of(parts: Iterable[object]) -> str:
     for part in parts:
         digest.update(f"{part}\0".encode())
     return digest.hexdigest()
+
+
+def in_label_order(names: Iterable[str]) -> list[str]:
+    """Names of classes in alphabetical order, or by value if all are numbers."""
+    found = list(names)
+    numbers = all(name.isascii() and name.isdigit() for name in found)
+    return sorted(found, key=(lambda name: (int(name), name)) if numbers else None)
 
 
 _registry = FileRegistry[type[ImageSource]](__name__, "source")

@@ -1,4 +1,4 @@
-"""Images in a tree of folders, `split/class/image`."""
+"""Images in a tree of folders, `split/class/image`; texts lie in one as well, see `text_folder`."""
 
 import logging
 import os
@@ -11,12 +11,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 
+from cifar_pipelines.common.contents import Content
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.image_files import ImageFiles
-from cifar_pipelines.common.images import EXTENSIONS, LARGEST_FILE
 from cifar_pipelines.common.paths import local_path
 from cifar_pipelines.common.words import counted, some
-from cifar_pipelines.sources import SOURCE_SPLITS, ImageSource, checked_split, register, sha256_of
+from cifar_pipelines.sources import SOURCE_SPLITS, ImageSource, checked_split, in_label_order, register, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 SPLIT_FOLDERS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
 # A folder of these names may hold images without labels, directly in it, as contests have them.
 UNLABELLED_FOLDERS = ("test", "testing")
-LAYOUT = "The layout is train/<class>/<image> and test/<class>/<image>"
+LAYOUT = "The layout is train/<class>/<{0}> and test/<class>/<{0}>"
 
 Classes = Mapping[str, list[str]]  # the image ids of each class, in the order of the labels
 
@@ -46,6 +46,7 @@ class ImageFolderSource(ImageSource):
 
     name = "image_folder"
     needs: ClassVar = {"source_path": "<folder>"}
+    no_classes: ClassVar[tuple[str, ...]] = ()  # folders that lie among those of classes and are none
 
     def __init__(self, path: str | None = None) -> None:
         self.path = local_path(path, "source_path") if path else None
@@ -80,8 +81,8 @@ class ImageFolderSource(ImageSource):
     def read(self, image_ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Reads files, of those that are too large no more than shows it; see `ImageSource.read`."""
         for image_id in image_ids:
-            with _still_there(self.path / image_id) as path, path.open("rb") as file:
-                image = file.read(LARGEST_FILE + 1)
+            with _still_there(self.path / image_id, self.content.noun) as path, path.open("rb") as file:
+                image = file.read(self.content.largest_file + 1)
             yield image_id, image
 
     def total_bytes(self, image_ids: Sequence[str]) -> int:
@@ -101,7 +102,7 @@ class ImageFolderSource(ImageSource):
         """Returns where the images come from, with notes on the folder; see `ImageSource.describe`."""
         return {
             "name": self.name,
-            "origin": "a folder of images",
+            "origin": f"a folder of {self.content.noun}s",
             "path": str(self.path),
             "classes": len(self.class_names),
             "licence": None,
@@ -117,16 +118,17 @@ class ImageFolderSource(ImageSource):
             logger.warning("%s", note)
 
     def _status(self, image_id: str) -> os.stat_result:
-        with _still_there(self.path / image_id) as path:
+        with _still_there(self.path / image_id, self.content.noun) as path:
             return path.stat()
 
     @cached_property
     def _tree(self) -> ImageTree:
         """The sorted images of each class of each split."""
         self._require_folder()
-        files = ImageFiles(self.path)
+        files, noun = ImageFiles(self.path, self.content), self.content.noun
         folders = self._split_folders(files)
         train = _classes(folders["train"][0], files)
+        left_out = {name: len(train.pop(name)) for name in self.no_classes if name in train}
         # A test folder without classes is for a contest; the labelled images may lie in another one, or nowhere.
         labelled = [folder for folder in folders["test"] if set(train) & set(_class_folders(folder, files, set(train)))]
         flat = next((folder for folder in folders["test"] if _is_flat(folder, files)), None)
@@ -136,8 +138,9 @@ class ImageFolderSource(ImageSource):
         if unknown := [name for name in test if name not in train]:
             raise UserError(
                 f"The test split of {self.path} has the class {unknown[0]!r}, which the training split "
-                "lacks. Only a class that was trained on can be recognised: add training images of it, or "
-                "remove the folder. Images without labels have to lie directly in the test folder."
+                "lacks. Only a class that was trained on can be recognised: add training "
+                f"{noun}s of it, or "
+                f"remove the folder. {noun.capitalize()}s without labels have to lie directly in the test folder."
             )
         unused = [
             f"{folder} is not read: the {split} split is {chosen[split].name}/, the first that has known classes."
@@ -145,10 +148,13 @@ class ImageFolderSource(ImageSource):
             for folder in folders[split]
             if folder not in (chosen[split], flat)
         ]
+        unused += [
+            f"The folder {name} is no class: its {counted(n, noun)} are not read." for name, n in left_out.items()
+        ]
         unlabelled = _in_order(files.below(flat)) if flat else []
         if flat:
             unused.append(
-                f"The {counted(len(unlabelled), 'image')} directly in {flat} have no label: they are predicted, not judged."
+                f"The {counted(len(unlabelled), noun)} directly in {flat} have no label: they are predicted, not judged."
             )
         return ImageTree({"train": train, "test": test}, unlabelled, [*files.notes(), *unused])
 
@@ -156,13 +162,13 @@ class ImageFolderSource(ImageSource):
         if self.exists():
             return
         if self.path is None:
-            wrong, remedy = "The source 'image_folder' needs a path, and none was given.", "Add"
+            wrong, remedy = f"The source {self.name!r} needs a path, and none was given.", "Add"
         elif self.path.is_file():
-            wrong = f"The source's path {self.path} is a file, and images are read from a folder."
+            wrong = f"The source's path {self.path} is a file, and {self.content.noun}s are read from a folder."
             remedy = "If it is an archive, unpack it, and give its folder:"
         else:
             wrong, remedy = f"The source's path {self.path} is not a folder that exists.", "Correct"
-        raise UserError(f"{wrong} {remedy} --params source_path=<folder>. {LAYOUT}.")
+        raise UserError(f"{wrong} {remedy} --params source_path=<folder>. {LAYOUT.format(self.content.noun)}.")
 
     def _split_folders(self, files: ImageFiles) -> dict[str, list[Path]]:
         """The folders that each split may be read from, the likeliest first."""
@@ -176,22 +182,24 @@ class ImageFolderSource(ImageSource):
         if self.path.name.lower() in sum(SPLIT_FOLDERS.values(), ()):
             raise UserError(
                 f"{self.path} is the folder of one split. Give the one that holds both: "
-                f"--params source_path={self.path.parent}. {LAYOUT}."
+                f"--params source_path={self.path.parent}. {LAYOUT.format(self.content.noun)}."
             )
         split = next(split for split in SOURCE_SPLITS if not found[split])
         names = some([folder.name for folder in inside], 10, "folder") or "no folder"
         rule = f"It has to be called {' or '.join(SPLIT_FOLDERS[split])}"
-        raise UserError(f"{self.path} has no folder for the {split} split. {rule}; found: {names}. {LAYOUT}.")
+        raise UserError(
+            f"{self.path} has no folder for the {split} split. {rule}; found: {names}. {LAYOUT.format(self.content.noun)}."
+        )
 
 
 @contextmanager
-def _still_there(image: Path) -> Iterator[Path]:
+def _still_there(image: Path, noun: str) -> Iterator[Path]:
     """Says which image it is that was listed and cannot be read."""
     try:
         yield image
     except OSError as error:
         raise UserError(
-            f"The image {image} cannot be read: {error.strerror}. Put it back or make it readable, on all hosts of the "
+            f"The {noun} {image} cannot be read: {error.strerror}. Put it back or make it readable, on all hosts of the "
             "cluster, and leave the folder alone while it is read."
         ) from error
 
@@ -235,24 +243,26 @@ def _classes(split_folder: Path, files: ImageFiles, known: Set[str] = frozenset(
     """Returns the images of each class folder, in the order of the labels."""
     folders = _class_folders(split_folder, files, known)
     if not folders:
-        lying = files.lying_in(split_folder)
-        seen = f"images lie directly in it ({lying:,})" if lying else "it is empty"
-        raise UserError(f"{split_folder} has no class: {seen}. {LAYOUT}; move the images into one folder per class.")
+        lying, noun = files.lying_in(split_folder), files.content.noun
+        seen = f"{noun}s lie directly in it ({lying:,})" if lying else "it is empty"
+        raise UserError(
+            f"{split_folder} has no class: {seen}. {LAYOUT.format(noun)}; move the {noun}s into one folder per class."
+        )
     files.leave_out(split_folder)
-    numbers = all(name.isascii() and name.isdigit() for name in folders)
-    ordered = sorted(folders, key=(lambda name: (int(name), name)) if numbers else None)
-    classes = {name: [image for folder in folders[name] for image in files.below(folder)] for name in ordered}
+    classes = {
+        name: [image for folder in folders[name] for image in files.below(folder)] for name in in_label_order(folders)
+    }
     for name, images in classes.items():
         if not images:
-            raise _no_image(folders[name][0])
+            raise _no_image(folders[name][0], files.content)
     return classes
 
 
-def _no_image(folder: Path) -> UserError:
-    inside = ImageFiles(folder)
+def _no_image(folder: Path, content: Content) -> UserError:
+    inside = ImageFiles(folder, content)
     inside.below(folder)
     notes = "".join(f"{note} " for note in inside.notes())
     return UserError(
-        f"The class folder {folder} holds no image. {notes}Every class needs at least one file that ends in "
-        f"{', '.join(EXTENSIONS)}: add images or remove the folder."
+        f"The class folder {folder} holds no {content.noun}. {notes}Every class needs at least one file that ends in "
+        f"{', '.join(content.extensions)}: add {content.noun}s or remove the folder."
     )

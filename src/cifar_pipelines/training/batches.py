@@ -17,6 +17,8 @@ from cifar_pipelines.training.augmentation import Augmentation, Chain
 from cifar_pipelines.training.draws import Draws
 from cifar_pipelines.training.mixing import Mixing
 
+BUCKET_STEPS = 32  # in which texts are sorted by length: few enough for batches to be random, enough for little padding
+
 
 def draw_places(images: int, batch_size: int, seed: int) -> np.ndarray:
     """Places in the global batch, int64 of shape (images,), of the training images in the order of their ranks.
@@ -37,6 +39,7 @@ class PlacedShard:
         keys: From `draws.image_keys`, of shape (n,).
         places: From `draw_places`, of shape (n,).
         seed: The same on every worker.
+        lengths: Of texts their tokens, int64 (n,): those of about the same length come together. None for images.
     """
 
     images: Tensor
@@ -44,6 +47,7 @@ class PlacedShard:
     keys: Tensor
     places: np.ndarray
     seed: int
+    lengths: np.ndarray | None = None
 
     def batches(
         self,
@@ -65,7 +69,7 @@ class PlacedShard:
         Yields:
             Images, as `images` has them, and labels (n,), int64; where images are mixed, shares of the classes (n, classes).
         """
-        augment, order = augmentation or Chain({}), Order(self, epoch)
+        augment, order = augmentation or Chain({}), Order(self, epoch, steps)
         following = None
         for step in range(steps):
             images, labels, draws = following or self._batch(order, step, epoch, augment)
@@ -82,12 +86,27 @@ class PlacedShard:
 
 
 class Order:
-    """Which image of a shard stands at every place in a step of an epoch, counted as in `PlacedShard.batches`."""
+    """Which image of a shard stands at every place in a step of an epoch of so many, counted as in `PlacedShard.batches`."""
 
-    def __init__(self, shard: PlacedShard, epoch: int) -> None:
+    def __init__(self, shard: PlacedShard, epoch: int, steps: int) -> None:
         drawn = Draws.begin(shard.keys, shard.seed, epoch).uniform("order").numpy()
         self._sorted = np.lexsort((drawn, shard.places))
         _, self._first, self._counts = np.unique(shard.places[self._sorted], return_index=True, return_counts=True)
+        if shard.lengths is not None:
+            self._bucket(shard.lengths, steps, np.random.default_rng([shard.seed, epoch]))
+
+    def _bucket(self, lengths: np.ndarray, steps: int, random: np.random.Generator) -> None:
+        """Within so many steps, has every place begin with its shortest text, then shuffles these steps for all places alike.
+
+        So the texts of a step are of about the same length, on every worker, whatever the number of workers.
+        """
+        for start in range(0, steps - BUCKET_STEPS + 1, BUCKET_STEPS):
+            shuffled = random.permutation(BUCKET_STEPS)
+            for first, count in zip(self._first, self._counts, strict=True):
+                if start + BUCKET_STEPS <= count:  # not where a place has few texts, because some were damaged
+                    window = slice(first + start, first + start + BUCKET_STEPS)
+                    chosen = self._sorted[window]
+                    self._sorted[window] = chosen[np.argsort(lengths[chosen], kind="stable")][shuffled]
 
     def __call__(self, step: int) -> Tensor:
         """Positions in the shard, int64 of shape (places,)."""

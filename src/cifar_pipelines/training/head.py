@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cifar_pipelines.backbones import Backbone, create_backbone
+from cifar_pipelines.backbones import Backbone
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.training.batches import PlacedShard, draw_places
 from cifar_pipelines.training.phase_job import PhaseJob, first_weights
@@ -102,7 +102,7 @@ class HeadJob(PhaseJob):
 
     def build_network(self) -> nn.Module:
         """The head alone, as the phase before left it."""
-        name = linear_head(create_backbone(self.backbone))
+        name = linear_head(self.created_backbone)
         head = Head(name, self.features.train.shape[2], self.classes)
         weights = first_weights(self.checkpoint, self.number)
         head.load_state_dict({key: weights[key] for key in head.state_dict()})

@@ -27,8 +27,8 @@ class Part:
     times: int
 
 
-def parts_of(network: nn.Module, size: int) -> list[Part]:
-    """The parts of a network in evaluation mode that one image of `size` pixels passes, in that order."""
+def parts_of(network: nn.Module, example: torch.Tensor) -> list[Part]:
+    """The parts of a network in evaluation mode that an input of one image passes, in that order."""
     inside = [(name, part) for name, part in network.named_children()]
     if len(inside) == 1:  # one around all
         inside = [(f"{inside[0][0]}.{name}", part) for name, part in inside[0][1].named_children()] or inside
@@ -48,7 +48,7 @@ def parts_of(network: nn.Module, size: int) -> list[Part]:
     hooks = [part.register_forward_hook(note(name)) for name, part in parts]
     try:
         with torch.inference_mode():
-            network(torch.zeros(1, 3, size, size))
+            network(example)
     finally:
         for hook in hooks:
             hook.remove()

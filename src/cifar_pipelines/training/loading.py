@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 AUTO, MEMORY = "auto", "memory"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where torch's loader hands batches over
+EVALUATION_BATCH = 250
 PREFETCHED = 2  # batches that every process of the loader holds ready
 
 _WORKERS = re.compile(r"workers:([1-9]\d*)")
@@ -66,6 +67,8 @@ class Pictures:
     content: Sequence[np.ndarray | bytes]
     square: "Square"
     processes: int = 0
+    truncated = lengths = None  # of texts
+    evaluated_at_once = EVALUATION_BATCH
 
     @classmethod
     def of(cls, files: Iterable[bytes], square: "Square", loader: str) -> "Pictures":

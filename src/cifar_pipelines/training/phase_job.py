@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn, optim
 
-from cifar_pipelines.backbones import InputSpec, create_backbone
+from cifar_pipelines.backbones import Backbone, InputSpec, TextSpec, create_backbone
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.training.augmentation import build_augmentation
 from cifar_pipelines.training.batches import Order, PlacedShard, draw_places
@@ -22,7 +22,7 @@ from cifar_pipelines.training.job import Job, scan
 from cifar_pipelines.training.loading import Pictures, Streamed, loading_processes
 from cifar_pipelines.training.phase_trainer import PhaseTrainer
 from cifar_pipelines.training.phases import Phase, learning_prefixes
-from cifar_pipelines.training.trainer import EVALUATION_BATCH
+from cifar_pipelines.training.texts import Texts
 
 _START = "start.pt"
 _EPOCHS = 10_000  # more than a phase has, so that no two epochs of a transfer draw the same
@@ -38,7 +38,7 @@ class PhaseJob(Job):
     Attributes:
         backbone: Name of the network.
         classes: Number of classes.
-        input: What the network expects of an image.
+        input: What the network expects of an image, or of a text.
         phase: The phase.
         number: Its number, from 1.
         seed: Seeds order, augmentation and what is random in the network.
@@ -50,7 +50,7 @@ class PhaseJob(Job):
 
     backbone: str
     classes: int
-    input: InputSpec
+    input: InputSpec | TextSpec
     phase: Phase
     number: int
     seed: int
@@ -79,6 +79,11 @@ class PhaseJob(Job):
         """Where this worker computes."""
         return device_of(self.on_gpu)
 
+    @property
+    def created_backbone(self) -> Backbone:
+        """The network, of which nothing is built."""
+        return create_backbone(self.backbone, self.input)
+
     def owns(self, state: dict[str, Any]) -> bool:
         """Whether a state is of this phase."""
         return state["phase"] == self.number
@@ -96,7 +101,7 @@ class PhaseJob(Job):
 
     def build_network(self) -> nn.Module:
         """The network as the phase before left it, with what this phase trains."""
-        backbone = create_backbone(self.backbone)
+        backbone = self.created_backbone
         network = backbone.build(self.classes)
         network.load_state_dict(first_weights(self.checkpoint, self.number))
         freeze_all_but(network, learning_prefixes(self.phase, backbone.stages(), self.backbone), self.phase.bn)
@@ -104,7 +109,7 @@ class PhaseJob(Job):
 
     def create_optimizer(self, network: nn.Module) -> optim.Optimizer:
         """The phase's optimiser, with groups by block."""
-        return self.phase.optimiser.create(network, create_backbone(self.backbone).stages())
+        return self.phase.optimiser.create(network, self.created_backbone.stages())
 
     def create_trainer(
         self, network: nn.Module, optimizer: optim.Optimizer, model: nn.Module, rank: int, workers: int
@@ -123,7 +128,8 @@ class PhaseJob(Job):
         ranks = np.sort(np.concatenate(read))
         places = draw_places(len(ranks), self.phase.batch_size, self.seed)
         mine = places % workers == rank
-        return PlacedShard(*self._read("train", ranks[mine]), places[mine], self.seed)
+        images, labels, keys = self._read("train", ranks[mine])
+        return PlacedShard(images, labels, keys, places[mine], self.seed, images.lengths)
 
     def read_validation(self, rank: int, workers: int) -> "tuple[Batches, Tensor]":
         """Reads one worker's share of the validation images, as batches of pixels, and all its labels."""
@@ -139,27 +145,33 @@ class PhaseJob(Job):
         """The batches of an epoch of this phase, counted from 0."""
         drawn, mixing = self.drawn_epoch(epoch), self.phase.mixing
         if shard.images.processes:
-            order = Order(shard, drawn)
+            order = Order(shard, drawn, self.steps)
             chosen = [order(step).tolist() for step in range(self.steps + bool(mixing))]
             shard = replace(shard, images=Streamed(shard.images.batches(chosen, pinned=self.on_gpu)))
         augmentation = build_augmentation(self.phase.augmentation)
         return shard.batches(drawn, self.steps, self.classes, augmentation, mixing)
 
-    def _read(self, split: str, ranks: np.ndarray) -> tuple[Pictures, Tensor, Tensor]:
+    def _read(self, split: str, ranks: np.ndarray) -> tuple[Pictures | Texts, Tensor, Tensor]:
         """Images of these ranks in their order, with labels, int64 (n,), and keys, int64 (n,)."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        wanted, rows = pa.array(ranks), []
+        wanted, rows, truncated = pa.array(ranks), [], 0
         for batch in scan(self.files, split, ["rank", "label", "image_id", "image"]):
             found = batch.filter(pc.is_in(batch.column("rank"), value_set=wanted)).to_pydict()
-            # At once, because the file of a photograph is a thousand times larger than its pixels will be.
-            content = Pictures.of(found["image"], self.input.square, self.loader).content
+            if isinstance(self.input, TextSpec):
+                content, cut = self.input.tokens(found["image"])
+                truncated += cut
+            else:  # at once, because the file of a photograph is a thousand times larger than its pixels will be
+                content = Pictures.of(found["image"], self.input.square, self.loader).content
             rows += zip(found["rank"], found["label"], found["image_id"], content, strict=True)
         rows.sort(key=lambda row: row[0])
         _, labels, ids, content = zip(*rows, strict=True) if rows else ((), (), (), ())
-        pictures = Pictures(content, self.input.square, loading_processes(self.loader))
-        return pictures, torch.tensor(labels, dtype=torch.int64), image_keys(ids)
+        if isinstance(self.input, TextSpec):
+            kept = Texts(content, self.input, truncated)
+        else:
+            kept = Pictures(content, self.input.square, loading_processes(self.loader))
+        return kept, torch.tensor(labels, dtype=torch.int64), image_keys(ids)
 
 
 class Batches:
@@ -169,13 +181,12 @@ class Batches:
         pictures: The images.
     """
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: Pictures | Texts) -> None:
         self._pictures = pictures
 
     def __iter__(self) -> Iterator[Tensor]:
-        count = len(self._pictures)
-        starts = range(0, count, EVALUATION_BATCH)
-        return self._pictures.batches([list(range(at, min(at + EVALUATION_BATCH, count))) for at in starts])
+        count, size = len(self._pictures), self._pictures.evaluated_at_once
+        return self._pictures.batches([list(range(at, min(at + size, count))) for at in range(0, count, size)])
 
 
 def write_start(checkpoint: Checkpoint, weights: dict[str, Tensor]) -> None:
@@ -193,6 +204,6 @@ def first_weights(folder: str, number: int) -> dict[str, Tensor]:
     return weights
 
 
-def _prepared(spec: InputSpec, device: Device, images: Tensor) -> Tensor:
+def _prepared(spec: InputSpec | TextSpec, device: Device, images: Tensor) -> Tensor:
     """Moves pixels to a device, and makes them what a network takes."""
     return spec.prepare(images.to(device.name, non_blocking=True))

@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.backbones import TextSpec
 from cifar_pipelines.common.images import load_batch
 from cifar_pipelines.common.tables import PREDICTIONS
 from cifar_pipelines.common.worker_cache import built_once
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     from torch import Tensor, nn
 
     from cifar_pipelines.backbones import InputSpec
 
 PREDICTION_BATCH = 250
+TEXTS_AT_ONCE = 32
 _TIMED_IMAGES = 50
 
 
@@ -30,7 +33,7 @@ class PredictionJob:
         size: Height and width of the network's images in pixels.
         precision: "bf16" or "fp32".
         flip: Whether to average with the mirrored image's logits.
-        input: What a transferred network expects of an image; None for a CNN of the project's own.
+        input: What a transferred network expects of an image or a text; None for a CNN of the project's own.
     """
 
     key: str
@@ -38,11 +41,31 @@ class PredictionJob:
     size: int
     precision: str
     flip: bool
-    input: "InputSpec | None" = None
+    input: "InputSpec | TextSpec | None" = None
 
     def images(self, encoded: Sequence[bytes]) -> "Tensor":
         """Decodes image files as the network sees them: uint8 (n, 3, size, size)."""
         return load_batch(encoded, self.input.square if self.input else self.size)
+
+    def predict(self, encoded: Sequence[bytes]) -> "np.ndarray":
+        """Probabilities, float32 (n, classes), of files of images or texts."""
+        import numpy as np
+
+        if not isinstance(self.input, TextSpec):
+            return self.probabilities(self.images(encoded))
+        chosen, made = [], []
+        for positions, ids in self.input.batches(encoded, TEXTS_AT_ONCE):
+            chosen += positions
+            made.append(self.probabilities(ids))
+        return np.concatenate(made)[np.argsort(chosen)]
+
+    def example(self) -> "Tensor":
+        """As many images that mean nothing as enter a network together, or texts."""
+        import torch
+
+        if isinstance(self.input, TextSpec):
+            return self.input.example(TEXTS_AT_ONCE)
+        return torch.randint(0, 256, (PREDICTION_BATCH, 3, self.size, self.size), dtype=torch.uint8)
 
     def network(self) -> "nn.Module":
         """The network of this process, built at the first call; one thread, since a task has one core."""
@@ -76,7 +99,7 @@ def predict_batches(batches: Iterator["pa.RecordBatch"], job: PredictionJob) -> 
     for batch in batches:
         if not batch.num_rows:
             continue
-        probability = job.probabilities(job.images(batch.column("image").to_pylist()))
+        probability = job.predict(batch.column("image").to_pylist())
         known = (batch.column("image_id"), batch.column("label"))
         yield PREDICTIONS.batch(*known, probability.argmax(1), list(probability))
 
@@ -89,14 +112,14 @@ def time_prediction(job: PredictionJob) -> dict[str, float]:
     """
     import torch
 
-    images = torch.randint(0, 256, (PREDICTION_BATCH, 3, job.size, job.size), dtype=torch.uint8)
+    images = job.example()
     job.probabilities(images)
-    singles = [_milliseconds(job, images[i : i + 1]) for i in range(_TIMED_IMAGES)]
+    singles = [_milliseconds(job, images[i : i + 1]) for i in range(min(_TIMED_IMAGES, len(images)))]
     batched = statistics.median(_milliseconds(job, images) for _ in range(3)) / len(images)
     return {
         "batch_1_ms": round(statistics.median(singles), 3),
-        f"batch_{PREDICTION_BATCH}_ms": round(batched, 4),
-        "batch": PREDICTION_BATCH,
+        f"batch_{len(images)}_ms": round(batched, 4),
+        "batch": len(images),
         "threads": torch.get_num_threads(),
     }
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cifar_pipelines.backbones import InputSpec
+from cifar_pipelines.backbones import InputSpec, TextSpec
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.words import one_line
 from cifar_pipelines.training.trained_network import TrainedNetwork
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class LoadedNetwork(NamedTuple):
-    """A network in evaluation mode, what it expects of an image, and the names of its classes by label."""
+    """A network in evaluation mode, what it expects of an image or a text, and the names of its classes by label."""
 
     module: "nn.Module"
-    input: InputSpec
+    input: InputSpec | TextSpec
     class_names: tuple[str, ...]
 
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cifar_pipelines.training.ema import WeightAverage
+from cifar_pipelines.training.loading import EVALUATION_BATCH
 from cifar_pipelines.training.losses import count_correct
 from cifar_pipelines.training.recipe import Recipe, set_learning_rate
 from cifar_pipelines.training.shard import Shard, normalise
 
-EVALUATION_BATCH = 250
 INITIALISATION_IMAGES = 2000
 
 

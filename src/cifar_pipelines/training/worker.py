@@ -129,6 +129,7 @@ class TrainingWorker:
             "threads": torch.get_num_threads(),
             "batch_size": self.trainer.batch_size,
             "images": len(self.trainer.shard.images),
+            "truncated": getattr(self.trainer.shard.images, "truncated", None),
             "precision": self.job.precision,
             "cpu_s": round(time.process_time(), 3),
             "peak_memory_mb": round(usage.ru_maxrss / 1024, 1),

@@ -36,5 +36,6 @@ FAMILY = Family(
     depends_on,
     check,
     needs=(INGESTION,),
+    reads=None,
     on_request=True,
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cifar_pipelines.extractors import content_read_by
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.spark.setting import ParallelismSetting
 
@@ -25,5 +26,11 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
 
 
 FAMILY = Family(
-    "features", "extractions of features", selected_extractors, depends_on, check, former_names=("feature_extraction",)
+    "features",
+    "extractions of features",
+    selected_extractors,
+    depends_on,
+    check,
+    former_names=("feature_extraction",),
+    reads=lambda parameters, model: content_read_by(model),
 )

@@ -14,7 +14,8 @@ from cifar_pipelines.common.options import number, whole
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.precision import PRECISIONS
 from cifar_pipelines.common.tables import FEATURES, image_table_fingerprint
-from cifar_pipelines.extractors import Extractor, create_extractor, options_of, state_sha256
+from cifar_pipelines.extractors import Extractor, TableExtractor, create_extractor, options_of, state_sha256
+from cifar_pipelines.pipelines.features.tables import extract_table, learn_from_table
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches, warm_up
 from cifar_pipelines.pipelines.large_images import shrunk
 from cifar_pipelines.records.model_report import FitReport, ModelReport
@@ -32,7 +33,7 @@ class FeaturesSpec:
     """Which features, and how they are computed.
 
     Attributes:
-        extractor: "kmeans_patches", "torchvision:<backbone>" or "timm:<backbone>".
+        extractor: "kmeans_patches", "torchvision:<backbone>" or "timm:<backbone>" for images; "tfidf" for texts.
         weights_path: A state dict for the backbone, the same as `weights` "path:<file>".
         input_size: Height and width in pixels; None takes the extractor's default.
         precision: "auto" (bf16 where the executors' CPUs have it), "bf16" or "fp32".
@@ -79,6 +80,8 @@ def prepare_extractor(
         The extractor's state, which does not depend on the parallelism setting.
     """
     _require_same_images(images, images_info)
+    if isinstance(extractor, TableExtractor):
+        return learn_from_table(extractor, images)
     sample: list[bytes] = []
     if extractor.training_images:
         train = images.where("split = 'train'").where(f"rank < {extractor.training_images}")
@@ -111,6 +114,8 @@ def extract_features(
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work, timed
 
+    if isinstance(extractor, TableExtractor):
+        return extract_table(images, images_info, extractor, extractor_state, spec, parameters, run_context)
     session, cores = active_session(), run_context.cluster.cores
     job = _job(session, extractor, extractor_state, spec)
     small = shrunk(images, ("image_id", "label", "split", "image"), images_info, extractor.square)

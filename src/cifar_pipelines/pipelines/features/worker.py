@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common.images import load_batch, resize
 from cifar_pipelines.common.precision import resolve_precision
 from cifar_pipelines.common.tables import FEATURES, lists_of
 from cifar_pipelines.common.worker_cache import built_once
@@ -50,12 +49,10 @@ class ExtractionJob:
 
 def warm_up(job: ExtractionJob) -> dict[str, Any]:
     """Imports torch, builds the network and runs one micro-batch; returns what is known of the worker."""
-    import numpy as np
     import torch
 
     started = time.perf_counter()
-    size = job.extractor.input_size
-    job.features()(resize([np.zeros((size, size, 3), np.uint8)] * job.micro_batch, job.extractor.square))
+    job.features()(job.extractor.example(job.micro_batch))
     return {
         "host": os.uname().nodename,
         "pid": os.getpid(),
@@ -75,12 +72,12 @@ def extract_array(job: ExtractionJob, encoded: list[bytes], change: Change | Non
     """
     import numpy as np
 
-    features, square = job.features(), job.extractor.square
-    parts = []
-    for start in range(0, len(encoded), job.micro_batch):
-        images = load_batch(encoded[start : start + job.micro_batch], square)
-        parts.append(features(images if change is None else change(images, start)))
-    return np.concatenate(parts)
+    features, extractor = job.features(), job.extractor
+    chosen, parts = list(extractor.chunks(encoded, job.micro_batch)), []
+    for positions in chosen:
+        loaded = extractor.load([encoded[one] for one in positions])
+        parts.append(features(loaded if change is None else change(loaded, positions[0])))
+    return np.concatenate(parts)[np.argsort(np.concatenate(chosen))]
 
 
 def extract_batches(

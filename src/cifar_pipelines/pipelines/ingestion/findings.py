@@ -7,6 +7,7 @@ from functools import reduce
 from operator import xor
 from typing import Any
 
+from cifar_pipelines.common.contents import IMAGE, Content
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.tables import fingerprint_of
@@ -42,7 +43,7 @@ def tally(checked: DataFrame) -> list[Any]:
 
 
 def look_at(
-    tallied: Sequence[Any], checked: DataFrame, class_names: Sequence[str], on_bad_image: str
+    tallied: Sequence[Any], checked: DataFrame, class_names: Sequence[str], on_bad_image: str, content: Content = IMAGE
 ) -> dict[str, Any]:
     """Says what was found, once, and refuses images of which nothing could be learned or judged.
 
@@ -51,6 +52,7 @@ def look_at(
         checked: One row per image, with the columns of `reading.CHECKED`.
         class_names: The classes, by label.
         on_bad_image: "fail" or "skip".
+        content: What the table is of.
 
     Returns:
         What `images.json` says of the images.
@@ -60,14 +62,14 @@ def look_at(
             split none at all, without them.
     """
     good = [row for row in tallied if row["good"]]
-    bad = _bad_images(checked, on_bad_image) if len(good) < len(tallied) else []
+    bad = _bad_images(checked, on_bad_image, content) if len(good) < len(tallied) else []
     counts: Counter[tuple[str, int]] = Counter()
     for row in good:
         counts[row["split"], row["label"]] += row["images"]
     judged = "test" if any(row["split"] == "test" for row in tallied) else "validation"
     require_images(counts, class_names, bad, judged)
-    sizes, treated = {f"{split}_size": _total(counts, split) for split in SPLITS}, _treated_images(good)
-    copies = _copies_across_splits(checked, sizes)
+    sizes, treated = {f"{split}_size": _total(counts, split) for split in SPLITS}, _treated_images(good, content)
+    copies = _copies_across_splits(checked, sizes, content)
     return {
         "fingerprint": fingerprint_of(reduce(xor, (row["hash"] for row in good)), sum(counts.values()), treated),
         "class_names": list(class_names),
@@ -108,20 +110,20 @@ def untested_classes(counts: Counts, class_names: Sequence[str], judged: str = "
     return untested
 
 
-def _bad_images(checked: DataFrame, on_bad_image: str) -> list[str]:
+def _bad_images(checked: DataFrame, on_bad_image: str, content: Content) -> list[str]:
     rows = checked.where("error is not null").select("image_id", "error").orderBy("image_id").collect()
     bad = [f"{row['image_id']} ({row['error']})" for row in rows]
     if bad and on_bad_image == "fail":
         raise UserError(
-            f"{len(bad):,} of {counted(checked.count(), 'image')} cannot be decoded: {_named(bad)}. Replace them, or leave them out "
+            f"{len(bad):,} of {counted(checked.count(), content.noun)} cannot be decoded: {_named(bad)}. Replace them, or leave them out "
             "with --params on_bad_image=skip."
         )
     if bad:
-        logger.warning("%s cannot be decoded, hence left out: %s", counted(len(bad), "image"), _named(bad))
+        logger.warning("%s cannot be decoded, hence left out: %s", counted(len(bad), content.noun), _named(bad))
     return bad
 
 
-def _treated_images(good: Sequence[Any]) -> dict[str, int]:
+def _treated_images(good: Sequence[Any], content: Content) -> dict[str, int]:
     """Counts the images to which decoding does more than read them, by what it does."""
     treated: Counter[str] = Counter()
     for row in good:
@@ -129,11 +131,11 @@ def _treated_images(good: Sequence[Any]) -> dict[str, int]:
             treated.update(dict.fromkeys(row["treated"].split(", "), row["images"]))
     if treated:
         found = " and ".join(f"{count} {what}" for what, count in sorted(treated.items()))
-        logger.info("Images are decoded as viewers show them: %s.", found)
+        logger.info("%s: %s.", content.treatment, found)
     return dict(treated)
 
 
-def _copies_across_splits(checked: DataFrame, sizes: Mapping[str, int]) -> dict[str, int]:
+def _copies_across_splits(checked: DataFrame, sizes: Mapping[str, int], content: Content) -> dict[str, int]:
     """Counts the images whose very pixels are also in another split, and says so; executors compare digests.
 
     Returns:
@@ -160,8 +162,8 @@ def _copies_across_splits(checked: DataFrame, sizes: Mapping[str, int]) -> dict[
         if number := found[f"{split}_in_{other}"]:
             copies[f"{split} in {other}"] = number
             logger.warning(
-                "%d of %d %s images are %s images too, pixel by pixel, such as %s, which is %s: %s.",
-                number, sizes[f"{split}_size"], split, WORDS.get(other, other), *found[f"{split}_{other}"], CONSEQUENCE[split],
+                "%d of %d %s %ss are %s %ss too, %s, such as %s, which is %s: %s.",
+                number, sizes[f"{split}_size"], split, content.noun, WORDS.get(other, other), content.noun, content.same, *found[f"{split}_{other}"], CONSEQUENCE[split],
             )  # fmt: skip
     return copies
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.images import examine, thumbnail
+from cifar_pipelines.common.images import thumbnail
 from cifar_pipelines.common.lazy_types import Figure
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.table_files import WrittenTable
@@ -145,9 +146,14 @@ def plot_samples(image_source: ImageSource, image_manifest: pd.DataFrame) -> Fig
     first = first[first["label"] < of_data.MAX_ROWS]
     samples: dict[str, list[bytes]] = {name: [] for name in image_source.class_names}
     for class_name, (_, image) in zip(first["class_name"], image_source.read(first["image_id"]), strict=True):
-        if examine(image).error is None:
-            samples[class_name].append(thumbnail(image, SAMPLE_PX))
-    return of_data.plot_sample_sheet(samples, f"Training images of {image_source.name}")
+        if image_source.content.examine(image).error is None:
+            samples[class_name].append(image if image_source.content is TEXT else thumbnail(image, SAMPLE_PX))
+    title = f"Training {image_source.content.noun}s of {image_source.name}"
+    if image_source.content is TEXT:
+        from cifar_pipelines.plots.of_texts import plot_sample_texts
+
+        return plot_sample_texts(samples, title)
+    return of_data.plot_sample_sheet(samples, title)
 
 
 def write_images(
@@ -192,10 +198,11 @@ def write_images(
         checked = checked.persist(StorageLevel.DISK_ONLY)
         with measured_work(session, "Reading and checking images") as work:
             tallied = tally(checked)
-        found = look_at(tallied, checked, image_source.class_names, ingestion.on_bad_image)
+        found = look_at(tallied, checked, image_source.class_names, ingestion.on_bad_image, image_source.content)
         checked.unpersist()
     info = {
         "source": image_source.name,
+        "content": image_source.content.noun,
         "origin": image_source.describe(),
         "source_fingerprint": image_source.fingerprint(),
         "validation": validation.describe(),

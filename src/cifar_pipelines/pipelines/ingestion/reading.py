@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cifar_pipelines.common.images import examine
 from cifar_pipelines.common.table_files import in_parts, table_file
 from cifar_pipelines.common.tables import IMAGES, TableSchema, image_hash
 from cifar_pipelines.sources import ImageSource
@@ -55,7 +54,7 @@ def read_images(batches: Iterable["pa.RecordBatch"], source: ImageSource, target
             start = 0
             for images in in_parts(image for _, image in source.read(batch.column("image_id").to_pylist())):
                 rows = batch.slice(start, len(images))
-                heights, widths, errors, treated, digests = zip(*map(examine, images), strict=True)
+                heights, widths, errors, treated, digests = zip(*map(source.content.examine, images), strict=True)
                 table = IMAGES.batch(*rows.columns, images, heights, widths)
                 write(table.filter([error is None for error in errors]))
                 keys = rows.column("image_id"), rows.column("label"), rows.column("split")

@@ -58,6 +58,11 @@ def find_nearest(
     """
     if features_info["images_fingerprint"] != images_info["fingerprint"]:
         raise UserError(f"The features are those of other images. Extract them again: {command_to_run('features')}")
+    if dict(features.dtypes)["features"] == "vector":
+        raise UserError(
+            f"The features of {features_info['extractor']} are sparse, and near twins are looked for among dense ones. Take the "
+            "vectors of an encoder: --params extractor=transformers:<place>."
+        )
     group_of = _groups(features, spec, validation)
     number_of = {group: number for number, group in enumerate(sorted(set(group_of.values())))}
     numbers = {image_id: number_of[group] for image_id, group in group_of.items()}

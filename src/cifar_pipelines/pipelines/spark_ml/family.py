@@ -62,4 +62,5 @@ FAMILY = Family(
     check,
     needs=("ingestion", "features"),
     predictor=predictor,
+    reads=None,
 )

@@ -106,7 +106,8 @@ def _as_vectors(features: DataFrame) -> DataFrame:
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F  # noqa: N812
 
-    return features.select("image_id", F.col("label").cast("double"), array_to_vector("features").alias("features"))
+    vectors = F.col("features") if dict(features.dtypes)["features"] == "vector" else array_to_vector("features")
+    return features.select("image_id", F.col("label").cast("double"), vectors.alias("features"))
 
 
 def _require_same_features(

@@ -6,9 +6,9 @@ from functools import partial
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.lazy_types import Model
+from cifar_pipelines.common.lazy_types import DataFrame, Model
 from cifar_pipelines.datasets.spark_model import SparkModelDataset
-from cifar_pipelines.extractors import Extractor, State
+from cifar_pipelines.extractors import Extractor, State, TableExtractor
 from cifar_pipelines.pipelines.features.saved import open_extractor, saved_extraction
 from cifar_pipelines.pipelines.features.worker import extract_array
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
@@ -44,13 +44,17 @@ def predictor_of(
     """
     job_of = saved_extraction(extractor, state, precision, micro_batch)
 
-    def predict(images: NewImages) -> pd.DataFrame:
+    def vectors_of(images: NewImages) -> DataFrame:
         from pyspark.ml.functions import array_to_vector
 
+        if isinstance(extractor, TableExtractor):
+            return extractor.transform(images.files(), state)
         outputs = images.outputs(partial(extract_array, job_of(images.session)))
         # PARALLEL(executors): every task predicts the images whose features it has made.
-        vectors = outputs.select("image_id", array_to_vector("output").alias("features"))
-        scored, native = score(load(), vectors, "image_id")
+        return outputs.select("image_id", array_to_vector("output").alias("features"))
+
+    def predict(images: NewImages) -> pd.DataFrame:
+        scored, native = score(load(), vectors_of(images), "image_id")
         return with_probabilities(scored.toPandas(), native)
 
     return predict

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.backbones.libraries import find
 from cifar_pipelines.common.configuration import selected_names
+from cifar_pipelines.common.contents import Content
 from cifar_pipelines.common.errors import unknown_name
 from cifar_pipelines.engines import block_and_engine, create_engine, model_name
 from cifar_pipelines.families import Family, Parameters
@@ -62,6 +64,13 @@ def predictor(record: "RunRecord") -> "Predictor":
     return open_network(record, lambda training: training["flip_at_test"])
 
 
+def reads(parameters: Parameters, model: str) -> Content:
+    """What the backbone of a transfer reads, images or texts."""
+    models = parameters["transfer"]["models"]
+    name, _ = block_and_engine(model, models)
+    return find(str(models[name]["backbone"]).partition(":")[0]).content
+
+
 FAMILY = Family(
     "transfer",
     "transferred networks",
@@ -71,4 +80,5 @@ FAMILY = Family(
     only=only,
     predictor=predictor,
     on_request=True,
+    reads=reads,
 )

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from cifar_pipelines.backbones import TextSpec
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.table_files import path_of
 from cifar_pipelines.pipelines.transfer.specification import TransferSpec
@@ -34,7 +35,7 @@ def settle_loader(spec: TransferSpec, files: tuple[str, ...], validation: tuple[
     from cifar_pipelines.training.loading import AUTO, MEMORY, loading_processes, require_shared_memory
 
     phases = [phase for phase in spec.phases if phase.inputs == IMAGES]
-    if not phases:
+    if not phases or isinstance(spec.input, TextSpec):  # the tokens of a text are fewer bytes than its letters
         return MEMORY
     kept, encoded = _sizes(spec, files, validation[0])
     room = SHARE * psutil.virtual_memory().available

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cifar_pipelines.backbones import Backbone, InputSpec, LoadedWeights, create_backbone, load_weights
+from cifar_pipelines.backbones import Backbone, InputSpec, LoadedWeights, TextSpec, create_backbone, load_weights
+from cifar_pipelines.common.contents import IMAGE, TEXT
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.common.words import first_line
@@ -24,10 +25,14 @@ class InputBlock:
     Attributes:
         size: Height and width in pixels.
         policy: What becomes of an image that is no square: "squash", "crop" or "pad".
+        max_tokens: Tokens of a text that the network sees.
+        pooling: How the tokens of a text become one vector: "mean", "first" or "pooler".
     """
 
     size: int | None = None
     policy: str | None = None
+    max_tokens: int | None = None
+    pooling: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class TransferSpec:
         engine: Name of the engine.
         wanted: The block.
         phases: Its phases.
-        input: What the network expects of an image.
+        input: What the network expects of an image, or of a text.
         device: "auto", "cpu" or "gpu".
         validation_images: Test images for the learning curve where there are no validation images.
         resume: Whether to go on with a training that was stopped.
@@ -95,7 +100,7 @@ class TransferSpec:
     engine: str
     wanted: ModelBlock
     phases: tuple[Phase, ...]
-    input: InputSpec
+    input: InputSpec | TextSpec
     device: str
     validation_images: int
     resume: bool
@@ -116,7 +121,7 @@ class TransferSpec:
     @property
     def backbone(self) -> Backbone:
         """The network."""
-        return create_backbone(self.wanted.backbone)
+        return create_backbone(self.wanted.backbone, self.input)
 
     @property
     def flip_at_test(self) -> bool:
@@ -171,12 +176,34 @@ def specify_transfer(name: str, engine: str, block: dict[str, Any]) -> TransferS
     shared = {key: block[key] for key in ("device", "validation_images", "resume")}
     spec = build(
         TransferSpec, shared, "transfer", name=name, engine=engine, wanted=model, phases=phases,
-        input=backbone.input_spec(weights, model.input.size, model.input.policy),
+        input=backbone.input_spec(weights, **_given(model.input, backbone)),
     )  # fmt: skip
     backbone.check_size(spec.input.size)
-    _check_auxiliary_head(backbone, spec.input.size)
-    _check_phases(spec, backbone)
+    if backbone.content is TEXT:
+        _check_texts(spec)
+    else:
+        _check_auxiliary_head(backbone, spec.input.size)
+    _check_phases(spec, spec.backbone)
     return spec
+
+
+def _given(block: InputBlock, backbone: Backbone) -> dict[str, Any]:
+    """What of the input is given; refuses what is of texts for a network of images."""
+    given = {name: value for name, value in asdict(block).items() if value is not None}
+    if backbone.content is IMAGE and (of_texts := [name for name in ("max_tokens", "pooling") if name in given]):
+        raise UserError(f"input.{of_texts[0]} is of texts, and {backbone.name} reads images. Leave it out.")
+    return given
+
+
+def _check_texts(spec: TransferSpec) -> None:
+    """Refuses what is done to images alone."""
+    of_images = {"views": spec.wanted.views > 1, "flip_at_test": spec.wanted.flip_at_test}
+    of_images |= {"augmentation": any(phase.augmentation for phase in spec.phases)}
+    of_images |= {"mixing": any(phase.mixing for phase in spec.phases)}
+    if wrong := [name for name, there in of_images.items() if there]:
+        raise UserError(
+            f"transfer.models.{spec.name} has {wrong[0]}, which is of images, and {spec.wanted.backbone} reads texts. Leave it out."
+        )
 
 
 def _check_auxiliary_head(backbone: Backbone, size: int) -> None:

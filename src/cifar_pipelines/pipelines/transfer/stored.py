@@ -3,13 +3,16 @@
 import json
 import logging
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.backbones import TextSpec
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.lazy_types import DataFrame
+from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.tables import FEATURES
 from cifar_pipelines.extractors import Extractor, FeatureFunction, State, create_extractor
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches
@@ -54,9 +57,12 @@ class Views(Extractor):
     """
 
     def __init__(self, spec: TransferSpec) -> None:
-        block = spec.wanted
-        options = {"policy": spec.input.policy}
-        self._one = create_extractor(block.backbone, None, spec.input.size, options, block.weights)
+        block, given = spec.wanted, spec.input
+        if isinstance(given, TextSpec):
+            size, options = None, {"max_tokens": given.max_tokens, "pooling": given.pooling}
+        else:
+            size, options = given.size, {"policy": given.policy}
+        self._one = create_extractor(block.backbone, None, size, options, block.weights)
         self.name, self.input_size, self._views = self._one.name, self._one.input_size, block.views
         self._one.check()
 
@@ -64,6 +70,14 @@ class Views(Extractor):
     def square(self) -> Any:
         """See `Extractor`."""
         return self._one.square
+
+    def load(self, encoded: Sequence[bytes]) -> "torch.Tensor":
+        """See `Extractor`."""
+        return self._one.load(encoded)
+
+    def chunks(self, encoded: Sequence[bytes], size: int) -> Iterator[list[int]]:
+        """See `Extractor`."""
+        return self._one.chunks(encoded, size)
 
     def check(self) -> None:
         """Nothing to check that was not when it was made."""
@@ -100,7 +114,7 @@ def store_features(
     """
     extractor = Views(spec)
     identity = extractor.describe() | {"precision": precision, "images_fingerprint": images_info["fingerprint"]}
-    folder = root / f"{spec.wanted.backbone.replace(':', '_')}-{short_digest(identity, 16)}"
+    folder = root / f"{slug(spec.wanted.backbone.replace(':', '_'))}-{short_digest(identity, 16)}"
     if (folder / "features.json").exists():
         known = json.loads((folder / "features.json").read_text(encoding="utf-8"))
         logger.info("%s: stored features of %d images are there already.", spec.model, known["images"])

@@ -71,6 +71,7 @@ def metrics(content: Content) -> Blocks:
         *content.section("accuracy"),
         *_most_accurate(content, best),
         *content.section("pairs"),
+        *content.section("sentences"),
     )
 
 
@@ -108,7 +109,7 @@ def network(content: Content) -> Blocks:
     for name, own in latest.groupby(latest["network"].fillna(latest["model"]), sort=False):
         why = dict.fromkeys(_reason(record, "not stated") for _, record in own.iterrows())
         told.append(Section("network", name, (*map(say, why), table_of(own, NETWORKS))))
-    return (*told, Section("learning", "How it learned", content.section("learning")))
+    return (*told, Section("learning", "How it learned", (*content.section("learning"), *content.section("fit"))))
 
 
 def engines(content: Content) -> Blocks:
