@@ -4,6 +4,7 @@ from pyarrow import parquet
 from tests.factories.images import encode_image
 
 from cifar_pipelines.common import table_files
+from cifar_pipelines.common.contents import IMAGE
 from cifar_pipelines.common.images import shrink
 from cifar_pipelines.common.table_files import in_parts, read_images_at
 from cifar_pipelines.common.tables import IMAGES
@@ -21,6 +22,8 @@ def manifest(image_ids):
 
 
 class Images:
+    content = IMAGE
+
     def __init__(self, files):
         self.files = files
 
