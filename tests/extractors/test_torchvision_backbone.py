@@ -43,7 +43,9 @@ def test_an_unknown_extractor_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match=r"Unknown extractor 'kmeans_patch'\. Did you mean 'kmeans_patches'"):
         create_extractor("kmeans_patch")
     for name in ("tim:resnet18", None):
-        with pytest.raises(UserError, match=r"Unknown extractor '.*'\..* Known: kmeans_patches, pixels, tfidf, timm, torchvision, "):
+        with pytest.raises(
+            UserError, match=r"Unknown extractor '.*'\..* Known: kmeans_patches, pixels, tfidf, timm, torchvision, "
+        ):
             create_extractor(name)
 
 

@@ -86,7 +86,11 @@ def test_large_images_have_the_features_that_they_would_have_in_this_process(
 
 @pytest.mark.parametrize(
     ("info", "by_jvm"),
-    [({"largest_image_bytes": 2500}, True), ({}, True), ({"largest_image_bytes": 3_500_000}, False)],  # {}: older ones
+    [
+        ({"largest_image_bytes": 2500}, True),
+        ({}, True),
+        ({"largest_image_bytes": 3_500_000, "image_bytes": 10**9}, False),
+    ],  # {}: older ones
 )
 def test_large_images_do_not_pass_through_the_jvm(ingested, info, by_jvm):
     table = large_images.shrunk(ingested.images, ("image_id", "image"), info, 16)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ROWS_PER_BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
+TASK_BYTES = 128 * 2**20  # of large images per task, which costs a worker a third of a second beside them
+TASKS_PER_CORE = 4  # at least
 FILE, ROW = "file_path", "row_index"  # what Spark knows of the row of a file that it reads
 
 
@@ -43,6 +45,8 @@ def shrunk(
         return selected
     others = [name for name in columns if name != "image"]
     rows = images.select(*others, f"_metadata.{FILE}", f"_metadata.{ROW}")
+    cores = images.sparkSession.sparkContext.defaultParallelism
+    rows = rows.coalesce(max(TASKS_PER_CORE * cores, -(-images_info.get("image_bytes", 0) // TASK_BYTES)))
     # PARALLEL(executors): every task decodes its share, so that nothing else ever holds many large images.
     return rows.mapInArrow(lambda batches: shrink_rows(batches, columns, limit, square), selected.schema)
 
