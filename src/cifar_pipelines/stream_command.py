@@ -151,12 +151,9 @@ def predict(
     """
     from cifar_pipelines.prediction.request import Request
     from cifar_pipelines.prediction.stream import StreamRequest, predict_stream
-    from cifar_pipelines.spark.java import find_java_home
-    from cifar_pipelines.spark.process import require_own_pyspark, require_user_name
+    from cifar_pipelines.spark.process import require_spark
 
-    require_own_pyspark()
-    find_java_home()
-    require_user_name()
+    require_spark()
     request = StreamRequest(Request(model, str(landing), version, env, params, output), servers)
     record, csv = predict_stream(request)
     click.echo(f"Model: {record.model} of {record.run_id}, trained on {counted(record.data.train_size, 'image')}")

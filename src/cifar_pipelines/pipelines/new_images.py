@@ -136,29 +136,31 @@ def look_at_files(
     Yields:
         Record batches of `OUTPUTS`, without those images.
     """
-    for batch in batches:
-        read: list[str] = []
-        for files in in_parts(_contents(found, batch.column("image_id").to_pylist(), read, note)):
-            names = read[-len(files) :]
-            known, outputs = _outputs(names, files, function, note, content)
-            if known:
-                yield OUTPUTS.batch(known, lists_of(outputs))
+    for names, files in _parts(batches, found, note):
+        known, outputs = _outputs(names, files, function, note, content)
+        if known:
+            yield OUTPUTS.batch(known, lists_of(outputs))
 
 
 def read_files(
     batches: Iterable["pa.RecordBatch"], found: Path | Mapping[str, bytes], note: Note, content: Content
 ) -> Iterator["pa.RecordBatch"]:
     """Reads and checks files as `look_at_files` does; yields record batches of `FILES`, without those that are bad."""
+    for names, files in _parts(batches, found, note):
+        bad = _undecodable(names, files, content)
+        note(bad)
+        good = [(name, file) for name, file in zip(names, files, strict=True) if name not in bad]
+        yield FILES.batch([name for name, _ in good], [file for _, file in good])
+
+
+def _parts(
+    batches: Iterable["pa.RecordBatch"], found: Path | Mapping[str, bytes], note: Note
+) -> Iterator[tuple[list[str], list[bytes]]]:
+    """The names and contents of files that can be read, a few at a time where they are large."""
     for batch in batches:
         read: list[str] = []
         for files in in_parts(_contents(found, batch.column("image_id").to_pylist(), read, note)):
-            names = read[-len(files) :]
-            bad = {
-                name: error for name, file in zip(names, files, strict=True) if (error := content.examine(file).error)
-            }
-            note(bad)
-            good = [(name, file) for name, file in zip(names, files, strict=True) if name not in bad]
-            yield FILES.batch([name for name, _ in good], [file for _, file in good])
+            yield read[-len(files) :], files
 
 
 def _contents(found: Path | Mapping[str, bytes], names: Iterable[str], read: list[str], note: Note) -> Iterator[bytes]:
@@ -180,12 +182,17 @@ def _outputs(
     try:
         return names, function(files)
     except Exception:
-        bad = {name: error for name, file in zip(names, files, strict=True) if (error := content.examine(file).error)}
+        bad = _undecodable(names, files, content)
         if not bad:
             raise
     note(bad)
     good = [place for place, name in enumerate(names) if name not in bad]
     return [names[place] for place in good], function([files[place] for place in good]) if good else None
+
+
+def _undecodable(names: list[str], files: list[bytes], content: Content) -> dict[str, str]:
+    """The files that cannot be decoded, each with the reason."""
+    return {name: error for name, file in zip(names, files, strict=True) if (error := content.examine(file).error)}
 
 
 def _merging() -> object:
