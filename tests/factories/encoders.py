@@ -2,33 +2,9 @@
 
 import json
 
-WORDS = [
-    "good",
-    "bad",
-    "film",
-    "very",
-    "wonderful",
-    "moving",
-    "brilliant",
-    "dull",
-    "awful",
-    "boring",
-    "the",
-    "was",
-    "seen",
-    "by",
-    "us",
-    "with",
-    "a",
-    "friend",
-    "on",
-    "some",
-    "day",
-    "and",
-    "it",
-    "had",
-    "music",
-]
+from tests.factories.texts import BAD, GOOD, OTHERS
+
+WORDS = list(dict.fromkeys(["good", "bad", "film", "very", *GOOD, *BAD, *OTHERS]))
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 
 

@@ -4,8 +4,7 @@ import hashlib
 import json
 import logging
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checke
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming.frame_features import FrameFeatures, FrameJob
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches
-from cifar_pipelines.pipelines.streaming.query import put_in_place, reading, run_query, set_aside
+from cifar_pipelines.pipelines.streaming.query import alone, put_in_place, reading, run_query, set_aside
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.records.parts import Timings
@@ -67,7 +66,8 @@ def learn(
     features = {key: features_info[key] for key in FEATURES}
     identity = _identity(course, stream, features, extractor_state)
     kept = Commits(commits, identity)
-    with _alone(commits), reading(stream.folder), _cache(stored_features, identity, course, stream) as cache:
+    learning = alone(commits / "lock", f"Another run learns in {commits}. Wait until it has ended, or stop it.")
+    with learning, reading(stream.folder), _cache(stored_features, identity, course, stream) as cache:
         session = active_session()
         job = FrameJob(
             _extraction(session, features_spec, features_info, extractor_state), course.task.dimension, stream.on_bad_image,
@@ -89,21 +89,6 @@ def learn(
     }
     reports = _reports(micro_batches, rows, stream, extract.stored, timing)
     return learned, rows, reports, micro_batches.log()
-
-
-@contextmanager
-def _alone(commits: Path) -> Iterator[None]:
-    """Lets one run at a time learn where commits lie."""
-    from filelock import FileLock, Timeout
-
-    commits.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(commits / "lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UserError(f"Another run learns in {commits}. Wait until it has ended, or stop it.") from None
-    with lock:
-        yield
 
 
 def _cache(folder: Path, identity: dict[str, Any], course: Course, stream: StreamSpec) -> Any:

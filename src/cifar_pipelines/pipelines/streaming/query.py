@@ -5,7 +5,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
@@ -56,19 +56,25 @@ class Taker(ABC):
         """Takes frames, with the columns `FRAMES`, of which some may have come before; commits, and moves `next_sequence`."""
 
 
-@contextmanager
-def reading(folder: Path) -> Iterator[None]:
+def reading(folder: Path) -> AbstractContextManager[None]:
     """Lets one run at a time take frames from a folder, which may not be there yet."""
+    return alone(
+        folder / "_reader",
+        f"Another run takes frames from {folder}. Wait until it has ended, or receive the stream into another folder.",
+    )
+
+
+@contextmanager
+def alone(file: Path, refusal: str) -> Iterator[None]:
+    """Lets one run at a time hold a file, whose folder may not be there yet; another one gets the refusal."""
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "_reader")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise UserError(
-            f"Another run takes frames from {folder}. Wait until it has ended, or receive the stream into another folder."
-        ) from None
+        raise UserError(refusal) from None
     with lock:
         yield
 
