@@ -164,6 +164,7 @@ def predict(
 
 def _images(split: str, params: str) -> tuple["ImageSource", "pd.DataFrame", int]:
     """Where the images are, those of a split that a run with these parameters takes (`image_id`, `label`), and the seed."""
+    from cifar_pipelines.common.contents import IMAGE, require_content
     from cifar_pipelines.common.options import build
     from cifar_pipelines.common.params import parse_params
     from cifar_pipelines.pipelines.ingestion.nodes import SubsetSpec, index_source, select_images
@@ -176,6 +177,7 @@ def _images(split: str, params: str) -> tuple["ImageSource", "pd.DataFrame", int
     validation = build(ValidationSpec, parameters["validation"], "validation")
     source = open_source(data["source"], data["path"], data["options"])
     source.check()
+    require_content(source.content, IMAGE, "A stream", "Name a source of images: --params source=cifar10.")
     manifest = select_images(index_source(source), subset, validation)
     images = manifest.loc[manifest["split"] == split, ["image_id", "label"]].reset_index(drop=True)
     return source, images, subset.seed

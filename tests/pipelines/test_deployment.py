@@ -196,6 +196,14 @@ def test_what_is_wrong_is_said_before_any_work(changes, said, networks):
         configure(spec(**changes), networks, networks / "images", {"test_size": 5})
 
 
+def test_a_network_of_texts_is_refused(networks):
+    said = complaint(networks, {"test_size": 5, "content": "text"})
+    assert (
+        said.startswith("The pipeline deployment takes images, but the source holds texts. ")
+        and "kedro predict" in said
+    )
+
+
 def test_images_that_are_not_whole_are_refused(networks, tmp_path):
     assert "no test image" in complaint(networks, {"test_size": 0})
     with pytest.raises(UserError, match=r"not written to its end\. Make it again: kedro run --pipelines ingestion"):

@@ -19,7 +19,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import families, require_readable
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
 from cifar_pipelines.pipelines.transfer.specification import specify_transfer
-from cifar_pipelines.pipelines.transfer.stored import Views
+from cifar_pipelines.pipelines.transfer.stored import Views, _truncated
 from cifar_pipelines.training.prediction import PredictionJob
 from cifar_pipelines.training.saved_network import network_from
 from cifar_pipelines.training.transferred_network import TransferredNetwork
@@ -55,6 +55,13 @@ def test_what_is_stored_of_a_frozen_encoder_is_what_the_network_makes_of_the_tex
         expected = np.concatenate([network(spec.input.batch([one])).numpy() for one in ids])
     np.testing.assert_allclose(extract_array(job, TEXTS), expected, atol=1e-5)
     assert views.square is None and "at most 10 tokens, pooled by mean" in views.describe()["weights"]
+
+
+def test_texts_that_are_longer_than_the_network_sees_are_counted_where_vectors_are_stored(block, spark):
+    spec = specify(block)
+    table = spark.session.createDataFrame([(bytearray(one),) for one in TEXTS], "image binary").repartition(2)
+    assert _truncated(table, Views(spec).texts) == spec.input.tokens(TEXTS).truncated > 0
+    assert _truncated(table, None) is None
 
 
 def test_a_saved_network_predicts_texts_in_their_order_without_its_folder(block):

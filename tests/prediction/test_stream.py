@@ -1,6 +1,7 @@
 """A saved model predicts a stream into a CSV that grows."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from cifar_pipelines.common.images import encode_png, load_batch
 from cifar_pipelines.pipelines.streaming.query import put_in_place, run_query
 from cifar_pipelines.pipelines.streaming.specification import stream_of
 from cifar_pipelines.prediction.growing_csv import GrowingCsv
-from cifar_pipelines.prediction.stream import Predictions
+from cifar_pipelines.prediction.stream import Predictions, StreamRequest
 from cifar_pipelines.streaming.journal import committed
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.wire import Frame, StreamImage
@@ -68,6 +69,15 @@ def brightness(images):
             "probability": list(np.stack([1 - bright, bright], axis=1)),
         }
     )  # fmt: skip
+
+
+def test_a_model_of_texts_predicts_no_stream():
+    record = SimpleNamespace(model="linear_svm", data=SimpleNamespace(content="text"))
+    request = SimpleNamespace(model="linear_svm", saved_model=lambda: (record, None))
+    with pytest.raises(
+        UserError, match=r"linear_svm reads texts, and a stream brings images.* kedro predict linear_svm <folder>"
+    ):
+        StreamRequest(request, ()).saved_model()
 
 
 def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(spark, tmp_path):

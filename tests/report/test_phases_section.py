@@ -27,5 +27,14 @@ def test_every_phase_has_a_row_and_what_storing_saved_is_said():
     assert "2 epochs on them took 1.5 s" in words and "142 s more" in words
 
 
+def test_of_stored_texts_it_is_said_how_many_were_cut():
+    record = make_cnn_record(
+        epochs=3, phases=[HEAD, PHASE | {"phase": 2, "epochs": 1}], cache=CACHE | {"truncated": 300}
+    )
+    record["data"]["content"] = "text"
+    words = text_of(sections_of({"new": record})["phases"].blocks)
+    assert "2 views of 1,200 texts took" in words and "Of these texts 25.0% are longer than the network sees" in words
+
+
 def test_without_phases_there_is_no_such_section():
     assert "phases" not in sections_of({"other": make_record()})

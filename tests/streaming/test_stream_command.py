@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from tests.factories.processes import alive, command, descendants_of, finish, read_until, wait_until
 from tests.factories.streaming import frames_in, landed_rows
+from tests.factories.texts import write_reviews
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.stream_command import _images, stream
@@ -39,6 +40,13 @@ def said_by(*arguments, **environment):
 )
 def test_a_server_that_makes_no_sense_does_not_start(arguments, words):
     assert words in said_by("serve", "--params", FEW, *arguments)
+
+
+def test_texts_are_not_served(tmp_path):
+    said = said_by(
+        "serve", "--params", f"source=text_folder,source_path={write_reviews(tmp_path)},train_size=8,test_size=4"
+    )
+    assert "A stream takes images, but the source holds texts." in said
 
 
 def test_a_receiver_that_makes_no_sense_does_not_start(tmp_path):

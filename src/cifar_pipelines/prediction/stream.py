@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.contents import TEXT, content_of
 from cifar_pipelines.common.disk import disk_errors_explained
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
@@ -69,6 +70,20 @@ class StreamRequest:
         if target.suffix.lower() != ".csv":
             raise UserError(f"--output is {target}, but must end in .csv, which is what is written.")
         return target
+
+    def saved_model(self) -> tuple[RunRecord, Predictor]:
+        """The run record of the model, and what predicts with it.
+
+        Raises:
+            UserError: If there is none, or it reads texts.
+        """
+        record, predictor = self.request.saved_model()
+        if content_of(vars(record.data)) is TEXT:
+            raise UserError(
+                f"{record.model} reads texts, and a stream brings images. Predict texts that lie in files: kedro predict "
+                f"{self.request.model} <folder>."
+            )
+        return record, predictor
 
 
 class Predictions(Taker):
@@ -149,7 +164,7 @@ def predict_stream(asked: StreamRequest) -> tuple[RunRecord, GrowingCsv]:
     request = asked.request
     setting, config = request.setting, SparkConfig.from_config(request.loader["spark"])
     stream, target = asked.stream(), asked.target()
-    record, predictor = request.saved_model()
+    record, predictor = asked.saved_model()
     run_id = generate_timestamp()
     run_name = "-".join(slug(part) for part in (config.run_name, "predict", run_id) if part)
     with disk_errors_explained(), reading(stream.folder):

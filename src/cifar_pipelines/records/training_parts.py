@@ -105,6 +105,7 @@ class CacheReport:
         reused: Whether an earlier run had stored them.
         head_start_s: Seconds of starting the head from them; None where it was not.
         saved_s: Seconds that the phases on stored features would have taken longer, at that rate.
+        truncated: Texts of them that are longer than the network sees; None for images, and in older records.
     """
 
     images: int
@@ -114,6 +115,7 @@ class CacheReport:
     reused: bool
     head_start_s: float | None
     saved_s: float
+    truncated: int | None = None
 
 
 @dataclass(frozen=True)

@@ -148,12 +148,28 @@ def test_out_of_fold_predictions_are_by_probes_that_did_not_see_the_image():
     np.testing.assert_allclose(alone.sum(axis=1), 1)
 
 
+def test_sparse_features_say_out_of_fold_what_the_same_dense_ones_say():
+    from scipy.sparse import csr_matrix
+
+    random = np.random.default_rng(0)
+    dense = random.random((40, 6)) * (random.random((40, 6)) < 0.4)
+    label = np.arange(40) % 2
+    said = [out_of_fold(features, label, 2, 0.1, 4, 0) for features in (dense, csr_matrix(dense))]
+    np.testing.assert_allclose(*said, atol=1e-3)
+
+
 def test_a_class_with_fewer_images_than_folds_is_refused():
     with pytest.raises(UserError, match=r"ensemble.folds is 5, but a class has only 2 training images"):
         out_of_fold(np.eye(12), np.array([0] * 10 + [1] * 2), 2, 0.01, 5, 0)
 
 
-def test_out_of_fold_tables_are_made_of_the_features_of_the_training(tmp_path):
+def sparse(label):
+    """A vector of Spark ML as Parquet holds it."""
+    return {"type": 0, "size": 50, "indices": [7 + label, 9], "values": [1.0, 1.0]}
+
+
+@pytest.mark.parametrize("made", [lambda label: [float(label), 1.0], sparse], ids=["dense", "sparse"])
+def test_out_of_fold_tables_are_made_of_the_features_of_the_training(tmp_path, made):
     import json
 
     import pyarrow as pa
@@ -163,10 +179,10 @@ def test_out_of_fold_tables_are_made_of_the_features_of_the_training(tmp_path):
     folder.mkdir(parents=True)
     label = np.arange(40) % 2
     rows = {
-        "image_id": [f"train-{number:02d}" for number in range(40)],
+        "image_id": [f"train-{number:02d}" for number in reversed(range(40))],
         "label": label.tolist(),
-        "split": ["train"] * 30 + ["test"] * 10,
-        "features": [[float(one), 1.0] for one in label],
+        "split": ["test"] * 10 + ["train"] * 30,
+        "features": [made(int(one)) for one in label],
     }
     parquet.write_table(pa.table(rows), folder / "part-0.parquet")
     (folder / "_SUCCESS").touch()
@@ -176,7 +192,7 @@ def test_out_of_fold_tables_are_made_of_the_features_of_the_training(tmp_path):
         make_record("linear_svm", artifacts={"model": path}, features={"state_sha256": "ab"})
     )
     table = choosing._out_of_fold("linear_svm", record, 5, 2, tmp_path, 0)
-    assert list(table["image_id"]) == rows["image_id"][:30] and list(table["prediction"]) == list(label[:30])
+    assert list(table["image_id"]) == rows["image_id"][:9:-1] and list(table["prediction"]) == list(label[:9:-1])
 
 
 def test_an_ensemble_is_tested_against_each_of_its_members(project):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.configuration import selected_names
+from cifar_pipelines.common.contents import IMAGE, content_of, require_content
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.params import command_to_run
@@ -107,6 +108,8 @@ def configure(spec: DeploymentSpec, trained_networks: Path, image_table: Path, i
     Raises:
         UserError: For the first mistake.
     """
+    remedy = "Its variants are timed on images; kedro predict runs a network of texts as it was trained."
+    require_content(content_of(images_info), IMAGE, "The pipeline deployment", remedy)
     network = newest_network(trained_networks, spec.model)
     spec.create_variants()
     if spec.threads > (cores := host_cores()):

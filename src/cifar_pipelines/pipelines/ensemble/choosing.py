@@ -3,7 +3,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,10 @@ from cifar_pipelines.pipelines.ensemble.votes import Choosing, Vote
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import MODEL
 from cifar_pipelines.records.saved_predictions import read_predictions, validation_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from scipy.sparse import csr_matrix
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +121,9 @@ def _out_of_fold(name: str, record: RunRecord, folds: int, classes: int, feature
     )
 
 
-def _training_features(name: str, record: RunRecord, features: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _training_features(
+    name: str, record: RunRecord, features: Path
+) -> tuple[np.ndarray, np.ndarray, "np.ndarray | csr_matrix"]:
     """Ids (n,), labels (n,) and features (n, d) of the training images, sorted by id."""
     import pyarrow.compute as pc
     from pyarrow import dataset
@@ -138,10 +144,23 @@ def _training_features(name: str, record: RunRecord, features: Path) -> tuple[np
     table = dataset.dataset(folder, format="parquet", exclude_invalid_files=True).to_table(
         columns=["image_id", "label", "features"], filter=pc.field("split") == "train"
     )
-    matrix = table.column("features").combine_chunks().flatten().to_numpy().reshape(table.num_rows, -1)
+    matrix = _matrix(table.column("features").combine_chunks())
     ids = np.array(table.column("image_id").to_pylist(), dtype=object)
     order = np.argsort(ids)
     return ids[order], table.column("label").to_numpy()[order].astype(int), matrix[order]
+
+
+def _matrix(features: "pa.Array") -> "np.ndarray | csr_matrix":
+    """Features (n, d): lists of numbers, or sparse vectors of Spark ML."""
+    import pyarrow as pa
+    from scipy.sparse import csr_matrix
+
+    if not pa.types.is_struct(features.type):
+        return features.flatten().to_numpy().reshape(len(features), -1)
+    values, indices = features.field("values"), features.field("indices")
+    starts = np.append(0, np.cumsum(values.value_lengths().to_numpy()))
+    parts = (values.flatten().to_numpy(), indices.flatten().to_numpy(), starts)
+    return csr_matrix(parts, shape=(len(features), features.field("size")[0].as_py()))
 
 
 def _table_of(record: RunRecord, features: Path) -> Path:

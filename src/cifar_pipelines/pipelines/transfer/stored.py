@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.backbones import TextSpec
 from cifar_pipelines.common import whole_files
+from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.tables import FEATURES
@@ -41,12 +42,14 @@ class Stored:
         reused: Whether they were there before.
         images: Images.
         extract_s: Seconds of the extraction.
+        truncated: Texts that are longer than the network sees; None for images, and where an earlier version stored them.
     """
 
     folder: Path
     reused: bool
     images: int
     extract_s: float
+    truncated: int | None = None
 
 
 class Views(Extractor):
@@ -70,6 +73,11 @@ class Views(Extractor):
     def square(self) -> Any:
         """See `Extractor`."""
         return self._one.square
+
+    @property
+    def texts(self) -> TextSpec | None:
+        """What the network expects of a text; None where it reads images."""
+        return self._one.spec if self._one.content is TEXT else None
 
     def load(self, encoded: Sequence[bytes]) -> "torch.Tensor":
         """See `Extractor`."""
@@ -118,15 +126,15 @@ def store_features(
     if (folder / "features.json").exists():
         known = json.loads((folder / "features.json").read_text(encoding="utf-8"))
         logger.info("%s: stored features of %d images are there already.", spec.model, known["images"])
-        return Stored(folder, True, known["images"], known["extract_s"])
-    count, seconds = _extract(images, images_info, extractor, precision, folder / "features", run_context)
-    known = identity | {"images": count, "extract_s": round(seconds, 3)}
+        return Stored(folder, True, known["images"], known["extract_s"], known.get("truncated"))
+    count, seconds, truncated = _extract(images, images_info, extractor, precision, folder / "features", run_context)
+    known = identity | {"images": count, "extract_s": round(seconds, 3), "truncated": truncated}
     whole_files.write_json(folder / "features.json", known)
     logger.info(
         "%s: %d views of %d images in %.1f s, %.0f a second; later epochs read them.",
         spec.model, spec.wanted.views, count, seconds, count * spec.wanted.views / seconds,
     )  # fmt: skip
-    return Stored(folder, False, count, known["extract_s"])
+    return Stored(folder, False, count, known["extract_s"], truncated)
 
 
 def _extract(
@@ -136,8 +144,12 @@ def _extract(
     precision: str,
     target: Path,
     run_context: RunContext,
-) -> tuple[int, float]:
-    """Writes the table of features; returns the number of images and the seconds, without those of reading and starting."""
+) -> tuple[int, float, int | None]:
+    """Writes the table of features.
+
+    Returns:
+        The number of images, the seconds without those of reading and starting, and how many are truncated texts.
+    """
     from cifar_pipelines.spark.paths import spark_path
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
@@ -148,7 +160,7 @@ def _extract(
     learned = images.where("split in ('train', 'validation')")
     small = shrunk(learned, ("image_id", "label", "split", "image"), images_info, extractor.square)
     cached = small.repartition(cores * TASKS_PER_CORE).persist()
-    count = cached.count()
+    count, truncated = cached.count(), _truncated(cached, extractor.texts)
     # PARALLEL(executors): one task per core, so that no worker builds the network inside the timed extraction.
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.features())).collect()
     python_cpu = session.sparkContext.accumulator(0.0)
@@ -158,7 +170,22 @@ def _extract(
         table.write.mode("overwrite").parquet(spark_path(target))
     cached.unpersist()
     broadcast.unpersist()
-    return count, work.wall_s
+    return count, work.wall_s, truncated
+
+
+def _truncated(table: DataFrame, spec: TextSpec | None) -> int | None:
+    """How many texts of a table are longer than the network sees; None for images."""
+    if spec is None:
+        return None
+
+    def count(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa
+
+        for batch in batches:
+            yield pa.RecordBatch.from_pydict({"truncated": [spec.tokens(batch.column("image").to_pylist()).truncated]})
+
+    # PARALLEL(executors): every task counts the tokens of its texts.
+    return table.select("image").mapInArrow(count, "truncated long").groupBy().sum().first()[0]
 
 
 def read_features(stored: Stored, views: int) -> "StoredFeatures":

@@ -235,6 +235,7 @@ class Transfer:
             reused=stored.reused,
             head_start_s=None if self._head_start_s is None else round(self._head_start_s, 3),
             saved_s=round(avoided_s - (0.0 if stored.reused else stored.extract_s), 3),
+            truncated=stored.truncated,
         )
 
 

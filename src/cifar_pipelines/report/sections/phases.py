@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cifar_pipelines.common.contents import content_of
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of
@@ -54,7 +55,10 @@ def _saved(record: RunRecord) -> str:
     cache, on_cache = record.cache, [phase for phase in record.phases if phase.inputs == "cache"]
     views = f"{cache.views} views of " if cache.views > 1 else ""
     made = "were there already, from" if cache.reused else "took"
-    said = f"Stored features of {views}{cache.images:,} images {made} {cache.extract_s:.1f} s ({cache.images_per_s:.0f} a second)."
+    noun = content_of(vars(record.data)).noun
+    said = f"Stored features of {views}{cache.images:,} {noun}s {made} {cache.extract_s:.1f} s ({cache.images_per_s:.0f} a second)."
+    if cache.truncated:
+        said += f" Of these texts {cache.truncated / cache.images:.1%} are longer than the network sees, and their ends were cut off."
     if cache.head_start_s is not None:
         said += f" The head was started from them in {cache.head_start_s:.1f} s."
     if not on_cache:
