@@ -274,6 +274,15 @@ def test_a_commit_of_another_configuration_is_refused_by_key(tmp_path):
         other.latest()
 
 
+def test_some_of_the_models_of_a_commit_go_on_without_the_others(tmp_path):
+    states = {name: {"blocks": np.array(number)} for number, name in enumerate(("ridge", "mlp"))}
+    Commits(tmp_path, {"models": {"ridge": 1, "mlp": 2}}).save(Commit(5, states))
+    commit = Commits(tmp_path, {"models": {"ridge": 1}}).latest()
+    assert (commit.next_sequence, list(commit.states), commit.failures) == (5, ["ridge"], {})
+    with pytest.raises(UserError, match=r"otherwise: models.lda \(commit: absent; now: 3\)\. "):
+        Commits(tmp_path, {"models": {"ridge": 1, "lda": 3}}).latest()
+
+
 def test_objects_are_not_loaded(tmp_path):
     commits, _ = committed(tmp_path, 10, 20)
     np.savez(tmp_path / f"{20:020d}" / "ridge.npz", counters=np.array([object()], dtype=object))

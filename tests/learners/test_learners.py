@@ -207,6 +207,13 @@ def test_numbers_that_are_not_finite_are_refused(value):
         create_learner("mlp", TASK).learn(x, np.zeros(3, int))
 
 
+def test_probabilities_that_are_not_finite_end_the_learning():
+    learner = taught("mlp", SMALL["mlp"], blocks_of(*clouds(40)))
+    learner.parameters[:] = np.nan
+    with pytest.raises(FloatingPointError, match="its probabilities are not finite after 2 blocks"):
+        learner.predict(clouds(5)[0])
+
+
 def test_images_and_labels_of_other_numbers_are_refused():
     with pytest.raises(UserError, match="3 images and 2 labels"):
         create_learner("ridge", TASK).learn(np.ones((3, 4)), np.zeros(2, int))

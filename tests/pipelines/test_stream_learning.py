@@ -1,5 +1,8 @@
 """What a stream's learners do with micro-batches, without Spark."""
 
+import tracemalloc
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -15,11 +18,11 @@ from cifar_pipelines.incremental.learned import LearnedModel
 from cifar_pipelines.incremental.training import Frames, Law
 from cifar_pipelines.judging.drift import DELTA
 from cifar_pipelines.judging.prequential import SCORES
-from cifar_pipelines.learners import LearningTask, create_learner
+from cifar_pipelines.learners import LearningTask, create_learner, find
 from cifar_pipelines.pipelines.streaming import nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
-from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches
+from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches, Taken, failed
 from cifar_pipelines.pipelines.streaming.query import put_in_place
 from cifar_pipelines.pipelines.streaming.saved import predict_batches
 from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, stream_of
@@ -82,6 +85,8 @@ def take(commits, groups):
         lambda given: (given, times_of(given)),
         lambda sequence: reached.append(sequence) or 0,
         commit.next_sequence if commit else 1,
+        list(LEARNERS),
+        commit.failures if commit else {},
     )
     commits.rows(batches.next_sequence)
     for number, group in enumerate(groups):
@@ -114,6 +119,74 @@ def test_a_run_that_is_killed_goes_on_with_the_same_bits_and_rows(killed_in, aft
     assert again == states
     pd.testing.assert_frame_equal(without_times(rows_again), without_times(rows), check_dtype=False)
     assert (rows.groupby("model")["images"].sum() == N).all()
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Returns a function that makes a class of learners fail at its first block."""
+
+    def fail(kind):
+        learn = kind._learn
+
+        def learn_or_fail(self, x, y):
+            if self.blocks == 0:
+                raise ZeroDivisionError("too few features")
+            learn(self, x, y)
+
+        monkeypatch.setattr(kind, "_learn", learn_or_fail)
+
+    return fail
+
+
+@pytest.mark.parametrize("killed_in", [None, 1])
+def test_a_learner_that_fails_by_itself_stops_no_other(killed_in, tmp_path, failing, caplog):
+    expected, _ = take(DyingCommits(tmp_path / "straight"), [(1, 5)])
+    failing(find("mlp"))
+    groups, folder = [(1, 2), (3, 3), (4, 5)], tmp_path / "one"
+    if killed_in is not None:
+        with pytest.raises(KilledError):
+            take(DyingCommits(folder, killed_in, after=True), groups)
+        groups = groups[killed_in + 1 :]
+    found, rows = take(DyingCommits(folder), groups)
+    assert found == {"stream_ridge": expected["stream_ridge"]}
+    assert rows.loc[rows["model"] == "stream_ridge", "images"].sum() == N
+    failures = DyingCommits(folder).latest().failures
+    assert failures == {"stream_mlp": "at frame 1 or just after it, ZeroDivisionError: too few features"}
+    assert (
+        "stream_mlp failed (at frame 1 or just after it, ZeroDivisionError: too few features) and is left out"
+        in caplog.text
+    )
+    said = str(failed(failures, ["stream_ridge"]))
+    assert "stream_mlp failed (at frame 1" in said and "streaming.selected=stream_ridge" in said
+
+
+def test_where_every_learner_fails_the_run_ends(tmp_path, failing):
+    for name in ("mlp", "ridge"):
+        failing(find(name))
+    with pytest.raises(UserError, match=r"stream_ridge failed .*; stream_mlp failed .* learn anew with"):
+        take(DyingCommits(tmp_path), [(1, 2), (3, 5)])
+
+
+def test_what_a_micro_batch_leaves_in_memory_is_small():
+    row = {"model": "stream_ridge", "seconds": 0.1, "window_accuracy": 0.5, "window_log_loss": 0.5}
+    engine = SimpleNamespace(take=lambda given, models: [Taken("stream_ridge", None, [row])])
+    commits = SimpleNamespace(keep=lambda *given: None)
+    batches = MicroBatches(
+        engine, commits, lambda given: (given, times_of(given)), lambda sequence: 0, 1, ["stream_ridge"], {}
+    )  # fmt: skip
+
+    def take_some(first, last):
+        for number in range(first, last):
+            one = np.full(1, number)
+            batches(Frames(one, one * 0, one * 0, IMAGES[:1], one * 0), number)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before, after = take_some(1, 50), take_some(50, 250)
+    finally:
+        tracemalloc.stop()
+    assert len(batches.log()) == 249 and (after - before) / 200 < 1000  # bytes
 
 
 def rows_of_phases(tests):

@@ -8,7 +8,7 @@ import pytest
 
 from cifar_pipelines.spark import host, timing
 from cifar_pipelines.spark.properties import native_blas
-from cifar_pipelines.spark.timing import Work, measured_work, timed
+from cifar_pipelines.spark.timing import Work, count_jobs, measured_work, timed
 
 
 def test_a_known_job_is_counted(spark):
@@ -49,6 +49,18 @@ def test_jobs_outside_of_the_block_are_not_counted(spark):
     with measured_work(spark.session, "Outer", show_progress=False) as again:
         count()
     assert again.jobs == 1
+
+
+def test_jobs_that_are_counted_on_the_way_are_counted_once(spark):
+    pairs = spark.session.sparkContext.parallelize([(i % 3, i) for i in range(30)], 4)
+    with measured_work(spark.session, "Many", show_progress=False) as work:
+        pairs.reduceByKey(lambda a, b: a + b, 2).collect()
+        spark.session.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
+        count_jobs(spark.session, work)
+        assert (work.jobs, work.stages, work.tasks) == (1, 2, 6)
+        pairs.count()
+    assert (work.jobs, work.stages, work.tasks) == (2, 3, 10)
+    assert (Work() + work).jobs == 2
 
 
 def test_jobs_after_the_block_carry_the_description_of_before(spark):

@@ -13,7 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +40,12 @@ class Commit:
     Attributes:
         next_sequence: Sequence number of that frame.
         states: State of every learner, by name.
+        failures: Learners that have failed and have no state, each with the reason.
     """
 
     next_sequence: int
     states: dict[str, State]
+    failures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Commits:
 
     Args:
         folder: Where they lie.
-        identity: What the states depend on: learners, options, classes, features, law. Plain data.
+        identity: What the states depend on: `models` by name, classes, features, law. Plain data. Models learn each by itself,
+            so that some of those that were committed can go on without the others.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
@@ -97,13 +100,17 @@ class Commits:
         drafts = {name: draft(self.folder, name, state) for name, state in commit.states.items()}
         self.keep(commit.next_sequence, drafts, rows)
 
-    def keep(self, next_sequence: int, drafts: Mapping[str, Draft], rows: "pd.DataFrame | None" = None) -> None:
+    def keep(
+        self, next_sequence: int, drafts: Mapping[str, Draft], rows: "pd.DataFrame | None" = None,
+        failures: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         """Keeps drafts as a commit; a kill in between leaves the one before.
 
         Args:
             next_sequence: Sequence number of the frame after what was learned.
             drafts: The states by learner; their files become those of the commit.
             rows: Rows that came with it, which `rows` returns together with those of all commits before.
+            failures: Learners that have failed, each with the reason.
         """
         if rows is not None and len(rows):
             part = self.folder / _ROWS / f"{next_sequence:020d}.parquet"
@@ -119,7 +126,8 @@ class Commits:
             for name, one in drafts.items():
                 one.file.replace(partial / f"{name}.npz")
             digests = {name: one.digest for name, one in drafts.items()}
-            text = json.dumps({"identity": self._identity, "digests": digests}, indent=1)
+            said = {"identity": self._identity, "digests": digests, "failures": dict(failures or {})}
+            text = json.dumps(said, indent=1)
             (partial / _DESCRIPTION).write_text(text, encoding="utf-8")
             for path in (partial / _DESCRIPTION, partial):
                 _to_disk(path)
@@ -174,15 +182,24 @@ class Commits:
 
     def _read(self, folder: Path) -> Commit:
         description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        if different := differing(description["identity"], self._identity, "commit"):
+        if different := differing(self._asked_for(description["identity"]), self._identity, "commit"):
             raise UserError(
                 f"What was learned in {self.folder} was learned otherwise: {'; '.join(different)}. Give it the same values to go "
                 "on, or remove the folder to begin anew."
             )
-        states = {name: load_state(folder, name) for name in description["digests"]}
+        failures = description.get("failures", {})
+        asked = self._identity.get("models", {*description["digests"], *failures})
+        states = {name: load_state(folder, name) for name in description["digests"] if name in asked}
         if changed := [name for name, state in states.items() if digest(state) != description["digests"][name]]:
             raise ValueError(f"{', '.join(changed)} has another checksum")
-        return Commit(int(folder.name), states)
+        return Commit(int(folder.name), states, {name: failures[name] for name in failures if name in asked})
+
+    def _asked_for(self, identity: dict[str, Any]) -> dict[str, Any]:
+        """The identity of a commit without the models that are not asked for any more."""
+        models, asked = identity.get("models"), self._identity.get("models")
+        if models is None or asked is None:
+            return identity
+        return identity | {"models": {name: models[name] for name in models if name in asked}}
 
     def _folders(self) -> list[Path]:
         """The folders of the commits, newest first."""

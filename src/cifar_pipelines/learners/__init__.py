@@ -95,11 +95,15 @@ class Learner(ABC):
 
         Raises:
             UserError: If the dimension is another one, or a number is not finite.
+            FloatingPointError: If what was learned gives no finite numbers.
         """
         x = self._numbers(x)
         if not self.blocks or not len(x):
             return np.full((len(x), len(self.task.classes)), 1 / len(self.task.classes))
-        return self._predict(x)
+        probability = self._predict(x)
+        if not np.isfinite(probability).all():
+            raise FloatingPointError(f"its probabilities are not finite after {counted(int(self.blocks), 'block')}")
+        return probability
 
     def state(self) -> State:
         """All that was learned, as a copy: arrays by name."""

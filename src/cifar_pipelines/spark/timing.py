@@ -37,6 +37,7 @@ class Work:
         stages: Number of stages that ran.
         tasks: Number of tasks that succeeded.
         group: Id of its Spark job group, known from the start; empty for a sum.
+        counted: The newest job whose counters are in it; -1 for none.
     """
 
     wall_s: float = 0.0
@@ -49,9 +50,10 @@ class Work:
     stages: int = 0
     tasks: int = 0
     group: str = ""
+    counted: int = -1
 
     def __add__(self, other: "Work") -> "Work":
-        numbers = {name: value for name, value in vars(self).items() if name != "group"}
+        numbers = {name: value for name, value in vars(self).items() if name not in ("group", "counted")}
         return Work(**{name: value + getattr(other, name) for name, value in numbers.items()})
 
 
@@ -79,7 +81,8 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
             work.wall_s = time.perf_counter() - started
             context.setLocalProperty("spark.jobGroup.id", None)
             context.setLocalProperty(_DESCRIPTION, before)
-    _add_up(session, work)
+    session.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
+    count_jobs(session, work)
 
 
 class Timing:
@@ -144,16 +147,22 @@ def timed(session: "SparkSession", label: str, show_progress: bool = True) -> It
         timing.host_load = meter.stop()
 
 
-def _add_up(session: "SparkSession", work: Work) -> None:
-    jvm_context = session.sparkContext._jsc.sc()
-    jvm_context.listenerBus().waitUntilEmpty()
-    store = jvm_context.statusStore()
-    stage_ids = set()
-    job_ids = session.sparkContext.statusTracker().getJobIdsForGroup(work.group)
-    for job_id in job_ids:
-        ids = store.job(job_id).stageIds()
+def count_jobs(session: "SparkSession", work: Work) -> None:
+    """Adds the counters of the jobs of a group that have ended since it was last called.
+
+    Spark forgets the oldest of many thousand jobs: work without an end is counted on its way.
+    """
+    store, stage_ids = session.sparkContext._jsc.sc().statusStore(), set()
+    for job_id in sorted(session.sparkContext.statusTracker().getJobIdsForGroup(work.group)):
+        if job_id <= work.counted:
+            continue
+        job = store.job(job_id)
+        if job.status().toString() == "RUNNING":
+            break
+        ids = job.stageIds()
         stage_ids.update(ids.apply(i) for i in range(ids.size()))
-    work.jobs = len(job_ids)
+        work.jobs += 1
+        work.counted = job_id
     for stage_id in stage_ids:
         stage = store.lastStageAttempt(stage_id)
         if not stage.numCompleteTasks():  # skipped: an earlier stage's output served

@@ -22,7 +22,7 @@ from cifar_pipelines.incremental.training import Frames
 from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming.frame_features import FrameFeatures, FrameJob
-from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches
+from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches, failed
 from cifar_pipelines.pipelines.streaming.query import alone, put_in_place, reading, run_query, set_aside
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.records.model_report import FitReport
@@ -58,7 +58,8 @@ def learn(
         has learned, see `MicroBatches.log`.
 
     Raises:
-        UserError: If frames are missing, another run learns here, or what was committed was learned otherwise.
+        UserError: If frames are missing, another run learns here, or what was committed was learned otherwise; and at the end, if a
+            learner has failed.
     """
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import timed
@@ -77,9 +78,12 @@ def learn(
         micro_batches = _begin(session, course, stream, kept, extract)
         first, log = micro_batches.next_sequence, Path(run_context.cluster.log_dir) / "receiver.log"
         with timed(session, "Learning from the stream", show_progress=False) as timing, timing.repeat() as work:
-            work.group = run_query(session, stream, micro_batches, log)
+            run_query(session, stream, micro_batches, log, work)
         states, last_rows = micro_batches.finish()
+        if micro_batches.failures:
+            raise failed(micro_batches.failures, list(states))
         rows = pd.concat([kept.rows(micro_batches.next_sequence), last_rows], ignore_index=True)
+        rows = rows[rows["model"].isin(states)] if len(rows) else rows
         kept.forget()
     _require_images(rows, stream)
     _say_what_it_cost(micro_batches, first, work.wall_s, extract.stored)
@@ -133,7 +137,8 @@ def _begin(
             told.add(words)
         return extract(frames)
 
-    return MicroBatches(engine, commits, checked, committed, next_sequence)
+    failures = commit.failures if commit else {}
+    return MicroBatches(engine, commits, checked, committed, next_sequence, list(course.learners), failures)
 
 
 def _identity(

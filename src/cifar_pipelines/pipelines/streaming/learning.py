@@ -2,14 +2,15 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import SparkSession
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.incremental.commit import Commit, Commits, Draft, draft, load_state
@@ -24,7 +25,25 @@ SAY_S = 2.0
 LOG = [
     "sequence", "images", "scheduled_at", "sent_at", "landed_at", "committed_at", "waiting", "extract_s", "learn_s", "commit_s",
 ]  # fmt: skip
-Taken = tuple[str, Draft, list[dict[str, Any]]]  # name of a model, its state after the frames, and rows of its blocks
+
+
+WHOLE = ("sequence", "images", "waiting")
+
+
+class Taken(NamedTuple):
+    """What became of a model that took frames.
+
+    Attributes:
+        model: Its name.
+        draft: Its state after them; None where it failed.
+        rows: Rows of its blocks.
+        failure: Why it failed, by itself; nothing where it did not.
+    """
+
+    model: str
+    draft: Draft | None
+    rows: list[dict[str, Any]]
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,13 +74,22 @@ class Course:
         return training
 
     def take(self, model: str, training: StreamTraining, frames: Frames | None, commits: Path) -> Taken:
-        """Lets a model take frames, and drafts its state where commits lie; None ends the stream."""
+        """Lets a model take frames, and drafts its state where commits lie; None ends the stream.
+
+        Raises:
+            UserError: If something is wrong with the frames, for whatever learner.
+        """
         started = time.perf_counter()
-        results = training.finish() if frames is None else training.take(frames)
+        try:
+            results = training.finish() if frames is None else training.take(frames)
+        except UserError:
+            raise
+        except Exception as error:  # of this learner alone, whatever it is
+            return Taken(model, None, [], f"{type(error).__name__}: {error}")
         seconds = time.perf_counter() - started
         images = sum(len(result.label) for result in results)
         rows = [_row(model, result, seconds * len(result.label) / images) for result in results]
-        return model, draft(commits, model, training.state()), rows
+        return Taken(model, draft(commits, model, training.state()), rows)
 
 
 class DriverEngine:
@@ -72,9 +100,9 @@ class DriverEngine:
         self._course, self._folder = course, commits.folder
         self._trainings = {model: course.begin(model, states.get(model)) for model in course.learners}
 
-    def take(self, frames: Frames | None) -> list[Taken]:
-        """Lets every learner take frames; None ends the stream."""
-        return [self._course.take(model, training, frames, self._folder) for model, training in self._trainings.items()]
+    def take(self, frames: Frames | None, models: Sequence[str]) -> list[Taken]:
+        """Lets models take frames; None ends the stream."""
+        return [self._course.take(model, self._trainings[model], frames, self._folder) for model in models]
 
 
 class ExecutorsEngine:
@@ -86,14 +114,13 @@ class ExecutorsEngine:
     def __init__(self, session: SparkSession, course: Course, commits: Commits) -> None:
         self._context = session.sparkContext
         self._course, self._commits = self._context.broadcast(course), commits
-        self._models = list(course.learners)
 
-    def take(self, frames: Frames | None) -> list[Taken]:
-        """Lets every learner take frames; None ends the stream."""
+    def take(self, frames: Frames | None, models: Sequence[str]) -> list[Taken]:
+        """Lets models take frames; None ends the stream."""
         course, newest, commits = self._course, self._commits.newest_folder(), self._commits.folder
         shared = self._context.broadcast(frames)
         # PARALLEL(executors): one task per learner, so that several learn at the same time.
-        tasks = self._context.parallelize(self._models, len(self._models))
+        tasks = self._context.parallelize(models, len(models))
         taken = tasks.map(lambda model: _take_in_task(course.value, model, newest, shared.value, commits)).collect()
         shared.destroy()  # and its file: a stream has many
         return taken
@@ -113,8 +140,11 @@ class MicroBatches(Taker):
         extract: Gives the features of the frames of a micro-batch, and their times; see `FrameFeatures`.
         on_commit: Told the sequence number of the last frame that was committed; says how many frames wait.
         next_sequence: Sequence number of the first frame to come.
+        models: The models that learn.
+        failures: Models that have failed before, each with the reason.
 
     Attributes:
+        failures: Models that have failed, each with the reason; the others go on without them.
         extract_s: Seconds that features took, `learn_s` that learning took, and `commit_s` that commits took.
         alone_s: Seconds that every learner took by itself, added up.
         images: Images that came.
@@ -123,12 +153,14 @@ class MicroBatches(Taker):
     def __init__(
         self, engine: DriverEngine | ExecutorsEngine, commits: Commits,
         extract: Callable[[Any], tuple[Frames, pd.DataFrame]], on_commit: Callable[[int], int], next_sequence: int,
+        models: Sequence[str], failures: Mapping[str, str],
     ) -> None:  # fmt: skip
         super().__init__(next_sequence)
+        self._models, self.failures = [model for model in models if model not in failures], dict(failures)
         self._engine, self._commits, self._extract, self._on_commit = engine, commits, extract, on_commit
         self.extract_s = self.learn_s = self.commit_s = self.alone_s = 0.0
         self.images = 0
-        self._log: list[pd.DataFrame] = []
+        self._log: list[tuple[float, ...]] = []  # a stream has many
         self._say = Progress()
 
     def log(self) -> pd.DataFrame:
@@ -138,21 +170,33 @@ class MicroBatches(Taker):
             `sequence`, `images`, its times in seconds since 1970 (`scheduled_at`, `sent_at`, `landed_at`, `committed_at`), frames that
             were `waiting` then, and seconds of its micro-batch (`extract_s`, `learn_s`, `commit_s`).
         """
-        return pd.concat(self._log, ignore_index=True) if self._log else pd.DataFrame(columns=LOG)
+        return pd.DataFrame(self._log, columns=LOG).astype(dict.fromkeys(WHOLE, "int64"))
 
     def finish(self) -> tuple[dict[str, State], pd.DataFrame]:
         """Ends the stream: states at its end, which are not committed because a stream may go on, and the last rows."""
-        taken = self._engine.take(None)
-        return {model: drafted.state() for model, drafted, _ in taken}, _table(taken)
+        taken = self._learned(None)
+        return {one.model: one.draft.state() for one in taken}, _table(taken)
+
+    def _learned(self, frames: Frames | None) -> list[Taken]:
+        """Lets the models take frames, and goes on without those that fail."""
+        taken = self._engine.take(frames, self._models)
+        for one in taken:
+            if one.failure:
+                self.failures[one.model] = f"at frame {self.next_sequence} or just after it, {one.failure}"
+                logger.error("%s failed (%s) and is left out.", one.model, self.failures[one.model])
+        self._models = [model for model in self._models if model not in self.failures]
+        if not self._models:
+            raise failed(self.failures, [])
+        return [one for one in taken if not one.failure]
 
     def _take(self, frames: Any) -> None:
         began = time.perf_counter()
         features, times = self._extract(frames)
         extracted = time.perf_counter()
-        taken = self._engine.take(features)
+        taken = self._learned(features)
         learned = time.perf_counter()
         reached = max(self.next_sequence, int(features.sequence.max(initial=-1)) + 1)
-        self._commits.keep(reached, {model: drafted for model, drafted, _ in taken}, _table(taken))
+        self._commits.keep(reached, {one.model: one.draft for one in taken}, _table(taken), self.failures)
         waiting = self._on_commit(reached - 1)
         new = times[times["sequence"] >= self.next_sequence]
         self.next_sequence = reached
@@ -163,10 +207,11 @@ class MicroBatches(Taker):
         }
         for name, seconds in spent.items():
             setattr(self, name, getattr(self, name) + seconds)
-        self.alone_s += sum(row["seconds"] for *_, blocks in taken for row in blocks)
+        self.alone_s += sum(row["seconds"] for one in taken for row in one.rows)
         self.images += len(features.label)
-        self._log.append(new.assign(committed_at=time.time(), waiting=waiting, **spent))
-        self._say(self._log[-1], taken)
+        new = new.assign(committed_at=time.time(), waiting=waiting, **spent)[LOG]
+        self._log.extend(new.itertuples(index=False, name=None))
+        self._say(new, taken)
 
 
 class Progress:
@@ -179,7 +224,7 @@ class Progress:
         """Counts the frames of a micro-batch, rows as `MicroBatches.log` has them; says a line if one is due."""
         self._images += int(frames["images"].sum())
         now = time.monotonic()
-        scores = {model: rows[-1] for model, _, rows in taken if rows}
+        scores = {one.model: one.rows[-1] for one in taken if one.rows}
         if now - self._since < SAY_S or frames.empty or not scores:
             return
         last = frames.iloc[-1]
@@ -206,4 +251,15 @@ def _row(model: str, result: BlockResult, seconds: float) -> dict[str, Any]:
 
 
 def _table(taken: list[Taken]) -> pd.DataFrame:
-    return pd.DataFrame([row for _, _, rows in taken for row in rows])
+    return pd.DataFrame([row for one in taken for row in one.rows])
+
+
+def failed(failures: Mapping[str, str], others: Sequence[str]) -> UserError:
+    """The error that names models that failed by themselves, and what to do with the others, which have learned the stream."""
+    said = "; ".join(f"{model} failed ({reason})" for model, reason in failures.items())
+    if not others:
+        return UserError(f"{said}. Correct its options or code, and learn anew with --params streaming.resume=false.")
+    return UserError(
+        f"{said}. The others have learned the whole stream; this judges them, and learns nothing again: --params "
+        f"streaming.selected={'+'.join(others)}"
+    )

@@ -1,11 +1,14 @@
 """The streaming query: Spark reads frames where they land, and hands them to the learners."""
 
 import logging
+import os
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
@@ -14,6 +17,7 @@ from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.spark.paths import spark_pattern
+from cifar_pipelines.spark.timing import Work, count_jobs
 from cifar_pipelines.streaming.journal import read_journal
 from cifar_pipelines.streaming.landing import LEARNED, frame_file
 from cifar_pipelines.streaming.supervision import SupervisedReceiver
@@ -21,6 +25,8 @@ from cifar_pipelines.streaming.supervision import SupervisedReceiver
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.1
+MILLISECOND_NS = 1_000_000
+COUNT_S = 60.0
 
 
 class Taker(ABC):
@@ -83,11 +89,16 @@ def put_in_place(folder: Path, next_sequence: int) -> None:
     """Puts frames that are to be learned where Spark reads, and those that were learned aside.
 
     So a query needs no memory of what it has read: what is committed is the only truth, and nothing that Spark
-    remembers of an earlier query can contradict it.
+    remembers of an earlier query can contradict it. Spark reads files by their times of change, which rise with the
+    numbers of frames again where somebody has put one back.
     """
     aside = folder / LEARNED
     for file in (*folder.glob("*.parquet"), *aside.glob("*.parquet")):
         put_one_in_place(file, folder, next_sequence)
+    for later, file in pairwise(sorted(folder.glob("*.parquet"), reverse=True)):
+        latest_ns = later.stat().st_mtime_ns - MILLISECOND_NS
+        if file.stat().st_mtime_ns > latest_ns:
+            os.utime(file, ns=(latest_ns, latest_ns))
 
 
 def put_one_in_place(file: Path, folder: Path, next_sequence: int) -> None:
@@ -105,7 +116,7 @@ def set_aside(folder: Path, first: int, last: int) -> None:
             put_one_in_place(file, folder, last + 1)
 
 
-def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path) -> str:
+def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path, work: Work | None = None) -> None:
     """Learns until the stream has ended and all of it is learned.
 
     Args:
@@ -113,9 +124,7 @@ def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path
         stream: The stream.
         taker: What is called with every micro-batch.
         log: Gets what the receiver prints, if this run receives.
-
-    Returns:
-        The id of the job group of the query.
+        work: Gets the job group of the query, and on the way the counters of its jobs.
 
     Raises:
         UserError: If no frame comes for too long, the receiver fails, or a frame cannot be learned.
@@ -129,20 +138,34 @@ def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path
         frames = (
             session.readStream.schema(FRAMES.ddl)
             .option("maxFilesPerTrigger", stream.frames_per_trigger)
-            .option("maxFileAge", "3650d")  # a stream may have paused; what is missing is noticed by its number
+            # Spark remembers no file that is so much older than the newest one it read. None that is to come is older than that
+            # one: times of change rise with the numbers of frames, however long a stream has paused.
+            .option("maxFileAge", "1h")
             .parquet(spark_pattern(stream.folder))
         )
         query = frames.writeStream.foreachBatch(taker).option("checkpointLocation", checkpoint).start()
+        count = None
+        if work is not None:
+            work.group = str(query.runId)
+            count = partial(count_jobs, session, work)
         try:
-            _await_end(query, stream, taker, receiver)
+            _await_end(query, stream, taker, receiver, count)
         finally:
             query.stop()
-    return str(query.runId)
 
 
-def _await_end(query: object, stream: StreamSpec, taker: Taker, receiver: SupervisedReceiver | None) -> None:
-    known, moved = -1, time.monotonic()
+def _await_end(
+    query: object,
+    stream: StreamSpec,
+    taker: Taker,
+    receiver: SupervisedReceiver | None,
+    count: Callable[[], None] | None,
+) -> None:
+    known, moved, counted_at = -1, time.monotonic(), time.monotonic()
     while True:
+        if count is not None and time.monotonic() - counted_at > COUNT_S:
+            count()
+            counted_at = time.monotonic()
         if taker.failure is not None:
             raise taker.failure
         if not query.isActive:
