@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -202,6 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 when everything was measured, whether or not the bars are met.
     """
     arguments = parse_arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what it has started ends with it
     console = Console(width=None if os.isatty(1) else 120, highlight=False, soft_wrap=True)
     load_before = load_average()
     try:

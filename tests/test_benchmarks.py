@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 from benchmarks import (  # noqa: E402
     executor_memory,
     feature_extraction,
+    gpu,
     growth,
     kills,
     logistic_regression_fit,
@@ -176,6 +178,21 @@ def test_a_stream_and_the_bare_bytes_are_measured_in_turn(monkeypatch):
 def test_growth_asks_for_images_that_outlast_the_start():
     with pytest.raises(UserError, match=r"--growth is 500.*Ask for 10000"):
         growth.measure(parse_arguments(["--growth", "500"]), print)
+
+
+def test_a_gpu_is_measured_with_every_network_in_both_precisions_and_layouts(capsys):
+    planned = list(gpu.cases(["torchvision:resnet18"], compiled=True))
+    assert {(one.precision, one.layout) for one in planned} == set(product(("fp32", "bf16"), ("nchw", "nhwc")))
+    assert [one.batch for one in planned[: len(gpu.BATCHES)]] == list(gpu.BATCHES)
+    assert {one.size for one in planned} == {224}
+    assert sum(one.compiled for one in planned) == 1
+    assert {one.size for one in gpu.albert_cases()} == set(gpu.TOKENS)
+
+
+def test_without_a_gpu_it_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert gpu.main([]) == 1
+    assert "torch sees no GPU" in capsys.readouterr().err
 
 
 def test_kills_compare_the_tables_that_are_believed(tmp_path):
