@@ -16,6 +16,7 @@ from cifar_pipelines.training.augmentation import build_augmentation
 from cifar_pipelines.training.batches import Order, PlacedShard, draw_places
 from cifar_pipelines.training.batchnorm import freeze_all_but
 from cifar_pipelines.training.checkpoint import Checkpoint
+from cifar_pipelines.training.depthwise import learn_depthwise_in_float32
 from cifar_pipelines.training.device import Device, device_of
 from cifar_pipelines.training.draws import image_keys
 from cifar_pipelines.training.job import Job, scan
@@ -105,6 +106,8 @@ class PhaseJob(Job):
         network = backbone.build(self.classes)
         network.load_state_dict(first_weights(self.checkpoint, self.number))
         freeze_all_but(network, learning_prefixes(self.phase, backbone.stages(), self.backbone), self.phase.bn)
+        if self.precision == "bf16" and not self.on_gpu:
+            learn_depthwise_in_float32(network)
         return network.to(self.device.name, memory_format=torch.channels_last)
 
     def create_optimizer(self, network: nn.Module) -> optim.Optimizer:
