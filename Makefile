@@ -12,13 +12,17 @@ NEW_VENV = $(UV) venv --quiet --python $(or $(PYTHON),3.11) $(VENV)
 PIP_INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 else
 NEW_VENV = $(PYTHON) -m venv $(VENV)
-PIP_INSTALL = $(BIN)/python -m pip install --quiet
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --no-compile
 USES_PIP := import pip._internal.cli.main;
 endif
 NAME_ONE := Name one that is not found: make install PYTHON=/path/to/python3.11
 # The only platform that BigDL has wheels for.
 HAS_BIGDL := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
 NO_BIGDL := BigDL has wheels for Linux on x86_64 alone: everything but the engine bigdl works here.
+
+# A CUDA build of torch names CUDA's libraries, a build for CPUs none.
+IS_CUDA_BUILD := import importlib.metadata as m, sys; sys.exit(not any(name.startswith("nvidia-") for name in m.requires("torch") or ()))
+HAS_GPU := $(wildcard /dev/nvidia0)
 
 # What no proxy is asked for: `kedro viz` waits for its own server.
 LOOPBACK := localhost,127.0.0.1,::1
@@ -34,11 +38,14 @@ help: ## Show this list
 install: $(STAMP) ## Create .venv and install everything pinned
 
 # An environment that cannot install, because its own installation was cut short or it is of another Python, is made anew.
-$(STAMP): requirements.lock requirements-bigdl.txt pyproject.toml
+$(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock requirements-bigdl.txt pyproject.toml
 	@test -n "$(UV)$(PYTHON)" || { echo "Neither uv nor Python 3.11 was found: install one of them. $(NAME_ONE)"; exit 1; }
 	@$(BIN)/python -c '$(USES_PIP) $(IS_3_11)' 2>/dev/null || { rm -rf $(VENV) && echo "$(NEW_VENV)" && $(NEW_VENV); }
 	@$(BIN)/python -c '$(IS_3_11)' || { echo "$(PYTHON) is not Python 3.11, which BigDL and Spark need here. $(NAME_ONE)"; exit 1; }
-	$(PIP_INSTALL) -r requirements.lock
+	$(PIP_INSTALL) --no-deps -r requirements.lock
+	@if $(BIN)/python -c '$(IS_CUDA_BUILD)'; then \
+	    echo "torch is a build for CUDA, so its libraries are installed."; \
+	    $(PIP_INSTALL) --no-deps -r requirements-cuda.lock $(if $(HAS_GPU),-r requirements-gpu.lock); fi
 	$(if $(HAS_BIGDL),$(PIP_INSTALL) --no-deps -r requirements-bigdl.txt,@echo "$(NO_BIGDL)")
 	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	-$(BIN)/python -m cifar_pipelines.spark.class_archive

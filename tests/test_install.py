@@ -1,6 +1,8 @@
 """`make install` with programs that only note how they were called; nothing is installed."""
 
 import subprocess
+import sys
+import zipfile
 
 import pytest
 
@@ -13,6 +15,7 @@ here=$(dirname "$0")
 case "$*" in
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && touch "$3/bin/pip" ;;
     *"import pip"*) test -e "$here/pip" ;;
+    *'requires("torch")'*) test -e {cuda} ;;
     *"sys.version_info"*) true ;;
 esac
 """
@@ -21,7 +24,7 @@ echo "uv $*" >> {log}
 case "$1" in venv) for last; do :; done; mkdir -p "$last/bin" && cp {python} "$last/bin/python" ;; esac
 """
 LOCK, BIGDL, ITSELF = (
-    "-r requirements.lock",
+    "--no-deps -r requirements.lock",
     "--no-deps -r requirements-bigdl.txt",
     "--no-deps --no-build-isolation -e .",
 )
@@ -33,7 +36,9 @@ def host(tmp_path):
     for name, text in (("python3.11", PYTHON), ("uv", UV)):
         file = tmp_path / "programs" / name
         file.parent.mkdir(exist_ok=True)
-        file.write_text(text.format(log=tmp_path / "log", python=tmp_path / "programs" / "python3.11"))
+        file.write_text(
+            text.format(log=tmp_path / "log", python=tmp_path / "programs" / "python3.11", cuda=tmp_path / "cuda")
+        )
         file.chmod(0o755)
     return tmp_path
 
@@ -41,7 +46,7 @@ def host(tmp_path):
 def install(host, python="python3.11", uv="", **variables):
     """Runs `make install`; returns what was called and what was printed."""
     programs = {"PYTHON": python and host / "programs" / python, "UV": uv and host / "programs" / uv}
-    given = {"VENV": host / "venv", "HAS_BIGDL": "yes"} | programs | variables
+    given = {"VENV": host / "venv", "HAS_BIGDL": "yes", "HAS_GPU": ""} | programs | variables
     command = ["make", "install", *(f"{name}={value}" for name, value in given.items())]
     done = subprocess.run(command, cwd=PROJECT_PATH, capture_output=True, text=True)
     log = host / "log"
@@ -51,7 +56,7 @@ def install(host, python="python3.11", uv="", **variables):
 
 
 def by_pip(*what):
-    return [f"python -m pip install --quiet {one}" for one in what]
+    return [f"python -m pip install --quiet --no-compile {one}" for one in what]
 
 
 def test_pip_installs_where_there_is_no_uv(host):
@@ -102,6 +107,55 @@ def test_another_python_is_refused(host):
 def test_without_wheels_of_bigdl_everything_else_is_installed(host):
     calls, done = install(host, HAS_BIGDL="")
     assert calls[1:] == by_pip(LOCK, ITSELF) and "everything but the engine bigdl works here" in done.stdout
+
+
+def test_cuda_comes_only_with_a_build_of_torch_that_needs_it_and_what_gpus_need_only_with_a_gpu(host):
+    (host / "cuda").touch()
+    cuda = "--no-deps -r requirements-cuda.lock"
+    assert install(host)[0][1:] == by_pip(LOCK, cuda, BIGDL, ITSELF)
+    (host / "venv" / ".installed").unlink()
+    assert install(host, HAS_GPU="yes")[0] == by_pip(LOCK, f"{cuda} -r requirements-gpu.lock", BIGDL, ITSELF)
+
+
+def test_the_lock_that_everyone_installs_names_no_cuda_and_no_host():
+    texts = {file.name: file.read_text() for file in PROJECT_PATH.glob("requirements*")}
+    assert len(texts) == 4 and not any(
+        "://" in text or "--" in line for text in texts.values() for line in text.splitlines()[2:]
+    )
+    pinned = {line.split("==")[0] for line in texts["requirements.lock"].splitlines() if "==" in line}
+    assert {"torch", "torchvision", "animal-mnist"} <= pinned
+    assert not [name for name in pinned if name.startswith(("nvidia-", "cuda-", "triton", "tensorflow"))]
+
+
+def test_a_build_for_cpus_that_a_site_offers_satisfies_the_lock(tmp_path):
+    """By pip itself, with wheels that hold nothing; the site's index is a folder here."""
+    version = next(
+        line for line in (PROJECT_PATH / "requirements.lock").read_text().splitlines() if line.startswith("torch==")
+    )
+    for local in ("", "+cpu"):
+        name = f"torch-{version.partition('==')[2]}{local}"
+        with zipfile.ZipFile(tmp_path / f"{name}-py3-none-any.whl", "w") as wheel:
+            said = {
+                "METADATA": f"Metadata-Version: 2.1\nName: torch\nVersion: {name[6:]}\n",
+                "WHEEL": "Wheel-Version: 1.0\n",
+            }
+            for file, text in (said | {"RECORD": ""}).items():
+                wheel.writestr(f"{name}.dist-info/{file}", text)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-index",
+        "--no-deps",
+        "--find-links",
+        tmp_path,
+        "-d",
+        tmp_path / "got",
+        version,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    assert [file.name for file in (tmp_path / "got").iterdir()] == [f"{name}-py3-none-any.whl"]
 
 
 def test_viz_asks_no_proxy_for_this_host(tmp_path):
