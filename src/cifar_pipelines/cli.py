@@ -12,6 +12,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.experiment.search_command import search
+from cifar_pipelines.experiment_command import experiment, names
 from cifar_pipelines.prediction.command import predict, score
 from cifar_pipelines.run_command import run
 from cifar_pipelines.stream_command import stream
@@ -27,6 +28,7 @@ cli.add_command(stream)
 cli.add_command(predict)
 cli.add_command(score)
 cli.add_command(search)
+cli.add_command(experiment)
 
 
 @cli.command()
@@ -46,6 +48,8 @@ def settings(suited: bool) -> None:
     from cifar_pipelines.spark.setting import host_cores
 
     if suited:
+        from cifar_pipelines.experiment.plan import suited_settings
+
         click.echo(" ".join(suited_settings()))
         return
     cores = host_cores()
@@ -58,81 +62,6 @@ def settings(suited: bool) -> None:
         numbers = (setting.cores_max, setting.executors, setting.executor_cores)
         table.add_row(name, *map(str, numbers), setting.executor_memory, fits)
     Console().print(table)
-
-
-def suited_settings() -> tuple[str, ...]:
-    """Names of three legal settings that suit this host."""
-    from cifar_pipelines.spark.environment import settings_that_have_a_folder
-    from cifar_pipelines.spark.setting import host_cores, suited_shapes
-
-    legal = [setting for _, setting in settings_that_have_a_folder() if not isinstance(setting, UserError)]
-    legal = {(setting.cores_max, setting.executor_cores): setting.name for setting in legal}
-    return tuple(legal[shape] for shape in suited_shapes(host_cores(), list(legal)))
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Names that are joined by commas, with or without blanks."""
-    return tuple(name for name in map(str.strip, text.split(",")) if name)
-
-
-@cli.command()
-@click.option("--settings", help="Settings such as exec_8x1,exec_8x2; default: three that suit this host.")
-@click.option(
-    "--pipelines", help="Pipelines to run under every setting; default: ingestion and every family that runs unasked."
-)
-@click.option("--repeats", default=1, show_default=True, help="How often to run them under every setting.")
-@click.option("--params", cls=ParamsOption, help="Parameters for every run, as for `kedro run`.")
-@click.option("--params-of", help="An environment, such as test, whose parameters come before those.")
-@click.option(
-    "--grow-to",
-    type=click.IntRange(0),
-    help="Training images for the first CNN with the best setting; default: twice train_size. 0 leaves this out.",
-)
-@click.option("--again", is_flag=True, help="Measure anew what is recorded already.")
-@click.option("--conf-source", cls=ConfSourceOption)
-def experiment(
-    settings: str | None,
-    pipelines: str | None,
-    repeats: int,
-    params: str,
-    params_of: str | None,
-    grow_to: int | None,
-    again: bool,
-) -> None:
-    r"""Measure pipelines under several settings, train on more images with the best, and compare.
-
-    Every run is a process of its own. Repeats go round all settings in turn, so that a busy minute of the host
-    falls on none of them alone. What is recorded with the same parameters is skipped, so an experiment that was
-    stopped goes on with the same command. A run that fails is reported, and the others go on.
-
-    The best setting is the one with the shortest median fit time of the first CNN; accuracy counts only where a
-    setting is really worse, its whole interval below that of the most accurate one.
-
-    The full study of a laboratory, three repeats on CIFAR-10 under three settings of 8 cores:
-
-    \b
-        kedro experiment --settings exec_8x1,exec_8x2,exec_8x4 --repeats 3 \
-            --params source=cifar10,extractor=timm:tf_efficientnet_lite1 --grow-to 20000
-    """
-    from cifar_pipelines.common.configuration import load_configuration
-    from cifar_pipelines.experiment import plan as planning
-    from cifar_pipelines.experiment.run import run_experiment
-
-    chosen = _names(settings) if settings else suited_settings()
-    names = _names(pipelines) if pipelines else planning.default_pipelines()
-    text = planning.params_of(params_of, params) if params_of else params
-    plan = planning.Experiment(chosen, names, repeats, text)
-    plan.check()
-    if grow_to is None:
-        grow_to = 2 * load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"]
-    outcomes, _ = run_experiment(plan, grow_to or None, again, Console())
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if failed:
-        click.echo(
-            f"{len(failed)} of {counted(len(outcomes), 'step')} failed; the same command tries only them again.",
-            err=True,
-        )
-        raise SystemExit(1)
 
 
 @cli.command()
@@ -240,7 +169,7 @@ def submit(master: str, run_name: str, pipelines: str | None, env: str | None, p
     """
     from cifar_pipelines.submission.submit import Submission, run_submission
 
-    submission = Submission(master, run_name, _names(pipelines or ""), env, params)
+    submission = Submission(master, run_name, names(pipelines or ""), env, params)
     submission.check()
     terminal = click.get_binary_stream("stdout")
 

@@ -17,7 +17,8 @@ from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment import run
 from cifar_pipelines.experiment.plan import Experiment, Step, params_of, with_params
-from cifar_pipelines.experiment.runner import StepRunner, _reason
+from cifar_pipelines.experiment.progress import Progress
+from cifar_pipelines.experiment.runner import StepRunner, _last_words, _reason
 from cifar_pipelines.records.choice import best_setting
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
@@ -25,6 +26,7 @@ from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.sources import open_source
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
+STEP = Step("exec_1x1", ("ingestion",), "", "images")
 EXPERIMENT = Experiment(("exec_1x1", "exec_2x2"), PIPELINES, 2, "train_size=60")
 
 
@@ -54,6 +56,15 @@ def test_repeats_go_round_the_settings():
     ]
 
 
+def test_what_runs_once_does_so_under_the_last_setting_after_all_repeats():
+    steps = list(replace(EXPERIMENT, once=("transfer", "streaming")).steps())
+    assert [(step.setting, step.pipelines, step.repeat) for step in steps[-2:]] == [
+        ("exec_2x2", ("transfer",), 1),
+        ("exec_2x2", ("streaming",), 1),
+    ]
+    assert {"transfer", "streaming"} <= set(replace(EXPERIMENT, once=("transfer", "streaming")).expected())
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -61,6 +72,10 @@ def test_repeats_go_round_the_settings():
         ({"settings": ("exec_1x1", "exec_1x1")}, "each once"),
         ({"pipelines": ("comparison",)}, "cannot run the pipeline 'comparison'"),
         ({"repeats": 0}, "--repeats is 0"),
+        ({"once": ("spark_ml",)}, "--once names spark_ml, but what runs under every setting"),
+        ({"once": ("ingestion",)}, "--once names ingestion"),
+        ({"once": ("transfers",)}, "cannot run the pipeline 'transfers'"),
+        ({"once": ("transfer",), "params_text": "transfer.selected=lite9"}, "Unknown transfer 'lite9'"),
         ({"params_text": "train_sizes=5"}, "Unknown parameter 'train_sizes'"),
         ({"params_text": "train_size"}, "every part must be name=value"),
         ({"params_text": "spark_ml.selected=random_forrest"}, "Unknown classifier 'random_forrest'"),
@@ -176,7 +191,7 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     """Steps are faked; which of them run, and in which order, is not."""
     ran = []
 
-    def fake_run(self, step, show_output=False):
+    def fake_run(self, step, result=str):
         ran.append((step.setting, step.pipelines, step.params))
         if step.pipelines == ("comparison",):  # which shows the choice
             choice = json.loads(next((tmp_path / place("experiments")).glob("*.json")).read_text())["choice"]
@@ -220,7 +235,7 @@ def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(t
     digest = study.expected()["bigdl_cnn"]["lenet_bigdl"]
     table, description = (tmp_path / catalog[name]["filepath"] for name in ("images", "images_info"))
 
-    def fake_run(self, step, show_output=False):
+    def fake_run(self, step, result=str):
         ran.append(step.pipelines)
         if "ingestion" in step.pipelines:
             now = open_source("image_folder", str(pictures)).fingerprint()
@@ -260,15 +275,15 @@ def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(t
 
 @pytest.fixture
 def runner(tmp_path):
-    return StepRunner(tmp_path, tmp_path / "logs", Console(file=(tmp_path / "out").open("w"), width=300), total=2)
+    console = Console(file=(tmp_path / "out").open("w"), width=300)
+    return StepRunner(tmp_path, tmp_path / "logs", Progress(console, [STEP, STEP]))
 
 
 def test_a_step_that_fails_says_why_and_names_its_log(runner, tmp_path, monkeypatch):
     monkeypatch.setattr(Step, "arguments", lambda self: ["no-such-command"])
-    outcome = runner.run(Step("exec_1x1", ("ingestion",), "", "images"))
+    outcome = runner.run(STEP)
     assert outcome.status == "failed" and "No such command" in outcome.reason
-    runner.console.file.flush()
-    assert "[1/2] exec_1x1, images (ingestion): failed" in Path(tmp_path / "out").read_text()
+    assert "[1/2] images: failed after" in Path(tmp_path / "out").read_text()  # at once: nothing waits in a buffer
     assert outcome.log.exists()
 
 
@@ -281,7 +296,15 @@ def test_a_reason_is_whole_where_it_is_an_error_and_cut_between_words_where_it_w
     assert _reason(error, log) == "Missing: images. This command makes them: kedro run"
 
 
+def test_what_a_step_said_last_is_what_the_pipelines_said(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("[03:44:05] INFO     lenet: epoch 4 of 6  \nSpark WARN Client: Neither spark.yarn\n2026 - INFO - \n")
+    assert _last_words(log) == "lenet: epoch 4 of 6"
+    log.write_text("creating: createDistriOptimizer\n")
+    assert _last_words(log) == ""
+
+
 def test_a_step_that_ends_well_is_done(runner, monkeypatch):
     monkeypatch.setattr(Step, "arguments", lambda self: ["--version"])
-    outcome = runner.run(Step("exec_1x1", ("ingestion",), "", "images"))
+    outcome = runner.run(STEP)
     assert (outcome.status, outcome.reason) == ("done", "")

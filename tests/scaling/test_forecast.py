@@ -155,7 +155,7 @@ def experiment(tmp_path, monkeypatch):
     """Runs an experiment whose steps are faked: they write run records, and note which predictions lie there."""
     records, seen = tmp_path / place("run_records"), []
 
-    def fake_run(self, step, show_output=False):
+    def fake_run(self, step, result=str):
         size = 20000 if "train_size=20000" in step.params else 10000
         if "bigdl_cnn" in step.pipelines:
             seen.append((size, [file.name for file in (tmp_path / place("fit_forecasts")).rglob("*.json")]))

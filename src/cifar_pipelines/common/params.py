@@ -13,7 +13,7 @@ from cifar_pipelines.common.options import flatten
 
 # What the configuration holds as null has no type there: it is text, these apart.
 WHOLE_OR_NULL = ("input_size", "streaming.classes_per_phase")
-NUMBER_OR_NULL = ("streaming.drift_delta",)
+NUMBER_OR_NULL = ("streaming.drift_delta", "streaming.serve")
 
 _WHOLE = re.compile(r"-?(0|[1-9][\d_]*)")
 _NUMBER = re.compile(r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")

@@ -8,9 +8,15 @@ from cifar_pipelines.common.configuration import conf_source, conf_source_argume
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import flatten
 from cifar_pipelines.common.params import params_text, parse_params, split_params
-from cifar_pipelines.families import INGESTION, Family, families_of, family_names, is_on_request
+from cifar_pipelines.families import INGESTION, Family, families_of, family_names, is_on_request, words_for
 from cifar_pipelines.records.digest import study_digest
-from cifar_pipelines.spark.environment import check_environment, checked_configuration, setting_under
+from cifar_pipelines.spark.environment import (
+    check_environment,
+    checked_configuration,
+    setting_under,
+    settings_that_have_a_folder,
+)
+from cifar_pipelines.spark.setting import host_cores, suited_shapes
 
 
 def known_pipelines() -> tuple[str, ...]:
@@ -21,6 +27,13 @@ def known_pipelines() -> tuple[str, ...]:
 def default_pipelines() -> tuple[str, ...]:
     """What an experiment runs where none are named."""
     return tuple(name for name in known_pipelines() if not is_on_request(name))
+
+
+def suited_settings() -> tuple[str, ...]:
+    """Names of three legal settings that suit this host."""
+    legal = [setting for _, setting in settings_that_have_a_folder() if not isinstance(setting, UserError)]
+    legal = {(setting.cores_max, setting.executor_cores): setting.name for setting in legal}
+    return tuple(legal[shape] for shape in suited_shapes(host_cores(), list(legal)))
 
 
 @dataclass(frozen=True)
@@ -56,17 +69,23 @@ class Experiment:
         pipelines: The pipelines, in order.
         repeats: How often every pipeline runs under every setting.
         params_text: What is given with `--params`, as it is typed.
+        once: Pipelines that run once, under the last setting, each as a step of its own.
     """
 
     settings: tuple[str, ...]
     pipelines: tuple[str, ...]
     repeats: int
     params_text: str
+    once: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
             raise UserError(f"--repeats is {self.repeats}, but must be at least 1.")
-        for name in self.pipelines:
+        if twice := [name for name in self.once if name in self.pipelines or name == INGESTION]:
+            raise UserError(
+                f"--once names {', '.join(twice)}, but what runs under every setting, and the images, need not be named there."
+            )
+        for name in (*self.pipelines, *self.once):
             if name not in known_pipelines():
                 raise UserError(
                     f"An experiment cannot run the pipeline {name!r}: it runs {', '.join(known_pipelines())}, and the comparison "
@@ -83,7 +102,7 @@ class Experiment:
     @property
     def families(self) -> list[Family]:
         """The families among the pipelines."""
-        return families_of(self.pipelines)
+        return families_of((*self.pipelines, *self.once))
 
     def check(self) -> None:
         """Checks settings, parameters and models, before the first step.
@@ -113,14 +132,16 @@ class Experiment:
         }
 
     def steps(self) -> Iterator[Step]:
-        """The steps: images once, then every setting in turn, as often as there are repeats."""
+        """The steps: images once, then every setting in turn, as often as there are repeats, then what runs once."""
         if INGESTION in self.pipelines:
             yield Step(self.settings[0], (INGESTION,), self.params_text, "images")
         measured = tuple(name for name in self.pipelines if name != INGESTION)
         for repeat in range(1, self.repeats + 1) if measured else []:
             for setting in self.settings:
-                what = f"repeat {repeat} of {self.repeats}" if self.repeats > 1 else "measurement"
+                what = f"repeat {repeat} of {self.repeats}" if self.repeats > 1 else ""
                 yield Step(setting, measured, self.params_text, what, repeat)
+        for name in self.once:
+            yield Step(self.settings[-1], (name,), self.params_text, words_for(name), 1)
 
 
 def with_params(text: str, values: dict[str, Any]) -> str:

@@ -1,10 +1,12 @@
 """The whole experiment, from the first setting to the comparison."""
 
-from contextlib import chdir
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, chdir, nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,7 +15,10 @@ from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.words import counted
+from cifar_pipelines.experiment.expected import ExpectedSeconds, seconds_before
+from cifar_pipelines.experiment.findings import of_images, of_models
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
+from cifar_pipelines.experiment.progress import Progress
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.families import INGESTION, Family
 from cifar_pipelines.records.choice import Choice, best_setting
@@ -24,6 +29,8 @@ from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_record
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
+
+Watch = Callable[[Progress], AbstractContextManager[object]]
 
 IMAGES = ("images", "images_info")
 STALE = "stale"  # no images have this fingerprint
@@ -50,6 +57,19 @@ class _Runs:
         """The records of a model with exactly the configuration of the experiment, of the images that are there."""
         return self.shelf.matching(setting, family, model, self.expected[family][model], self.images)
 
+    def say(self, text: str) -> None:
+        """Says a sentence to whoever waits."""
+        self.runner.progress.say(text)
+
+    def _images_in_words(self) -> str:
+        with chdir(PROJECT_PATH):
+            return of_images(self._kept[0]["images_info"].load())
+
+    def _models_in_words(self, step: Step) -> str:
+        """What the models of a step reached, each in its newest run."""
+        models = [(family, model) for family in step.pipelines for model in self.expected.get(family, ())]
+        return of_models([record for one in models for record in self.matching(step.setting, *one)[-1:]])
+
     def _most(self, setting: str) -> int:
         """The most records that any model has under a setting."""
         models = ((family, model) for family, digests in self.expected.items() for model in digests)
@@ -58,7 +78,7 @@ class _Runs:
     def images_are_there(self) -> bool:
         """Whether images need not be made; says why where those that are there are made anew."""
         if self.images == STALE:
-            self.runner.console.print(f"Images are made anew: {self.why_stale}.", soft_wrap=True, markup=False)
+            self.say(f"Images are made anew: {self.why_stale}.")
         return not self.again and self.images not in (STALE, None)
 
     def do(self, step: Step, first: tuple[str, ...] = ()) -> None:
@@ -67,12 +87,12 @@ class _Runs:
             if self.images_are_there():
                 self.runner.skip(step, "the images are there")
             else:
-                self.runner.run(step)
+                self.runner.run(step, self._images_in_words)
                 self.images = self._look_at_images()
             return
         wanted = step.repeat + self.before.get(step.setting, 0)
         if missing := self.shelf.missing(step.setting, self.expected, step.pipelines, wanted, self.images):
-            self.runner.run(replace(step, pipelines=(*first, *missing)))
+            self.runner.run(replace(step, pipelines=(*first, *missing)), lambda: self._models_in_words(step))
             self.images = self._look_at_images()
         else:
             self.runner.skip(step, "recorded already")
@@ -98,7 +118,12 @@ class _Runs:
 
 
 def run_experiment(
-    experiment: Experiment, grow_to: int | None, again: bool, console: Console
+    experiment: Experiment,
+    grow_to: int | None,
+    again: bool,
+    console: Console,
+    seconds: Mapping[str, float] = MappingProxyType({}),
+    watch: Watch = nullcontext,
 ) -> tuple[list[Outcome], Choice | None]:
     """Runs what is not recorded yet, goes on after a failure, and compares.
 
@@ -107,65 +132,77 @@ def run_experiment(
         grow_to: Training images for the run with the best setting; None for no such run.
         again: Whether to run what is recorded already.
         console: Where to report.
+        seconds: What steps take somewhere, see `ExpectedSeconds`; here they may take other times.
+        watch: Called with the progress before the first step: a context that ends with the last one.
 
     Returns:
         What became of every step, and the choice of the best setting, if one could be made.
     """
     name = datetime.now(UTC).strftime("%Y-%m-%dT%H.%M.%SZ")
-    shelf = RecordShelf(PROJECT_PATH / place("run_records"))
+    folder = PROJECT_PATH / place("experiments")
     steps = list(experiment.steps())
     growing = next((family for family in experiment.families if family.only), None) if grow_to else None
-    total = len(steps) + (growing is not None) + 1
-    runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / f"experiment-{name}", console, total)
-    runs = _Runs(experiment, runner, shelf, again)
-    for step in steps:
-        runs.do(step)
-    choice = None
-    if growing is not None:
-        model = next(iter(runs.expected[growing.name]))
-        choice = best_setting({setting: runs.matching(setting, growing.name, model) for setting in experiment.settings})
-        if choice is None:
-            console.print(
-                f"No best setting: {model} was measured under none of them, so it is not trained on more images."
-            )
-        else:
-            console.print(f"Best setting for {model}: {choice.reason}", soft_wrap=True)
-            _grow(runs, growing, model, choice.best.setting, grow_to)
-    summary = PROJECT_PATH / place("experiments") / f"{name}.json"
-    _write_summary(summary, experiment, runner.outcomes, choice, grow_to)  # the comparison shows the choice
-    runner.run(Step(experiment.settings[0], ("comparison",), "", "all that was recorded"), show_output=True)
-    _write_summary(summary, experiment, runner.outcomes, choice, grow_to)
+    larger = [Step("best setting", (growing.name,), "", counted(grow_to, "image"), 1)] if growing else []
+    report = Step(experiment.settings[0], ("comparison",), "", "report")
+    expected = ExpectedSeconds(seconds, seconds_before(folder, experiment.params))
+    progress = Progress(console, [*steps, *larger, report], expected)
+    runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / f"experiment-{name}", progress)
+    runs = _Runs(experiment, runner, RecordShelf(PROJECT_PATH / place("run_records")), again)
+    choice, summary = None, folder / f"{name}.json"
+    with watch(progress):
+        for step in steps:
+            runs.do(step)
+        if growing is not None:
+            choice = _choose_and_grow(runs, growing, grow_to, larger[0])
+        _write_summary(summary, experiment, runner.outcomes, choice, grow_to)  # the comparison shows the choice
+        runner.run(report)
+        _write_summary(summary, experiment, runner.outcomes, choice, grow_to)
     return runner.outcomes, choice
+
+
+def _choose_and_grow(runs: _Runs, growing: Family, grow_to: int, planned: Step) -> Choice | None:
+    """Chooses the setting that is best for the first model of a family, and trains it on more images with it."""
+    model = next(iter(runs.expected[growing.name]))
+    settings = runs.experiment.settings
+    choice = best_setting({setting: runs.matching(setting, growing.name, model) for setting in settings})
+    if choice is None:
+        runs.runner.skip(planned, f"{model} was measured under no setting, so none is the best for it")
+    else:
+        runs.say(f"Best setting for {model}: {choice.reason}")
+        _grow(runs, growing, model, choice.best.setting, grow_to)
+    return choice
 
 
 def _grow(runs: _Runs, family: Family, model: str, setting: str, train_size: int) -> None:
     """Trains one model on more images, with exactly the best setting, after its fit time was predicted."""
-    experiment, console = runs.experiment, runs.runner.console
+    experiment = runs.experiment
     parameters = load_configuration(setting, experiment.params)["parameters"]
     text = with_params(experiment.params_text, {"train_size": train_size} | family.only(parameters, model))
     larger = _Runs(Experiment((setting,), (family.name,), 1, text), runs.runner, runs.shelf, runs.again)
     target = Target(setting, family.name, model, train_size, larger.expected[family.name][model])
     recorded = len(larger.matching(setting, family.name, model))
-    forecast = _forecast(experiment, target, console, runs.shelf) if runs.again or not recorded else None
+    forecast = _forecast(runs, target) if runs.again or not recorded else None
     images_are_there = larger.images_are_there()
     first = tuple(name for name in family.needs if not (name == INGESTION and images_are_there))
     larger.do(Step(setting, (family.name,), text, counted(train_size, "image"), 1), first)
     if forecast is not None:
         for record in larger.matching(setting, family.name, model)[recorded:]:
             fitted = compared(forecast, record.timings.fit_s[0])
-            console.print(f"{model} on {counted(train_size, 'image')}: {fitted}", soft_wrap=True)
+            runs.say(f"{model} on {counted(train_size, 'image')}: {fitted}")
 
 
-def _forecast(experiment: Experiment, target: Target, console: Console, shelf: RecordShelf) -> Forecast | None:
-    """Forecasts the fit time of a run that is still to come, stores the forecast and prints it."""
-    forecast = forecast_fit_time(comparable_records(shelf, experiment.settings, experiment.params, target), target)
+def _forecast(runs: _Runs, target: Target) -> Forecast | None:
+    """Forecasts the fit time of a run that is still to come, stores the forecast and says it."""
+    experiment = runs.experiment
+    records = comparable_records(runs.shelf, experiment.settings, experiment.params, target)
+    forecast = forecast_fit_time(records, target)
     what = f"fit time of {target.model} under {target.setting} on {counted(target.train_size, 'image')}"
     if forecast is None:
         said = f"No forecast of the {what}: no complete record of fewer or more images is there."
     else:
         store(forecast, target, PROJECT_PATH / place("fit_forecasts"))
         said = f"Predicted {what}: {forecast}."
-    console.print(said, soft_wrap=True)
+    runs.say(said)
     return forecast
 
 
@@ -175,6 +212,7 @@ def _write_summary(
     content = {
         "settings": experiment.settings,
         "pipelines": experiment.pipelines,
+        "once": experiment.once,
         "repeats": experiment.repeats,
         "params": experiment.params,
         "grow_to": grow_to,

@@ -18,6 +18,7 @@ from cifar_pipelines.common.places import place
 from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
+from cifar_pipelines.experiment.progress import Progress
 from cifar_pipelines.experiment.runner import StepRunner
 from cifar_pipelines.judging.statistics import count_pairs, mcnemar_p, wilson_interval
 from cifar_pipelines.records.run_record import RunRecord
@@ -76,6 +77,11 @@ class Search:
         varied = parse_params(",".join(f"{name}={value}" for name, value in combination.items()))
         return Experiment((self.setting,), (self.pipeline,), 1, with_params(self.params_text, varied))
 
+    def step(self, combination: Mapping[str, str]) -> Step:
+        """The same as a step, whose words are the values."""
+        what = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in combination.items())
+        return Step(self.setting, (self.pipeline,), self.experiment(combination).params_text, what, 1)
+
     def check(self) -> None:
         """Checks all runs before the first one.
 
@@ -130,14 +136,12 @@ def run_search(search: Search, console: Console) -> tuple[list[Found], Path]:
     """
     name = f"search-{datetime.now(UTC):%Y-%m-%dT%H.%M.%SZ}"
     combinations = search.combinations
-    runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / name, console, len(combinations))
+    steps = [search.step(combination) for combination in combinations]
+    runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / name, Progress(console, steps))
     shelf = RecordShelf(PROJECT_PATH / place("run_records"))
     records: list[tuple[dict[str, str], RunRecord]] = []
-    for combination in combinations:
-        experiment = search.experiment(combination)
-        expected = experiment.expected()
-        what = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in combination.items())
-        step = Step(search.setting, (search.pipeline,), experiment.params_text, what, 1)
+    for combination, step in zip(combinations, steps, strict=True):
+        expected = search.experiment(combination).expected()
         if shelf.missing(search.setting, expected, step.pipelines, 1):
             runner.run(step)
         else:

@@ -29,7 +29,7 @@ from cifar_pipelines.spark.process import (
     text_variables,
 )
 from cifar_pipelines.spark.properties import native_blas, spark_properties
-from cifar_pipelines.spark.setting import ParallelismSetting, host_cores, setting_name
+from cifar_pipelines.spark.setting import ParallelismSetting, host_cores, setting_name, start_words
 from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
 from cifar_pipelines.spark.stall import StallWatch
 
@@ -119,10 +119,7 @@ class SparkRuntime:
         return self.info
 
     def _start_cluster(self, java_home: Path, on_step: Callable[[str], None]) -> EmbeddedCluster:
-        on_step(
-            f"Starting Spark at {self.setting.name}: {counted(self.setting.executors, 'executor')} with "
-            f"{counted(self.setting.executor_cores, 'core')} and {self.setting.executor_memory} each."
-        )
+        on_step(start_words(self.setting, host_cores()))
         cluster = EmbeddedCluster(self.setting, self.log_dir, java_home, self.config.embedded, self.jars)
         return self._stack.enter_context(cluster)
 

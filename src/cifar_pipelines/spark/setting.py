@@ -201,6 +201,22 @@ def oversubscribes(cores: int, host_cores: int) -> bool:
     return cores > host_cores
 
 
+def oversubscription(setting: str, cores: int, host_cores: int) -> str:
+    """What to say, before a run, of a setting that asks for more cores than the host has."""
+    return (
+        f"{setting} is oversubscribed: it asks for {cores} cores of a host with {counted(host_cores, 'core')}, so tasks share cores, and times do "
+        "not show what a cluster with that many cores would do."
+    )
+
+
+def start_words(setting: ParallelismSetting, host_cores: int) -> str:
+    """What to say when a setting starts on a host with so many cores."""
+    each = f"{counted(setting.executor_cores, 'core')} and {setting.executor_memory} each"
+    words = f"Starting Spark at {setting.name}: {counted(setting.executors, 'executor')} with {each}."
+    over = setting.oversubscribes(host_cores)
+    return f"{words} {oversubscription(setting.name, setting.cores_max, host_cores)}" if over else words
+
+
 def legal_shapes(cores: int) -> list[tuple[int, int]]:
     """All legal (cores_max, executor_cores) within a budget of cores, smallest first."""
     return [(m, c) for m in range(1, cores + 1) for c in range(1, m + 1) if m % c == 0]

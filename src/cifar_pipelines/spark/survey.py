@@ -56,7 +56,7 @@ def make_survey(session: Any) -> dict[str, Any]:
     ]
     session.sparkContext.setLogLevel("OFF")  # a refusal is a finding, not a fault
     try:
-        tried = [_try(member, tables) for member in tqdm(offered, desc="Trying classifiers", leave=False)]
+        tried = [_try(member, tables) for member in tqdm(offered, desc="Trying classifiers", leave=False, disable=None)]
     finally:
         session.sparkContext.setLogLevel("ERROR")
     return {"pyspark": pyspark.__version__, "classifiers": tried}

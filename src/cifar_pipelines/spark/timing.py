@@ -1,7 +1,6 @@
 """Times Spark work: what it cost, how busy the host was meanwhile, and its progress while it runs."""
 
 import logging
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.polling import Polling
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.spark.host import HostMeter
 from cifar_pipelines.spark.session import describe_executor, list_executors
 
@@ -63,8 +63,8 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
 
     Args:
         session: The session that runs it.
-        label: What is being done, in words for people: the progress bar, Spark's web page and the event log show them.
-        show_progress: Whether to show a bar of tasks done.
+        label: What is being done, in words for people: the display, Spark's web page and the event log show them.
+        show_progress: Whether to show how many tasks are done.
 
     Yields:
         A `Work` that is filled in when the block ends.
@@ -178,36 +178,38 @@ def count_jobs(session: "SparkSession", work: Work) -> None:
 
 @contextmanager
 def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]:
-    """Shows finished tasks while the block runs: a live bar in a terminal, a line now and then in a log file."""
-    from tqdm import tqdm
+    """Shows finished tasks while the block runs: a live line below the log in a terminal, else a line now and then.
 
-    tracker, terminal = session.sparkContext.statusTracker(), sys.stderr.isatty()
+    How many tasks there will be nobody knows before the last job has begun, so no share of them is shown.
+    """
+    from rich import get_console
+    from rich.live import Live
+    from rich.text import Text
+
+    tracker, console = session.sparkContext.statusTracker(), get_console()
     since = last_line = time.monotonic()
+    done = 0
+
+    def said() -> str:
+        return f"{label}: {counted(done, 'task')} done after {time.monotonic() - since:.0f} s"
 
     def look() -> None:
-        nonlocal last_line
-        bar.n, bar.total = _count_tasks(tracker, group)
-        bar.refresh()
-        if not terminal and time.monotonic() - last_line > _LINE_S:
+        nonlocal done, last_line
+        done = max(done, _count_tasks(tracker, group))
+        if not console.is_terminal and time.monotonic() - last_line > _LINE_S:
             last_line = time.monotonic()
-            logger.info("%s: %d of %d tasks after %.0f s", label, bar.n, bar.total, last_line - since)
+            logger.info("%s", said())
 
-    bar = tqdm(desc=label, unit="task", leave=False, delay=0.5, disable=not terminal, total=0)
-    with bar, Polling(look, _POLL_S):
+    live = Live(get_renderable=lambda: Text(said(), no_wrap=True, overflow="ellipsis"), console=console, transient=True)
+    with live if console.is_terminal else nullcontext(), Polling(look, _POLL_S):
         yield
 
 
-def _count_tasks(tracker: Any, group: str) -> tuple[int, int]:
-    """Finished tasks of a job group, and all of them that are known so far."""
-    done = total = 0
-    for job_id in tracker.getJobIdsForGroup(group):
-        job = tracker.getJobInfo(job_id)
-        for stage_id in job.stageIds if job else ():
-            stage = tracker.getStageInfo(stage_id)
-            if stage and (stage.numCompletedTasks or stage.numActiveTasks or job.status == "RUNNING"):
-                done += stage.numCompletedTasks
-                total += stage.numTasks
-    return done, total
+def _count_tasks(tracker: Any, group: str) -> int:
+    """Finished tasks of a job group."""
+    jobs = filter(None, map(tracker.getJobInfo, tracker.getJobIdsForGroup(group)))
+    stages = filter(None, (tracker.getStageInfo(stage) for job in jobs for stage in job.stageIds))
+    return sum(stage.numCompletedTasks for stage in stages)
 
 
 def executor_peaks(session: "SparkSession") -> list[dict[str, Any]]:

@@ -1,10 +1,12 @@
-"""A receiver in a process of its own: it ends with this process, and is started again when it was killed."""
+"""Servers and receivers of streams in processes of their own, which end with this process."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.configuration import PROJECT_PATH, conf_source_arguments
 from cifar_pipelines.common.errors import ERROR_FILE, UserError
 from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.common.processes import guarded_kedro
@@ -12,6 +14,8 @@ from cifar_pipelines.common.words import counted
 
 RESTARTS = 5
 LOOK_S = 0.2
+START_S = 60.0  # for a server to read what it serves
+_ADDRESS = re.compile(r" on (127\.0\.0\.1:\d+):")
 
 
 class SupervisedReceiver:
@@ -73,3 +77,33 @@ class SupervisedReceiver:
         else:
             self.restarts += 1
             self._start()
+
+
+@contextmanager
+def served(params: str, rate: float, log: Path) -> Iterator[str]:
+    """Runs `kedro stream serve` on a free port of loopback while the block runs.
+
+    Args:
+        params: Which images, as one types them after `--params`.
+        rate: Images per second.
+        log: Gets what the server prints.
+
+    Yields:
+        The server's address.
+
+    Raises:
+        UserError: If it does not start, with its own words.
+    """
+    arguments = ["stream", "serve", "--port", "0", "--rate", f"{rate:g}", "--params", params, *conf_source_arguments()]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    error = log.with_suffix(".error")
+    error.unlink(missing_ok=True)
+    own = {ERROR_FILE: str(error.absolute())}
+    with log.open("wb") as file, guarded_kedro(arguments, PROJECT_PATH, file, own) as process:
+        begun = time.monotonic()
+        while not (found := _ADDRESS.search(log.read_text(encoding="utf-8", errors="replace"))):
+            if process.poll() is not None or time.monotonic() - begun > START_S:
+                said = error.read_text(encoding="utf-8") if error.exists() else f"Its log is {log}."
+                raise UserError(f"The server of the stream did not start. {said}")
+            time.sleep(LOOK_S)
+        yield found[1]

@@ -37,7 +37,7 @@ def configure_stream(block: dict[str, Any]) -> StreamSpec:
     """
     stream = stream_of(block)
     stream.learners()
-    if not stream.addresses and not read_journal(stream.folder).producers:
+    if stream.serve is None and not stream.addresses and not read_journal(stream.folder).producers:
         raise UserError(
             f"No frame has landed in {stream.folder}, and streaming.servers names no server to receive from. Start `kedro stream serve`, "
             "and name its address: --params streaming.servers=127.0.0.1:6100"

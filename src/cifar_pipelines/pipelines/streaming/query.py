@@ -15,12 +15,12 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.common.words import counted
-from cifar_pipelines.pipelines.streaming.specification import StreamSpec
+from cifar_pipelines.pipelines.streaming.specification import StreamSpec, images_text
 from cifar_pipelines.spark.paths import spark_pattern
 from cifar_pipelines.spark.timing import Work, count_jobs
 from cifar_pipelines.streaming.journal import read_journal
 from cifar_pipelines.streaming.landing import LEARNED, frame_file
-from cifar_pipelines.streaming.supervision import SupervisedReceiver
+from cifar_pipelines.streaming.supervision import SupervisedReceiver, served
 
 logger = logging.getLogger(__name__)
 
@@ -131,8 +131,11 @@ def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path
     """
     with ExitStack() as stack:
         receiver = None
-        if stream.addresses:
-            receiver = SupervisedReceiver(stream.addresses, stream.folder, stream.max_backlog, log)
+        addresses = stream.addresses
+        if stream.serve is not None:
+            addresses = [stack.enter_context(served(images_text(), stream.serve, log.with_name("server.log")))]
+        if addresses:
+            receiver = SupervisedReceiver(addresses, stream.folder, stream.max_backlog, log)
             stack.enter_context(receiver)
         checkpoint = stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-"))
         frames = (

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.common.configuration import PROJECT_PATH, selected_names
+from cifar_pipelines.common.configuration import PROJECT_PATH, followed, load_configuration, selected_names
 from cifar_pipelines.common.errors import UserError, unknown_name
-from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.common.options import build, flatten, whole
+from cifar_pipelines.common.params import params_text
 from cifar_pipelines.common.words import some
 from cifar_pipelines.incremental.training import Law
 from cifar_pipelines.judging.drift import DELTA, can_detect, check_detector
@@ -16,6 +18,8 @@ from cifar_pipelines.streaming.journal import Journal
 from cifar_pipelines.training.augmentation import build_augmentation
 
 ENGINES = ("executors", "driver")
+# Names of globals.yml that say which images a run has.
+IMAGES_ARE = ("source", "source_path", "source_options", "train_size", "test_size", "seed", "validation")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class StreamSpec:
         landing: The folder where frames land, below the project's own where it is relative.
         servers: Addresses of servers that are received from while the run lasts: a list, or addresses joined by "+"; none where
             `kedro stream receive` runs, or ran.
+        serve: Images per second at which the run itself serves its training images, where nothing else sends any; None where others do.
         max_backlog: Frames that may wait for the learners, if `servers` are received from.
         frames_per_trigger: Frames of one micro-batch at most; it changes no result.
         patience_s: Seconds without a frame after which a stream that has not ended is given up.
@@ -77,6 +82,7 @@ class StreamSpec:
 
     landing: str
     servers: Any
+    serve: float | None
     max_backlog: int
     frames_per_trigger: int
     patience_s: float
@@ -96,6 +102,11 @@ class StreamSpec:
         """Refuses what cannot be."""
         for name, least in (("max_backlog", 1), ("frames_per_trigger", 1), ("holdout_images", 0)):
             whole(f"streaming.{name}", getattr(self, name), least)
+        if self.serve is not None and (self.addresses or not self.serve > 0):
+            raise UserError(
+                f"streaming.serve is {self.serve!r} and streaming.servers is {self.servers!r}, but a run that serves its own images takes more "
+                "than 0 of them a second, and no other server. Leave one of the two out, or give a rate such as 100."
+            )
         if self.engine not in ENGINES:
             raise unknown_name("value of streaming.engine", self.engine, ENGINES)
         if self.on_bad_image not in ("fail", "skip"):
@@ -112,8 +123,9 @@ class StreamSpec:
 
     @property
     def folder(self) -> Path:
-        """The absolute path of the folder where frames land."""
-        return PROJECT_PATH / self.landing
+        """The absolute path of the folder where frames land; what a run itself serves has a folder of its own, by what it is."""
+        folder = PROJECT_PATH / self.landing
+        return folder if self.serve is None else folder / f"served-{sha256(images_text().encode()).hexdigest()[:8]}"
 
     @property
     def addresses(self) -> list[str]:
@@ -183,6 +195,16 @@ class StreamSpec:
         options = checked_learner(spec.learner, spec.options)
         create_learner(spec.learner, LearningTask(("one", "other"), 1), options)  # values that break a rule
         return LearnerSpec(spec.learner, options, " ".join(spec.justification.split()))
+
+
+def images_text() -> str:
+    """The images of the run that is under way, as one types them after `--params`."""
+    loader = followed() or load_configuration()
+    named = {name: loader["globals"][name] for name in IMAGES_ARE}
+    given = {
+        name: value for name, value in flatten(loader.runtime_params or {}).items() if name.split(".")[0] in IMAGES_ARE
+    }
+    return params_text(flatten(named) | given)
 
 
 def stream_of(block: Mapping[str, Any]) -> StreamSpec:

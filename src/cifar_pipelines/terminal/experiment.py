@@ -1,0 +1,126 @@
+"""An experiment in a terminal: what will be done, and at the end what came of it and where it lies."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cifar_pipelines.common.words import counted
+from cifar_pipelines.records.summary import BUSY_HOST, judged_on, trained
+from cifar_pipelines.spark.setting import ParallelismSetting, oversubscription
+
+TIE = 0.10  # single timings that are closer than this share are no difference
+
+
+def opening(
+    pipelines: Sequence[str],
+    once: Sequence[str],
+    settings: Sequence[ParallelismSetting],
+    steps: int,
+    seconds: float | None,
+    host_cores: int,
+) -> list[str]:
+    """What an experiment will do, in sentences.
+
+    Args:
+        pipelines: What runs under every setting.
+        once: What runs under the last one alone.
+        settings: The settings.
+        steps: The number of steps.
+        seconds: What they will take; None where that is not known.
+        host_cores: Cores of this host.
+    """
+    shapes = [
+        f"{one.name} ({counted(one.executors, 'executor')} of {counted(one.executor_cores, 'core')})"
+        for one in settings
+    ]
+    long = f", about {max(1, round(seconds / 60))} min" if seconds else ""
+    then = f"; then {', '.join(once)} under {settings[-1].name}" if once else ""
+    said = [f"{counted(steps, 'step')}{long}: {', '.join(pipelines)} under {', '.join(shapes)}{then}; then the report."]
+    return said + [
+        oversubscription(one.name, one.cores_max, host_cores) for one in settings if one.oversubscribes(host_cores)
+    ]
+
+
+def closing(rows: pd.DataFrame, classes: int, places: Iterable[tuple[str, Path]]) -> RenderableType:
+    """The verdict in three sentences, the table, and where to look.
+
+    Args:
+        rows: The rows of the study in the table of the comparison.
+        classes: The number of classes.
+        places: What lies where.
+    """
+    models = trained(rows)
+    parts: list[RenderableType] = []
+    if not models.empty:
+        sentences = (_best_model(models, classes), _best_setting(models), _caution(rows))
+        parts += [Text(), *map(Text, sentences), Text(), _table(models), Text()]
+    parts += [_link(what, place) for what, place in places]
+    return Group(*parts)
+
+
+def _best_model(models: pd.DataFrame, classes: int) -> str:
+    ranked = models.sort_values("accuracy", ascending=False).drop_duplicates("label")
+    best, judged = ranked.iloc[0], judged_on(int(ranked.iloc[0]["test_size"]))
+    text = (
+        f"The best model is {best['label']}: it is right on {best['accuracy']:.1%} of {judged} images (95 % interval "
+        f"{best['accuracy_low']:.1%} to {best['accuracy_high']:.1%}), a guess on {1 / classes:.0%}"
+    )
+    if len(ranked) > 1:
+        second = ranked.iloc[1]
+        near = (
+            "which is within what chance does" if second["accuracy"] >= best["accuracy_low"] else "which is really less"
+        )
+        text += f"; next comes {second['label']} with {second['accuracy']:.1%}, {near}"
+    return f"{text}."
+
+
+def _best_setting(models: pd.DataFrame) -> str:
+    settings = models["setting"].nunique()
+    everywhere = models.groupby("label").filter(lambda one: one["setting"].nunique() == settings)
+    if settings < 2 or everywhere.empty:
+        return "No model was measured under several settings, so no setting is the best."
+    totals = everywhere.groupby("setting")["time_s"].sum().sort_values()
+    fastest, rest = totals.index[0], totals.iloc[1:]
+    others = ", ".join(f"{setting} {seconds:.0f} s" for setting, seconds in rest.items())
+    tie = " That is a tie" if rest.iloc[0] - totals.iloc[0] < TIE * totals.iloc[0] else ""
+    what = counted(everywhere["label"].nunique(), "model")
+    return f"The best setting is {fastest}: the {what} measured under all settings train in {totals.iloc[0]:.0f} s there, {others}.{tie and f'{tie}.'}"
+
+
+def _caution(rows: pd.DataFrame) -> str:
+    said = []
+    if (rows["timings"] == 1).any():
+        said.append(
+            f"times were measured once, so differences below {TIE:.0%} prove nothing (--repeats 3 measures more)"
+        )
+    if rows["oversubscribed"].any():
+        said.append("settings with more cores than this host say nothing about a cluster")
+    if rows["busy_runs"].any():
+        said.append(f"other programs took more than {BUSY_HOST:.0%} of the processor meanwhile, so times are noisy")
+    return f"Caution: {'; '.join(said)}." if said else "Every time was measured several times on a quiet host."
+
+
+def _table(models: pd.DataFrame) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    table.add_column("images right", justify="right")
+    settings = list(models.sort_values(["cores", "executor_cores"])["setting"].unique())
+    for setting in settings:
+        table.add_column(f"{setting} [s]", justify="right")
+    ranked = models.sort_values("accuracy", ascending=False)
+    for label in ranked["label"].unique():
+        group = ranked[ranked["label"] == label]
+        seconds = group.set_index("setting")["time_s"]
+        cells = [f"{seconds[setting]:.1f}" if setting in seconds else "" for setting in settings]
+        table.add_row(label, f"{group['accuracy'].iloc[0]:.1%}", *cells)
+    return table
+
+
+def _link(what: str, place: Path) -> Text:
+    """A place as a short path that terminals open."""
+    return Text.assemble(f"{what}: ", (str(place), f"link {place.absolute().as_uri()}"))
