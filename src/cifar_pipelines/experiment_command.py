@@ -103,7 +103,7 @@ def _watch(plan: "Experiment", page: bool) -> "Watch":
 
     @contextmanager
     def watch(progress: "Progress") -> Iterator[None]:
-        from cifar_pipelines.experiment.page import serve_page
+        from cifar_pipelines.experiment.page import Watched, serve_page
         from cifar_pipelines.families import INGESTION
         from cifar_pipelines.spark.environment import checked_configuration, setting_under
         from cifar_pipelines.spark.setting import host_cores
@@ -118,7 +118,7 @@ def _watch(plan: "Experiment", page: bool) -> "Watch":
         if not page:
             yield
             return
-        with serve_page(plan, progress) as address:
+        with serve_page(Watched(plan, progress)) as address:
             progress.say(f"To watch it in a browser: {address}")
             yield
 

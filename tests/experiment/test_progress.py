@@ -35,7 +35,9 @@ def clock(monkeypatch):
 
 
 def shown(terminal=False, width=200):
-    return Console(file=io.StringIO(), width=width, force_terminal=terminal, force_interactive=terminal, color_system=None)
+    return Console(
+        file=io.StringIO(), width=width, force_terminal=terminal, force_interactive=terminal, color_system=None
+    )
 
 
 def test_a_file_gets_a_plain_line_when_a_step_begins_and_when_it_has_ended(clock):
@@ -93,7 +95,7 @@ def test_neither_the_number_of_steps_nor_the_time_that_is_left_ever_grows(took, 
                     said.append(progress.left())
             progress.ended("done", seconds, "")
             assert len(progress.lines()) == len(STEPS)
-    minutes = [1 if one.startswith("a minute") else int(one.split()[1]) for one in said]
+    minutes = [1 if one.startswith("about a minute") else int(one.split()[1]) for one in said]
     assert minutes == sorted(minutes, reverse=True)
 
 
@@ -127,11 +129,15 @@ def test_what_steps_took_before_is_read_from_summaries_of_the_same_parameters(tm
 def test_results_are_said_in_a_few_words():
     scores = {"forest": 0.8, "svm": 0.9, "tree": 0.7, "bayes": 0.6}
     records = [
-        RunRecord.from_json(make_record(name, (1, 1), [1.0], metrics={"accuracy": {"value": value, "low": 0, "high": 1}}))
+        RunRecord.from_json(
+            make_record(name, (1, 1), [1.0], metrics={"accuracy": {"value": value, "low": 0, "high": 1}})
+        )
         for name, value in scores.items()
     ]
     extraction = RunRecord.from_json(make_extraction_record((1, 1)))
-    assert of_models([*records, extraction]) == "svm 90.0%, forest 80.0%, tree 70.0% of images right, 1 more models less"
+    assert (
+        of_models([*records, extraction]) == "svm 90.0%, forest 80.0%, tree 70.0% of images right, 1 more models less"
+    )
     assert of_models([extraction]).endswith(" s") and of_models([]) == ""
     info = {"class_names": ["a", "b"], "train_size": 3000, "test_size": 1000, "origin": {"obtained": "drawn"}}
     assert of_images(info) == "3,000 training and 1,000 test images of 2 classes (drawn)"

@@ -22,7 +22,7 @@ from cifar_pipelines.experiment.progress import Progress, name_of
 from cifar_pipelines.records.shelf import RecordShelf
 
 HOST = "127.0.0.1"
-POLICY = "default-src 'none'; connect-src 'self'; img-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+POLICY = "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 REPORT_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"  # all of it is in its one file
 )
@@ -106,13 +106,12 @@ class Watched:
 
 
 @contextmanager
-def serve_page(experiment: Experiment, progress: Progress) -> Iterator[str]:
+def serve_page(watched: Watched) -> Iterator[str]:
     """Serves the page of an experiment while the block runs.
 
     Yields:
         Its address.
     """
-    watched = Watched(experiment, progress)
     handler = type("Handler", (_Handler,), {"watched": watched, "page": _page(), "asked_at": 0.0})
     server = ThreadingHTTPServer((HOST, 0), handler)
     server.daemon_threads = True

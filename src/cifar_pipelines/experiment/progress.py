@@ -115,7 +115,7 @@ class Progress:
             return ""
         minutes = math.ceil(seconds / 60)
         self._minutes = min(self._minutes, minutes)
-        words = f"about {self._minutes} min" if self._minutes > 1 else "a minute"
+        words = f"about {self._minutes} min" if self._minutes > 1 else "about a minute"
         return f"{words} {'or more ' if minutes > self._minutes else ''}left"
 
     def _end(self, line: Line) -> None:

@@ -13,7 +13,9 @@ from cifar_pipelines.common.words import one_line
 from cifar_pipelines.experiment.plan import Step
 from cifar_pipelines.experiment.progress import Progress
 
-_SAID = re.compile(r"^(?:\[[^\]]*\])?\s+INFO {2,}(\S.*)")  # by the pipelines; what Spark, BigDL and torch print has another form
+_SAID = re.compile(
+    r"^(?:\[[^\]]*\])?\s+INFO {2,}(\S.*)"
+)  # by the pipelines; what Spark, BigDL and torch print has another form
 
 
 @dataclass(frozen=True)
