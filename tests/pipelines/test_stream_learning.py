@@ -10,6 +10,8 @@ import pytest
 from tests.factories.learners import MODELS, block
 from tests.factories.records import make_record
 
+from cifar_pipelines.common import configuration
+from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import lists_of
 from cifar_pipelines.datasets import LearnedModelDataset
@@ -25,7 +27,7 @@ from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches, Taken, failed
 from cifar_pipelines.pipelines.streaming.query import put_in_place
 from cifar_pipelines.pipelines.streaming.saved import predict_batches
-from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, stream_of
+from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, images_text, stream_of
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.streaming.journal import Journal, Producer
 
@@ -269,6 +271,24 @@ def test_frames_whose_labels_stand_for_other_classes_are_refused(tmp_path):
         stream.check_producers(journal, ["cat", "dog"])
 
 
+def test_a_run_that_serves_its_own_images_has_a_folder_of_its_own_for_every_choice_of_them(tmp_path):
+    def folder(**given):
+        configuration.follow(load_configuration("exec_2x2", given))
+        assert images_text().startswith(f"source={given.get('source', 'synthetic')},")
+        return nodes.configure_stream(block(tmp_path, serve=50.0)).folder
+
+    try:
+        folders = [
+            folder(),
+            folder(source="animals"),
+            folder(source="animals", train_size=70),
+            folder(streaming={"engine": "driver"}),
+        ]
+    finally:
+        configuration.follow(None)
+    assert all(one.parent == tmp_path for one in folders) and len(set(folders)) == 3 and folders[0] == folders[3]
+
+
 def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
     with pytest.raises(UserError, match=r"No frame has landed in .*--params streaming.servers=127.0.0.1:6100"):
         nodes.configure_stream(block(tmp_path))
@@ -304,6 +324,11 @@ def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
         ({"augmentation": ["flop"]}, "augmentation 'flop'"),
         ({"classes_per_phase": 0}, "streaming.classes_per_phase is 0"),
         ({"servers": "nowhere"}, "'nowhere' is not <host>:<port>"),
+        ({"serve": 0.0}, "streaming.serve is 0.0"),
+        (
+            {"serve": 9.0, "servers": "127.0.0.1:6100"},
+            "streaming.serve is 9.0 and streaming.servers is '127.0.0.1:6100'",
+        ),
     ],
 )
 def test_a_stream_that_cannot_be_is_refused_before_a_run(changes, message, tmp_path):

@@ -7,7 +7,7 @@ from tests.factories.processes import wait_until
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.processes import end_guarded, start_guarded
 from cifar_pipelines.streaming import supervision
-from cifar_pipelines.streaming.supervision import SupervisedReceiver
+from cifar_pipelines.streaming.supervision import SupervisedReceiver, served
 
 
 @pytest.fixture
@@ -62,3 +62,22 @@ def test_it_ends_with_the_block(receiver_of):
         process = receiver._process
         assert process.poll() is None
     assert process.poll() is not None
+
+
+def test_a_server_is_the_command_that_people_type_and_ends_with_the_block(receiver_of, tmp_path):
+    code = "import sys, time; print(sys.argv[1:], 'Serving on 127.0.0.1:6123: 9 images', flush=True); time.sleep(600)"
+    receiver_of(code)
+    log = tmp_path / "logs" / "server.log"
+    with served("source=animals,seed=1", 60.0, log) as address:
+        assert address == "127.0.0.1:6123"
+    wanted = ["stream", "serve", "--port", "0", "--rate", "60", "--params", "source=animals,seed=1"]
+    assert log.read_text().startswith(str(wanted))
+
+
+def test_a_server_that_does_not_start_says_why(receiver_of, tmp_path):
+    receiver_of("import os; open(os.environ['CIFAR_PIPELINES_ERROR_FILE'], 'w').write('No such source.'); os._exit(1)")
+    with (
+        pytest.raises(UserError, match=r"server of the stream did not start. No such source"),
+        served("x=1", 1.0, tmp_path / "server.log"),
+    ):
+        pass

@@ -199,7 +199,7 @@ class StreamSpec:
 
 def images_text() -> str:
     """The images of the run that is under way, as one types them after `--params`."""
-    loader = followed() or load_configuration()
+    loader = load_configuration() if followed() is None else followed()
     named = {name: loader["globals"][name] for name in IMAGES_ARE}
     given = {
         name: value for name, value in flatten(loader.runtime_params or {}).items() if name.split(".")[0] in IMAGES_ARE
