@@ -1,0 +1,89 @@
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.factories.records import make_record
+from tests.factories.report import loaders
+
+from cifar_pipelines.pipelines.comparison.nodes import compare_runs
+from cifar_pipelines.spark.setting import Budget, ParallelismSetting
+from cifar_pipelines.terminal.experiment import closing, opening
+
+
+def score(value, margin=0.01):
+    return {"accuracy": {"value": value, "low": value - margin, "high": value + margin}}
+
+
+def said(*records, places=()):
+    rows = compare_runs(loaders({str(number): record for number, record in enumerate(records)}))[0]
+    console = Console(file=io.StringIO(), width=300)
+    console.print(closing(rows, 10, places))
+    return console.file.getvalue()
+
+
+def test_three_sentences_and_a_table_say_what_came_of_it():
+    text = said(
+        *(
+            make_record("svm", shape, [seconds], metrics=score(0.93))
+            for shape, seconds in (((1, 1), 20.0), ((2, 1), 9.0))
+        ),
+        *(
+            make_record("forest", shape, [seconds], metrics=score(0.89))
+            for shape, seconds in (((1, 1), 8.0), ((2, 1), 5.0))
+        ),
+        make_record("once", (2, 1), [3.0], metrics=score(0.5)),
+    )
+    assert (
+        "The best model is svm: it is right on 93.0% of 500 test images (95 % interval 92.0% to 94.0%), a guess on 10%"
+        in text
+    )
+    assert "next comes forest with 89.0%, which is really less." in text
+    assert (
+        "The best setting is exec_2x1: the 2 models measured under all settings train in 14 s there, exec_1x1 28 s."
+        in text
+    )
+    assert (
+        "Caution: times were measured once, so differences below 10% prove nothing (--repeats 3 measures more)." in text
+    )
+    rows = [line.split() for line in text.splitlines()]
+    assert ["svm", "93.0%", "20.0", "9.0"] in rows and ["once", "50.0%", "3.0"] in rows
+
+
+def test_what_chance_does_is_no_difference_and_a_tie_is_called_one():
+    text = said(
+        *(
+            make_record("svm", shape, [seconds], metrics=score(0.93))
+            for shape, seconds in (((1, 1), 20.0), ((2, 1), 19.5))
+        ),
+        make_record("forest", (1, 1), [8.0], metrics=score(0.925)),
+    )
+    assert "which is within what chance does." in text and "exec_1x1 20 s. That is a tie." in text
+
+
+def test_one_setting_is_no_best_and_oversubscription_and_a_busy_host_are_cautions():
+    busy = {"resources": {"host_load": {"other_cpu_share": 0.5}}}
+    text = said(make_record("svm", (8, 2), [5.0], **busy, metrics=score(0.9)))
+    assert "No model was measured under several settings, so no setting is the best." in text
+    assert "settings with more cores than this host say nothing about a cluster" in text
+
+
+def test_places_are_short_and_open_by_a_click():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="truecolor")
+    rows = compare_runs(loaders({"one": make_record("svm", (1, 1), [1.0], metrics=score(0.9))}))[0]
+    console.print(closing(rows, 10, [("Report", Path("data/report.html"))]))
+    text = console.file.getvalue()
+    assert f"{Path('data/report.html').absolute().as_uri()}" in text and "Report: " in text
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(None, "7 steps: "), (290.0, "7 steps, about 5 min: ")])
+def test_what_will_be_done_is_said_first_and_oversubscription_with_it(seconds, words):
+    settings = [ParallelismSetting(*shape, "1g", Budget(8, "10g", "total")) for shape in ((2, 1), (8, 2))]
+    first, *more = opening(["features", "spark_ml"], ["transfer"], settings, 7, seconds, 2)
+    assert first == (
+        f"{words}features, spark_ml under exec_2x1 (2 executors of 1 core), exec_8x2 (4 executors of 2 cores); then transfer under "
+        "exec_8x2; then the report."
+    )
+    assert len(more) == 1 and more[0].startswith(
+        "exec_8x2 is oversubscribed: it asks for 8 cores of a host with 2 cores"
+    )
