@@ -21,7 +21,7 @@ from cifar_pipelines.records.run_record import RunRecord
 
 MEASURED = ("features", "spark_ml")
 IMAGES = Step("exec_1x1", ("ingestion",), "", "images")
-STEPS = [IMAGES, Step("exec_1x1", MEASURED, "", "", 1), Step("exec_2x1", MEASURED, "", "", 1)]
+STEPS = [IMAGES, *(Step(setting, MEASURED, "", "measurement", 1) for setting in ("exec_1x1", "exec_2x1"))]
 TYPICAL = {"ingestion": 10, "features,spark_ml": 40}
 
 
@@ -51,11 +51,11 @@ def test_a_file_gets_a_plain_line_when_a_step_begins_and_when_it_has_ended(clock
         pass
     progress.ended("failed", 3.2, "because (log: a.log)")
     assert console.file.getvalue().splitlines() == [
-        "[1/3] images: 0 s of about 10 s; about 2 min left; next exec_1x1: features, spark_ml",
+        "[1/3] images: 0 s of about 10 s; about 2 min left; next exec_1x1, measurement",
         "[1/3] images: 20 s; 4 images",
-        "[2/3] exec_1x1: features, spark_ml: skipped; recorded already",
-        "[3/3] exec_2x1: features, spark_ml: 0 s of about 80 s; about 2 min left",  # this host is half as fast
-        "[3/3] exec_2x1: features, spark_ml: failed after 3 s; because (log: a.log)",
+        "[2/3] exec_1x1, measurement: skipped; recorded already",
+        "[3/3] exec_2x1, measurement: 0 s of about 80 s; about 2 min left",  # this host is half as fast
+        "[3/3] exec_2x1, measurement: failed after 3 s; because (log: a.log)",
     ]
 
 

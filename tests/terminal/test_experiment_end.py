@@ -81,7 +81,7 @@ def test_what_will_be_done_is_said_first_and_oversubscription_with_it(seconds, w
     settings = [ParallelismSetting(*shape, "1g", Budget(8, "10g", "total")) for shape in ((2, 1), (8, 2))]
     first, *more = opening(["features", "spark_ml"], ["transfer"], settings, 7, seconds, 2)
     assert first == (
-        f"{words}features, spark_ml under exec_2x1 (2 executors of 1 core), exec_8x2 (4 executors of 2 cores); then transfer under "
+        f"{words}measurements of features, spark_ml under exec_2x1 (2 executors of 1 core), exec_8x2 (4 executors of 2 cores); then transfer under "
         "exec_8x2; then the report."
     )
     assert len(more) == 1 and more[0].startswith(

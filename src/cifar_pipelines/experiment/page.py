@@ -19,6 +19,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment.plan import Experiment
 from cifar_pipelines.experiment.progress import Progress, name_of
+from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 
 HOST = "127.0.0.1"
@@ -86,16 +87,14 @@ class Watched:
             return self._found[1:]
 
     def _table(self) -> list[dict[str, Any]]:
-        rows = []
-        for setting in self._settings:
-            for family, models in self._expected.items():
-                for model, digest in models.items():
-                    for record in self._shelf.matching(setting, family, model, digest)[-1:]:
-                        right = None if record.is_extraction else record.score("accuracy.value")
-                        rows.append(
-                            {"model": model, "setting": setting, "right": right, "seconds": min(record.times_s)}
-                        )
-        return sorted(rows, key=lambda row: (row["right"] is None, -(row["right"] or 0)))
+        found = [
+            record
+            for setting in self._settings
+            for family, models in self._expected.items()
+            for model, digest in models.items()
+            for record in self._shelf.matching(setting, family, model, digest)[-1:]
+        ]
+        return sorted(map(_row, found), key=lambda row: (row["right"] is None, -(row["right"] or 0)))
 
     def _plots(self) -> list[Path]:
         new = [file for file in self._reporting.rglob("*.png") if self._is_new(file)]
@@ -126,6 +125,13 @@ def serve_page(watched: Watched) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _row(record: RunRecord) -> dict[str, Any]:
+    """A record as a row of the table: an extraction has no share of right images."""
+    right = None if record.is_extraction else record.score("accuracy.value")
+    name = f"{record.family}: {record.model}" if right is None else record.model
+    return {"model": name, "setting": record.parallelism.setting, "right": right, "seconds": min(record.times_s)}
 
 
 def _page() -> bytes:

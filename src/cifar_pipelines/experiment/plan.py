@@ -138,7 +138,7 @@ class Experiment:
         measured = tuple(name for name in self.pipelines if name != INGESTION)
         for repeat in range(1, self.repeats + 1) if measured else []:
             for setting in self.settings:
-                what = f"repeat {repeat} of {self.repeats}" if self.repeats > 1 else ""
+                what = f"repeat {repeat} of {self.repeats}" if self.repeats > 1 else "measurement"
                 yield Step(setting, measured, self.params_text, what, repeat)
         for name in self.once:
             yield Step(self.settings[-1], (name,), self.params_text, words_for(name), 1)

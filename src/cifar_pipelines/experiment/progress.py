@@ -157,6 +157,4 @@ class Progress:
 
 def name_of(step: Step) -> str:
     """What people call a step."""
-    if not step.repeat:
-        return step.what
-    return f"{step.setting}: {', '.join(step.pipelines)}" + (f" ({step.what})" if step.what else "")
+    return f"{step.setting}, {step.what}" if step.repeat else step.what

@@ -40,7 +40,9 @@ def opening(
     ]
     long = f", about {max(1, round(seconds / 60))} min" if seconds else ""
     then = f"; then {', '.join(once)} under {settings[-1].name}" if once else ""
-    said = [f"{counted(steps, 'step')}{long}: {', '.join(pipelines)} under {', '.join(shapes)}{then}; then the report."]
+    said = [
+        f"{counted(steps, 'step')}{long}: measurements of {', '.join(pipelines)} under {', '.join(shapes)}{then}; then the report."
+    ]
     return said + [
         oversubscription(one.name, one.cores_max, host_cores) for one in settings if one.oversubscribes(host_cores)
     ]
