@@ -32,7 +32,8 @@ def test_an_experiment_with_it_goes_from_images_to_report_and_is_found_again(wit
     first = start_kedro(*arguments)
     output = finish(first, 280)
     assert first.returncode == 0, output
-    assert "[2/3] exec_1x1, measurement (features, majority): done" in output
+    assert re.search(r"\[2/3\] exec_1x1, measurement: \d+ s; most_frequent_class 10.0% of images right", output), output
+    assert "The best model is most_frequent_class: it is right on 10.0% of" in output
     folder = with_family / "data/08_reporting/comparison"
     report = (folder / "report.md").read_text()
     assert "kmeans_patches" in report

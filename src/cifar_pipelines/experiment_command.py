@@ -89,7 +89,8 @@ def experiment(
         grow_to = 2 * load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"]
     console = Console()
     outcomes, _ = run_experiment(plan, grow_to or None, again, console, file.seconds, _watch(plan, page))
-    _close(plan, console)
+    if outcomes and outcomes[-1].status == "done":  # the comparison is of this experiment
+        _close(plan, console)
     if failed := [outcome for outcome in outcomes if outcome.status == "failed"]:
         click.echo(
             f"{len(failed)} of {counted(len(outcomes), 'step')} failed; the same command tries only them again.",
