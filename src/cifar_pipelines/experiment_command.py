@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,19 +108,25 @@ def _watch(plan: "Experiment", page: bool) -> "Watch":
         from cifar_pipelines.families import INGESTION
         from cifar_pipelines.spark.environment import checked_configuration, setting_under
         from cifar_pipelines.spark.setting import host_cores
+        from cifar_pipelines.spark.spark_config import EMBEDDED
         from cifar_pipelines.terminal.experiment import opening
 
-        settings = [setting_under(name, checked_configuration(name, plan.params)) for name in plan.settings]
+        loaders = {name: checked_configuration(name, plan.params) for name in plan.settings}
+        settings = [setting_under(name, loader) for name, loader in loaders.items()]
+        embedded = loaders[plan.settings[0]]["spark"]["master"] == EMBEDDED
         measured = [name for name in plan.pipelines if name != INGESTION]
-        for line in opening(
-            measured, plan.once, settings, len(progress.lines()), progress.seconds_left(), host_cores()
-        ):
+        steps, seconds = len(progress.lines()), progress.seconds_left()
+        for line in opening(measured, plan.once, settings, steps, seconds, host_cores() if embedded else None):
             progress.say(line)
         if not page:
             yield
             return
-        with serve_page(Watched(plan, progress)) as address:
-            progress.say(f"To watch it in a browser: {address}")
+        with ExitStack() as stack:
+            try:
+                said = f"To watch it in a browser: {stack.enter_context(serve_page(Watched(plan, progress)))}"
+            except OSError as error:
+                said = f"No page shows it, because this host lets none be served: {error}."
+            progress.say(said)
             yield
 
     return watch

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from kedro.io import DataCatalog
 from rich.console import Console
 from tests.factories.records import make_extraction_record, make_record
@@ -16,9 +17,11 @@ from cifar_pipelines.common.images import encode_png
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment import run
+from cifar_pipelines.experiment.expected import ExpectedSeconds
 from cifar_pipelines.experiment.plan import Experiment, Step, params_of, with_params
 from cifar_pipelines.experiment.progress import Progress
 from cifar_pipelines.experiment.runner import StepRunner, _last_words, _reason
+from cifar_pipelines.experiment_command import experiment
 from cifar_pipelines.records.choice import best_setting
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
@@ -308,3 +311,22 @@ def test_a_step_that_ends_well_is_done(runner, monkeypatch):
     monkeypatch.setattr(Step, "arguments", lambda self: ["--version"])
     outcome = runner.run(STEP)
     assert (outcome.status, outcome.reason) == ("done", "")
+
+
+def test_what_is_typed_counts_before_what_the_file_of_a_study_says(monkeypatch):
+    seen = []
+
+    def see(plan, grow_to, again, console, seconds, watch):
+        with watch(Progress(console, list(plan.steps()), ExpectedSeconds(seconds))):
+            seen.append((plan, grow_to))
+        return [], None
+
+    monkeypatch.setattr(run, "run_experiment", see)
+    common = ["--params-of", "animals", "--settings", "exec_2x1"]
+    said = CliRunner().invoke(experiment, common, catch_exceptions=False).output
+    CliRunner().invoke(experiment, [*common, "--once", "transfer", "--repeats", "2", "--grow-to", "900", "--no-page"])
+    (as_filed, no_growth), (as_typed, growth) = seen
+    assert as_filed.once == ("transfer", "streaming") and as_filed.repeats == 1 and no_growth is None
+    assert as_typed.once == ("transfer",) and as_typed.repeats == 2 and growth == 900
+    assert as_filed.pipelines == as_typed.pipelines == ("ingestion", "features", "spark_ml", "bigdl_cnn")
+    assert said.startswith("4 steps, about 3 min: measurements of") and "browser: http://127.0.0.1:" in said

@@ -1,10 +1,13 @@
+import re
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from tests.factories.processes import wait_until
 
 from cifar_pipelines.spark import host, timing
 from cifar_pipelines.spark.properties import native_blas
@@ -199,3 +202,29 @@ def test_native_algebra_is_used_only_where_its_library_is_installed(monkeypatch,
     library.parent.mkdir()
     library.touch()
     assert native_blas() == library
+
+
+def test_progress_counts_finished_tasks_and_never_goes_back(monkeypatch, caplog):
+    """Jobs come one after the other, so that no total is known; Spark forgets the oldest."""
+    looks = [{1: 3}, {1: 5, 2: 1}, {2: 4}, {2: 8}]
+
+    class Tracker:
+        def getJobIdsForGroup(self, group):  # noqa: N802
+            self.known = looks.pop(0) if len(looks) > 1 else looks[0]
+            return list(self.known)
+
+        def getJobInfo(self, job):  # noqa: N802
+            return SimpleNamespace(stageIds=[job])
+
+        def getStageInfo(self, stage):  # noqa: N802
+            return SimpleNamespace(numCompletedTasks=self.known[stage])
+
+    tracker = Tracker()
+    session = SimpleNamespace(sparkContext=SimpleNamespace(statusTracker=lambda: tracker))
+    monkeypatch.setattr(timing, "_LINE_S", 0.0)
+    monkeypatch.setattr(timing, "_POLL_S", 0.01)
+    with caplog.at_level("INFO"), timing._progress(session, "group", "Training"):
+        assert wait_until(lambda: len(caplog.messages) > 5, 10)
+    assert all(re.fullmatch(r"Training: \d+ tasks done after 0 s", line) for line in caplog.messages)
+    counts = [int(line.split()[1]) for line in caplog.messages]
+    assert counts[:3] == [3, 6, 6] and counts == sorted(counts) and counts[-1] == 8

@@ -78,16 +78,16 @@ class Progress:
         self._words = ""
         self._set(Line(step, "running"))
         live = Live(get_renderable=self._line, console=self.console, refresh_per_second=2, transient=True)
-        if not self.console.is_terminal:
+        if not self.console.is_interactive:
             self.say(self._line().plain)
 
         def listen() -> None:
             self._words = last_words()
-            if not self.console.is_terminal and time.monotonic() - self._said > HEARTBEAT_S:
+            if not self.console.is_interactive and time.monotonic() - self._said > HEARTBEAT_S:
                 self._said = time.monotonic()
                 self.say(self._line().plain)
 
-        with live if self.console.is_terminal else nullcontext(), Polling(listen, LISTEN_S):
+        with live if self.console.is_interactive else nullcontext(), Polling(listen, LISTEN_S):
             yield
 
     def ended(self, status: str, seconds: float, result: str) -> None:
@@ -124,7 +124,7 @@ class Progress:
         how = {"done": f"{line.seconds:.0f} s", "failed": f"failed after {line.seconds:.0f} s", "skipped": "skipped"}
         text.append(f"{name_of(line.step)}: {how[line.status]}", style="default")
         text.append(f"; {line.result}" if line.result else "", style="default")
-        self.console.print(text, soft_wrap=not self.console.is_terminal, highlight=False)
+        self.console.print(text, soft_wrap=not self.console.is_interactive, highlight=False)
         self._at += 1
 
     def _set(self, line: Line) -> None:

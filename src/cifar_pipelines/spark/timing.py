@@ -196,12 +196,12 @@ def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]
     def look() -> None:
         nonlocal done, last_line
         done = max(done, _count_tasks(tracker, group))
-        if not console.is_terminal and time.monotonic() - last_line > _LINE_S:
+        if not console.is_interactive and time.monotonic() - last_line > _LINE_S:
             last_line = time.monotonic()
             logger.info("%s", said())
 
     live = Live(get_renderable=lambda: Text(said(), no_wrap=True, overflow="ellipsis"), console=console, transient=True)
-    with live if console.is_terminal else nullcontext(), Polling(look, _POLL_S):
+    with live if console.is_interactive else nullcontext(), Polling(look, _POLL_S):
         yield
 
 

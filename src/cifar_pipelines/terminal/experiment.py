@@ -22,7 +22,7 @@ def opening(
     settings: Sequence[ParallelismSetting],
     steps: int,
     seconds: float | None,
-    host_cores: int,
+    host_cores: int | None,
 ) -> list[str]:
     """What an experiment will do, in sentences.
 
@@ -32,7 +32,7 @@ def opening(
         settings: The settings.
         steps: The number of steps.
         seconds: What they will take; None where that is not known.
-        host_cores: Cores of this host.
+        host_cores: Cores of this host; None where another cluster does the work.
     """
     shapes = [
         f"{one.name} ({counted(one.executors, 'executor')} of {counted(one.executor_cores, 'core')})"
@@ -43,9 +43,10 @@ def opening(
     said = [
         f"{counted(steps, 'step')}{long}: measurements of {', '.join(pipelines)} under {', '.join(shapes)}{then}; then the report."
     ]
-    return said + [
-        oversubscription(one.name, one.cores_max, host_cores) for one in settings if one.oversubscribes(host_cores)
-    ]
+    if host_cores is not None:
+        over = [one for one in settings if one.oversubscribes(host_cores)]
+        said += [oversubscription(one.name, one.cores_max, host_cores) for one in over]
+    return said
 
 
 def closing(rows: pd.DataFrame, classes: int, places: Iterable[tuple[str, Path]]) -> RenderableType:
