@@ -96,7 +96,7 @@ def test_neither_the_number_of_steps_nor_the_time_that_is_left_ever_grows(took, 
             progress.ended("done", seconds, "")
             assert len(progress.lines()) == len(STEPS)
     minutes = [1 if one.startswith("about a minute") else int(one.split()[1]) for one in said]
-    assert minutes == sorted(minutes, reverse=True)
+    assert minutes == sorted(minutes, reverse=True) and progress.seconds_left() == 0
 
 
 def test_a_step_is_expected_to_take_what_it_took_here_before_or_what_its_like_took_just_now():

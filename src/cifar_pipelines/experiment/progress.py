@@ -129,15 +129,14 @@ class Progress:
 
     def _set(self, line: Line) -> None:
         with self._lock:
-            if self._at == len(self._lines):
-                self._lines.append(line)
             self._lines[self._at] = line
 
     def _place(self) -> str:
         return f"[{self._at + 1}/{len(self._lines)}]"
 
     def _seconds(self) -> float:
-        return time.monotonic() - self._began if self._lines[self._at].status == "running" else 0.0
+        runs = any(line.status == "running" for line in self._lines)
+        return time.monotonic() - self._began if runs else 0.0
 
     def _now(self, line: Line) -> Line:
         return replace(line, seconds=time.monotonic() - self._began, result=self._words)
