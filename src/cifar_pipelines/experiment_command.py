@@ -148,5 +148,5 @@ def _close(plan: "Experiment", console: "Console") -> None:
         info, table = catalog["images_info"].load(), catalog["comparison_table"].load()
     rows = table[table["fingerprint"] == info["fingerprint"]]
     here = {name: Path(os.path.relpath(PROJECT_PATH / entries[name]["filepath"])) for name in kept[2:]}
-    places = [("Report", here["comparison_html"]), ("to print", here["comparison_pdf"])]
+    places = [("Report", here["comparison_html"]), ("as PDF", here["comparison_pdf"])]
     console.print(closing(rows, len(info["class_names"]), places))

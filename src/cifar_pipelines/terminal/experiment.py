@@ -76,7 +76,9 @@ def _best_model(models: pd.DataFrame, classes: int) -> str:
     if len(ranked) > 1:
         second = ranked.iloc[1]
         near = (
-            "which is within what chance does" if second["accuracy"] >= best["accuracy_low"] else "which is really less"
+            "a difference that chance may explain"
+            if second["accuracy"] >= best["accuracy_low"]
+            else "more than chance explains"
         )
         text += f"; next comes {second['label']} with {second['accuracy']:.1%}, {near}"
     return f"{text}."
@@ -114,7 +116,7 @@ def _table(models: pd.DataFrame) -> Table:
     table.add_column("images right", justify="right")
     settings = list(models.sort_values(["cores", "executor_cores"])["setting"].unique())
     for setting in settings:
-        table.add_column(f"{setting} [s]", justify="right")
+        table.add_column(Text(f"{setting} [s]"), justify="right")
     ranked = models.sort_values("accuracy", ascending=False)
     for label in ranked["label"].unique():
         group = ranked[ranked["label"] == label]
