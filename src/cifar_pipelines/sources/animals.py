@@ -3,6 +3,13 @@
 The package holds 10,000 images as pickles, and importing it imports TensorFlow. So it is found without being imported, and its
 arrays are read without being unpickled. It has no test images of its own, and 284 images are there twice: of equal images the
 first is kept, and a fifth of every class, chosen by the content of its images, is for testing.
+
+It tells models apart, which the digits of scikit-learn (1,797 of 8x8 pixels) do not: logistic regression on pixels is right on 96 % of
+those, the nearest neighbour on 98 %. Of 1,000 test images here, measured once with 3,000 training images:
+
+- Logistic regression on raw pixels: 77 %; the nearest neighbour: 90 %.
+- Logistic regression on `kmeans_patches` with 100 centroids: 92 %, with 200 mirrored: 94 %; a random forest: 89 %.
+- `airbench` of width 32, six epochs: 98 %.
 """
 
 import gzip
