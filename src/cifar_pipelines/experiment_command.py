@@ -76,18 +76,19 @@ def experiment(
     from cifar_pipelines.experiment.run import run_experiment
     from cifar_pipelines.experiment.study_file import study_file
 
-    text = planning.params_of(params_of, params) if params_of else params
-    file = study_file(params_of)
-    chosen = names(settings) if settings else tuple(file.settings) or planning.suited_settings()
-    measured = names(pipelines) if pipelines else tuple(file.pipelines) or planning.default_pipelines()
-    extra = names(once) if once is not None else tuple(file.once)
-    plan = planning.Experiment(chosen, measured, file.repeats if repeats is None else repeats, text, extra)
-    plan.check()
-    if grow_to is None:
-        grow_to = file.grow_to
-    if grow_to is None:
-        grow_to = 2 * load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"]
     console = Console()
+    with console.status("Checking settings, parameters and models"):
+        text = planning.params_of(params_of, params) if params_of else params
+        file = study_file(params_of)
+        chosen = names(settings) if settings else tuple(file.settings) or planning.suited_settings()
+        measured = names(pipelines) if pipelines else tuple(file.pipelines) or planning.default_pipelines()
+        extra = names(once) if once is not None else tuple(file.once)
+        plan = planning.Experiment(chosen, measured, file.repeats if repeats is None else repeats, text, extra)
+        plan.check()
+        if grow_to is None:
+            grow_to = file.grow_to
+        if grow_to is None:
+            grow_to = 2 * load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"]
     outcomes, _ = run_experiment(plan, grow_to or None, again, console, file.seconds, _watch(plan, page))
     if outcomes and outcomes[-1].status == "done":  # the comparison is of this experiment
         _close(plan, console)
@@ -104,14 +105,15 @@ def _watch(plan: "Experiment", page: bool) -> "Watch":
 
     @contextmanager
     def watch(progress: "Progress") -> Iterator[None]:
+        from cifar_pipelines.common.configuration import load_configuration
         from cifar_pipelines.experiment.page import Watched, serve_page
         from cifar_pipelines.families import INGESTION
-        from cifar_pipelines.spark.environment import checked_configuration, setting_under
+        from cifar_pipelines.spark.environment import setting_under
         from cifar_pipelines.spark.setting import host_cores
         from cifar_pipelines.spark.spark_config import EMBEDDED
         from cifar_pipelines.terminal.experiment import opening
 
-        loaders = {name: checked_configuration(name, plan.params) for name in plan.settings}
+        loaders = {name: load_configuration(name, plan.params) for name in plan.settings}
         settings = [setting_under(name, loader) for name, loader in loaders.items()]
         embedded = loaders[plan.settings[0]]["spark"]["master"] == EMBEDDED
         measured = [name for name in plan.pipelines if name != INGESTION]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from cifar_pipelines.common.configuration import conf_source, conf_source_arguments, load_configuration
@@ -94,7 +95,7 @@ class Experiment:
         if len(set(self.settings)) < len(self.settings) or not self.settings:
             raise UserError(f"--settings is {','.join(self.settings)!r}, but must name settings, each once.")
 
-    @property
+    @cached_property
     def params(self) -> dict[str, Any]:
         """The parameters as Kedro reads them: names with dots become blocks."""
         return parse_params(self.params_text)
@@ -112,9 +113,9 @@ class Experiment:
         """
         for name in self.settings:
             loader = checked_configuration(name, self.params)
-            setting = setting_under(name, loader)
+            setting, parameters = setting_under(name, loader), loader["parameters"]  # which reads the files
             for family in self.families:
-                family.check(loader["parameters"], setting)
+                family.check(parameters, setting)
 
     def expected(self) -> dict[str, dict[str, str]]:
         """What run records the pipelines leave: the digest of every model, by family and model.
