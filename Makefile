@@ -22,7 +22,7 @@ NO_BIGDL := BigDL has wheels for Linux on x86_64 alone: everything but the engin
 
 # A CUDA build of torch names CUDA's libraries, a build for CPUs none.
 IS_CUDA_BUILD := import importlib.metadata as m, sys; sys.exit(not any(name.startswith("nvidia-") for name in m.requires("torch") or ()))
-HAS_GPU := $(wildcard /dev/nvidia0)
+HAS_GPU := $(firstword $(wildcard /dev/nvidia0 /dev/dxg))
 
 # What no proxy is asked for: `kedro viz` waits for its own server.
 LOOPBACK := localhost,127.0.0.1,::1

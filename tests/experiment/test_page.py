@@ -130,32 +130,58 @@ def test_the_page_ends_with_the_experiment_and_says_so_to_a_browser_that_looks_o
         get(address, "/")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_a_browser_shows_what_changes_without_being_asked(watched, tmp_path):
-    """Headless, with time that runs ahead whenever the page waits; its console has to stay empty."""
-    states = watched.state
-    asked = []
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+
+
+def browse(watched, home, looks):
+    """The page as a headless browser has it, in which time runs ahead whenever the page waits; its console has to stay empty.
+
+    Before the state is told for the nth time, the nth of the functions is called.
+    """
+    tell, asked = watched.state, []
 
     def state():
-        asked.append(len(asked))
-        if len(asked) == 2:
-            leave_a_record(tmp_path)
-            end_step(watched, "4 images <b>of</b> cats")
-        return states()
+        if len(asked) < len(looks):
+            looks[len(asked)]()
+        asked.append(tell())
+        return asked[-1]
 
     watched.state = state
     with serve_page(watched) as address:
-        home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(tmp_path)}
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        options += [
-            "--enable-logging=stderr",
-            "--virtual-time-budget=9000",
-            f"--user-data-dir={tmp_path / 'browser'}",
+        options = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-background-networking",
             "--no-proxy-server",
         ]
+        options += ["--enable-logging=stderr", "--virtual-time-budget=9000", f"--user-data-dir={home / 'browser'}"]
+        own = {"HOME": str(home), "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(home)}
         done = subprocess.run(
-            [CHROMIUM, *options, "--dump-dom", address], env=home, capture_output=True, text=True, timeout=60
+            [CHROMIUM, *options, "--dump-dom", address], env=own, capture_output=True, text=True, timeout=60
         )
-    assert len(asked) > 2 and ":CONSOLE" not in done.stderr
-    assert "4 images &lt;b&gt;of&lt;/b&gt; cats" in done.stdout and "1 of 3 steps, about a minute left" in done.stdout
-    assert "97.6 %" in done.stdout and 'alt="airbench_bigdl: learning curve"' in done.stdout
+    assert ":CONSOLE" not in done.stderr and len(asked) >= len(looks)
+    return done.stdout
+
+
+@needs_browser
+def test_a_browser_shows_what_changes_without_being_asked(watched, tmp_path):
+    def change():
+        leave_a_record(tmp_path)
+        end_step(watched, "4 images <b>of</b> cats")
+
+    shown = browse(watched, tmp_path, [str, change, str])
+    assert "4 images &lt;b&gt;of&lt;/b&gt; cats" in shown and "1 of 3 steps, about a minute left" in shown
+    assert "97.6 %" in shown and 'alt="airbench_bigdl: learning curve"' in shown
+
+
+@needs_browser
+def test_at_the_end_the_page_turns_into_the_report(watched, tmp_path):
+    def end():
+        report = tmp_path / place("comparison_html")
+        report.parent.mkdir(parents=True)
+        report.write_bytes(b"<style>p { color: red }</style><p>What came of it</p><img src='data:,'>")
+        watched.over = True
+
+    assert "<p>What came of it</p>" in browse(watched, tmp_path, [str, end])

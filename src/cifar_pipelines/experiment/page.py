@@ -1,7 +1,7 @@
 """A page that shows how far an experiment is, served to this host alone while it runs.
 
 The page asks for the state every two seconds and says which one it has (ETag), so that nothing is sent twice and no connection is
-held: nothing hangs when the experiment ends or is stopped.
+held: nothing hangs when the experiment ends or is stopped. At the end it turns into the report.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ REPORT_POLICY = (
 )
 MOST_PLOTS = 24
 FAREWELL_S = 3.0  # in which a browser that looks on learns that it is over
-Answer = tuple[str, bytes, str]  # type, content, policy
+Answer = tuple[str, bytes]  # type, content
 
 
 class Watched:
@@ -156,35 +156,35 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Sends what is asked for; 304 where the browser has it."""
         if self.headers.get("Host") not in {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}:
-            self._send(403, ("text/plain", b"This page is for its own host alone.", POLICY))
+            self._send(403, ("text/plain", b"This page is for its own host alone."))
             return
         answer = self._answer(self.path.partition("?")[0])
-        self._send(404 if answer is None else 200, answer or ("text/plain", b"There is nothing here.", POLICY))
+        self._send(404 if answer is None else 200, answer or ("text/plain", b"There is nothing here."))
 
     do_HEAD = do_GET  # noqa: N815
 
     def _answer(self, path: str) -> Answer | None:
         kinds: Mapping[str, Callable[[], Answer | None]] = {
-            "/": lambda: ("text/html; charset=utf-8", self.page, POLICY),
+            "/": lambda: ("text/html; charset=utf-8", self.page),
             "/state": self._state,
-            "/report.html": lambda: _if_there("text/html; charset=utf-8", self.watched.report(), REPORT_POLICY),
+            "/report.html": lambda: _if_there("text/html; charset=utf-8", self.watched.report()),
         }
         if path.startswith("/plot/"):
-            return _if_there("image/png", self.watched.plot(path.removeprefix("/plot/")), POLICY)
+            return _if_there("image/png", self.watched.plot(path.removeprefix("/plot/")))
         return kinds[path]() if path in kinds else None
 
     def _state(self) -> Answer:
         type(self).asked_at = time.monotonic()
-        return "application/json", json.dumps(self.watched.state()).encode(), POLICY
+        return "application/json", json.dumps(self.watched.state()).encode()
 
     def _send(self, status: int, answer: Answer) -> None:
-        kind, content, policy = answer
+        kind, content = answer
         tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         if status == 200 and self.headers.get("If-None-Match") == tag:
             status, content = 304, b""
         self.send_response(status)
         headers = {
-            "Content-Type": kind, "ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": policy,
+            "Content-Type": kind, "ETag": tag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY,
             "X-Content-Type-Options": "nosniff",
         }  # fmt: skip
         for name, value in headers.items():
@@ -199,5 +199,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing: the terminal is the experiment's."""
 
 
-def _if_there(kind: str, content: bytes | None, policy: str) -> Answer | None:
-    return None if content is None else (kind, content, policy)
+def _if_there(kind: str, content: bytes | None) -> Answer | None:
+    return None if content is None else (kind, content)
