@@ -51,10 +51,10 @@ def test_a_file_gets_a_plain_line_when_a_step_begins_and_when_it_has_ended(clock
         pass
     progress.ended("failed", 3.2, "because (log: a.log)")
     assert console.file.getvalue().splitlines() == [
-        "[1/3] images: 0 s of about 10 s; about 2 min left; next exec_1x1, measurement",
+        "[1/3] images: 0 of about 10 s, about 2 min left, then exec_1x1, measurement",
         "[1/3] images: 20 s; 4 images",
         "[2/3] exec_1x1, measurement: skipped; recorded already",
-        "[3/3] exec_2x1, measurement: 0 s of about 80 s; about 2 min left",  # this host is half as fast
+        "[3/3] exec_2x1, measurement: 0 of about 80 s, about 2 min left",  # this host is half as fast
         "[3/3] exec_2x1, measurement: failed after 3 s; because (log: a.log)",
     ]
 
@@ -67,7 +67,7 @@ def test_a_step_that_takes_long_says_so_where_there_is_no_terminal(monkeypatch):
     with progress.running(IMAGES, lambda: "reading"):
         time.sleep(0.1)
     lines = console.file.getvalue().splitlines()
-    assert len(lines) > 1 and lines[1] == "[1/1] images: 0 s; reading"
+    assert len(lines) > 1 and lines[1] == "[1/1] images: 0 s: reading"
 
 
 def test_in_a_terminal_one_line_lives_below_those_that_stay():

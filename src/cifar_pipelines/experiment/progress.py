@@ -143,15 +143,13 @@ class Progress:
 
     def _line(self) -> Text:
         step = self._lines[self._at].step
-        of = f" s of about {expected:.0f}" if (expected := self.expected.of(step)) else ""
+        of = f" of about {expected:.0f}" if (expected := self.expected.of(step)) else ""
         after = self._lines[self._at + 1 :]
-        parts = (
-            f"{self._place()} {name_of(step)}: {self._seconds():.0f}{of} s",
-            self.left(),
-            f"next {name_of(after[0].step)}" if after else "",
-            self._words,
-        )
-        return Text("; ".join(filter(None, parts)), no_wrap=True, overflow="ellipsis")
+        times = f"{self._seconds():.0f}{of} s"
+        then = f"then {name_of(after[0].step)}" if after else ""
+        said = ", ".join(filter(None, (times, self.left(), then)))
+        words = f": {self._words}" if self._words else ""
+        return Text(f"{self._place()} {name_of(step)}: {said}{words}", no_wrap=True, overflow="ellipsis")
 
 
 def name_of(step: Step) -> str:
