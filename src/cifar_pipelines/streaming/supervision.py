@@ -14,7 +14,7 @@ from cifar_pipelines.common.words import counted
 
 RESTARTS = 5
 LOOK_S = 0.2
-START_S = 60.0  # for a server to read what it serves
+START_S = 300.0  # for a server to read what it serves, on a busy host too
 _ADDRESS = re.compile(r" on (127\.0\.0\.1:\d+):")
 
 
