@@ -143,10 +143,10 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
             results += _metered(partial(measure, arguments, step))
     if not set(names) & set(SPARK_BENCHMARKS):
         return results
+    streamed = max(arguments.images, stream_learning.LEAST) if set(names) & set(stream_learning.NAMES) else 0
     train_size = max(
-        arguments.images
-        if set(names) & {"feature_extraction", "usual_way", "new_images", *stream_learning.NAMES}
-        else 0,
+        arguments.images if set(names) & {"feature_extraction", "usual_way", "new_images"} else 0,
+        streamed,
         arguments.train_images if "logistic_regression_fit" in names else 0,
     )
     with open_workload(arguments, train_size, arguments.test_images, step) as work:
@@ -156,8 +156,8 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
         if "new_images" in names:
             results += _metered(lambda: [new_images.measure(work, arguments.images, arguments.repeats, step)])
         if streams := [name for name in stream_learning.NAMES if name in names]:
-            size, repeats = arguments.images, arguments.repeats
-            results += _metered(lambda: stream_learning.measure(work, size, repeats, streams, step))
+            repeats = arguments.repeats
+            results += _metered(lambda: stream_learning.measure(work, streamed, repeats, streams, step))
         if "logistic_regression_fit" in names:
             results += _metered(lambda: [logistic_regression_fit.measure(work, arguments.repeats, step)])
         if "executor_memory" in names and (found := executor_memory.measure(work)):

@@ -69,7 +69,8 @@ def measure_cache(arguments: argparse.Namespace, step: Step) -> list[Result]:
         step("The same on stored features, with their extraction.")
         fast, _, fast_s = _fit(work, stored, "torch_distributor")
     heads = [
-        torch.cat([one.weights["classifier.weight"].flatten(), one.weights["classifier.bias"]]) for one in (slow, fast)
+        torch.cat([one.state_dict[f"classifier.{name}"].flatten() for name in ("weight", "bias")])
+        for one in (slow, fast)
     ]
     apart, size = (heads[0] - heads[1]).abs().max().item(), heads[0].abs().max().item()
     notes = [

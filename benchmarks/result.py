@@ -25,7 +25,7 @@ class Bar:
 
     def met_by(self, figure: float) -> bool:
         """Whether a figure keeps the limit."""
-        return figure >= self.limit if self.at_least else figure < self.limit
+        return bool(figure >= self.limit if self.at_least else figure < self.limit)  # JSON knows no bool of NumPy's
 
     def __str__(self) -> str:
         return f"{'≥' if self.at_least else '<'} {self.limit:g}"

@@ -24,12 +24,13 @@ LOOPBACK = ("127.0.0.1", 0)
 
 
 class ReadBefore(ImageSource):
-    """The training images of a source, read already, so that neither disk nor drawing is measured."""
+    """The training images of a source, or so many of them drawn at random, read already: neither disk nor drawing is measured."""
 
-    def __init__(self, source: ImageSource) -> None:
+    def __init__(self, source: ImageSource, count: int | None = None) -> None:
         self._source = source
         self.name, self.path = source.name, None
-        self.images = source.index("train")
+        images = source.index("train")
+        self.images = images if count is None else images.sample(count, random_state=1)
         self._files = dict(source.read(self.images["image_id"]))
 
     class_names = property(lambda self: self._source.class_names)

@@ -16,9 +16,7 @@ from benchmarks.result import Bar, Result
 from benchmarks.stream import LOOPBACK, ReadBefore
 from benchmarks.usual_stream import usual_speed
 from benchmarks.workload import Step, Workload
-from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.streaming import learn_node, nodes
-from cifar_pipelines.sources import open_source
 from cifar_pipelines.streaming.connection import Patience
 from cifar_pipelines.streaming.image_stream import ImageStream
 from cifar_pipelines.streaming.landing import Landing
@@ -27,7 +25,7 @@ from cifar_pipelines.streaming.server import Service, StreamServer
 from cifar_pipelines.streaming.wire import Frame, StreamImage
 
 NAMES = ("stream_features", "stream_stored", "stream_late", "stream_side_by_side", "stream_usual")
-BATCH, TRIGGER, HOLDOUT = 128, 4, 200
+BATCH, TRIGGER, HOLDOUT = 128, 32, 200
 LEAST = 3 * TRIGGER * BATCH  # images: the first micro-batch does not count
 USUAL_IMAGES = 1280
 LIKE_USUAL = ["stream_mlp", "stream_sgd_logistic"]
@@ -70,12 +68,7 @@ class Bench:
 
     def learn(self, landing: Path, **changes: Any) -> pd.DataFrame:
         """Learns all frames of a folder; returns a row for every frame, see `MicroBatches.log`."""
-        given = {
-            "landing": str(landing),
-            "holdout_images": HOLDOUT,
-            "resume": False,
-            "frames_per_trigger": TRIGGER,
-        } | changes
+        given = {"landing": str(landing), "holdout_images": HOLDOUT, "resume": False} | changes
         stream = nodes.configure_stream(self.work.parameters["streaming"] | given)
         seed = self.work.parameters["subset"]["seed"]
         course = nodes.plan_course(self.features, self.info, self.work.images_info, stream, seed)
@@ -91,18 +84,11 @@ def measure(work: Workload, images: int, repeats: int, names: Sequence[str], ste
 
     Args:
         work: The workload.
-        images: Images of the stream.
+        images: Images of the stream, `LEAST` or more.
         repeats: Rounds.
         names: Some of `NAMES`.
         step: Called with a sentence at every step.
-
-    Raises:
-        UserError: If the images are too few.
     """
-    if images < LEAST:
-        raise UserError(
-            f"--images is {images}, but what is sustained shows after the first micro-batches. Ask for {LEAST:,} or more."
-        )
     with _bench(work, images) as bench:
         results = []
         if {"stream_features", "stream_late", "stream_usual"} & set(names):
@@ -154,7 +140,7 @@ def _with_features(bench: Bench, repeats: int, names: Sequence[str], step: Step)
 def _late(bench: Bench, rate: float, step: Step) -> Result:
     """How long after they were due images are learned and committed, at a steady rate, over TCP."""
     step(f"{len(bench.encoded):,} images over TCP at {rate:.0f} images/s, which is half of what is sustained.")
-    source = ReadBefore(open_source("synthetic", options={"train_images": len(bench.encoded)}))
+    source = ReadBefore(bench.work.source, len(bench.encoded))
     stream = ImageStream("bench", source, source.images, BATCH, 1)
     with _served(stream, rate) as address:
         log = bench.learn(bench.folder / "received", servers=[address], store_features=False)

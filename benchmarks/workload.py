@@ -17,7 +17,7 @@ from cifar_pipelines.datasets import SparkTableDataset
 from cifar_pipelines.extractors import Extractor
 from cifar_pipelines.pipelines.features import nodes as features
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
-from cifar_pipelines.sources import open_source
+from cifar_pipelines.sources import ImageSource, open_source
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.session import SparkRuntime
 from cifar_pipelines.spark.setting import ParallelismSetting
@@ -42,6 +42,7 @@ class Workload:
         extractor: The extractor.
         state: Its prepared state.
         spec: Precision, micro-batch and the like.
+        source: Where the images come from.
     """
 
     session: SparkSession
@@ -52,6 +53,7 @@ class Workload:
     extractor: Extractor
     state: dict[str, Any]
     spec: features.FeaturesSpec
+    source: ImageSource
 
     @property
     def cores(self) -> int:
@@ -110,7 +112,7 @@ def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int
         images = stored_table(written, folder / "images")
         step(f"Preparing {extractor.name}.")
         state = features.prepare_extractor(extractor, images, info, seed)
-        yield Workload(session, context, parameters, images, info, extractor, state, spec)
+        yield Workload(session, context, parameters, images, info, extractor, state, spec, source)
 
 
 def stored_table(table: Any, path: Path) -> Any:

@@ -136,6 +136,7 @@ def test_extraction_is_measured_against_a_bare_loop(spark, parameters, run_conte
         extracted.extractor,
         extracted.state,
         extracted.spec,
+        None,
     )
     (found,) = feature_extraction.measure(work, 40, 1, ["feature_extraction"], lambda sentence: None)
     assert found.name == "feature_extraction" and len(found.ratios) == 1 and found.ratios[0] > 0

@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from benchmarks import learners, stream_learning
+from benchmarks import learners
 from benchmarks.__main__ import parse_arguments, selected_benchmarks
 from benchmarks.stream_learning import sustained_learning
 from benchmarks.usual_stream import usual_speed
@@ -55,11 +55,6 @@ def test_without_a_feature_table_nothing_is_measured(tmp_path):
 def test_what_needs_something_made_first_runs_where_it_is_named():
     assert "learners" not in selected_benchmarks(parse_arguments([]))
     assert selected_benchmarks(parse_arguments(["--only", "learners"])) == ["learners"]
-
-
-def test_a_stream_that_is_too_short_to_be_sustained_is_refused():
-    with pytest.raises(UserError, match=r"--images is 640.*Ask for 1,536 or more"):
-        stream_learning.measure(None, 640, 1, stream_learning.NAMES, lambda _: None)
 
 
 def test_the_usual_way_learns_every_line(monkeypatch):
