@@ -142,10 +142,11 @@ class Progress:
         return replace(line, seconds=time.monotonic() - self._began, result=self._words)
 
     def _line(self) -> Text:
-        step = self._lines[self._at].step
-        of = f" of about {expected:.0f}" if (expected := self.expected.of(step)) else ""
+        step, seconds = self._lines[self._at].step, self._seconds()
+        expected = self.expected.of(step) or 0.0
+        of = f" of about {expected:.0f}" if expected > seconds else ""
         after = self._lines[self._at + 1 :]
-        times = f"{self._seconds():.0f}{of} s"
+        times = f"{seconds:.0f}{of} s"
         then = f"then {name_of(after[0].step)}" if after else ""
         said = ", ".join(filter(None, (times, self.left(), then)))
         words = f": {self._words}" if self._words else ""
