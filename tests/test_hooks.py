@@ -5,7 +5,9 @@ import pytest
 from py4j.protocol import Py4JError
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.hooks import SparkHooks, _RunLog
+from cifar_pipelines.common.own_code import CodeError
+from cifar_pipelines.hooks import SparkHooks
+from cifar_pipelines.spark.run_log import RunLog
 
 TEXT = ": org.apache.spark.SparkException: Job aborted.\n\tat a.B(C.java:1)\nCaused by: java.io.IOException: No such block\n\tat"
 
@@ -37,13 +39,15 @@ class Runtime:
 def hooks(tmp_path):
     hooks = SparkHooks()
     hooks._runtime = Runtime(tmp_path)
-    hooks._log = _RunLog(tmp_path / "logs" / "run.log")
+    hooks._log = RunLog(tmp_path / "logs" / "run.log")
     yield hooks
     hooks._stop()
 
 
 def test_an_error_of_spark_is_one_sentence_and_all_of_it_is_in_the_log(hooks, tmp_path):
-    with pytest.raises(UserError, match=r"^IOException: No such block\. All that Spark says is in .*run\.log\.$"):
+    hooks.on_node_error(SimpleNamespace(name="features.extract"))
+    told = r"^The node features\.extract failed\.\nIOException: No such block\.\nAll of it: .*run\.log$"
+    with pytest.raises(UserError, match=told):
         hooks.on_pipeline_error(hooks._runtime.error())
     assert TEXT in (tmp_path / "logs" / "run.log").read_text()
 
@@ -53,8 +57,52 @@ def test_a_disk_that_is_full_is_one_sentence(hooks):
         hooks.on_pipeline_error(OSError(errno.ENOSPC, "No space left on device", "/x/features"))
 
 
-def test_an_error_of_ours_stays_as_it_is(hooks):
+def test_an_error_outside_of_nodes_stays_as_it_is(hooks):
     hooks.on_pipeline_error(ZeroDivisionError())
+
+
+def _bad_network(tmp_path):
+    """An error out of a file of the package."""
+    file = tmp_path / "cifar_pipelines" / "networks" / "own.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("def forward(images):\n    return images['nothing']\n")
+    names = {}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    try:
+        names["forward"]({})
+    except KeyError as error:
+        return error
+
+
+def test_a_mistake_in_own_code_is_three_lines_node_cause_and_log(hooks, tmp_path):
+    error = _bad_network(tmp_path)
+    hooks.on_node_error(SimpleNamespace(name="bigdl_cnn.own.train"))
+    with pytest.raises(UserError) as told:
+        hooks.on_pipeline_error(error)
+    node, cause, log = str(told.value).splitlines()
+    assert node == "The node bigdl_cnn.own.train failed."
+    assert cause == "KeyError: 'nothing' (networks/own.py, line 2, in forward)"
+    assert log.startswith("All of it: ") and "return images['nothing']" in (tmp_path / "logs" / "run.log").read_text()
+
+
+def test_a_mistake_in_code_that_was_told_already_gets_node_and_log(hooks):
+    hooks.on_node_error(SimpleNamespace(name="bigdl_cnn.own.train"))
+    error = RuntimeError("wrapped")
+    error.__cause__ = CodeError("Training stopped. KeyError: 'nothing'")
+    with pytest.raises(UserError) as told:
+        hooks.on_pipeline_error(error)
+    assert str(told.value).splitlines()[1] == "Training stopped. KeyError: 'nothing'"
+    assert len(str(told.value).splitlines()) == 3
+
+
+def test_without_a_log_a_mistake_gets_one_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("cifar_pipelines.hooks.PROJECT_PATH", tmp_path)
+    hooks = SparkHooks()
+    hooks.on_node_error(SimpleNamespace(name="comparison.plot_cost"))
+    with pytest.raises(UserError, match=r"The node comparison\.plot_cost failed"):
+        hooks.on_pipeline_error(ZeroDivisionError("division by zero"))
+    (log,) = (tmp_path / "logs").iterdir()
+    assert "ZeroDivisionError: division by zero" in log.read_text()
 
 
 def test_a_rule_that_was_broken_comes_before_what_spark_says_of_it(hooks):
@@ -71,7 +119,7 @@ def test_spark_does_not_start_in_another_thread_than_that_of_the_run(hooks):
 
 
 def test_a_log_on_a_full_disk_does_not_end_the_run(tmp_path):
-    log = _RunLog(tmp_path / "run.log")
+    log = RunLog(tmp_path / "run.log")
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -6,18 +6,19 @@ import os
 import shutil
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 
-from cifar_pipelines.common import configuration
+from cifar_pipelines.common import configuration, whole_files
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.disk import disk_error, disk_errors_explained
 from cifar_pipelines.common.errors import UserError, mistake_behind
 from cifar_pipelines.common.json_folder import json_file
+from cifar_pipelines.common.own_code import CodeError, told, whole
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.datasets.table_locks import lock_tables, tables_of
@@ -27,6 +28,7 @@ from cifar_pipelines.spark.failures import spark_failure
 from cifar_pipelines.spark.process import require_own_pyspark, require_spark
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.run_file import write_run_file
+from cifar_pipelines.spark.run_log import RunLog
 
 if TYPE_CHECKING:
     from cifar_pipelines.records.run_record import RunRecord
@@ -77,7 +79,8 @@ class SparkHooks:
         self._pipeline: Any = None
         self._catalog: Any = None
         self._waiting: set[str] = set()  # names of nodes that need Spark and have not run
-        self._log: logging.Handler | None = None
+        self._log: RunLog | None = None
+        self._failed: str | None = None  # name of the node that an error came from
         self._thread: threading.Thread | None = None
         self._stack = ExitStack()  # what is put back when the run ends
         atexit.register(self._stop)
@@ -91,7 +94,7 @@ class SparkHooks:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Checks the parallelism setting, Java and the inputs, before anything starts."""
         require_own_pyspark()
-        self._thread = threading.current_thread()
+        self._thread, self._failed = threading.current_thread(), None
         self._stop()  # an earlier run of this process may have been refused
         # Paths of the configuration are relative to it, wherever the command is typed.
         self._stack.callback(os.chdir, Path.cwd())
@@ -114,7 +117,7 @@ class SparkHooks:
             jars = bigdl_jars() if any(BIGDL_TAG in node.tags for node in pipeline.nodes) else []
             self._runtime = SparkRuntime(setting, config, name, jars)
             with disk_errors_explained():
-                self._log = _RunLog(self._runtime.log_dir / "run.log")
+                self._log = RunLog(self._runtime.log_dir / "run.log")
         self._context = RunContext(run_params["run_id"], setting=setting)
         catalog["run_context"].save(self._context)
 
@@ -154,21 +157,26 @@ class SparkHooks:
         self._waiting.discard(node.name)
 
     @hook_impl
+    def on_node_error(self, node: Any) -> None:
+        """Notes which node an error came from."""
+        self._failed = node.name
+
+    @hook_impl
     def after_pipeline_run(self) -> None:
         """Ends Spark, and says where the time went."""
         self._stop()
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        """Ends Spark, and frees a mistake of the user from what Kedro wrapped around it."""
+        """Ends Spark, frees a mistake of the user from what Kedro wrapped around it, and tells one in code in three lines."""
         watch = self._runtime.watch if self._runtime is not None else None
         failure = spark_failure(error)  # now, because the JVM has the text
-        log = self._log
-        if failure is not None and log is not None:
-            log.write(failure.text)
         cause = mistake_behind(error)
+        log = self._kept(failure.text if failure is not None else whole(error), cause, failure is not None)
         nothing_started = self._context is None or self._context.cluster is None
         self._stop(drop_log=cause is not None and nothing_started)
+        if isinstance(cause, CodeError):
+            raise self._in_node(str(cause), log) from None
         if cause is not None and cause is not error:
             raise cause
         if cause is None and watch is not None and watch.reason is not None:
@@ -176,9 +184,27 @@ class SparkHooks:
         if cause is None and (full := disk_error(error)):
             raise full from None
         if cause is None and failure is not None and log is not None:
-            raise UserError(
-                f"{failure.reason} All that Spark says is in {os.path.relpath(log.baseFilename)}."
-            ) from None
+            raise self._in_node(failure.reason, log) from None
+        if cause is None and self._failed is not None:
+            raise self._in_node(told(error), log) from None
+
+    def _kept(self, text: str, cause: UserError | None, of_spark: bool) -> str | None:
+        """Writes all that is known of an error into the log of the run, or into one of its own; returns where it is."""
+        if self._log is not None:
+            if cause is None or of_spark or isinstance(cause, CodeError):
+                self._log.write(text)
+            return os.path.relpath(self._log.baseFilename)
+        if self._failed is None or (cause is not None and not isinstance(cause, CodeError)):
+            return None
+        file = PROJECT_PATH / "logs" / f"{self._context.run_id if self._context else 'run'}-error.log"
+        with disk_errors_explained():
+            whole_files.write_text(file, text)
+        return os.path.relpath(file)
+
+    def _in_node(self, what: str, log: str | None) -> UserError:
+        """The error to raise for one in code: the node, the cause, and where the rest is."""
+        node = f"The node {self._failed} failed." if self._failed else "The run failed."
+        return UserError("\n".join(filter(None, [node, what, f"All of it: {log}" if log else ""])))
 
     def _stop(self, drop_log: bool = False) -> None:
         """Ends Spark; the log of a mistake that was found before Spark started would hold what the terminal shows."""
@@ -231,29 +257,6 @@ def _saved_records(catalog: Any, run_id: str) -> list["RunRecord"]:
 
     loaders = {name: load for name, load in catalog.load("run_records").items() if run_id in name.split("/")}
     return list(read_records(loaders)[0].values())
-
-
-class _RunLog(logging.FileHandler):
-    """Keeps what the run says in a file as well; a disk that is full meanwhile stops the run, not the log of it."""
-
-    def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        super().__init__(file, encoding="utf-8")
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        logging.getLogger().addHandler(self)
-
-    def write(self, text: str) -> None:
-        """Keeps what belongs into the file alone."""
-        self.handle(logging.makeLogRecord({"name": __name__, "levelname": "ERROR", "msg": "%s", "args": (text,)}))
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Says nothing: whatever the disk has against this line ends the run elsewhere."""
-
-    def close(self) -> None:
-        """Closes the file, whatever the disk says."""
-        logging.getLogger().removeHandler(self)
-        with suppress(OSError):
-            super().close()
 
 
 class SummaryHooks:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ from kedro.runner import SequentialRunner
 
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.commands import Command, ParamsOption
-from cifar_pipelines.common.errors import UserError, mistake_behind
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.params import parse_params
 
 logger = logging.getLogger(__name__)
@@ -39,13 +38,9 @@ def _run(only_what_is_there: bool, **given: Any) -> None:
         raise has_to_run_first(first, reasons[:1].upper() + reasons[1:])
     for name, reason in first.items():
         logger.info("%s runs first, because %s.", name, reason)
-    logging.getLogger(SequentialRunner.__module__).addFilter(_helps)
+    # Its advice to go on from a node cannot help: the same command goes on, with what is there.
+    logging.getLogger(SequentialRunner.__module__).addFilter(lambda record: record.levelno != logging.WARNING)
     kedro_run.callback(**given | {"pipeline": None, "pipelines": [*first, *asked] if asked else []})
-
-
-def _helps(_: logging.LogRecord) -> bool:
-    """Whether what Kedro's runner says can help: after a mistake of the user it advises to repeat the command."""
-    return mistake_behind(sys.exc_info()[1]) is None
 
 
 def _refuse_other_runners(given: dict[str, Any]) -> None:

@@ -3,9 +3,11 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 from cifar_pipelines import networks
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.own_code import CodeError
 from cifar_pipelines.networks import NetworkShape, build_network, checked_network
 
 
@@ -167,3 +169,40 @@ def test_a_convolution_of_airbench_begins_by_passing_its_input_on():
     conv = build("airbench", 16, width=32).groups[0].conv1
     batch = torch.randn(1, conv.in_channels, 6, 6)
     torch.testing.assert_close(conv(batch)[:, : conv.in_channels], batch)
+
+
+class Wrong(nn.Module):
+    """A network with a mistake of somebody who has never tried it."""
+
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+
+    def forward(self, images):
+        return self.output(images)
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        (
+            lambda images: nn.Linear(10, 2)(images.flatten(1)),
+            r"cannot take images of 8 pixels\. RuntimeError: .*shapes",
+        ),
+        (lambda images: images.flatten(1), r"numbers of the shape \(2, 192\) for 2 images and 3 classes"),
+        (lambda images: {}["logits"], r"KeyError: 'logits'"),
+        (lambda images: None, r"AttributeError"),
+    ],
+)
+def test_a_mistake_in_a_network_is_found_before_anything_starts(monkeypatch, output, words):
+    wrong = networks.RegisteredNetwork(lambda shape: Wrong(output), 1, 64)
+    monkeypatch.setattr(networks, "find", lambda name: wrong)
+    before = torch.random.get_rng_state()
+    with pytest.raises(CodeError, match=words):
+        networks.try_network("wrong", networks.NetworkShape(8, 3))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("name", networks.names())
+def test_the_project_s_own_networks_pass(name):
+    networks.try_network(name, networks.NetworkShape(32, 2))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options, whole
+from cifar_pipelines.common.own_code import CodeError, told
 from cifar_pipelines.common.registry import FileRegistry
 
 if TYPE_CHECKING:
@@ -63,6 +64,29 @@ def checked_network(name: str, shape: NetworkShape, options: Mapping[str, Any] |
         if isinstance(value, int):
             whole(f"The option {key!r} of the network {name!r}", value, 1)
     return checked
+
+
+def try_network(name: str, shape: NetworkShape, options: Mapping[str, Any] | None = None) -> None:
+    """Builds a network and shows it two images, so that a mistake in its code is found before anything starts.
+
+    Raises:
+        CodeError: It cannot be built, cannot take the images, or gives no logits.
+    """
+    import torch
+
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            logits = build_network(name, shape, options)(torch.randn(2, 3, shape.size, shape.size))
+        given = tuple(logits.shape)
+    except UserError:
+        raise
+    except Exception as error:
+        raise CodeError(f"The network {name!r} cannot take images of {shape.size} pixels. {told(error)}") from error
+    if given != (2, shape.classes):
+        raise CodeError(
+            f"The network {name!r} gives numbers of the shape {given} for 2 images and {shape.classes} classes, but must give logits "
+            f"of the shape (2, {shape.classes})."
+        )
 
 
 def build_network(name: str, shape: NetworkShape, options: Mapping[str, Any] | None = None) -> "nn.Module":

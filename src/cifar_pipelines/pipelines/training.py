@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
+from cifar_pipelines.common.own_code import CodeError
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import Engine, create_engine
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
@@ -49,10 +50,12 @@ def train_to_the_end(engine: Engine, job: Job, checkpoint: Checkpoint, run_conte
     for attempt in range(RESTARTS + 1):
         try:
             engine.train(replace(job, attempt=attempt), setting.executors, setting.executor_cores)
+            if reason := checkpoint.failure():  # a worker that says why it ends does so in peace
+                raise CodeError(f"Training stopped. {reason}")
             return attempt
         except (Py4JError, PySparkException, RuntimeError) as error:
             if reason := checkpoint.failure():
-                raise UserError(f"Training stopped. {reason}") from None
+                raise CodeError(f"Training stopped. {reason}") from None
             if attempt == RESTARTS:
                 raise
             logger.warning(

@@ -4,6 +4,7 @@ import re
 import sys
 from dataclasses import dataclass
 
+from cifar_pipelines.common.own_code import place_in_code
 from cifar_pipelines.common.words import one_line
 
 _LONGEST = 400
@@ -62,7 +63,7 @@ def spark_failure(error: BaseException) -> SparkFailure | None:
     if "UserError: " in _last_error(text):  # which says what to do
         return SparkFailure(f"{reason}.", text)
     hint = next((hint for words, hint in _HINTS.items() if re.search(words, text)), "")
-    return SparkFailure(f"{reason}. {hint}".rstrip(), text)
+    return SparkFailure(f"{reason}{place_in_code(text)}. {hint}".rstrip(), text)
 
 
 def last_error(text: str) -> str:

@@ -8,9 +8,10 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.device import device_of
 from cifar_pipelines.training.job import Job
-from cifar_pipelines.training.worker import TrainingWorker, require_network_card
+from cifar_pipelines.training.worker import TrainingWorker, leave_reason, require_network_card
 
 
 def train_in_process(job: Job, threads: int, **group: Any) -> None:
@@ -28,6 +29,10 @@ def train_in_process(job: Job, threads: int, **group: Any) -> None:
     dist.init_process_group(device.backend, **group)
     try:
         _train(job, DistributedDataParallel, started)
+    except Exception as error:
+        # Whoever started this would print the traceback of every worker; the driver says what was left instead.
+        if not leave_reason(Checkpoint(job.checkpoint), error):
+            raise
     finally:
         dist.destroy_process_group()
 

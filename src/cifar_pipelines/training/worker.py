@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import socket
 import time
 from typing import Any
@@ -10,11 +11,14 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from cifar_pipelines.common.own_code import told
 from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.job import Job
 from cifar_pipelines.training.trainer import NotFiniteError
 
 GLOO_CARD = "GLOO_SOCKET_IFNAME"
+# How gloo and nccl say that another worker is gone, which happens while a network runs too.
+_LOST_WORKER = re.compile("gloo|nccl|connection|broken pipe|timed? ?out", re.IGNORECASE)
 
 
 def require_network_card(job: Job) -> None:
@@ -27,6 +31,18 @@ def require_network_card(job: Job) -> None:
         )
         Checkpoint(job.checkpoint).fail(reason)
         raise RuntimeError(reason)
+
+
+def leave_reason(checkpoint: Checkpoint, error: Exception) -> bool:
+    """Leaves an error in code as the reason why training cannot go on; a worker that was lost is none, and may come back.
+
+    Returns:
+        Whether there is a reason now.
+    """
+    lost = isinstance(error, dist.DistError | ConnectionError) or _LOST_WORKER.search(str(error))
+    if checkpoint.failure() is None and not lost:
+        checkpoint.fail(told(error))
+    return checkpoint.failure() is not None
 
 
 class TrainingWorker:
@@ -79,11 +95,14 @@ class TrainingWorker:
         return self.trainer.epoch >= self.job.epochs or self.job.has_stopped(self.history)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch; one that is not finite ends the training for good."""
+        """The loss of a batch; one that is not finite, or an error in the code of the network, ends the training for good."""
         try:
             return self.trainer.forward(images, labels)
         except NotFiniteError as error:
             self.checkpoint.fail(str(error))
+            raise
+        except Exception as error:
+            leave_reason(self.checkpoint, error)
             raise
 
     def end_epoch(self) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.engines import create_engine
-from cifar_pipelines.networks import NetworkShape
+from cifar_pipelines.networks import NetworkShape, try_network
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
 from cifar_pipelines.pipelines.epoch_log import EpochLog
 from cifar_pipelines.pipelines.training import (
@@ -37,6 +37,7 @@ def configure_cnn(
     """Checks everything that can be checked without images, before any Spark process starts."""
     spec = specify_cnn(network, engine, block)
     check_sizes(spec, train_size, run_context.setting.executors)
+    try_network(network, NetworkShape(spec.image_size, classes=2), spec.options)
     return spec
 
 

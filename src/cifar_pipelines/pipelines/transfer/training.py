@@ -125,13 +125,13 @@ class Transfer:
 
     def _train_head(self, number: int, train: Any) -> None:
         """Trains a phase on stored features in this process; a loss that is not finite ends the run."""
-        from cifar_pipelines.common.errors import UserError
+        from cifar_pipelines.common.own_code import CodeError
 
         try:
             train(self._head_job(number), self._run.cluster.cores)
         except (FloatingPointError, RuntimeError):
             if reason := self._checkpoint.failure():
-                raise UserError(f"Training stopped. {reason}") from None
+                raise CodeError(f"Training stopped. {reason}") from None
             raise
 
     def _fields(self, number: int) -> dict[str, Any]:
