@@ -36,7 +36,7 @@ def figures_in(blocks):
 def test_the_plot_of_the_guide_gets_a_node_and_a_file(add):
     add(re.search(r"`src/cifar_pipelines/plots/(\w+)\.py`", GUIDE)[1], CODE)
     (node,) = (node for node in create_pipeline().nodes if node.name == "comparison.plot_cost")
-    assert (node.inputs, node.outputs) == (["comparison_table"], ["comparison_cost_plot"])
+    assert (node.inputs, node.outputs) == (["study_table"], ["comparison_cost_plot"])
     (plot,) = (plot for plot in registry.comparison_plots() if plot.name == "cost")
     assert f"data/08_reporting/comparison/{plot.file}" in GUIDE
     table, *_ = compare_runs(loaders(make_grown_study()))

@@ -54,7 +54,9 @@ def run_comparison(folder: Path, **contents) -> Path:
             path = folder / "reporting" / kind / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content if isinstance(content, str) else json.dumps(content))
-    SequentialRunner().run(create_pipeline(), DataCatalog.from_config(config))
+    catalog = DataCatalog.from_config(config)
+    catalog["params:report"] = {}
+    SequentialRunner().run(create_pipeline(), catalog)
     return folder / "reporting" / "comparison"
 
 
@@ -63,13 +65,15 @@ def loaders(contents) -> dict:
     return {name: lambda content=content: content for name, content in contents.items()}
 
 
-def content_of(records, reporting=Path("nowhere"), applications=(), forecasts=(), plots=True) -> Content:
+def content_of(records, reporting=Path("nowhere"), applications=(), forecasts=(), plots=True, author=()) -> Content:
     """All that a report on records by name is made of, as the comparison pipeline makes it."""
     table, _, left_out, compared = compare_runs(loaders(records))
     components, _, applications_left_out = join_applications(loaders(dict(applications)), table)
     checked = check_forecasts(loaders(dict(forecasts)), compared)
     drawn = [make_png() for _ in comparison_plots()] if plots else []
-    return make_content(table, compared, left_out, applications_left_out, checked, components, reporting, *drawn)
+    return make_content(
+        table, compared, left_out, applications_left_out, checked, components, reporting, dict(author), *drawn
+    )
 
 
 def sections_of(records, **further) -> dict:
@@ -131,7 +135,8 @@ def write_results(reporting: Path, records, folder="synthetic/train10000-test500
     for record in records.values():
         run = f"{record['parallelism']['setting']}/{record['model']}"
         model = reporting / folder / "kmeans_patches" / run
-        for file in ("metrics.json", "confusion_matrix.png", "roc.png"):
+        examples = ("right_examples.png", "wrong_examples.png")
+        for file in ("metrics.json", "confusion_matrix.png", "roc.png", *examples):
             _write(model / file / record["run_id"] / file, make_png())
     if any(record["family"] == "bigdl_cnn" for record in records.values()):
         choice = json.dumps(make_experiment(records)).encode()

@@ -12,7 +12,7 @@ from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.histories import histories_table
 from cifar_pipelines.records.run_record import HISTORY, RunRecord
 from cifar_pipelines.records.speedup import add_scaling
-from cifar_pipelines.records.summary import marks, summarise
+from cifar_pipelines.records.summary import main_study, marks, of_section, summarise
 from cifar_pipelines.report.sections.verdict import verdict
 
 
@@ -123,10 +123,11 @@ def test_all_histories_are_drawn_in_the_colours_of_the_other_plots(recwarn):
     records = make_grown_study()
     records["exec_2x1/bigdl"]["resumed_after_epoch"] = 2
     summary, histories = _both(*records.values())
-    figure = plot_all_histories(histories, summary)
+    summary = main_study(summary)
+    figure = plot_all_histories(of_section(histories, summary), summary)
     figure.savefig(io.BytesIO(), dpi=40)
-    # Two sections, by epoch and by time; the seventh is the star.
-    assert [len(ax.lines) for ax in figure.axes] == [6, 7, 3, 3]
+    # By epoch and by time; the seventh is the star.
+    assert [len(ax.lines) for ax in figure.axes] == [6, 7]
     assert list(figure.axes[0].lines[0].get_xdata()) == [1, 2, 3, 4]
     assert list(figure.axes[1].lines[0].get_xdata()) == sorted(figure.axes[1].lines[0].get_xdata())
     assert len({(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}) == 6
@@ -145,7 +146,9 @@ def test_all_histories_are_drawn_in_the_colours_of_the_other_plots(recwarn):
 def test_times_put_together_have_a_mark_in_every_plot(plot, recwarn):
     draw = getattr(of_comparison, f"plot_{plot}")
     for changes, marked in (({"restarts": 1}, True), ({"resumed_after_epoch": 1}, True), ({}, False)):
-        figure = draw(_both(make_cnn_record(**changes), make_record(setting=(4, 2)))[0])
+        figure = draw(
+            _both(make_cnn_record(**changes), make_cnn_record(setting=(1, 1)), make_record(setting=(4, 2)))[0]
+        )
         figure.savefig(io.BytesIO(), dpi=40)
         assert ("resumed or restarted" in _legend(figure)) is marked
     assert not recwarn.list

@@ -113,5 +113,5 @@ def test_wide_tables_are_set_smaller_and_numbers_to_the_right():
 
 def test_what_is_missing_is_marked():
     page = page_of(missing("No CNN was trained.", "kedro run --pipelines bigdl_cnn"))
-    command = "kedro run --pipelines bigdl_<wbr>cnn"
-    assert f'<p class="missing">No CNN was trained. To make it: <code>{command}</code></p>' in page
+    command = "kedro run --pipelines bigdl_cnn"
+    assert f'<div class="missing"><p>No CNN was trained. To make it:</p><pre>{command}</pre></div>' in page

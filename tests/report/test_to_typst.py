@@ -1,4 +1,5 @@
 import re
+import shlex
 
 import pytest
 from hypothesis import given, settings
@@ -6,17 +7,20 @@ from hypothesis import strategies as st
 from tests.factories.report import make_png
 
 from cifar_pipelines.report.document.blocks import (
+    COMMAND_WIDTH,
     Bullets,
     Document,
     Figure,
     Paragraph,
     Section,
     Span,
+    command_lines,
     missing,
+    plain,
     say,
     table,
 )
-from cifar_pipelines.report.document.to_typst import breakable, quote, to_pdf, to_typst
+from cifar_pipelines.report.document.to_typst import breakable, quote, split_to_fit, to_pdf, to_typst
 
 SPECIAL = r"""\ " ' ` * _ # $ @ < > [ ] { } ( ) ; : = + - ~ / // /* */ & % ^ | ! ? #let x = 1; <r1> @r1 \u{41} "" ]"""
 
@@ -102,10 +106,33 @@ def test_figures_fit_on_the_page():
     assert max(widths) <= 17.2 and widths[1] * 6 <= 16.6 and widths[2] < 1
 
 
-def test_wide_tables_are_set_smaller():
-    source, _ = to_typst(document_of(*(table(["n"] * n, [["1"] * n]) for n in (3, 8, 13))))
+def test_wide_tables_are_set_smaller_and_never_too_small_to_read():
+    source, _ = to_typst(document_of(*(table(["n"] * n, [["1"] * n]) for n in (3, 6, 13))))
     sizes = [float(size) for size in re.findall(r"#data\(([\d.]+)pt", source)]
-    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3 and min(sizes) >= 8
+
+
+def test_a_table_too_wide_for_the_page_goes_on_below_with_the_names_of_its_rows():
+    header = ["model", "setting", *(f"a long heading {n}" for n in range(12)), "records"]
+    wide = table(header, [[f"model {row}", "exec_2x1", *range(12), "[r1]"] for row in range(2)])
+    parts = split_to_fit(wide)
+    assert len(parts) > 1
+    heads = [[plain(cell) for cell in part.header] for part in parts]
+    assert all(head[:2] == ["model", "setting"] and head[-1] == "records" for head in heads)
+    assert [name for head in heads for name in head[2:-1]] == header[2:-1]
+    assert split_to_fit(table(["model", "n"], [["a", "1"]])) == (table(["model", "n"], [["a", "1"]]),)
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_command_is_copied_from_the_pdf_as_it_is_typed(long):
+    params = ",".join(f"some_block.name_{n}=value_{n}" for n in range(20 if long else 2))
+    command = f"kedro run --pipelines ingestion,features,bigdl_cnn --env exec_2x1 --params {params}"
+    source, _ = to_typst(document_of(missing("Nothing.", command)))
+    assert "\u200b" not in source
+    lines = command_lines(command)
+    assert max(map(len, lines)) <= COMMAND_WIDTH + 1 and (len(lines) > 2) == long
+    assert shlex.split("\n".join(lines).replace("\\\n", "")) == shlex.split(command)
+    assert not any(line.endswith("--\\") for line in lines)
 
 
 def test_a_table_may_have_no_rows_and_no_header():

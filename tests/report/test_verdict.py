@@ -118,12 +118,10 @@ def test_features_alone_have_no_verdict():
 )
 def test_comparison_plots_draw(plot, recwarn):
     study = make_study()
-    two = {**study, **{k + "+": v for k, v in make_study(data={"train_size": 20000}).items()}}
     columns = 1 if plot in (of_comparison.plot_accuracy_time, of_comparison.plot_time_by_setting) else 2
-    for records, parts in ((study, 1), (two, 2)):
-        figure = plot(_summary(records))
-        figure.savefig(io.BytesIO(), dpi=40)
-        assert len(figure.axes) == parts * columns
+    figure = plot(_summary(study))
+    figure.savefig(io.BytesIO(), dpi=40)
+    assert len(figure.axes) == columns
     bare = make_record(resources={"task_cpu_s": None, "executors": []})
     plot(_summary(bare)).savefig(io.BytesIO(), dpi=40)
     plot(_summary(make_extraction_record())).savefig(io.BytesIO(), dpi=40)

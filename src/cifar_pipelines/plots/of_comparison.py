@@ -1,4 +1,4 @@
-"""Plots that compare models and settings of a summary with the columns of `add_scaling`; one row of axes per section."""
+"""Plots that compare models and settings of the main study: rows of a summary with the columns of `add_scaling`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 from cifar_pipelines.plots import style
 from cifar_pipelines.plots.registry import comparison_plot
-from cifar_pipelines.records.summary import put_together, sections, trained
+from cifar_pipelines.records.speedup import one_setting, under_several_settings
+from cifar_pipelines.records.summary import put_together, trained
 
 _OVERSUBSCRIBED = Patch(facecolor="white", edgecolor=style.GREY, hatch="////", label="more cores than the host")
 _BAR_AXIS = "setting: cores x cores per executor"
@@ -47,7 +48,7 @@ def plot_accuracy_time(summary: pd.DataFrame) -> Figure:
         style.label_axes(ax, x="fit time [s], log scale", y="accuracy, with its interval")
 
     front_key = Line2D([], [], color=style.GREY, linewidth=1, label="Pareto front")
-    return _by_section(summary, trained(summary), "Accuracy against fit time", 1, draw, [front_key], shapes=True)
+    return _drawn(summary, trained(summary), "Accuracy against fit time", 1, draw, [front_key], shapes=True)
 
 
 @comparison_plot("time_by_setting", "Time by setting", section="times")
@@ -70,12 +71,12 @@ def plot_time_by_setting(summary: pd.DataFrame) -> Figure:
         _plain_ticks(ax, "y")
         style.label_axes(ax, x=_BAR_AXIS, y="median time [s], log scale")
 
-    return _by_section(summary, summary, "Fit and extraction time by setting", 1, draw, [_OVERSUBSCRIBED])
+    return _drawn(summary, summary, "Fit and extraction time by setting", 1, draw, [_OVERSUBSCRIBED])
 
 
 @comparison_plot("speedup", "Speed-up and efficiency", section="times")
 def plot_speedup(summary: pd.DataFrame) -> Figure:
-    """Draws speed-up and parallel efficiency against cores, with the ideal.
+    """Draws speed-up and parallel efficiency against cores, with the ideal, of models with several settings.
 
     The line of a model joins its fastest setting at each number of cores; the grey band starts where the host has no
     more cores.
@@ -106,9 +107,13 @@ def plot_speedup(summary: pd.DataFrame) -> Figure:
         style.label_axes(axes[0], x="cores (spark.cores.max)", y="speed-up against the smallest setting")
         style.label_axes(axes[1], x="cores (spark.cores.max)", y="parallel efficiency")
 
-    ideal_key = Line2D([], [], color=style.GREY, linestyle="--", label="ideal")
-    keys = [ideal_key, Patch(color=style.LIGHT_GREY, label="more cores than the host")]
-    return _by_section(summary, summary, "Speed-up and efficiency", 2, draw, keys, shapes=True)
+    title, several = "Speed-up and efficiency", under_several_settings(summary)
+    if several.empty:
+        return style.message_figure(title, one_setting(summary))
+    keys = [Line2D([], [], color=style.GREY, linestyle="--", label="ideal")]
+    if several["cores"].max() > several["host_cores"].iloc[0]:
+        keys.append(Patch(color=style.LIGHT_GREY, label="more cores than the host"))
+    return _drawn(summary, several, title, 2, draw, keys, shapes=True)
 
 
 @comparison_plot("resources", "Resource use", section="resources")
@@ -140,14 +145,14 @@ def plot_resources(summary: pd.DataFrame) -> Figure:
             style.message(memory, "No executor memory was recorded.")
         else:
             jvm, python = measured["executor_jvm_memory_mb"], measured["executor_python_memory_mb"]
-            _grouped_bars(memory, measured, jvm, colour)
-            _grouped_bars(memory, measured, python.fillna(0), colour, bottom=jvm, alpha=0.5)
+            _grouped_bars(memory, measured, jvm, colour, 6)
+            _grouped_bars(memory, measured, python.fillna(0), colour, 6, bottom=jvm, alpha=0.5)
             style.label_axes(memory, x=_BAR_AXIS, y="peak memory per executor [MB]")
 
     keys = [_OVERSUBSCRIBED]
     if summary["executor_python_memory_mb"].notna().any():
         keys.append(Patch(color=style.GREY, alpha=0.5, label="paler: Python workers"))
-    return _by_section(summary, summary, "Resource use", 2, draw, keys, shapes=True)
+    return _drawn(summary, summary, "Resource use", 2, draw, keys, shapes=True)
 
 
 def pareto_front(rows: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +162,8 @@ def pareto_front(rows: pd.DataFrame) -> pd.DataFrame:
     return ordered[ordered["accuracy"] > before]
 
 
-def _by_section(
-    summary: pd.DataFrame,
+def _drawn(
+    study: pd.DataFrame,
     rows: pd.DataFrame,
     title: str,
     columns: int,
@@ -166,21 +171,18 @@ def _by_section(
     keys: list[Artist],
     shapes: bool = False,
 ) -> Figure:
-    """Draws one row of axes per section of the rows, with one legend that holds for all of them."""
+    """Draws the rows of a study side by side, with one legend."""
     if rows.empty:
         return style.message_figure(title, "No trained model is among the run records.")
-    # From the whole summary, so that a model has the same colour in every plot.
-    colour = style.colours(sorted(summary["label"].unique()))
+    # Of the whole study, so that a model has the same tint in every plot.
+    colour = style.colours(sorted(study["label"].unique()))
     shape = style.markers(rows.sort_values(["cores", "executor_cores"])["setting"].unique().tolist())
-    parts = list(sections(rows))
-    size = (4.4 * columns + 4.2, 4.2 * len(parts) + 0.5)
-    figure, axes = style.new_figure(len(parts), columns, size=size, title=title)
-    for line, (name, part) in zip(axes, parts, strict=True):
-        draw(line, part, colour, shape)
-        if len(parts) > 1:
-            line[0].set_title(name, fontsize=8, loc="left", color=style.GREY)
+    figure, axes = style.new_figure(1, columns, size=(style.WIDTH, 4.2), title=title)
+    draw(axes[0], rows, colour, shape)
     if put_together(rows).any():
         keys = [*keys, style.PUT_TOGETHER]
+    if not rows["oversubscribed"].any():
+        keys = [key for key in keys if key is not _OVERSUBSCRIBED]
     handles = [Patch(color=colour[name], label=name) for name in sorted(rows["label"].unique())]
     if shapes:
         look = {"color": "#333333", "linestyle": ""}
@@ -201,16 +203,18 @@ def _point(ax: Axes, x: float, y: float, row: pd.Series, colour: dict[str, str],
         style.star(ax, x, y, edge)
 
 
-def _grouped_bars(ax: Axes, rows: pd.DataFrame, heights: pd.Series, colour: dict[str, str], **look: Any) -> np.ndarray:
-    """Draws one bar per row, grouped by model; returns the position of each bar, (n,) float."""
+def _grouped_bars(
+    ax: Axes, rows: pd.DataFrame, heights: pd.Series, colour: dict[str, str], turned: int = 14, **look: Any
+) -> np.ndarray:
+    """Draws one bar per row, grouped by model, and turns the names of more than `turned`; returns their positions, (n,) float."""
     rows = rows.reset_index(drop=True)
     positions = np.arange(len(rows)) + 0.8 * rows["label"].ne(rows["label"].shift()).cumsum()
     bars = ax.bar(positions, heights, color=rows["label"].map(colour), width=0.85, edgecolor="white", **look)
     for bar, over in zip(bars, rows["oversubscribed"], strict=True):
         bar.set_hatch("////" if over else "")
     names = rows["setting"].str.removeprefix("exec_")
-    ax.set_xticks(positions, names, rotation=90 if len(rows) > 12 else 0)
-    ax.tick_params(axis="x", labelsize=float(np.clip(230 / len(rows), 4.5, 8.5)), length=0)
+    ax.set_xticks(positions, names, rotation=90 if len(rows) > turned else 0)
+    ax.tick_params(axis="x", labelsize=9 if len(rows) < 40 else 7, length=0)
     ax.grid(False, axis="x")
     return positions.to_numpy()
 

@@ -12,42 +12,39 @@ from matplotlib.patches import Patch
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.plots.registry import comparison_plot
-from cifar_pipelines.plots.style import GREY, colours, label_axes, legend, message_figure, new_figure
-from cifar_pipelines.records.summary import sections
+from cifar_pipelines.plots.style import GREY, WIDTH, colours_in_order, label_axes, legend, message_figure, new_figure
 
 COLUMNS = 3  # panels side by side
 SMALLEST_SHARE = 0.002  # a component below this share in every bar is not named in the legend
 MOST_LABELS = 10
-_NOTHING = "No application is there yet. Every run with Spark leaves one\nin data/08_reporting/applications/ when it has ended."
+_NOTHING = (
+    "No application is there yet. Every run with Spark leaves one in data/08_reporting/applications/ when it has ended."
+)
 
 
-@comparison_plot("components", "Where the time went", section="components", inputs=["comparison_components"])
+@comparison_plot("components", "Where the time went", section="components", inputs=["study_components"])
 def plot_components(components: pd.DataFrame) -> Figure:
-    """Draws what the core-seconds of every model were spent on: a panel per data section and model, a bar per setting.
+    """Draws what the core-seconds of every model were spent on: a panel per model, a bar per setting.
 
     Args:
-        components: What `join_applications` returned.
+        components: What `join_applications` returned of a study.
     """
     title = "Where the time went: core-seconds of a fit or an extraction"
     if components.empty:
         return message_figure(title, _NOTHING, size=(9, 2.5))
-    parts = list(sections(components))
-    panels = [(place, label, rows) for place, part in enumerate(parts, 1) for label, rows in part[1].groupby("label")]
+    panels = list(components.groupby("label"))
     columns = min(COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure, axes = new_figure(lines, columns, size=(3.4 * columns + 3.2, 3.2 * lines + 0.7), title=title)
-    for ax, (place, label, rows) in zip(axes.flat, panels, strict=False):
+    figure, axes = new_figure(lines, columns, size=(WIDTH, 3.0 * lines + 0.5), title=title)
+    for ax, (label, rows) in zip(axes.flat, panels, strict=False):
         _stack(ax, rows)
-        label_axes(ax, label if len(parts) == 1 else f"{label} (study {place})", "", "core-seconds")
+        label_axes(ax, label, "", "core-seconds")
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     shares = components[list(COMPONENTS)].div(components["core_s"], axis=0).abs().max()
     named = [name for name in reversed(COMPONENTS) if shares[name] >= SMALLEST_SHARE]
     handles = [Patch(label=COMPONENTS[name].name, **_look(name)) for name in named]
     legend(figure, handles)
-    if len(parts) > 1:
-        studies = "\n".join(f"study {place}: {name}" for place, (name, _) in enumerate(parts, 1))
-        figure.supxlabel(studies, fontsize=8, color=GREY, x=0.01, ha="left")
     return figure
 
 
@@ -63,11 +60,11 @@ def plot_timeline(timeline: Mapping[str, Any]) -> Figure:
     if not timeline or not timeline["spans"]:
         return message_figure("Cores over time", _NOTHING, size=(9, 2.5))
     lanes, spans = timeline["lanes"], timeline["spans"]
-    title = f"Cores over time: application {timeline['application_id']}, {timeline['setting']}"
+    title = f"Cores over time:  {timeline['application_id']}, {timeline['setting']}"
     shown = _longest(timeline)
-    figure, axes = new_figure(size=(12, max(2.8, 0.45 * len(lanes) + 1.8)), title=title)
+    figure, axes = new_figure(size=(WIDTH, max(2.8, 0.45 * len(lanes) + 1.8)), title=title)
     ax = axes[0, 0]
-    colour = colours(shown)
+    colour = colours_in_order(shown)
     for place, label in enumerate(timeline["labels"]):
         for lane in range(len(lanes)):
             bars = [(start, end - start) for at, start, end, of in spans if (at, of) == (lane, place)]

@@ -18,7 +18,7 @@ def plot_deployment(record: DeploymentRecord) -> Figure:
     variants are hatched.
     """
     names = [variant.name for variant in record.variants]
-    colour = style.colours(names)
+    colour = style.colours_in_order(names)
     figure, axes = style.new_figure(1, 3, size=(15, 4.6), title=f"{record.model}: variants for deployment")
     accuracy, size, speed = axes[0]
     for variant in record.variants:

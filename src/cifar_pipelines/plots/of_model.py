@@ -84,7 +84,7 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
         UserError: The table breaks a rule of `check_predictions`.
     """
     checked = check_predictions(predictions, class_names)
-    figure, axes = style.new_figure(size=(8.4, 5.2), title=title)
+    figure, axes = style.new_figure(size=(6.4, 5.2), title=title)
     ax = axes[0, 0]
     curves = _roc_curves(checked, class_names)
     if not curves:
@@ -201,7 +201,7 @@ def plot_gallery(
         )
     columns = min(GALLERY_COLUMNS, len(ids))
     rows = -(-len(ids) // columns)
-    figure, axes = style.new_figure(rows, columns, size=(max(5.0, 1.9 * columns), 2.3 * rows + 0.5), title=title)
+    figure, axes = style.new_figure(rows, columns, size=(max(4.2, 1.4 * columns), 1.75 * rows + 0.4), title=title)
     at = {image_id: row for row, image_id in enumerate(checked.image_id)}
     for ax, image_id in zip_longest(axes.flat, ids):
         ax.set_axis_off()
@@ -213,9 +213,9 @@ def plot_gallery(
                     "Give the bytes of every image that choose_gallery_ids names."
                 )
             ax.imshow(decode(images[image_id], 256), interpolation="nearest")
-            predicted, true = (style.shortened(class_names[of[row]], 22) for of in (checked.prediction, checked.label))
+            predicted, true = (style.shortened(class_names[of[row]], 16) for of in (checked.prediction, checked.label))
             text = f"{predicted}, {checked.confidence[row]:.0%}"
             if not correct:
-                text = f"true: {true}\npredicted: {text}"
-            ax.set_title(text, fontsize=8.5, color="#222222" if correct else style.PALETTE[1])
+                text = f"true: {true}\npredicted: {predicted}\n{checked.confidence[row]:.0%}"
+            ax.set_title(text, fontsize=8, color="#222222" if correct else style.PALETTE[1])
     return figure

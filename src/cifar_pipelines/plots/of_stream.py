@@ -41,12 +41,10 @@ def plot_models(rows: pd.DataFrame) -> Figure:
         rows: One row per block and learner: `model`, `first`, `images`, `window_accuracy` and `window_log_loss`.
     """
     figure, axes = style.new_figure(1, 2, size=(11, 4.4), title="The last images before they were learned, by learner")
+    colour = style.colours(sorted(rows["model"].unique()))
     for number, (model, own) in enumerate(rows.groupby("model")):
         images = own["first"] + own["images"]
-        look = {
-            "color": style.PALETTE[number % len(style.PALETTE)],
-            "linestyle": STYLES[number // len(style.PALETTE) % 4],
-        }
+        look = {"color": colour[model], "linestyle": STYLES[number // len(style.PALETTE) % 4]}
         for ax, score in zip(axes[0], ("window_accuracy", "window_log_loss"), strict=True):
             ax.plot(images, own[score], label=model, **look)
     for ax, words in zip(axes[0], ("accuracy", "log loss"), strict=True):

@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from cifar_pipelines.plots import style
 from cifar_pipelines.plots.registry import comparison_plot
-from cifar_pipelines.records.summary import sections
 
 # By the split that they are of: nothing is chosen by test images.
 CURVES = {"validation": "validation (cut from training)", "test": "validation on test images (nothing is chosen by it)"}
@@ -70,46 +69,41 @@ def _mark_phases(ax: Axes, history: pd.DataFrame, phases: Sequence[str]) -> None
         )  # fmt: skip
 
 
-@comparison_plot(
-    "learning_curves", "Learning curves", section="learning", inputs=["comparison_histories", "comparison_table"]
-)
+@comparison_plot("learning_curves", "Learning curves", section="learning", inputs=["study_histories", "study_table"])
 def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draws the validation curves of every network under every setting, by epoch and by time.
 
-    One row of axes per section; colour is the network, line style and the shape at the end of a curve are the setting.
+    Colour is the network, line style and the shape at the end of a curve are the setting.
 
     Args:
-        histories: What `histories_table` returned.
+        histories: What `histories_table` returned of a study.
         summary: The summary that it belongs to; colours and shapes are those of the other plots of it.
     """
     title = "Learning curves"
     if histories.empty:
-        return style.message_figure(title, "No network was trained yet.", size=(11, 4.2))
-    parts = list(sections(histories))
-    figure, axes = style.new_figure(len(parts), 2, size=(13, 4.2 * len(parts) + 0.5), title=title)
+        return style.message_figure(title, "No network was trained yet.", size=(style.WIDTH, 2.0))
+    figure, axes = style.new_figure(1, 2, size=(style.WIDTH, 4.2), title=title)
+    line = axes[0]
     colour = style.colours(sorted(summary["label"].unique()))
     ordered = summary.sort_values(["cores", "executor_cores"])["setting"].unique()
     shape = style.markers(ordered.tolist())
     settings = [name for name in ordered if name in set(histories["setting"])]
     dashes = dict(zip(settings, cycle(style.LINE_STYLES)))
-    for line, (study, rows) in zip(axes, parts, strict=True):
-        for (label, setting), history in rows.groupby(["label", "setting"], sort=False):
-            marked = history["put_together"].any()
-            end = {"marker": shape[setting], "markevery": [-1], "markersize": 10 if marked else 8}
-            for ax, x in zip(line, (history["epoch"], _elapsed(history)), strict=True):
-                ax.plot(
-                    x, history["validation_accuracy"], dashes[setting], color=colour[label], linewidth=1.4,
-                    markeredgecolor="white", alpha=0.85, **end,
-                )  # fmt: skip
-            if marked:
-                style.star(line[1], _elapsed(history).iloc[-1], history["validation_accuracy"].iloc[-1])
-        style.label_axes(line[0], x="epoch", y="validation accuracy")
-        style.label_axes(line[1], x="seconds of training and validation", y="validation accuracy")
-        if len(parts) > 1:
-            line[0].set_title(study, fontsize=8, loc="left", color=style.GREY)
-        line[0].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-        for ax in line:
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    for (label, setting), history in histories.groupby(["label", "setting"], sort=False):
+        marked = history["put_together"].any()
+        end = {"marker": shape[setting], "markevery": [-1], "markersize": 10 if marked else 8}
+        for ax, x in zip(line, (history["epoch"], _elapsed(history)), strict=True):
+            ax.plot(
+                x, history["validation_accuracy"], dashes[setting], color=colour[label], linewidth=1.4,
+                markeredgecolor="white", alpha=0.85, **end,
+            )  # fmt: skip
+        if marked:
+            style.star(line[1], _elapsed(history).iloc[-1], history["validation_accuracy"].iloc[-1])
+    style.label_axes(line[0], x="epoch", y="validation accuracy")
+    style.label_axes(line[1], x="seconds of training and validation", y="validation accuracy")
+    line[0].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    for ax in line:
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     handles = [Patch(color=colour[name], label=name) for name in sorted(histories["label"].unique())]
     handles += [
         Line2D([], [], color="#333333", linestyle=dashes[name], marker=shape[name], label=name) for name in settings

@@ -43,7 +43,7 @@ class ComparisonPlot:
 
 
 def comparison_plot(
-    name: str, caption: str, section: str, inputs: Sequence[str] = ("comparison_table",)
+    name: str, caption: str, section: str, inputs: Sequence[str] = ("study_table",)
 ) -> Callable[[Draw], Draw]:
     """Makes a function that draws a figure a plot of the comparison; see `ComparisonPlot`."""
 

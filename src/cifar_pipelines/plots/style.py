@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
 from itertools import cycle, islice
 from typing import Any
 
@@ -22,6 +23,22 @@ logger = logging.getLogger(__name__)
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 # Of Tol's "muted" scheme (SRON/EPS/TN/09-002, 2021), for the eighth name and beyond.
 MORE_COLOURS = ("#882255", "#999933", "#332288")
+# Models keep the colour of their place here for ever: append, never insert. One that is not here has a colour all the same.
+OWN_COLOURS = (
+    *(
+        "logistic_regression",
+        "multilayer_perceptron",
+        "random_forest",
+        "airbench_bigdl",
+        "features:",
+        "lenet_bigdl",
+        "linear_svm",
+    ),
+    *("airbench_torch_distributor", "lenet_torch_distributor", "gradient_boosted_trees"),
+    *("stream_ridge", "stream_mlp", "stream_linear_discriminant", "stream_sgd_logistic", "stream_nearest_class_mean"),
+    *("stream_random_features", "stream_naive_bayes", "stream_sgd_svm", "stream_kmeans", "stream_mlp_replay"),
+)
+TINTS = 3  # of every colour
 LINE_STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 GREY = "#6B6B6B"
@@ -30,11 +47,26 @@ SEQUENTIAL = "Blues"
 # What `star` draws, on a background that shows it.
 PUT_TOGETHER = Line2D([], [], color="#333333", marker="*", linestyle="", label="resumed or restarted")
 DPI = 150
+WIDTH = 8.0  # inches of a figure in the report, whose letters are then nearly as large as those of its text
+LETTERS_PER_INCH = 11  # of a legend
 FONT = "DejaVu Sans"  # comes with matplotlib
 
 
 class PlainFigure(Figure):
-    """A figure that draws every text as it is: no sign is mathematics, and a font is looked for that has all signs."""
+    """A figure that draws every text as it is: no sign is mathematics, and a font is looked for that has all signs.
+
+    Attributes:
+        instead: The sentence that says why nothing is drawn; None where something is. It goes into the file, and a report
+            tells the sentence instead of showing the file.
+    """
+
+    instead: str | None = None
+
+    def savefig(self, *args: Any, **look: Any) -> None:
+        """Saves the figure."""
+        if self.instead:
+            look["metadata"] = {**(look.get("metadata") or {}), "Description": self.instead}
+        super().savefig(*args, **look)
 
     def draw(self, renderer: Any) -> None:
         """Draws the figure."""
@@ -92,7 +124,7 @@ def new_figure(
     axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(labelsize=8.5, colors="#333333")
+        ax.tick_params(labelsize=9, colors="#333333")
         ax.set_axisbelow(True)
         ax.grid(color=LIGHT_GREY, linewidth=0.8)
     return figure, axes
@@ -106,9 +138,12 @@ def label_axes(ax: Axes, title: str = "", x: str = "", y: str = "") -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str = "", **more: Any) -> Legend:
-    """Puts a legend beside the axes; labels that begin with an underscore, which matplotlib hides, are in it too."""
+    """Puts a legend below the axes, for which the figure grows; labels that begin with an underscore are in it too."""
     labels = [str(handle.get_label()) for handle in handles]
-    look = {"loc": "outside right center", "fontsize": 8.5, "title_fontsize": 9, "frameon": False}
+    width, height = figure.get_size_inches()
+    columns = max(1, min(len(labels), int(LETTERS_PER_INCH * width / (max(map(len, labels), default=1) + 6))))
+    figure.set_size_inches(width, height + 0.22 * -(-len(labels) // columns))
+    look = {"loc": "outside lower center", "fontsize": 9, "title_fontsize": 9, "frameon": False, "ncols": columns}
     return figure.legend(handles, labels, title=title, **look, **more)
 
 
@@ -134,12 +169,41 @@ def message_figure(title: str, text: str, size: tuple[float, float] = (7.0, 2.0)
     """Makes a figure that says in a sentence why nothing is drawn."""
     figure, axes = new_figure(size=size, title=title)
     message(axes[0, 0], text)
+    figure.instead = text
     return figure
 
 
-def colours(names: list[str]) -> dict[str, str]:
-    """Gives every name a colour; beyond ten they repeat."""
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """Gives every name its colour, which it has in every plot and every report, whatever else is drawn.
+
+    A model of the project has the colour of its place in `OWN_COLOURS`, any other name one by its digest. Where that is taken, as by
+    one model on two kinds of features, the later one in alphabetical order gets another tint of it.
+    """
+    chosen: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: (name not in OWN_COLOURS, name)):
+        place = _place(name)
+        tints = [_tint(place, number) for number in range(TINTS)]
+        chosen[name] = next((tint for tint in tints if tint not in chosen.values()), tints[0])
+    return {name: chosen[name] for name in names}
+
+
+def colours_in_order(names: Sequence[str]) -> dict[str, str]:
+    """Gives names that are no models the colours one after the other; beyond ten they repeat."""
     return dict(zip(names, islice(cycle(PALETTE + MORE_COLOURS), len(names)), strict=True))
+
+
+def _place(name: str) -> int:
+    """The place of a name among all colours and their tints."""
+    model = name.split(" ")[0]
+    return OWN_COLOURS.index(model) if model in OWN_COLOURS else int(sha256(model.encode()).hexdigest(), 16)
+
+
+def _tint(place: int, further: int) -> str:
+    """The colour of a place, or one so many tints further; each tint is a third nearer to white."""
+    palette = PALETTE + MORE_COLOURS
+    colour, number = palette[place % len(palette)], (place // len(palette) + further) % TINTS
+    channels = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return "#" + "".join(f"{round(value + (255 - value) * number / TINTS):02X}" for value in channels)
 
 
 def markers(names: list[str]) -> dict[str, str]:

@@ -62,6 +62,14 @@ def _python_memory(record: RunRecord) -> float:
     return _largest([*seen, *(worker.peak_memory_mb or None for worker in record.workers)])
 
 
+def _chance(record: RunRecord) -> float | None:
+    """What guessing reaches, by the classes of the images that were judged; by their number where these are not known."""
+    support = [one.get("support") or 0 for one in record.score("per_class") or ()]
+    if sum(support):
+        return max(support) / sum(support)
+    return 1 / len(record.data.class_names) if record.data.class_names else None
+
+
 # fmt: off
 _RUN = (
     Column("run_id", "id of the run", "", lambda r: r.run_id),
@@ -104,6 +112,7 @@ _SCORES = (
     Column("accuracy_high", "upper end of its interval", "", lambda r: r.score("accuracy.high")),
     Column("confidence", "confidence of the interval", "", lambda r: r.score("accuracy.confidence")),
     Column("test_images", "test images that were judged", "", lambda r: r.score("n")),
+    Column("chance", "accuracy of always naming the most frequent class of these images", "", _chance),
     Column("precision_macro", "precision, mean over classes", "", lambda r: r.score("precision_macro")),
     Column("recall_macro", "recall, mean over classes", "", lambda r: r.score("recall_macro")),
     Column("f1_macro", "F1, mean over classes", "", lambda r: r.score("f1_macro")),

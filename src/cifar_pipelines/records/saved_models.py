@@ -24,13 +24,22 @@ def _same(value: Callable[[RunRecord], Any]) -> Callable[[RunRecord, Any], bool]
     return lambda record, wanted: value(record) == wanted
 
 
+def _size(split: str) -> Callable[[RunRecord, Any], bool]:
+    """Compares a number of images; "all" stands in the path of what learned from all of them."""
+
+    def same(record: RunRecord, wanted: Any) -> bool:
+        return getattr(record.data, f"{split}_size") == wanted or f"{split}{wanted}-" in str(record.artifacts[MODEL])
+
+    return same
+
+
 # What tells models of one name apart, by the name that a parameter has.
 TOLD_APART_BY: Mapping[str, Callable[[RunRecord, Any], bool]] = {
     "source": _same(lambda record: record.data.source),
     "source_path": _in_path(path_suffix),
     "source_options": _in_path(options_suffix),
-    "train_size": _same(lambda record: record.data.train_size),
-    "test_size": _same(lambda record: record.data.test_size),
+    "train_size": _size("train"),
+    "test_size": _size("test"),
     "seed": _same(lambda record: record.data.seed),
     "extractor": _same(lambda record: record.features and record.features.extractor),
     "weights_path": _in_path(path_suffix),

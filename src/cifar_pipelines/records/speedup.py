@@ -30,3 +30,19 @@ def add_scaling(summary: pd.DataFrame) -> pd.DataFrame:
         utilisation=summary["task_cpu_s"] / (summary["cores"] * summary["clocked_s"]),
         accuracy_per_core_minute=summary["accuracy"].astype(float) / (core_seconds / 60),
     )
+
+
+def under_several_settings(rows: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of those models of a study that were measured under more than one setting."""
+    return rows[rows.groupby("label")["setting"].transform("nunique") > 1]
+
+
+def one_setting(rows: pd.DataFrame) -> str:
+    """Says why nothing can be said of speed-up, where no model was measured under more than one setting."""
+    settings = sorted(rows["setting"].unique())
+    where = (
+        f"All was measured under {settings[0]}" if len(settings) == 1 else "Every model was measured under one setting"
+    )
+    return (
+        f"{where} alone, so there is no speed-up, no efficiency and no model of scaling: these need a second setting."
+    )

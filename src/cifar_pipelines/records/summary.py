@@ -17,7 +17,7 @@ BUSY_HOST = 0.15  # a larger share of the host's CPU time for other programs mak
 
 _OF_LATEST_RUN = [
     *("engine", "extractor", "asked_cores", "cores", "executor_cores", "executors", "executor_memory_mb"),
-    *("oversubscribed", "accuracy", "accuracy_low", "accuracy_high", "confidence", "test_images"),
+    *("oversubscribed", "accuracy", "accuracy_low", "accuracy_high", "confidence", "test_images", "chance"),
     *("precision_macro", "recall_macro", "f1_macro", "precision_weighted", "recall_weighted", "f1_weighted"),
     *("log_loss", "roc_auc", "calibration_error", "outcome_images", "outcomes"),
     *("probability_source", "model_size_bytes", "parameter_count"),
@@ -68,6 +68,17 @@ def sections(summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             f"{'embedded cluster' if named['cluster'] == 'embedded' else 'cluster ' + named['cluster']}",
             rows,
         )
+
+
+def main_study(summary: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of the section with the most measurements, at a tie of the one that was measured last."""
+    return max((rows for _, rows in sections(summary)), key=lambda rows: (len(rows), rows["latest"].max()))
+
+
+def of_section(rows: pd.DataFrame, study: pd.DataFrame) -> pd.DataFrame:
+    """Returns those rows of a table that belong to the section of a study's rows."""
+    own = study[SECTION].iloc[0].astype(str)
+    return rows[(rows[SECTION].astype(str) == own).all(axis=1)]
 
 
 def judged_on(test_size: int) -> str:

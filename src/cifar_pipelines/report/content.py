@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from cifar_pipelines.plots.registry import comparison_plots
 from cifar_pipelines.records.choice import Candidate, Choice
-from cifar_pipelines.records.summary import SECTION, sections, trained
-from cifar_pipelines.report.document.blocks import Blocks, Figure, Section
-from cifar_pipelines.report.figures import study_folder
+from cifar_pipelines.records.summary import main_study, of_section, sections, trained
+from cifar_pipelines.report.author import Author
+from cifar_pipelines.report.document.blocks import Block, Blocks, Section
+from cifar_pipelines.report.figures import comparison_figure, study_folder
 from cifar_pipelines.report.sections.about import versions
+from cifar_pipelines.report.sections.answer import answer
 from cifar_pipelines.report.sections.deployment import deployments
 from cifar_pipelines.report.sections.engines import engines
 from cifar_pipelines.report.sections.fit import fit
@@ -29,7 +31,7 @@ from cifar_pipelines.report.sections.scaling import scaling
 from cifar_pipelines.report.sections.scores import accuracy, reasons, scores
 from cifar_pipelines.report.sections.sentences import sentences
 from cifar_pipelines.report.sections.stream import stream
-from cifar_pipelines.report.sections.time import components
+from cifar_pipelines.report.sections.time import components, why
 from cifar_pipelines.report.sections.training import training
 from cifar_pipelines.report.sections.verdict import verdict
 from cifar_pipelines.report.studies import Study, number_records, with_numbers
@@ -52,26 +54,29 @@ class Content:
         studies: The studies, in the order of the comparison.
         records: All numbered run records.
         sections: What is said over all studies, by key.
-        figures: Plots over all studies, by the key of the section that they belong to.
+        figures: Plots of the main study, by the key of the section that they belong to; a sentence where there is nothing to see.
         left_out: Sentences about what is not in the comparison.
         reporting: The folder with the results of all runs.
         survey: What Spark ML offers; None where it was not asked.
         choices: The best settings that experiments chose, the newest last.
+        author: Who hands it in, and their own reasons.
     """
 
     studies: tuple[Study, ...]
     records: pd.DataFrame
     sections: Mapping[str, Section]
-    figures: Mapping[str, tuple[Figure, ...]]
+    figures: Mapping[str, Blocks]
     left_out: tuple[str, ...]
     reporting: Path
     survey: Survey | None
     choices: tuple[Choice, ...]
+    author: Author
 
     @cached_property
     def study(self) -> Study:
         """The study with the most measurements, at a tie the one that was measured last."""
-        return max(self.studies, key=lambda study: (len(study.rows), study.rows["latest"].max()))
+        main = main_study(pd.concat([study.rows for study in self.studies]))
+        return next(study for study in self.studies if study.rows.index[0] == main.index[0])
 
     @property
     def others(self) -> tuple[Study, ...]:
@@ -94,6 +99,7 @@ def make_content(
     checked_forecasts: pd.DataFrame,
     joined_components: pd.DataFrame,
     reporting: Path,
+    author: Mapping[str, Any],
     *plots: bytes,
 ) -> Content:
     """Puts together what the nodes of the comparison returned and what lies in the reporting folder.
@@ -106,16 +112,18 @@ def make_content(
         checked_forecasts: What `check_forecasts` returned.
         joined_components: What `join_applications` returned.
         reporting: The folder with the results of all runs.
+        author: The block `report` of the parameters; see `Author`.
         *plots: PNG of every plot, in the order of `comparison_plots`; or none.
     """
     numbered = number_records(records, comparison_table)
     summary = with_numbers(comparison_table, numbered)
+    by = Author.from_config(author)
     studies = [
-        _study(title, rows, summary, numbered, joined_components, reporting) for title, rows in sections(summary)
+        _study(title, rows, summary, numbered, joined_components, reporting, by) for title, rows in sections(summary)
     ]
-    figures: dict[str, tuple[Figure, ...]] = {}
+    figures: dict[str, tuple[Block, ...]] = {}
     for plot, png in zip(comparison_plots(), plots, strict=bool(plots)):
-        figures[plot.section] = (*figures.get(plot.section, ()), Figure(png, plot.caption, plot.file))
+        figures[plot.section] = (*figures.get(plot.section, ()), comparison_figure(png, plot.caption, plot.file))
     return Content(
         studies=tuple(studies),
         records=numbered,
@@ -124,6 +132,7 @@ def make_content(
         left_out=(*left_out, *applications_left_out),
         reporting=reporting,
         survey=_survey(reporting / "spark_ml_classifiers.json"),
+        author=by,
         choices=tuple(filter(None, map(_choice, sorted((reporting / "experiments").glob("*.json"))))),
     )
 
@@ -135,10 +144,11 @@ def _study(
     records: pd.DataFrame,
     joined_components: pd.DataFrame,
     reporting: Path,
+    author: Author,
 ) -> Study:
-    own = records[(records[SECTION].astype(str) == rows[SECTION].iloc[0].astype(str)).all(axis=1)]
+    own = of_section(records, rows)
     models = trained(rows)
-    of_models = (scores(models, own), pairs(models), reasons(models), accuracy(models))
+    of_models = (scores(models, own), pairs(models), reasons(models, author), accuracy(models))
     folder = study_folder(reporting, own.iloc[::-1])
     made = _by_key(
         leaks(folder),
@@ -154,7 +164,9 @@ def _study(
         resources(rows),
         versions(rows),
     )
-    return Study(title[0].upper() + title[1:], rows, own, folder, verdict(rows, own.iloc[-1]["raw"].data), made)
+    topics = verdict(rows, own.iloc[-1]["raw"].data, lambda label: why(label, rows, joined_components))
+    answered = answer(rows, topics, joined_components)
+    return Study(title[0].upper() + title[1:], rows, own, folder, topics, made, answered)
 
 
 def _by_key(*made: Section | None) -> Mapping[str, Section]:

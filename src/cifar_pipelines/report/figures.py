@@ -1,11 +1,13 @@
 """Figures of earlier runs, looked up below the reporting folder."""
 
+import io
 from glob import escape
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
-from cifar_pipelines.report.document.blocks import Block, Figure, missing, png_size
+from cifar_pipelines.report.document.blocks import Block, Figure, missing, png_size, say, strong
 
 NEWEST = 20  # records that are asked where their study lies, before its name is looked for
 
@@ -45,6 +47,13 @@ def run_figure(reporting: Path, record: pd.Series, name: str, caption: str, comm
     """A plot of one run of one model; see `study_figure`."""
     found = sorted(reporting.glob(f"*/*/*/{_run(record)}/{name}.png/{escape(record['run_id'])}/{name}.png"))
     return _figure(found[0] if found else None, caption, command)
+
+
+def comparison_figure(png: bytes, caption: str, file: str) -> Block:
+    """A plot of the comparison, or the sentence that it holds where there is nothing to see (`plots.style.message_figure`)."""
+    with Image.open(io.BytesIO(png)) as image:
+        instead = image.info.get("Description")
+    return say(strong(f"{caption}. "), str(instead)) if instead else Figure(png, caption, file)
 
 
 def _run(record: pd.Series) -> str:

@@ -27,6 +27,7 @@ class Study:
         folder: Where its plots lie; None where they are not found.
         verdict: What the measurements say.
         sections: What the report says of it, by key, in reading order.
+        answer: The answer to the question in the report's title.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Study:
     folder: Path | None
     verdict: "tuple[Topic, ...]"
     sections: Mapping[str, Section]
+    answer: Section
 
     @property
     def newest(self) -> pd.Series:

@@ -9,7 +9,7 @@ from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.histories import histories_table
 from cifar_pipelines.records.shelf import read_records
 from cifar_pipelines.records.speedup import add_scaling
-from cifar_pipelines.records.summary import summarise
+from cifar_pipelines.records.summary import main_study, of_section, summarise
 from cifar_pipelines.report.chapters.every_study import tell_every_study
 from cifar_pipelines.report.chapters.laboratory.questions import answer_questions
 from cifar_pipelines.report.content import Content
@@ -62,6 +62,18 @@ def _merged(run_records: Iterable[Mapping[str, Callable[[], dict]]]) -> dict[str
         for name, load in part.items():
             records[f"{name} (folder {place})" if name in records else name] = load
     return records
+
+
+def select_main_study(table: pd.DataFrame, histories: pd.DataFrame, components: pd.DataFrame) -> list[pd.DataFrame]:
+    """Selects what plots show: of each table the rows of the study with the most measurements.
+
+    Args:
+        table: The comparison table.
+        histories: Its learning curves.
+        components: What `join_applications` returned.
+    """
+    study = main_study(table)
+    return [study, *(of_section(rows, study) for rows in (histories, components))]
 
 
 def write_report(content: Content) -> str:

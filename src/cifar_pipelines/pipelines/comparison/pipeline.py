@@ -21,7 +21,7 @@ def create_pipeline(**_: object) -> Pipeline:
     where_time_went = ["comparison_components", "comparison_timeline", "comparison_applications_left_out"]
     content = [
         "comparison_table", "comparison_records", "comparison_left_out", "comparison_applications_left_out",
-        "comparison_forecasts", "comparison_components", "reporting_folder", *(plot.dataset for plot in plots),
+        "comparison_forecasts", "comparison_components", "reporting_folder", "params:report", *(plot.dataset for plot in plots),
     ]  # fmt: skip
     files = ["comparison_pdf", "comparison_html"]
     return pipeline(
@@ -30,6 +30,8 @@ def create_pipeline(**_: object) -> Pipeline:
             node(check_forecasts, ["fit_forecasts", "comparison_records"],
                  "comparison_forecasts", name="check_forecasts"),
             node(join_applications, ["applications", "comparison_table"], where_time_went, name="join_applications"),
+            node(nodes.select_main_study, ["comparison_table", "comparison_histories", "comparison_components"],
+                 ["study_table", "study_histories", "study_components"], name="select_main_study"),
             *(node(plot.draw, list(plot.inputs), plot.dataset, name=plot.draw.__name__) for plot in plots),
             node(make_content, content, "comparison_content", name="make_report_content"),
             node(nodes.write_report, "comparison_content", "comparison_report", name="write_comparison_report"),

@@ -22,7 +22,9 @@ def tell_every_study(content: Content) -> Document:
         Section("study", study.title, (identity(study.rows), verdict_section(study.verdict), *study.sections.values()))
         for study in content.studies
     ]
-    plots = Section("plots", "Plots", tuple(figure for part in content.figures.values() for figure in part))
+    whose = (say(f"They show the study with the most measurements: {content.study.title}."),) if n_studies > 1 else ()
+    figures = (figure for part in content.figures.values() for figure in part)
+    plots = Section("plots", "Plots", (*whose, *figures))
     marks = say(
         "Every place is marked in the code and listed in ",
         Span("docs/parallelism.md", target="docs/parallelism.md"),

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 _NUMBER = re.compile(r"[<>~≈]?[+\-−±]?[\d.,]+ ?(%|s|ms|kB|MB|GB)?")
 _NOTHING = ("", "–")
+COMMAND_WIDTH = 92  # letters in a line of a command
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ Words: TypeAlias = "str | Span | Spans"
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph; `missing` marks one that says what is not there yet."""
+    """A paragraph; `missing` marks one that says what is not there yet, `command` is what makes it."""
 
     spans: Spans
     missing: bool = False
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,18 @@ Blocks: TypeAlias = tuple[Block, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """The whole; `date` is the one it speaks for (ISO 8601), `lead` stands before the table of contents."""
+    """The whole; `date` is the one it speaks for (ISO 8601), `lead` stands before the table of contents, `by` says who hands it in."""
 
     title: str
     date: str
     blocks: Blocks
     lead: Blocks = ()
+    by: str = ""
+
+    @property
+    def subtitle(self) -> str:
+        """Who hands it in, and the date."""
+        return f"{self.by} \u00b7 {self.date}" if self.by else self.date
 
 
 def plain(spans: Iterable[Span]) -> str:
@@ -124,7 +132,7 @@ def say(*parts: Words) -> Paragraph:
 
 def missing(what: str, command: str) -> Paragraph:
     """Says what is not there, and the command that makes it."""
-    return Paragraph(spans(f"{what} To make it: ", code(command)), missing=True)
+    return Paragraph(spans(f"{what} To make it:"), missing=True, command=command)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -154,6 +162,25 @@ def walk(blocks: Iterable[Block]) -> Iterator[Block]:
         yield block
         if isinstance(block, Section):
             yield from walk(block.blocks)
+
+
+def command_lines(command: str, width: int = COMMAND_WIDTH) -> tuple[str, ...]:
+    """Breaks a command that is too long for a line so that a shell reads all lines as one, however they are copied.
+
+    Lines are broken between words, and a word that is longer than a line after a comma; the shell joins what a backslash parts.
+    """
+    lines, line = [], ""
+    for word in command.split(" "):
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(f"{line} ")
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+        while len(line) > width and (cut := line.rfind(",", 1, width) + 1):
+            lines.append(line[:cut])
+            line = line[cut:]
+    lines.append(line)
+    return (*(f"{one}\\" for one in lines[:-1]), lines[-1])
 
 
 def printable(text: str) -> str:

@@ -1,9 +1,14 @@
 """The look of the HTML page, on a screen and on paper."""
 
 STYLE = """\
-:root { --ink: #222; --soft: #666; --line: #ddd; --tint: #f6f7f9; --accent: #0072b2; }
+:root { --ink: #222; --soft: #666; --line: #ddd; --tint: #f6f7f9; --accent: #0072b2; --paper: white; --warm: #fff8e6; color-scheme: light dark; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e6; --soft: #a5a5a5; --line: #444; --tint: #262a30; --accent: #6cb8ee; --paper: #16191d; --warm: #33290f; }
+  figure img { background: white; border-radius: 4px; }
+}
+html { background: var(--paper); }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 66rem; padding: 1.5rem 1.5rem 4rem; color: var(--ink); background: white;
+body { margin: 0 auto; max-width: 66rem; padding: 1.5rem 1.5rem 4rem; color: var(--ink); background: var(--paper);
   font: 16px/1.5 "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
 header { border-bottom: 2px solid var(--ink); margin-bottom: 1.5rem; }
 header h1 { font-size: 1.8rem; line-height: 1.25; margin: 0 0 .3rem; }
@@ -22,7 +27,8 @@ a { color: var(--accent); text-decoration: none; }
 a:hover { text-decoration: underline; }
 code { font: .88em "DejaVu Sans Mono", Consolas, Menlo, monospace; background: var(--tint); padding: .05em .25em;
   border-radius: 3px; overflow-wrap: anywhere; }
-.missing { background: #fff8e6; border-left: 4px solid #e69f00; padding: .5rem .8rem; }
+.missing { background: var(--warm); border-left: 4px solid #e69f00; padding: .1rem .8rem; margin: .8rem 0; }
+pre { font: .8rem/1.4 "DejaVu Sans Mono", Consolas, Menlo, monospace; overflow-x: auto; margin: .4rem 0 .7rem; }
 .table { overflow-x: auto; margin: .8rem 0 1.2rem; }
 table { border-collapse: collapse; font-size: .88rem; line-height: 1.35; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
@@ -46,9 +52,12 @@ figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
   thead { display: table-header-group; }
   .table { overflow: visible; }
   table { font-size: 8.5pt; }
-  .wide table { font-size: 7pt; }
-  .very-wide table { font-size: 6pt; }
-  th, td { overflow-wrap: anywhere; padding: .15rem .25rem; }
+  pre { white-space: pre-wrap; font-size: 8pt; }
+  .wide table, .very-wide table { font-size: 7.5pt; }
+  .very-wide .number { overflow-wrap: normal; }
+  th, td { padding: .15rem .2rem; }
+  th { overflow-wrap: normal; }
+  td { overflow-wrap: anywhere; }
   figure img { max-height: 22cm; width: auto; }
 }
 """

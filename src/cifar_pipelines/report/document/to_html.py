@@ -25,7 +25,7 @@ def to_html(document: blocks.Document) -> str:
     )
     body = "\n".join(_block(block, known, f"s{place}") for place, block in enumerate(line))
     lead = "\n".join(_block(block, known) for block in document.lead)
-    title, date = escape(document.title), escape(document.date)
+    title, date = escape(document.title), escape(document.subtitle)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -46,8 +46,10 @@ def _block(block: blocks.Block | blocks.Heading, known: set[str], name: str = ""
         tag = f"h{min(block.level + 1, 6)}"
         return f'<{tag} id="{name}">{_breakable(block.title)}</{tag}>'
     if isinstance(block, blocks.Paragraph):
-        kind = ' class="missing"' if block.missing else ""
-        return f"<p{kind}>{_spans(block.spans, known)}</p>"
+        text = f"<p>{_spans(block.spans, known)}</p>"
+        if block.command:
+            text += f"<pre>{escape(chr(10).join(blocks.command_lines(block.command)))}</pre>"
+        return f'<div class="missing">{text}</div>' if block.missing else text
     if isinstance(block, blocks.Bullets):
         items = "\n".join(f"<li>{_spans(item, known)}</li>" for item in block.items)
         return f"<ul>\n{items}\n</ul>"

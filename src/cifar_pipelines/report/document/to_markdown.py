@@ -21,7 +21,7 @@ def to_markdown(document: blocks.Document, root: str = "") -> str:
         root: What leads from the folder of the text to that of the project, such as "../"; for links to its files.
     """
     line = blocks.flat((*document.lead, *document.blocks))
-    head = [f"# {_escape(document.title)}", *filter(None, [_escape(document.date)])]
+    head = [f"# {_escape(document.title)}", *filter(None, [_escape(document.subtitle)])]
     return "\n\n".join([*head, *(_block(block, root) for block in line)]) + "\n"
 
 
@@ -29,7 +29,8 @@ def _block(block: blocks.Block | blocks.Heading, root: str) -> str:
     if isinstance(block, blocks.Heading):
         return f"{'#' * min(block.level + 1, 6)} {_escape(block.title)}"
     if isinstance(block, blocks.Paragraph):
-        return f"{'> ' * block.missing}{_line(block.spans, root)}"
+        command = f" {_code(block.command)}" if block.command else ""
+        return f"{'> ' * block.missing}{_line(block.spans, root)}{command}"
     if isinstance(block, blocks.Bullets):
         return "\n".join(f"- {_line(item, root)}" for item in block.items)
     if isinstance(block, blocks.Table):

@@ -3,7 +3,8 @@
 import logging
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from math import sqrt
@@ -15,14 +16,16 @@ logger = logging.getLogger(__name__)
 
 FONT = "Libertinus Serif"  # comes with Typst
 TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
-LOW_CM = 11.5  # greatest height of a figure that is not much higher than wide
+LOW_CM = 13  # greatest height of a figure that is not much higher than wide
 PIXELS_PER_CM = 55  # of a plot that is small enough
 _BOX = re.compile(r'the text `"(.+?)"` could not be displayed')
 _WORDS = re.compile(r"[\s\u200b]+")
 _LONG = re.compile(r"[^\s\u200b]{13,}")
 _PARTS = re.compile(r"[^_/.:=,\-]{1,16}[_/.:=,\-]*|[_/.:=,\-]+")
 # Columns, and the size of letters in points that a table with at most so many can have.
-_SIZES = ((5, 9.0), (7, 8.0), (9, 7.3), (11, 6.7), (99, 6.1))
+_SIZES = ((5, 9.0), (7, 8.5), (99, 8.0))
+_MARGIN = 6  # points beside the text of a cell
+LETTER = 0.45  # width of a letter by its height, on average
 
 PREAMBLE = """\
 #set page(paper: "a4", margin: (x: 1.9cm, top: 2.3cm, bottom: 2.1cm), numbering: "1 / 1",
@@ -46,9 +49,10 @@ PREAMBLE = """\
 #show figure: set block(above: 1.3em, below: 1.5em)
 #show figure.caption: set text(8.5pt, fill: luma(70))
 #set figure(numbering: none)
+#let shell(it) = block(above: 0.6em, text(font: "DejaVu Sans Mono", size: 7.6pt, raw(it, block: true)))
 #let mono(it) = text(font: "DejaVu Sans Mono", size: 0.8em, it)
 #let missing(it) = block(width: 100%, fill: rgb("#fff6df"), stroke: (left: 2.5pt + rgb("#e69f00")),
-  inset: (x: 8pt, y: 6pt), it)
+  inset: (x: 8pt, y: 6pt), breakable: false, it)
 #let data(size, columns, align, head, cells) = block(above: 1.1em, below: 1.3em, {
   set text(size, hyphenate: false, number-width: "tabular")
   set par(leading: 0.5em, justify: false)
@@ -58,13 +62,13 @@ PREAMBLE = """\
 })
 """
 TITLE = """\
-#block(below: 0.4em, text(21pt, weight: "bold", title))
-#text(fill: luma(90), date)
+#block(below: 0.9em, text(17pt, weight: "bold", title))
+#text(fill: luma(70), date)
 #line(length: 100%, stroke: 0.8pt)
 """
 CONTENTS = """
-#outline(depth: 1, title: text(12pt)[Contents])
 #pagebreak(weak: true)
+#outline(depth: 1, title: text(12pt)[Contents])
 """
 
 
@@ -103,7 +107,7 @@ def to_typst(document: blocks.Document) -> tuple[str, dict[str, bytes]]:
     """Writes Typst source that needs no package, and the images that it reads, by file name."""
     known = blocks.anchors(document.blocks)
     figures: dict[str, bytes] = {}
-    names = f"#let title = {quote(document.title)}\n#let date = {quote(document.date)}\n#let font = {quote(FONT)}\n"
+    names = f"#let title = {quote(document.title)}\n#let date = {quote(document.subtitle)}\n#let font = {quote(FONT)}\n"
     body = "\n\n".join(_block(block, known, figures) for block in blocks.flat(document.blocks))
     lead = "\n\n".join(_block(block, known, figures) for block in document.lead)
     source = f"{names}#set document(title: title)\n{PREAMBLE}{TITLE}\n{lead}\n{CONTENTS}\n{body}\n"
@@ -118,7 +122,7 @@ def quote(text: str) -> str:
 
 
 def breakable(text: str) -> str:
-    """Lets long names break after their punctuation, and after 16 letters at the latest."""
+    """Marks by U+200B where long names may break: after their punctuation, and after 16 letters at the latest."""
     return _LONG.sub(lambda found: "\u200b".join(_PARTS.findall(found[0])), text)
 
 
@@ -126,10 +130,64 @@ def _block(block: blocks.Block | blocks.Heading, known: set[str], figures: dict[
     if isinstance(block, blocks.Heading):
         return f"#heading(level: {block.level}, {_content((blocks.Span(block.title),), known)})"
     if isinstance(block, blocks.Paragraph):
-        return f"#{'missing' if block.missing else 'par'}({_content(block.spans, known)})"
+        lines = [quote(line) for line in blocks.command_lines(block.command)]
+        shell = f'#shell(({", ".join(lines)},).join("\\n"))' if block.command else ""
+        return f"#{'missing' if block.missing else 'par'}[#{_content(block.spans, known)}{shell}]"
     if isinstance(block, blocks.Bullets):
         return f"#list({', '.join(_content(item, known) for item in block.items)})"
-    return _table(block, known) if isinstance(block, blocks.Table) else _figure(block, figures)
+    if isinstance(block, blocks.Table):
+        return "\n".join(_table(part, known) for part in split_to_fit(block))
+    return _figure(block, figures)
+
+
+def split_to_fit(table: blocks.Table) -> tuple[blocks.Table, ...]:
+    """Splits a table that is too wide for the page into several below each other, each with the columns that name its rows.
+
+    These are the first column, the second if it is the setting or the second of a pair, and the records at the end.
+    """
+    names = [blocks.plain(cell) for cell in table.header]
+    first = 1 + (names[1:2] in (["setting"], ["second"]))
+    last = len(names) - (names[-1:] == ["records"])
+    widths = _weights(table)
+    room = _room(0) / (LETTER * _SIZES[-1][1])  # in letters
+    if sum(widths) <= room or last - first < 2:
+        return (table,)
+    ends = [*range(first), *range(last, len(names))]
+    left = room - sum(widths[place] for place in ends)
+    middle = {place: widths[place] for place in range(first, last)}
+    parts = _filled(middle, left)
+    even = _filled(middle, min(left, sum(middle.values()) / len(parts) + max(middle.values()) / 2))
+    parts = even if len(even) == len(parts) else parts
+    whole, *below = (_columns_of(table, sorted({*ends, *part})) for part in parts)
+    return (whole, *map(_without_anchors, below))
+
+
+def _filled(widths: Mapping[int, float], room: float) -> list[list[int]]:
+    """Puts columns one after the other into parts with so much room."""
+    parts: list[list[int]] = [[]]
+    for place, width in widths.items():
+        if parts[-1] and sum(widths[one] for one in parts[-1]) + width > room:
+            parts.append([])
+        parts[-1].append(place)
+    return parts
+
+
+def _columns_of(table: blocks.Table, places: list[int]) -> blocks.Table:
+    return blocks.Table(
+        tuple(table.header[place] for place in places),
+        tuple(tuple(row[place] for place in places) for row in table.rows),
+    )
+
+
+def _without_anchors(table: blocks.Table) -> blocks.Table:
+    """The same without the names by which others lead to its cells: these are in the first part."""
+    rows = (tuple(tuple(replace(span, anchor=None) for span in cell) for cell in row) for row in table.rows)
+    return blocks.Table(table.header, tuple(rows))
+
+
+def _room(columns: int) -> float:
+    """What a page leaves for the text of so many columns, in points."""
+    return TEXT_CM[0] / 2.54 * 72 - _MARGIN * columns
 
 
 def _table(table: blocks.Table, known: set[str]) -> str:
@@ -144,16 +202,25 @@ def _table(table: blocks.Table, known: set[str]) -> str:
 
 def _columns(table: blocks.Table, size: float) -> str:
     """The widths of columns: as Typst chooses them, or, where text has to wrap, by how much each has to say."""
-    texts = [[blocks.plain(cell) for cell in column] for column in zip(table.header, *table.rows, strict=True)]
+    lengths = [max(map(len, column)) for column in _texts(table)]
+    if sum(lengths) * size / 2 <= _room(len(lengths)):  # a letter is half as wide as high, on average
+        return str(len(lengths))
+    return f"({', '.join(f'{weight:.1f}fr' for weight in _weights(table))},)"
+
+
+def _texts(table: blocks.Table) -> list[list[str]]:
+    """The text of every cell, by column."""
+    return [[blocks.plain(cell) for cell in column] for column in zip(table.header, *table.rows, strict=True)]
+
+
+def _weights(table: blocks.Table) -> list[float]:
+    """How many letters wide each column should be."""
+    texts = _texts(table)
     lengths = [max(map(len, column)) for column in texts]
-    points = TEXT_CM[0] / 2.54 * 72 - 6 * len(texts)
-    if sum(lengths) * size / 2 <= points:  # a letter is half as wide as high, on average
-        return str(len(texts))
     words = [max(len(word) for one in column for word in _WORDS.split(breakable(one))) for column in texts]
     # The square root lets a long text wrap into a block instead of taking the width of all others.
     # Two letters more, because a cell has margins.
-    weights = [max(word, min(length, 4 * sqrt(length))) + 2 for word, length in zip(words, lengths, strict=True)]
-    return f"({', '.join(f'{weight:.1f}fr' for weight in weights)},)"
+    return [max(word, min(length, 4 * sqrt(length))) + 2 for word, length in zip(words, lengths, strict=True)]
 
 
 def _figure(figure: blocks.Figure, figures: dict[str, bytes]) -> str:
@@ -172,7 +239,9 @@ def _content(spans: Iterable[blocks.Span], known: set[str]) -> str:
 
 def _span(span: blocks.Span, known: set[str]) -> str:
     """Writes a span as an expression; the semicolon ends it, whatever follows."""
-    text = quote(breakable(span.text))
+    # A box without a width lets a line break as U+200B does, but is not copied along with the text.
+    text = " + box(width: 0pt) + ".join(map(quote, breakable(span.text).split("\u200b")))
+    text = text if text.startswith('"') and " + " not in text else f"({text})"
     for wanted, function in ((span.code, "mono"), (span.emphasis, "emph"), (span.strong, "strong")):
         text = f"{function}({text})" if wanted else text
     if target := blocks.shown_target(span, known):

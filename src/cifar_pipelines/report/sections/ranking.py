@@ -22,6 +22,16 @@ def interval(row: pd.Series) -> str:
     return f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})"
 
 
+def guesses(row: pd.Series) -> bool:
+    """Whether a model is not shown to be better than guessing: its interval reaches down to what guessing has."""
+    return bool(row["accuracy_low"] <= row["chance"])  # NaN is no number that another one is below
+
+
+def scored(row: pd.Series) -> str:
+    """Writes an accuracy with its interval, and that it is no better than guessing."""
+    return f"{interval(row)}, no better than guessing ({row['chance']:.1%})" if guesses(row) else interval(row)
+
+
 def listed(names: list[str]) -> str:
     """Joins names into a list of words."""
     return names[0] if len(names) == 1 else f"{'; '.join(names[:-1])} and {names[-1]}"
@@ -47,6 +57,8 @@ def most_accurate(models: pd.DataFrame) -> str:
         f"{best['label']} has the highest accuracy: {interval(best)}, {best['confidence']:.0%} Wilson interval, "
         f"{int(best['test_images'])} test images."
     ]
+    if guesses(best):
+        text.append(f"That is not shown to be better than guessing, which has {best['chance']:.1%}.")
     if others.empty:
         text.append("No other model was trained.")
     tested, untested = compare_pairs(ranking)

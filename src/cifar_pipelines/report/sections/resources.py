@@ -2,13 +2,17 @@
 
 import pandas as pd
 
+from cifar_pipelines.records.speedup import under_several_settings
 from cifar_pipelines.report.document.blocks import Section
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, scaled, seconds, table_of
 
 
 def times(rows: pd.DataFrame) -> Section:
-    """Times, speed-up and efficiency of the rows of one study."""
-    return Section("times", "Time by model and setting", (table_of(rows, TIMES),))
+    """Times of the rows of one study; speed-up and efficiency too where a model has several settings."""
+    columns = TIMES
+    if under_several_settings(rows).empty:
+        columns = {name: cell for name, cell in TIMES.items() if name not in ("speed-up", "efficiency")}
+    return Section("times", "Time by model and setting", (table_of(rows, columns),))
 
 
 def resources(rows: pd.DataFrame) -> Section:

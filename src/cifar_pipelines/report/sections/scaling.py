@@ -4,6 +4,8 @@ from math import isclose, sqrt
 
 import pandas as pd
 
+from cifar_pipelines.records.speedup import under_several_settings
+from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.document.blocks import Section, Words, bullets, emphasis, say, spans, strong, table
 from cifar_pipelines.report.sections.cells import behind
 from cifar_pipelines.scaling.fit import ScalingFit
@@ -21,9 +23,11 @@ def scaling(rows: pd.DataFrame, summary: pd.DataFrame) -> Section | None:
     """Says what the models of scaling found for every model of a study.
 
     Args:
-        rows: The rows of the study; without a trained model there is no section.
+        rows: The rows of the study; without a model that was trained under several settings there is no section.
         summary: All rows of the comparison table: some models use other numbers of images.
     """
+    if under_several_settings(trained(rows)).empty:
+        return None
     found = list(scaling_fits(summary, rows))
     if not found:
         return None

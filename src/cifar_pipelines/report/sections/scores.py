@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pandas as pd
 
 from cifar_pipelines.common.words import some
+from cifar_pipelines.report.author import Author
 from cifar_pipelines.report.document.blocks import Blocks, Section, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, pair, reference, scaled, table_of
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model, interval
+from cifar_pipelines.report.sections.ranking import fastest_of_each_model, interval, listed, scored
 
 
 def scores(models: pd.DataFrame, records: pd.DataFrame) -> Section:
@@ -17,8 +18,17 @@ def scores(models: pd.DataFrame, records: pd.DataFrame) -> Section:
         models: The study's trained models.
         records: Its run records, the oldest first; they share their test images.
     """
-    written = table_of(fastest_of_each_model(models), SCORES)
-    return Section("scores", "Scores of each model at its fastest setting", (written, *_absent_classes(records)))
+    latest = fastest_of_each_model(models)
+    blocks = (table_of(latest, SCORES), *_inputs(latest), *_absent_classes(records))
+    return Section("scores", "Scores of each model at its fastest setting", blocks)
+
+
+def _inputs(latest: pd.DataFrame) -> Blocks:
+    """Says what each model saw of an image."""
+    by_input = latest.groupby("extractor_identity", sort=False)["label"].agg(list)
+    if list(by_input.index) == ["images"]:
+        return ()
+    return (bullets(spans(strong(f"Input of {listed(labels)}: "), f"{seen}.") for seen, labels in by_input.items()),)
 
 
 def _absent_classes(records: pd.DataFrame) -> Blocks:
@@ -35,10 +45,10 @@ def _absent_classes(records: pd.DataFrame) -> Blocks:
     return (say(strong("Classes without test images: "), words),)
 
 
-def reasons(models: pd.DataFrame) -> Section:
-    """Why each model was chosen; models with the same reasons share a line."""
+def reasons(models: pd.DataFrame, author: Author) -> Section:
+    """Why each model was chosen, and whose words that are; models with the same reasons share a line."""
     latest = fastest_of_each_model(models)
-    why = latest["justification"].fillna("").map(lambda words: " ".join(words.split()) or "not stated")
+    why = pd.Series([author.reason(row) for _, row in latest.iterrows()], index=latest.index, dtype=str)
     items = []
     for words, rows in latest.groupby(why, sort=False):
         named = [spans(strong(row["label"]), f" by {row['engine']}") for _, row in rows.iterrows()]
@@ -59,8 +69,7 @@ def _averages(score: str) -> Callable[[pd.Series], str | None]:
 
 SCORES: Columns = {
     "model": "label",
-    "input": "extractor_identity",
-    "accuracy": interval,
+    "accuracy": scored,
     "precision macro / weighted": _averages("precision"),
     "recall macro / weighted": _averages("recall"),
     "F1 macro / weighted": _averages("f1"),

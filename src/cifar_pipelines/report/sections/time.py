@@ -8,7 +8,7 @@ import pandas as pd
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.event_log.components import REMAINDER
 from cifar_pipelines.records.job_groups import GROUP_SEPARATOR, groups_of
-from cifar_pipelines.records.summary import SECTION, put_together
+from cifar_pipelines.records.summary import SECTION, main_study, of_section, put_together
 from cifar_pipelines.report.document.blocks import Section, Spans, bullets, code, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 from cifar_pipelines.report.sections.verdict import time_tie
@@ -30,7 +30,7 @@ def join_applications(
     Returns:
         One row per model and setting with an application: what names the section, `label`, `setting`, `FACTS` and
         the core-seconds of every component, of the repeat with the median wall time; the timeline of the latest
-        application; and a sentence for every application that cannot be read.
+        application of the main study; and a sentence for every application that cannot be read.
     """
     read, left_out = _read(applications)
     by_run = {content["run_id"]: content for content in read}
@@ -40,7 +40,8 @@ def join_applications(
         if (found := _median_group(row, by_run))
     ]
     table = pd.DataFrame(rows, columns=[*SECTION, "label", "setting", *FACTS, *COMPONENTS])
-    return table, _timeline(read), left_out
+    own = set(" ".join(main_study(comparison_table)["run_ids"]).split())
+    return table, _timeline([content for content in read if content["run_id"] in own]), left_out
 
 
 def components(rows: pd.DataFrame, joined: pd.DataFrame) -> Section:
@@ -48,7 +49,7 @@ def components(rows: pd.DataFrame, joined: pd.DataFrame) -> Section:
     numbers = rows[[*SECTION, "label", "setting", "records"]]
     mine = joined.merge(numbers, on=[*SECTION, "label", "setting"])
     shown = () if mine.empty else (say(INTRODUCTION), table_of(mine, COMPONENTS_TABLE))
-    sentences = bullets([*_sentences(mine, rows), *_missing(mine, rows)])
+    sentences = bullets(_missing(mine, rows))
     return Section("components", "Where the time went", (*shown, *([sentences] if sentences.items else [])))
 
 
@@ -137,13 +138,30 @@ COMPONENTS_TABLE: Columns = {
 }
 
 
-def _sentences(mine: pd.DataFrame, rows: pd.DataFrame) -> list[Spans]:
-    """Says, of each model with at least two settings, what makes the slowest slower than the fastest."""
-    return [
-        spans(strong(f"{label}."), f" {_compared(group, rows[rows['label'] == label].set_index('setting'))}")
-        for label, group in mine.groupby("label", sort=False)
-        if len(group) > 1
-    ]
+def why(label: str, rows: pd.DataFrame, joined: pd.DataFrame) -> str | None:
+    """Says what made a model's slowest setting slower than its fastest, or, under one setting, what its time was spent on.
+
+    Args:
+        label: The model.
+        rows: The rows of its study.
+        joined: What `join_applications` returned.
+
+    Returns:
+        A sentence; None where no application of it was read.
+    """
+    own = of_section(joined, rows)
+    group, of_model = own[own["label"] == label], rows[rows["label"] == label].set_index("setting")
+    if group.empty:
+        return None
+    if len(group) > 1:
+        return _compared(group, of_model)
+    only = group.iloc[0]
+    shares = {name: only[name] / only["core_s"] for name in COMPONENTS} if only["core_s"] else {}
+    most = sorted(shares, key=shares.get, reverse=True)[:2]
+    if not most:
+        return None
+    spent = " and ".join(f"{COMPONENTS[name].name} ({shares[name]:.0%})" for name in most)
+    return f"Under {only['setting']} most of its core-seconds went into {spent}; what would help next: {COMPONENTS[most[0]].advice}."
 
 
 def _compared(group: pd.DataFrame, rows: pd.DataFrame) -> str:

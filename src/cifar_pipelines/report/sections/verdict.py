@@ -1,6 +1,6 @@
 """What the measurements say, in sentences, and what they do not say."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
 import pandas as pd
@@ -10,7 +10,7 @@ from cifar_pipelines.records.parts import Data
 from cifar_pipelines.records.summary import BUSY_HOST, put_together, trained
 from cifar_pipelines.report.document.blocks import Section, bullets, spans, strong
 from cifar_pipelines.report.sections.images import doubts
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model, listed, most_accurate
+from cifar_pipelines.report.sections.ranking import fastest_of_each_model, guesses, listed, most_accurate
 
 TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
 ACCURACY, FIT_TIME, FIT_TIME_OVER_ALL = "accuracy", "fit_time", "fit_time_over_all"
@@ -26,7 +26,9 @@ class Topic(NamedTuple):
     text: str
 
 
-def verdict(rows: pd.DataFrame, data: Data | None = None) -> tuple[Topic, ...]:
+def verdict(
+    rows: pd.DataFrame, data: Data | None = None, why: Callable[[str], str | None] = lambda _: None
+) -> tuple[Topic, ...]:
     """Says which model and which setting did best.
 
     Accuracies are ranked by `most_accurate`. Two times are called a tie when they differ by less than the
@@ -35,6 +37,7 @@ def verdict(rows: pd.DataFrame, data: Data | None = None) -> tuple[Topic, ...]:
     Args:
         rows: The rows of one study, with the columns of `add_scaling`.
         data: The images of its newest run; None where nothing is known of them.
+        why: Says what was measured that explains the times of a model.
 
     Returns:
         The conclusions, in reading order.
@@ -46,10 +49,10 @@ def verdict(rows: pd.DataFrame, data: Data | None = None) -> tuple[Topic, ...]:
     return (
         Topic(ACCURACY, "Accuracy", most_accurate(models)),
         *(
-            Topic(FIT_TIME, f"Training time of {label}", _fastest_of_model(group))
+            Topic(FIT_TIME, f"Training time of {label}", " ".join(filter(None, [fastest_of_model(group), why(label)])))
             for label, group in models.groupby("label")
         ),
-        Topic(FIT_TIME_OVER_ALL, "Training time over all", _fastest_over_all(models)),
+        Topic(FIT_TIME_OVER_ALL, "Training time over all", fastest_over_all(models)),
         Topic(RESOURCES, "Resource use", _resources(models)),
         Topic(CAUTIONS, "Cautions", _cautions(rows, data)),
     )
@@ -75,7 +78,7 @@ def time_tie(one: pd.Series, other: pd.Series) -> str | None:
     return f"they differ by {_seconds(difference)}, and {reason}" if difference <= limit else None
 
 
-def _fastest_of_model(rows: pd.DataFrame) -> str:
+def fastest_of_model(rows: pd.DataFrame) -> str:
     """Says which setting is fastest for one model, and how well it used its cores."""
     ranking = rows.sort_values(["time_s", "cores"])
     best = ranking.iloc[0]
@@ -90,7 +93,7 @@ def _fastest_of_model(rows: pd.DataFrame) -> str:
     return f"{text}. {_against_the_others(ranking)}"
 
 
-def _fastest_over_all(models: pd.DataFrame) -> str:
+def fastest_over_all(models: pd.DataFrame) -> str:
     """Says which setting trains all models in the shortest total time."""
     shortest = models.loc[models["time_s"].idxmin()]
     text = [
@@ -187,6 +190,12 @@ def _cautions(rows: pd.DataFrame, data: Data | None) -> str:
     text = [] if data is None else [sentence for _, sentence in doubts(data)]
     if data is not None and data.bad_images_skipped:
         text.append(f"Damaged images were left out: {data.bad_images_skipped:,}.")
+    latest = fastest_of_each_model(trained(rows))
+    if guessing := [row["label"] for _, row in latest.iterrows() if guesses(row)]:
+        text.append(
+            f"Not shown to be better than guessing, because their intervals reach down to the share of the most frequent class: "
+            f"{listed(guessing)}."
+        )
     host = rows["host_cores"].iloc[0]
     over = rows.loc[rows["oversubscribed"], "setting"].unique()
     if len(over):

@@ -2,36 +2,11 @@
 
 from collections.abc import Iterable
 
-from cifar_pipelines.common.words import counted
 from cifar_pipelines.report.content import Content
-from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, strong, table, walk
+from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, table, walk
 from cifar_pipelines.report.sections.about import left_out, reading, sources
 from cifar_pipelines.report.sections.verdict import ALL_BUT_FIT_TIME, verdict_section
 from cifar_pipelines.report.studies import Study
-
-
-def about(content: Content) -> Blocks:
-    """What stands before the table of contents."""
-    study, records = content.study, content.records
-    used, others = int(records["label"].notna().sum()), len(content.others)
-    made = (
-        f"Made from {counted(len(records), 'run record')}, {used} of them in the tables; the newest is of "
-        f"{records['created'].max():%Y-%m-%d %H:%M} UTC. "
-    )
-    what, after = "All of them belong to one study: ", "."
-    if others:
-        what = (
-            f"The main text is about the study with the most measurements ({len(study.rows)} rows of model and "
-            "setting): "
-        )
-        after = (
-            f". {others} other {'study follows' if others == 1 else 'studies follow'} in a part of "
-            f"{'its' if others == 1 else 'their'} own; no table mixes them, but for the one on more training images."
-        )
-    return (
-        say(made, what, strong(study.title), after),
-        say("References such as [r1] name run records; the last section says in which files they are."),
-    )
 
 
 def further(content: Content, shown: Iterable[Block]) -> Blocks:
@@ -40,7 +15,7 @@ def further(content: Content, shown: Iterable[Block]) -> Blocks:
     keys = {block.key for block in seen if isinstance(block, Section)}
     names = {block.name for block in seen if isinstance(block, Figure)}
     sections = {**content.study.sections, **content.sections}
-    figures = [figure for part in content.figures.values() for figure in part]
+    figures = [figure for part in content.figures.values() for figure in part if isinstance(figure, Figure)]
     return (
         *(section for key, section in sections.items() if key not in keys),
         *(figure for figure in figures if figure.name not in names),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.families import INGESTION
@@ -17,7 +18,7 @@ from cifar_pipelines.report.sections.leaks import leaks_figure
 from cifar_pipelines.report.studies import Study
 from cifar_pipelines.sources import needed_parameters
 
-FEATURES = "features"
+FEATURES, CNN = "features", "bigdl_cnn"
 
 
 def complete_data(content: Content) -> Blocks:
@@ -141,12 +142,31 @@ EXTRACTORS: Columns = {
 
 
 def run(study: Study, pipelines: str) -> str:
-    """The command that makes what is missing in a study; images need no setting."""
+    """The command that makes what is missing in a study; images need no setting, all else gets one that fits the host."""
+    env = f" --env {_fitting(study)}" if pipelines != INGESTION else ""
+    batches = _batches_that_fit(study) if CNN in pipelines.split(",") else ""
+    return f"kedro run --pipelines {pipelines}{env} --params {given_params(study)}{batches}"
+
+
+def _batches_that_fit(study: Study) -> str:
+    """Smaller batches for networks whose configured ones are larger than the study's training images."""
+    block, images = run_parameters()["bigdl_cnn"], study.newest["train_size"]
+    sizes = {network: block["models"][network]["recipe"]["batch_size"] for network in block["networks"]}
+    return "".join(
+        f",bigdl_cnn.models.{network}.recipe.batch_size={images}" for network, size in sizes.items() if size > images
+    )
+
+
+def _fitting(study: Study) -> str:
+    """A setting of the study, of those with the fewest cores."""
+    return study.rows.sort_values(["oversubscribed", "cores", "executor_cores"]).iloc[0]["setting"]
+
+
+def given_params(study: Study) -> str:
+    """The parameters that name the images of a study, as they are typed."""
     data = study.newest
     given = {name: data[name] for name in ("source", "train_size", "test_size", "seed")}
     given |= needed_parameters(data["source"])
     cut = data["raw"].data.validation or {}
     given |= {f"validation.{name}": cut[name] for name in ("share", "by", "group", "table", "column") if cut.get(name)}
-    params = ",".join(f"{name}={value}" for name, value in given.items())
-    env = f" --env {study.rows.iloc[0]['setting']}" if pipelines != INGESTION else ""
-    return f"kedro run --pipelines {pipelines}{env} --params {params}"
+    return ",".join(f"{name}={value}" for name, value in given.items())

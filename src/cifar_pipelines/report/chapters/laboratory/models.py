@@ -1,22 +1,31 @@
 """What the report says of models: questions A5 to A7 and A11 to A13."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from cifar_pipelines.families import words_for
 from cifar_pipelines.records.choice import Choice
-from cifar_pipelines.report.chapters.laboratory.data import run
+from cifar_pipelines.records.summary import trained
+from cifar_pipelines.report.author import WHOSE_WORDS, Author
+from cifar_pipelines.report.chapters.laboratory.data import given_params, run
 from cifar_pipelines.report.content import SURVEYED, Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Section, bullets, missing, say, spans, strong, table
 from cifar_pipelines.report.figures import run_figure
 from cifar_pipelines.report.sections.cells import Columns, behind, scaled, table_of
 from cifar_pipelines.report.sections.growth import growth_key
+from cifar_pipelines.report.sections.ranking import fastest_of_each_model
 from cifar_pipelines.report.studies import Study
 
 MOST_ROWS = 150  # of a table by class
+PLOTS = {
+    "confusion_matrix": "confusion matrix",
+    "roc": "ROC curves",
+    "right_examples": "images that it names rightly",
+    "wrong_examples": "images that it names wrongly",
+}  # of a model
 SPARK_ML, CNN = "spark_ml", "bigdl_cnn"  # the families that A6 and A11 are about
 
 
@@ -39,19 +48,21 @@ def selected_classifiers(content: Content) -> Blocks:
     command = run(study, f"ingestion,features,{SPARK_ML}")
     latest = study.latest(SPARK_ML)
     nothing = (missing("No classifier of Spark ML was trained in this study.", command),)
-    chosen = nothing if latest.empty else _reasons_and_parameters(latest)
+    chosen = nothing if latest.empty else (say(WHOSE_WORDS), *_reasons_and_parameters(latest, content.author))
     further = [
-        Section("other_models", f"Also {words_for(family)}", _reasons_and_parameters(study.latest(family)))
+        Section(
+            "other_models", f"Also {words_for(family)}", _reasons_and_parameters(study.latest(family), content.author)
+        )
         for family in study.families()
         if family not in (SPARK_ML, CNN)
     ]
     return (Section("reasons", "", chosen), *further)
 
 
-def _reasons_and_parameters(latest: pd.DataFrame) -> Blocks:
+def _reasons_and_parameters(latest: pd.DataFrame, author: Author) -> Blocks:
     """Why each model was chosen, and its parameters, by its newest record."""
     reasons = bullets(
-        spans(strong(f"{record['label']}. "), f"{_reason(record, 'The reason is not stated.')} ", behind(record))
+        spans(strong(f"{record['label']}. "), f"{author.reason(record)} ", behind(record))
         for _, record in latest.iterrows()
     )
     return (reasons, table_of(latest, MODELS))
@@ -70,19 +81,40 @@ def metrics(content: Content) -> Blocks:
         *content.section("scores", title=""),
         *content.section("accuracy"),
         *_most_accurate(content, best),
+        *_best_of_other_families(content, best),
         *content.section("pairs"),
         *content.section("sentences"),
     )
 
 
 def _most_accurate(content: Content, best: pd.Series) -> Blocks:
-    label, again = best["label"], run(content.study, best["family"])
-    plots = {"confusion_matrix": f"Confusion matrix of {label}.", "roc": f"ROC curves of {label}."}
-    figures = (run_figure(content.reporting, best, name, caption, again) for name, caption in plots.items())
+    label, figures = best["label"], _plots(content, best, PLOTS)
     named = say(strong(label), f" under {best['setting']} ", behind(best))
     classes = best["raw"].score("per_class") or []
     by_class = (Section("by_class", f"{label} by class", _by_class(classes)),) if classes else ()
     return (Section("most_accurate", "The most accurate model", (named, *figures)), *by_class)
+
+
+def _plots(content: Content, record: pd.Series, names: Iterable[str]) -> Iterator[Block]:
+    """Plots of one run of one model."""
+    again = run(content.study, record["family"])
+    for name in names:
+        yield run_figure(content.reporting, record, name, f"{record['label']}: {PLOTS[name]}.", again)
+
+
+def _best_of_other_families(content: Content, best: pd.Series) -> Blocks:
+    """Confusion matrix and examples of the most accurate model of every other family."""
+    study, models = content.study, trained(content.study.rows)
+    blocks: Blocks = ()
+    for family in study.families():
+        own = fastest_of_each_model(models[models["family"] == family])
+        if family == best["family"] or own.empty:
+            continue
+        record = study.used[study.used["label"] == own.iloc[0]["label"]].iloc[-1]
+        words = f"Of {words_for(family)}: {record['label']} under {record['setting']} "
+        blocks += (say(words, behind(record)),)
+        blocks += tuple(_plots(content, record, [name for name in PLOTS if name != "roc"]))
+    return (Section("best_of_families", "The most accurate model of every other family", blocks),) if blocks else ()
 
 
 def _by_class(classes: Sequence[Mapping[str, Any]]) -> Blocks:
@@ -107,7 +139,7 @@ def network(content: Content) -> Blocks:
         return (missing("No CNN was trained in this study.", run(study, CNN)),)
     told = []
     for name, own in latest.groupby(latest["network"].fillna(latest["model"]), sort=False):
-        why = dict.fromkeys(_reason(record, "not stated") for _, record in own.iterrows())
+        why = dict.fromkeys(content.author.reason(record) for _, record in own.iterrows())
         told.append(Section("network", name, (*map(say, why), table_of(own, NETWORKS))))
     return (*told, Section("learning", "How it learned", (*content.section("learning"), *content.section("fit"))))
 
@@ -124,7 +156,7 @@ def more_images(content: Content) -> Blocks:
     choice = next((choice for choice in reversed(content.choices) if is_about(choice, study)), None)
     chosen = _choice(choice, study) if choice else ()
     grown = _grown(content)
-    command = f"kedro experiment --grow-to {2 * study.newest['train_size']}"
+    command = f"kedro experiment --grow-to {2 * study.newest['train_size']} --params {given_params(study)}"
     if not grown:
         grown = (missing("No network was trained on more images than in the main text.", command),)
     elif not chosen:
@@ -168,10 +200,6 @@ def _grown(content: Content) -> Blocks:
     if not any(isinstance(block, Section) and block.key == key for block in blocks):
         return ()
     return tuple(block for block in blocks if not isinstance(block, Section) or block.key == key)
-
-
-def _reason(record: pd.Series, nothing: str) -> str:
-    return " ".join(record["justification"].split()) or nothing
 
 
 def _params(params: object) -> str | None:

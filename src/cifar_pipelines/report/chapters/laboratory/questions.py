@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from cifar_pipelines.report.chapters.every_study import TITLE
 from cifar_pipelines.report.chapters.laboratory import appendix, data, models, settings
+from cifar_pipelines.report.chapters.laboratory.first_page import first_page
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Document, Section
 
@@ -30,5 +31,7 @@ QUESTIONS: tuple[tuple[str, str, Answer], ...] = (
 def answer_questions(content: Content) -> Document:
     """Makes the report."""
     answers = tuple(Section(name, f"{name}. {question}", answer(content)) for name, question, answer in QUESTIONS)
-    blocks = answers + appendix.end_of(content, answers)
-    return Document(TITLE, f"{content.records['created'].max():%Y-%m-%d}", blocks, appendix.about(content))
+    lead = first_page(content)
+    date = f"{content.records['created'].max():%Y-%m-%d}"
+    blocks = answers + appendix.end_of(content, (*lead, *answers))
+    return Document(TITLE, date, blocks, lead, by=content.author.named)

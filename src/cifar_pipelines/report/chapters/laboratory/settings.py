@@ -6,6 +6,7 @@ import pandas as pd
 
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.chapters.laboratory.data import run
+from cifar_pipelines.report.chapters.laboratory.first_page import KEY_PLOT
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Section, missing, say, table
 from cifar_pipelines.report.parallelism_map import parallelism
@@ -84,7 +85,9 @@ def all_models(content: Content) -> Blocks:
             [_summed_up(latest, models) for _, latest in fastest_of_each_model(models).iterrows()],
         ),
     )
-    return (Section("all_models", "", summed_up), *content.section("all_models"))
+    on_page_1, *figures = content.figures.get(KEY_PLOT, (None,))
+    seen = (say("The plot on page 1 shows both."),) if on_page_1 else ()
+    return (Section("all_models", "", (*summed_up, *seen)), *figures)
 
 
 def _summed_up(latest: pd.Series, models: pd.DataFrame) -> list[object]:

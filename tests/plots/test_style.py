@@ -1,0 +1,36 @@
+"""Colours that stay what they are."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cifar_pipelines.plots.style import OWN_COLOURS, PALETTE, colours, message_figure
+
+NAMES = st.lists(st.sampled_from([*OWN_COLOURS, "my_own", "another", "x"]), unique=True)
+
+
+@given(NAMES, st.randoms())
+def test_a_model_keeps_its_colour_whatever_else_is_drawn_and_in_whatever_order(names, random):
+    together, shuffled = colours(names), random.sample(names, len(names))
+    assert colours(shuffled) == together
+    assert all(together[name] == colours([name])[name] for name in names if name in OWN_COLOURS)
+    assert len(set(together.values())) == len(names)
+
+
+def test_the_models_of_make_run_differ():
+    first = colours(
+        ["logistic_regression", "multilayer_perceptron", "random_forest", "airbench_bigdl", "features: kmeans"]
+    )
+    assert len(set(first.values())) == 5 and first["logistic_regression"] == PALETTE[0]
+
+
+def test_one_model_on_two_kinds_of_features_has_two_tints_of_its_colour():
+    on = colours(["linear_svm on lite0", "linear_svm on pixels"])
+    assert len(set(on.values())) == 2 and colours(["linear_svm"])["linear_svm"] in on.values()
+
+
+def test_a_figure_without_anything_to_see_says_so_in_its_file(tmp_path):
+    from PIL import Image
+
+    message_figure("Title", "Nothing was measured.").savefig(tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as image:
+        assert image.info["Description"] == "Nothing was measured."
