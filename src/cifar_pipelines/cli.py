@@ -42,7 +42,7 @@ def settings(suited: bool) -> None:
     """List the parallelism settings that have an environment.
 
     Every folder conf/exec_<M>x<C> is one: M cores in all, C cores per executor. Run a pipeline under it
-    with `kedro run --pipeline spark_ml --env exec_8x2`.
+    with `kedro run --pipelines spark_ml --env exec_2x1`.
     """
     from cifar_pipelines.spark.environment import settings_that_have_a_folder
     from cifar_pipelines.spark.setting import host_cores
@@ -189,16 +189,15 @@ def submit(master: str, run_name: str, pipelines: str | None, env: str | None, p
 @click.argument("run_name")
 @click.option("--show", is_flag=True, help="Print the newest log.")
 def logs(run_name: str, show: bool) -> None:
-    """List what was submitted under a name, newest last, or print the newest log."""
-    from cifar_pipelines.submission.records import require_submissions
+    """List what ran under a name, submitted or with run_name=<name>, newest last, or print the newest log."""
+    from cifar_pipelines.submission.logs import require_logs
 
-    found = require_submissions(PROJECT_PATH, run_name)
+    found = require_logs(PROJECT_PATH, run_name)
     if show:
-        click.echo((PROJECT_PATH / found[-1].log).read_text(encoding="utf-8", errors="replace"), nl=False)
+        click.echo((PROJECT_PATH / found[-1].file).read_text(encoding="utf-8", errors="replace"), nl=False)
         return
-    for record in found:
-        applications = " ".join(record.application_ids or []) or "no application"
-        click.echo(f"{record.time}  {record.state}  {applications}  {record.log}")
+    for log in found:
+        click.echo(log.line)
 
 
 @cli.command()

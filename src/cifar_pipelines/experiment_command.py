@@ -88,7 +88,7 @@ def experiment(
         if grow_to is None:
             grow_to = file.grow_to
         if grow_to is None:
-            grow_to = 2 * load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"]
+            grow_to = planning.twice(load_configuration(chosen[0], plan.params)["parameters"]["subset"]["train_size"])
     outcomes, _ = run_experiment(plan, grow_to or None, again, console, file.seconds, _watch(plan, page))
     if outcomes and outcomes[-1].status == "done":  # the comparison is of this experiment
         _close(plan, console)

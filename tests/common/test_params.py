@@ -67,8 +67,8 @@ def test_a_value_has_the_type_that_its_name_has_and_text_stays_text(text, value)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("train_size=010", r"train_size is '010', but must be a whole number without zeros before it\."),
-        ("train_size=ten", r"train_size is 'ten', but must be a whole number\."),
+        ("train_size=010", r"train_size is '010', but must be a whole number or all without zeros before it\."),
+        ("train_size=ten", r"train_size is 'ten', but must be a whole number or all\."),
         ("train_size=1.5", "must be a whole number"),
         ("train_size=", "must be a whole number"),
         ("seed=null", "must be a whole number"),

@@ -18,7 +18,7 @@ from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment import run
 from cifar_pipelines.experiment.expected import ExpectedSeconds
-from cifar_pipelines.experiment.plan import Experiment, Step, params_of, with_params
+from cifar_pipelines.experiment.plan import Experiment, Step, about_report, params_of, twice, with_params
 from cifar_pipelines.experiment.progress import Progress
 from cifar_pipelines.experiment.runner import StepRunner, _last_words, _reason
 from cifar_pipelines.experiment_command import experiment
@@ -330,3 +330,9 @@ def test_what_is_typed_counts_before_what_the_file_of_a_study_says(monkeypatch):
     assert as_typed.once == ("transfer",) and as_typed.repeats == 2 and growth == 900
     assert as_filed.pipelines == as_typed.pipelines == ("ingestion", "features", "spark_ml", "bigdl_cnn")
     assert said.startswith("4 steps, about 3 min: measurements of") and "browser: http://127.0.0.1:" in said
+
+
+def test_only_what_is_about_the_report_reaches_the_comparison_and_all_images_do_not_grow():
+    assert about_report("source=cifar10,report.author=Ada,train_size=60") == "report.author=Ada"
+    assert about_report("") == ""
+    assert (twice(60), twice("all")) == (120, 0)

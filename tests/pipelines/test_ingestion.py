@@ -79,6 +79,7 @@ def test_too_many_images_are_refused_by_the_name_of_the_split():
     [
         ((0, 1, 0), "train_size is 0, but must be a whole number of at least 1"),
         ((1, "5", 0), "test_size is '5', but must be a whole number of at least 0"),
+        (("some", 1, 0), "train_size is 'some', but must be a whole number of at least 1"),
         ((1, 1, -1), "seed is -1, but must be a whole number of at least 0"),
         ((1, 1, 2**62 + 1), r"seed is 4611686018427387905, but must be at most 4611686018427387904 \(2\^62\)"),
         ((1, 1, True), "seed is True, but must be"),

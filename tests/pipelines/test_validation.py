@@ -215,3 +215,19 @@ def test_images_without_labels_are_all_taken_in_their_order():
 def test_test_images_without_labels_are_refused_with_what_to_do():
     with pytest.raises(UserError, match=r"test_size is 500, but the test images of the source have no labels\."):
         nodes.select_images(contest(), nodes.SubsetSpec(20, 500, 0), ValidationSpec(0.2))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_all_images_are_all_that_there_are_beside_validation(share):
+    index = pd.DataFrame(
+        {
+            "split": ["train"] * 40 + ["test"] * 10,
+            "image_id": [f"image-{number:02d}" for number in range(50)],
+            "label": [number % 2 for number in range(50)],
+            "class_name": ["ab"[number % 2] for number in range(50)],
+        }
+    )
+    made = nodes.select_images(index, nodes.SubsetSpec("all", "all", 0), ValidationSpec(share))
+    assert made["split"].value_counts().get("train") == 40 * (1 - share) and (made["split"] == "test").sum() == 10
+    same = nodes.select_images(index, nodes.SubsetSpec(int(40 * (1 - share)), 10, 0), ValidationSpec(share))
+    pd.testing.assert_frame_equal(made, same)

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from cifar_pipelines.cli import cli
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.experiment.plan import suited_settings
+from cifar_pipelines.scaling.environment import write_environment
 from cifar_pipelines.spark import environment
 from cifar_pipelines.spark.environment import (
     check_environment,
@@ -15,6 +18,7 @@ from cifar_pipelines.spark.environment import (
     setting_under,
     settings_that_have_a_folder,
 )
+from cifar_pipelines.spark.setting import Budget
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def conf(tmp_path):
         ("exec_9x1", r"exceeds the budget of 8 cores in all"),
         (
             "exec_6x3",
-            r"Unknown environment 'exec_6x3'.* legal setting without a folder: make conf/exec_6x3/globals\.yml",
+            r"Unknown environment 'exec_6x3'.* legal setting without a folder: `kedro plan --write exec_6x3` makes it",
         ),
         ("exec_8x02", r"Unknown environment 'exec_8x02'\. Did you mean 'exec_8x2'"),
         ("tests", r"Unknown environment 'tests'\. Did you mean 'test'"),
@@ -97,3 +101,41 @@ def test_a_second_name_of_a_value_is_refused_in_an_environment_as_well(conf):
         UserError, match=r"subset\.train_size a value of its own.* Set train_size in conf/local/globals"
     ):
         checked_configuration(None, {})
+
+
+def test_two_memories_for_the_same_cores_are_two_settings(conf):
+    write_environment("exec_2x1_3g", Budget(), None, conf)
+    one, other = (setting_under(name, load_configuration(name)) for name in ("exec_2x1", "exec_2x1_3g"))
+    assert (one.name, one.executor_memory) == ("exec_2x1", "1g")
+    assert (other.name, other.executor_memory, other.executors) == ("exec_2x1_3g", "3g", 2)
+    assert [name for name, _ in settings_that_have_a_folder()][:4] == [
+        "exec_1x1",
+        "exec_2x1",
+        "exec_2x1_3g",
+        "exec_2x2",
+    ]
+    places = load_configuration("exec_2x1_3g")["catalog"], load_configuration("exec_2x1")["catalog"]
+    folders = [catalog["{family}.{model}.metrics"]["filepath"] for catalog in places]
+    assert "/exec_2x1_3g/" in folders[0] and "/exec_2x1/" in folders[1]
+    assert not any(name.endswith("_3g") for name in suited_settings())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("exec_2x1_9g", "9g for each executor is not what the budget leaves, which is 5g"),
+        ("exec_8x3_1g", "spark.cores.max = 8 is not divisible"),
+        ("exec_2x1_1m", "below Spark's minimum"),
+        ("exec_2x1_1024m", "Write exec_2x1_1g, or less"),
+    ],
+)
+def test_a_setting_with_a_memory_that_is_not_legal_is_refused(conf, name, words):
+    with pytest.raises(UserError, match=re.escape(words)):
+        write_environment(name, Budget(), None, conf)
+    assert not (conf / name).exists()
+
+
+def test_another_memory_under_a_name_without_it_says_how_both_can_be(conf):
+    shutil.copytree(conf / "exec_2x1", conf / "exec_2x1_2g")
+    with pytest.raises(UserError, match="kedro plan --write exec_2x1_1g"):
+        setting_under("exec_2x1_2g", load_configuration("exec_2x1_2g"))

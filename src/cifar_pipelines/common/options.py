@@ -72,6 +72,15 @@ def checked_options(target: Callable, block: object, what: str, given: Container
     return {key: _checked(wanted[key], value, what) for key, value in block.items()}
 
 
+ALL = "all"  # instead of a number of images: all that there are
+
+
+def whole_or_all(name: str, value: object, least: int) -> None:
+    """Raises a `UserError` for a value that is neither "all" nor a whole number of at least `least`."""
+    if value != ALL:
+        whole(name, value, least)
+
+
 def whole(name: str, value: object, least: int) -> None:
     """Raises a `UserError` for a value that is no whole number, or a smaller one."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:

@@ -9,10 +9,11 @@ from typing import Any
 
 from cifar_pipelines.common.configuration import conf_source_arguments, followed, names_of_parameters
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import flatten
+from cifar_pipelines.common.options import ALL, flatten
 
 # What the configuration holds as null has no type there: it is text, these apart.
 WHOLE_OR_NULL = ("input_size", "streaming.classes_per_phase")
+WHOLE_OR_ALL = ("train_size", "test_size")
 NUMBER_OR_NULL = ("streaming.drift_delta", "streaming.serve")
 
 _WHOLE = re.compile(r"-?(0|[1-9][\d_]*)")
@@ -110,6 +111,8 @@ def _typed(name: str, text: str, env: str | None) -> Any:
         raise UserError(f"{name} is {text!r}, but it is a block. Give what lies in it, such as {inside}=<value>.")
     if isinstance(own, bool):
         return _wanted(name, text, _TRUTH.get(text.lower()), "true or false")
+    if name in WHOLE_OR_ALL:
+        return ALL if text == ALL else _wanted(name, text, _whole(text), "a whole number or all")
     if isinstance(own, int):
         return _wanted(name, text, _whole(text), "a whole number")
     if isinstance(own, float):

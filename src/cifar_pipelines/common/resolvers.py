@@ -69,7 +69,15 @@ def validation_suffix(validation: Mapping[str, Any]) -> str:
     return f"-validation{share}{'' if by == 'stratum' else f'-by-{by}{options_suffix(groups)}'}" if share else ""
 
 
+def setting_name(parallelism: Mapping[str, Any]) -> str:
+    """The name of a parallelism setting, "exec_2x1"; with its memory where that tells it apart, "exec_2x1_3g"."""
+    name = f"exec_{parallelism['cores_max']}x{parallelism['executor_cores']}"
+    return f"{name}_{parallelism['executor_memory']}" if parallelism.get("named_after_memory") else name
+
+
 RESOLVERS = {
     resolver.__name__: resolver
-    for resolver in (given, slug, path_suffix, weights_suffix, size_suffix, options_suffix, validation_suffix)
+    for resolver in (
+        *(given, slug, path_suffix, weights_suffix, size_suffix, options_suffix, validation_suffix, setting_name),
+    )
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from cifar_pipelines.common.configuration import conf_source, conf_source_arguments, load_configuration
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import flatten
+from cifar_pipelines.common.options import ALL, flatten
 from cifar_pipelines.common.params import params_text, parse_params, split_params
 from cifar_pipelines.families import INGESTION, Family, families_of, family_names, is_on_request, words_for
 from cifar_pipelines.records.digest import study_digest
@@ -33,6 +33,7 @@ def default_pipelines() -> tuple[str, ...]:
 def suited_settings() -> tuple[str, ...]:
     """Names of three legal settings that suit this host."""
     legal = [setting for _, setting in settings_that_have_a_folder() if not isinstance(setting, UserError)]
+    legal = [setting for setting in legal if not setting.named_after_memory]
     legal = {(setting.cores_max, setting.executor_cores): setting.name for setting in legal}
     return tuple(legal[shape] for shape in suited_shapes(host_cores(), list(legal)))
 
@@ -173,3 +174,13 @@ def params_of(environment: str, given_text: str) -> str:
         if name not in given and not name.startswith("parallelism.")
     }
     return params_text(said | given)
+
+
+def twice(train_size: int | str) -> int:
+    """To how many training images a study grows by itself; 0, which is not at all, where it learns from all that there are."""
+    return 0 if train_size == ALL else 2 * train_size
+
+
+def about_report(params: str) -> str:
+    """What a text of `--params` says of the report, such as who hands it in: all of it that a comparison depends on."""
+    return ",".join(f"{name}={value}" for name, value in split_params(params).items() if name.startswith("report."))

@@ -17,7 +17,7 @@ from cifar_pipelines.common.places import place
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.experiment.expected import ExpectedSeconds, seconds_before
 from cifar_pipelines.experiment.findings import of_images, of_models
-from cifar_pipelines.experiment.plan import Experiment, Step, with_params
+from cifar_pipelines.experiment.plan import Experiment, Step, about_report, with_params
 from cifar_pipelines.experiment.progress import Progress
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.families import INGESTION, Family
@@ -143,7 +143,7 @@ def run_experiment(
     steps = list(experiment.steps())
     growing = next((family for family in experiment.families if family.only), None) if grow_to else None
     larger = [Step("best setting", (growing.name,), "", counted(grow_to, "image"), 1)] if growing else []
-    report = Step(experiment.settings[0], ("comparison",), "", "report")
+    report = Step(experiment.settings[0], ("comparison",), about_report(experiment.params_text), "report")
     expected = ExpectedSeconds(seconds, seconds_before(folder, experiment.params))
     progress = Progress(console, [*steps, *larger, report], expected)
     runner = StepRunner(PROJECT_PATH, PROJECT_PATH / "logs" / f"experiment-{name}", progress)

@@ -12,7 +12,7 @@ def write_environment(name: str, budget: Budget, executor_memory: str | None, co
     """Writes the environment of a legal setting, which has its name.
 
     Args:
-        name: The setting, `exec_<M>x<C>`.
+        name: The setting, `exec_<M>x<C>`, or `exec_<M>x<C>_<memory>` for one beside it with another memory.
         budget: The configured budget, within which a run will have to stay.
         executor_memory: The most that one executor shall get; None for as much as fits.
         conf: The configuration folder.
@@ -23,10 +23,17 @@ def write_environment(name: str, budget: Budget, executor_memory: str | None, co
     Raises:
         UserError: If the setting is not legal, or its environment is there already.
     """
-    legal, refused = plan_settings(budget, executor_memory)
-    setting = next((one for one in legal if one.name == name), None)
+    shape, _, memory = name.removeprefix("exec_").partition("_")
+    cores = f"exec_{shape}"
+    legal, refused = plan_settings(budget, memory or executor_memory)
+    setting = next((one for one in legal if one.name == cores), None)
+    if setting is not None and memory and setting.executor_memory != memory:
+        raise UserError(
+            f"{name} is no legal setting: {memory} for each executor is not what the budget leaves, which is {setting.executor_memory}. "
+            f"Write exec_{shape}_{setting.executor_memory}, or less."
+        )
     if setting is None:
-        broken = next((one.rule for one in refused if one.name == name), None)
+        broken = next((one.rule for one in refused if one.name == cores), None)
         reason = (
             broken or f"the budget has {budget.cores} cores, and a setting is called exec_<cores>x<cores per executor>"
         )
@@ -43,6 +50,7 @@ def write_environment(name: str, budget: Budget, executor_memory: str | None, co
         f"  cores_max: {setting.cores_max}",
         f"  executor_cores: {setting.executor_cores}",
         f"  executor_memory: {setting.executor_memory}",
+        *(["  named_after_memory: true"] if memory else []),
     ]
     whole_files.write_text(target, "\n".join(lines) + "\n")
     return target

@@ -1,4 +1,7 @@
-"""Environments: folders of the configuration. One that holds a parallelism setting carries its name, `exec_<M>x<C>`."""
+"""Environments: folders of the configuration. One that holds a parallelism setting carries its name, `exec_<M>x<C>`.
+
+Two memories for the same cores are two settings where the name ends with the memory, `exec_<M>x<C>_<memory>`.
+"""
 
 import re
 from typing import Any
@@ -11,9 +14,15 @@ from cifar_pipelines.common.configuration import (
     unreadable_explained,
 )
 from cifar_pipelines.common.errors import UserError, unknown_name
-from cifar_pipelines.spark.setting import MINIMUM_EXECUTOR_MEMORY_MB, ParallelismSetting, format_memory, setting_of
+from cifar_pipelines.spark.setting import (
+    MINIMUM_EXECUTOR_MEMORY_MB,
+    ParallelismSetting,
+    format_memory,
+    setting_name,
+    setting_of,
+)
 
-_SETTING = re.compile(r"exec_([1-9]\d*)x([1-9]\d*)")
+_SETTING = re.compile(r"exec_([1-9]\d*)x([1-9]\d*)(?:_([1-9]\d*[mgt]))?")
 
 
 def check_environment(env: str | None) -> None:
@@ -37,11 +46,11 @@ def check_environment(env: str | None) -> None:
         return
     remedy = "`kedro settings` lists them; a new one is a folder in conf/ with a globals.yml."
     if shape := _SETTING.fullmatch(env):
-        cores_max, executor_cores = map(int, shape.groups())
-        least = format_memory(MINIMUM_EXECUTOR_MEMORY_MB)
-        block = {"cores_max": cores_max, "executor_cores": executor_cores, "executor_memory": least}
+        cores_max, executor_cores = map(int, shape.groups()[:2])
+        memory = shape[3] or format_memory(MINIMUM_EXECUTOR_MEMORY_MB)
+        block = {"cores_max": cores_max, "executor_cores": executor_cores, "executor_memory": memory}
         ParallelismSetting.from_config(block, load_configuration()["globals"].get("budget"))
-        remedy = f"It is a legal setting without a folder: make conf/{env}/globals.yml like that of another setting."
+        remedy = f"It is a legal setting without a folder: `kedro plan --write {env}` makes it."
     raise unknown_name("environment", env, known, remedy)
 
 
@@ -54,8 +63,9 @@ def setting_under(env: str | None, loader: Any) -> ParallelismSetting:
     setting = setting_of(loader)
     if env is not None and _SETTING.fullmatch(env) and env != setting.name:
         raise UserError(
-            f"The environment {env} holds the setting {setting.name}. Name the folder conf/{setting.name}, "
-            f"or correct conf/{env}/globals.yml."
+            f"The environment {env} holds the setting {setting.name}. Name the folder conf/{setting.name}, or correct "
+            f"conf/{env}/globals.yml; a second memory for the same cores is written by `kedro plan --write "
+            f"{setting_name(setting.cores_max, setting.executor_cores)}_{setting.executor_memory}`."
         )
     return setting
 
@@ -70,7 +80,7 @@ def settings_that_have_a_folder() -> list[tuple[str, ParallelismSetting | UserEr
             legal.append((name, setting_under(name, load_configuration(name))))
         except UserError as error:
             wrong.append((name, error))
-    return [*sorted(legal, key=lambda row: (row[1].cores_max, row[1].executor_cores)), *wrong]
+    return [*sorted(legal, key=lambda row: (row[1].cores_max, row[1].executor_cores, row[0])), *wrong]
 
 
 def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> Any:

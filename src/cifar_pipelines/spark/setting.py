@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cifar_pipelines.common import resolvers
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build, whole
 from cifar_pipelines.common.words import counted
@@ -42,8 +43,8 @@ def format_memory(mb: int) -> str:
 
 
 def setting_name(cores_max: int, executor_cores: int) -> str:
-    """The name of a setting, which is also that of its environment: `exec_<M>x<C>`."""
-    return f"exec_{cores_max}x{executor_cores}"
+    """The name of a setting that does not name its memory, which is also that of its environment: `exec_<M>x<C>`."""
+    return resolvers.setting_name({"cores_max": cores_max, "executor_cores": executor_cores})
 
 
 class IllegalSettingError(UserError):
@@ -93,12 +94,15 @@ class ParallelismSetting:
         executor_cores: `spark.executor.cores`, cores of one executor.
         executor_memory: `spark.executor.memory`, heap of one executor, such as "2g".
         budget: What all executors together may use.
+        named_after_memory: Whether the memory is part of the name, `exec_2x1_3g`, so that two memories for the same cores are
+            two settings.
     """
 
     cores_max: int
     executor_cores: int
     executor_memory: str
     budget: Budget = field(default_factory=Budget)
+    named_after_memory: bool = False
 
     def __post_init__(self) -> None:
         whole("cores_max (spark.cores.max)", self.cores_max, 1)
@@ -124,7 +128,7 @@ class ParallelismSetting:
     @property
     def name(self) -> str:
         """The setting's name, which is also that of its environment."""
-        return setting_name(self.cores_max, self.executor_cores)
+        return resolvers.setting_name(vars(self))
 
     @property
     def executors(self) -> int:

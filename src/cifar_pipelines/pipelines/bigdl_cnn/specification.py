@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.common.options import ALL, build, whole
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.engines import create_engine, model_name
 from cifar_pipelines.networks import NetworkShape, checked_network
@@ -101,12 +101,14 @@ def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
     return replace(spec, options=checked_network(network, NetworkShape(spec.image_size, classes=2), spec.options))
 
 
-def check_sizes(spec: CnnSpec, train_images: int, workers: int) -> None:
+def check_sizes(spec: CnnSpec, train_images: int | str, workers: int) -> None:
     """Checks that every worker gets images and every step is full.
 
     Raises:
         UserError: If there are fewer images than workers or than one step takes, or a step has fewer than workers.
     """
+    if train_images == ALL:  # a number when the images are there
+        return
     batch = spec.recipe.batch_size
     key = f"bigdl_cnn.models.{spec.network}.recipe.batch_size"
     if train_images < workers:

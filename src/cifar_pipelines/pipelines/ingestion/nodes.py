@@ -11,7 +11,7 @@ from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import thumbnail
 from cifar_pipelines.common.lazy_types import Figure
-from cifar_pipelines.common.options import whole
+from cifar_pipelines.common.options import ALL, whole, whole_or_all
 from cifar_pipelines.common.table_files import WrittenTable
 from cifar_pipelines.common.whole_files import emptied
 from cifar_pipelines.pipelines.ingestion.findings import look_at, tally
@@ -35,15 +35,16 @@ LARGEST_SEED = 2**62  # what Spark ML and torch both take, with the number of a 
 
 @dataclass(frozen=True)
 class SubsetSpec:
-    """How many images to take, and the seed that decides which."""
+    """How many images to take, or "all", and the seed that decides which."""
 
-    train_size: int
-    test_size: int
+    train_size: int | str
+    test_size: int | str
     seed: int
 
     def __post_init__(self) -> None:
-        for name, least in (("train_size", 1), ("test_size", 0), ("seed", 0)):
-            whole(name, getattr(self, name), least)
+        for name, least in (("train_size", 1), ("test_size", 0)):
+            whole_or_all(name, getattr(self, name), least)
+        whole("seed", self.seed, 0)
         if self.seed > LARGEST_SEED:
             raise UserError(f"seed is {self.seed}, but must be at most {LARGEST_SEED} (2^62). Take a smaller one.")
 
@@ -109,11 +110,16 @@ def select_images(
         )
     left, held_out = cut_validation(train, validation, subset.seed)
     what = "training images" if held_out.empty else f"training images beside {len(held_out):,} for validation"
-    selected = [first_images(left, subset.train_size, what), held_out]
-    if subset.test_size:
-        selected.append(select_subset(test, subset.test_size, subset.seed, "test images"))
+    selected = [first_images(left, _number(subset.train_size, left), what), held_out]
+    if test_size := _number(subset.test_size, test):
+        selected.append(select_subset(test, test_size, subset.seed, "test images"))
     selected.append(unlabelled.assign(rank=np.arange(len(unlabelled), dtype=np.int64)))
     return pd.concat([part for part in selected if len(part)], ignore_index=True)
+
+
+def _number(size: int | str, there: pd.DataFrame) -> int:
+    """How many images are asked for of those that there are."""
+    return len(there) if size == ALL else size
 
 
 def count_classes(images: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import Any
 from cifar_pipelines.backbones import Backbone, InputSpec, LoadedWeights, TextSpec, create_backbone, load_weights
 from cifar_pipelines.common.contents import IMAGE, TEXT
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import build, whole
+from cifar_pipelines.common.options import ALL, build, whole
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import create_engine, model_name
 from cifar_pipelines.training.phases import CACHE, IMAGES, SMALLEST_NORMALISED_BATCH, Phase, build_phases
@@ -254,12 +254,14 @@ def require_validation(spec: TransferSpec, there_is: bool) -> None:
         )
 
 
-def check_sizes(spec: TransferSpec, train_images: int, workers: int) -> None:
+def check_sizes(spec: TransferSpec, train_images: int | str, workers: int) -> None:
     """Checks that every worker gets images, every step is full, and batches suffice for batch normalisation.
 
     Raises:
         UserError: For the first phase that does not fit.
     """
+    if train_images == ALL:  # a number when the images are there
+        return
     for number, phase in enumerate(spec.phases, start=1):
         what = f"The batch_size of phase {number} of transfer.models.{spec.name}"
         members = workers if phase.inputs == IMAGES else 1
