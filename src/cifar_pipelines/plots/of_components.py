@@ -35,7 +35,7 @@ def plot_components(components: pd.DataFrame) -> Figure:
     panels = list(components.groupby("label"))
     columns = min(COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure, axes = new_figure(lines, columns, size=(WIDTH, 3.0 * lines + 0.5), title=title)
+    figure, axes = new_figure(lines, columns, size=(WIDTH, 2.4 * lines + 0.5), title=title)
     for ax, (label, rows) in zip(axes.flat, panels, strict=False):
         _stack(ax, rows)
         label_axes(ax, label, "", "core-seconds")

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 FONT = "Libertinus Serif"  # comes with Typst
 TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
-LOW_CM = 13  # greatest height of a figure that is not much higher than wide
+LOW_CM = 14  # greatest height of a figure that is not much higher than wide
 PIXELS_PER_CM = 55  # of a plot that is small enough
 _BOX = re.compile(r'the text `"(.+?)"` could not be displayed')
 _WORDS = re.compile(r"[\s\u200b]+")
