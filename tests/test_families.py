@@ -36,7 +36,8 @@ def test_selected_models_have_digests_of_their_own(family):
 
 @each_family
 def test_the_configuration_of_the_project_passes_the_checks(family):
-    family.check(PARAMETERS, ParallelismSetting(2, 1, "1g"))
+    members = PARAMETERS["ensemble"] | {"members": ["one", "other"]}  # whoever asks for an ensemble names them
+    family.check(PARAMETERS | {"ensemble": members}, ParallelismSetting(2, 1, "1g"))
 
 
 @each_family

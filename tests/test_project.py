@@ -121,3 +121,18 @@ def test_a_name_with_brackets_is_logged_as_it_is():
     )
     handler.handle(logging.LogRecord("a", logging.INFO, "", 0, "the folder [red] of [/x]", None, None))
     assert "the folder [red] of [/x]" in printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("README.md", "`conf/local` counts only in runs without `--env`"),
+        ("README.md", "`kedro package` packs the code without `conf/`"),
+        ("docs/image_folders.md", "the orientation in a photograph's EXIF"),
+        ("docs/image_folders.md", "transparent parts | lie on white"),
+        ("docs/image_folders.md", "the same picture in two splits"),
+        ("docs/image_folders.md", "as deep below the class as they like"),
+    ],
+)
+def test_what_people_stumble_over_is_said(file, words):
+    assert words in (PROJECT_PATH / file).read_text(encoding="utf-8")

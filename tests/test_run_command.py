@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -9,14 +10,22 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
+from omegaconf import OmegaConf
 from tests.factories.processes import finish
 
 from cifar_pipelines import preflight, run_command
 from cifar_pipelines.cli import cli
 from cifar_pipelines.common import configuration
-from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
+from cifar_pipelines.common.configuration import (
+    PROJECT_PATH,
+    check_runtime_params,
+    load_configuration,
+    names_of_parameters,
+)
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.sources import open_source
+from cifar_pipelines.spark.environment import setting_under
 
 EVERYTHING = ["ingestion", "features", "spark_ml", "comparison"]
 Typed = namedtuple("Typed", ["output", "started"])
@@ -72,6 +81,25 @@ def tables():
             Path(catalog[f"{name}_info"]["filepath"]).write_text(json.dumps(content))
 
     return write
+
+
+@pytest.fixture(scope="module")
+def parameters_of():
+    """Returns a function that checks what is typed after `--params` for a pipeline, as a run does before anything starts.
+
+    The configuration is read once: these are parameters that nothing else of it repeats.
+    """
+    loader = load_configuration()
+    own, setting = loader["parameters"], setting_under(None, loader)
+
+    def check(block, typed):
+        given = parse_params(typed)
+        check_runtime_params(given, loader)
+        parameters = OmegaConf.to_container(OmegaConf.merge(own, given))
+        configuration.set_run_parameters(parameters)
+        preflight.check_parameters([block], parameters, setting)
+
+    return check
 
 
 @pytest.mark.parametrize("option", ["--pipeline", "--pipelines", "-p"])
@@ -200,7 +228,7 @@ def test_parameters_that_are_given_twice_are_merged_and_have_their_types(kedro_r
         (["--pipelines", "spark_ml", "--params", "spark_ml.selected=a"], "Unknown classifier 'a'"),
         (
             ["--params", "spark_ml.selected=random_forest,spark_ml.classifiers.random_forest.params.trees=0"],
-            "The option 'trees' of the classifier 'random_forest' is 0, but must be a number of at least 1.",
+            "The option 'trees' of the classifier 'random_forest' is 0, but must be a number from 1 to 100000.",
         ),
         (
             ["--nodes", "ingestion.write_image"],
@@ -360,6 +388,32 @@ WRONG = {
     "spark_ml": st.just("3"),
     "spark_ml.select": st.just("linear_svm"),
 }
+# What no value of a kind can be, as the configuration's own value says it; HUGE is more than memory holds.
+HUGE = "99999999999999"
+NO_VALUE = {
+    int: ["", "-1", "1.5", "nan", "x", "null"],
+    float: ["", "nan", "inf", "1e400", "x", "null"],
+    bool: ["", "1", "null"],
+}
+NO_NAMES = ["", "+", "nowhere+nowhere"]
+BLOCKS = ("spark_ml", "streaming", "ensemble", "deployment", "leaks", "features", "bigdl_cnn", "transfer")
+SELECTED = {
+    "spark_ml.classifiers": "spark_ml.selected", "streaming.models": "streaming.selected",
+    "bigdl_cnn.models": "bigdl_cnn.networks", "transfer.models": "transfer.selected",
+}  # fmt: skip
+
+
+def wrong_values():
+    """Names of all parameters of the blocks with values that none of them can have, and what selects what they are of."""
+    for name, own in names_of_parameters().values.items():
+        parts = name.split(".")
+        values = NO_NAMES if isinstance(own, list) and own else NO_VALUE.get(type(own), [])
+        if parts[0] in BLOCKS and parts[-1] not in ("augmentation", "phases"):
+            above = ".".join(parts[:2])
+            selection = {SELECTED[above]: parts[2]} if above in SELECTED and len(parts) > 2 else {}
+            yield from ((parts[0], {**selection, name: value}) for value in values)
+
+
 LEGAL = st.sampled_from([None, "test", *(path.name for path in (PROJECT_PATH / "conf").glob("exec_*x*"))])
 ILLEGAL = st.tuples(st.integers(1, 20), st.integers(1, 20)).map("exec_{0[0]}x{0[1]}".format)
 ILLEGAL = ILLEGAL.filter(lambda name: not (PROJECT_PATH / "conf" / name).is_dir())
@@ -397,6 +451,44 @@ def test_a_random_configuration_with_one_mistake_is_refused(refusal, env, illega
         params[name] = data.draw(WRONG[name])
     said = refusal(*command(env, params))
     assert said.startswith("Error: ") and len(said) < 800
+
+
+@settings(max_examples=100, **ALL_OF_IT)
+@given(st.sampled_from(list(wrong_values())))
+def test_a_value_that_no_parameter_of_its_kind_can_have_is_refused(parameters_of, wrong):
+    block, typed = wrong
+    with pytest.raises(UserError) as refused:
+        parameters_of(block, ",".join(f"{name}={value}" for name, value in typed.items()))
+    said = str(refused.value)
+    assert len(said) < 500 and said.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("block", "typed", "words"),
+    [
+        ("streaming", "streaming.landing=", "streaming.landing is empty"),
+        ("streaming", f"streaming.law.window={HUGE}", "must be a whole number from 1 to 10,000,000"),
+        ("streaming", f"streaming.frames_per_trigger={HUGE}", "must be a whole number from 1 to 1,000,000"),
+        (
+            "streaming",
+            f"streaming.selected=stream_kmeans,streaming.models.stream_kmeans.options.clusters={HUGE}",
+            "ask for more memory than there is",
+        ),
+        ("ensemble", "ensemble.members=one", "must name two saved models or more, each once"),
+        ("ensemble", "ensemble.members=one+one", "must name two saved models or more, each once"),
+        ("ensemble", "ensemble.members=one+", "must name two saved models or more, each once"),
+        ("deployment", "deployment.variants=int4", "Unknown variant 'int4'"),
+        ("deployment", "deployment.variants=bf16+bf16", "each once"),
+        ("deployment", "deployment.options.structured_pruning.channels=1", "must be above 0 and below 1"),
+        ("leaks", "leaks.group=", "leaks.group is empty"),
+        ("features", f"features.tasks_per_core={HUGE}", "must be a whole number from 1 to 4,096"),
+        ("spark_ml", f"spark_ml.repeats={HUGE}", "must be a whole number from 1 to 1,000"),
+        ("spark_ml", f"spark_ml.classifiers.logistic_regression.params.max_iter={HUGE}", "from 0 to 1000000"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(parameters_of, block, typed, words):
+    with pytest.raises(UserError, match=re.escape(words)):
+        parameters_of(block, typed)
 
 
 @pytest.mark.e2e

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from contextlib import chdir
 from dataclasses import is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
@@ -16,6 +16,9 @@ from cifar_pipelines.common.options import build
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.places import place
 from cifar_pipelines.families import INGESTION, families, families_of, is_on_request, pipeline_names, require_readable
+
+if TYPE_CHECKING:
+    from cifar_pipelines.spark.setting import ParallelismSetting
 
 COMPARISON = "comparison"
 FIRST_COMPARED = "spark_ml"  # the family that leaves records after the least work
@@ -35,7 +38,7 @@ def check_run(asked: list[str], loader: Any) -> dict[str, str]:
         UserError: For the first mistake.
     """
     from cifar_pipelines.pipelines.ingestion.validation import ValidationSpec, require_judged
-    from cifar_pipelines.sources import find, open_source
+    from cifar_pipelines.sources import open_source
     from cifar_pipelines.spark.environment import setting_under
 
     parameters = loader["parameters"]
@@ -48,15 +51,25 @@ def check_run(asked: list[str], loader: Any) -> dict[str, str]:
     chosen = (*first, *asked) if asked else [name for name in pipeline_names() if not is_on_request(name)]
     running = [name for name in pipeline_names() if name != COMPARISON and name in chosen]
     if running:
-        setting = setting_under(loader.env, loader)
-        check_blocks({name: _pipeline(name) for name in running}, parameters)
-        for family in families_of(running):
-            family.check(parameters, setting)
-            require_readable(family, parameters, find(parameters["data"]["source"]).content)
+        check_parameters(running, parameters, setting_under(loader.env, loader))
     if INGESTION in running:
         require_judged(parameters["subset"]["test_size"], ValidationSpec(**parameters["validation"]))
         open_source(*(parameters["data"][key] for key in ("source", "path", "options")))
     return first
+
+
+def check_parameters(running: list[str], parameters: Mapping[str, Any], setting: "ParallelismSetting") -> None:
+    """Finds mistakes in the parameters of pipelines under a setting.
+
+    Raises:
+        UserError: For the first mistake.
+    """
+    from cifar_pipelines.sources import find
+
+    check_blocks({name: _pipeline(name) for name in running}, parameters)
+    for family in families_of(running):
+        family.check(parameters, setting)
+        require_readable(family, parameters, find(parameters["data"]["source"]).content)
 
 
 def check_parts(asked: list[str], loader: Any, parts: Mapping[str, Iterable[str]]) -> None:

@@ -159,7 +159,7 @@ def test_the_precision_auto_is_settled_by_the_executors(ingested, extracted, par
     ("change", "message"),
     [
         ({"precision": "fp16"}, "precision is 'fp16', but must be one of auto, bf16, fp32"),
-        ({"micro_batch": 0}, "micro_batch is 0, but must be a whole number of at least 1"),
+        ({"micro_batch": 0}, "micro_batch is 0, but must be a whole number from 1 to 4,096"),
         ({"tasks_per_core": 1.5}, r"tasks_per_core is 1\.5, but must be"),
         ({"input_size": "32"}, "input_size is '32', but must be"),
         ({"input_size": True}, "input_size is True, but must be"),

@@ -202,7 +202,7 @@ def test_a_wrong_block_of_a_classifier_is_refused(block, message):
 
 @pytest.mark.parametrize("repeats", [0, "3", 1.0, True, None])
 def test_a_wrong_number_of_repeats_is_refused(repeats):
-    with pytest.raises(UserError, match=r"spark_ml\.repeats is .*, but must be a whole number of at least 1"):
+    with pytest.raises(UserError, match=r"spark_ml\.repeats is .*, but must be a whole number from 1 to 1,000"):
         configure_classifier("linear_svm", BLOCK, repeats)
 
 

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import psutil
+from tests.factories.processes import command, descendants_of, executors_of
 from tests.factories.runtime import LIGHT
 
 from cifar_pipelines.common.configuration import load_configuration
@@ -24,3 +26,14 @@ def test_executors_compute_with_one_thread(spark):
         return [os.environ.get(key) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")]
 
     assert spark.session.sparkContext.parallelize([0], 1).map(threads).collect() == [["1", "1"]]
+
+
+def test_no_jvm_follows_the_log_configuration_that_bigdls_jar_brings(spark):
+    jvms = [process for process in descendants_of(psutil.Process()) if Path(process.name()).name == "java"]
+    assert len(executors_of(jvms)) == 2 and len(jvms) >= 5  # the driver's, Master and Worker beside them
+    own = Path(spark.info.for_record()["log_dir"]).resolve()
+    for jvm in jvms:
+        assert "-Dlog4j2.configurationFile=" in command(jvm)
+        opened = [Path(file.path) for file in jvm.open_files()]
+        assert not [path for path in opened if path.suffix == ".log" and not path.is_relative_to(own)]
+        assert not [path for path in opened if "sys:logFilename" in str(path)]

@@ -74,7 +74,7 @@ def load_weights(backbone: Pretrained, weights: str | None = None) -> LoadedWeig
     Raises:
         UserError: If there is no such thing, a checksum is wrong, or the weights are those of another network.
     """
-    weights = weights or backbone.default_weights
+    weights = backbone.default_weights if weights is None else weights
     if weights == NONE:
         logger.warning("%s gets random weights, as weights=%s asks: it has learned nothing.", backbone.name, NONE)
         return _random(backbone)
@@ -95,7 +95,7 @@ def weights_sha256(backbone: Pretrained, weights: str | None = None) -> str | No
     Raises:
         UserError: If the file is not there.
     """
-    weights = weights or backbone.default_weights
+    weights = backbone.default_weights if weights is None else weights
     return None if weights in (NONE, DOWNLOAD) else file_sha256(_located(backbone, weights)[0])
 
 

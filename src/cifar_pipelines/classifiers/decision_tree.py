@@ -10,7 +10,7 @@ from cifar_pipelines.common.options import Range
 
 @register
 def decision_tree(
-    task: Task, *, max_depth: Annotated[int, Range(0, 30)] = 10, max_bins: Annotated[int, Range(2)] = 16
+    task: Task, *, max_depth: Annotated[int, Range(0, 30)] = 10, max_bins: Annotated[int, Range(2, 1_000_000)] = 16
 ) -> DecisionTreeClassifier:
     """A single tree, the baseline of the tree family.
 

@@ -12,9 +12,9 @@ from cifar_pipelines.common.options import Range
 def gradient_boosted_trees(
     task: Task,
     *,
-    rounds: Annotated[int, Range(0)] = 10,
+    rounds: Annotated[int, Range(0, 100_000)] = 10,
     max_depth: Annotated[int, Range(0, 30)] = 4,
-    max_bins: Annotated[int, Range(2)] = 16,
+    max_bins: Annotated[int, Range(2, 1_000_000)] = 16,
     step_size: Annotated[float, Range(0, 1, above=True)] = 0.1,
 ) -> OneVsRest:
     """One boosted ensemble per class, since Spark's is binary; slow, because trees follow one another.

@@ -10,7 +10,7 @@ from cifar_pipelines.common.options import Range
 
 @register
 def linear_svm(
-    task: Task, *, max_iter: Annotated[int, Range(0)] = 30, reg_param: Annotated[float, Range(0)] = 0.01
+    task: Task, *, max_iter: Annotated[int, Range(0, 1_000_000)] = 30, reg_param: Annotated[float, Range(0)] = 0.01
 ) -> OneVsRest:
     """One linear SVM per class, since Spark's is binary; it gives margins, no probabilities.
 

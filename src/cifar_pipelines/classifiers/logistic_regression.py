@@ -12,7 +12,7 @@ from cifar_pipelines.common.options import Range
 def logistic_regression(
     task: Task,
     *,
-    max_iter: Annotated[int, Range(0)] = 50,
+    max_iter: Annotated[int, Range(0, 1_000_000)] = 50,
     reg_param: Annotated[float, Range(0)] = 0.01,
     elastic_net: Annotated[float, Range(0, 1)] = 0.0,
     standardize: bool = True,

@@ -14,9 +14,9 @@ from cifar_pipelines.common.options import Range
 def multilayer_perceptron(
     task: Task,
     *,
-    hidden: Annotated[int, Range(1)] = 128,
-    max_iter: Annotated[int, Range(0)] = 60,
-    block_size: Annotated[int, Range(1)] = 128,
+    hidden: Annotated[int, Range(1, 100_000)] = 128,
+    max_iter: Annotated[int, Range(0, 1_000_000)] = 60,
+    block_size: Annotated[int, Range(1, 1_000_000)] = 128,
 ) -> Pipeline:
     """One hidden layer of sigmoids and a softmax, trained by L-BFGS on standardised features.
 

@@ -12,10 +12,10 @@ from cifar_pipelines.common.options import Range
 def random_forest(
     task: Task,
     *,
-    trees: Annotated[int, Range(1)] = 50,
+    trees: Annotated[int, Range(1, 100_000)] = 50,
     max_depth: Annotated[int, Range(0, 30)] = 10,
-    max_bins: Annotated[int, Range(2)] = 16,
-    max_memory_mb: Annotated[int, Range(0)] = 256,
+    max_bins: Annotated[int, Range(2, 1_000_000)] = 16,
+    max_memory_mb: Annotated[int, Range(0, 1_000_000)] = 256,
 ) -> RandomForestClassifier:
     """Bagged decision trees that split on random features.
 

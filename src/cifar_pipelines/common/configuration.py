@@ -114,7 +114,7 @@ def selected_names(key: str, value: object, example: str) -> list[str]:
         UserError: If there is no name, or one is there twice; it shows the `example`.
     """
     names = value.split("+") if isinstance(value, str) else list(value or [])
-    if not names or len(set(names)) < len(names):
+    if not names or len(set(names)) < len(names) or not all(str(name).strip() for name in names):
         raise UserError(f"{key} is {value!r}, but must hold at least one name, each once, such as {example}.")
     return names
 

@@ -81,10 +81,11 @@ def whole_or_all(name: str, value: object, least: int) -> None:
         whole(name, value, least)
 
 
-def whole(name: str, value: object, least: int) -> None:
-    """Raises a `UserError` for a value that is no whole number, or a smaller one."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"{name} is {value!r}, but must be a whole number of at least {least}.")
+def whole(name: str, value: object, least: int, most: float = math.inf) -> None:
+    """Raises a `UserError` for a value that is no whole number, or a smaller or greater one."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        rule = f"of at least {least}" if most == math.inf else f"from {least} to {most:,}"
+        raise UserError(f"{name} is {value!r}, but must be a whole number {rule}.")
 
 
 def number(
@@ -93,8 +94,8 @@ def number(
     """Raises a `UserError` for a value outside [least, most], of which `above` and `below` leave out the two ends."""
     high = most < math.inf
     if not (least < value if above else least <= value) or not (value < most if below or not high else value <= most):
-        rule = f"above {least:g}" if above else f"from {least:g}" if high else f"of at least {least:g}"
-        rule += f" {'to below' if below else 'to'} {most:g}" if high else ""
+        rule = f"above {least:.10g}" if above else f"from {least:.10g}" if high else f"of at least {least:.10g}"
+        rule += f" {'to below' if below else 'to'} {most:.10g}" if high else ""
         raise UserError(f"{name} is {value!r}, but must be a number {rule}.")
 
 

@@ -17,6 +17,7 @@ from cifar_pipelines.incremental.one_thread import one_thread
 from cifar_pipelines.judging.prequential import PrequentialScores, counts, scores_of_counts
 from cifar_pipelines.learners import Learner, State
 
+MOST = 10_000_000  # images or blocks that are kept in memory
 UNKNOWN = -1  # label of an image that has none
 
 
@@ -39,7 +40,7 @@ class Law:
     def __post_init__(self) -> None:
         """Refuses what is no law."""
         for name, least in (("block", 1), ("label_delay", 0), ("window", 1), ("holdout_every", 0)):
-            whole(f"The option {name!r} of the stream", getattr(self, name), least)
+            whole(f"The option {name!r} of the stream", getattr(self, name), least, MOST)
 
 
 @dataclass(frozen=True)

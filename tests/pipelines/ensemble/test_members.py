@@ -9,7 +9,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.ensemble import choosing, nodes
 from cifar_pipelines.pipelines.ensemble.choosing import make_choosing, predict_held_out
 from cifar_pipelines.pipelines.ensemble.members import Joined, find_members, join
-from cifar_pipelines.pipelines.ensemble.out_of_fold import out_of_fold
+from cifar_pipelines.pipelines.ensemble.out_of_fold import Penalty, out_of_fold
 from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
 from cifar_pipelines.pipelines.ensemble.votes import VOTES
 from cifar_pipelines.records import saved_models
@@ -141,26 +141,29 @@ def test_out_of_fold_predictions_are_by_probes_that_did_not_see_the_image():
     random = np.random.default_rng(0)
     label = np.arange(60) % 3
     informative = random.normal(size=(60, 4)) + 4 * np.eye(3, 4)[label]
-    assert (out_of_fold(informative, label, 3, 0.01, 5, 0).argmax(axis=1) == label).mean() > 0.9
+    assert (out_of_fold(informative, label, 3, Penalty(0.01), 5, 0).argmax(axis=1) == label).mean() > 0.9
     # Each image alone could be learned by heart here, and the other folds say nothing of it.
-    alone = out_of_fold(np.eye(60), label, 3, 0.01, 5, 0)
+    alone = out_of_fold(np.eye(60), label, 3, Penalty(0.01), 5, 0)
     assert (alone.argmax(axis=1) == label).mean() < 0.6
     np.testing.assert_allclose(alone.sum(axis=1), 1)
 
 
-def test_sparse_features_say_out_of_fold_what_the_same_dense_ones_say():
+@pytest.mark.parametrize("standardised", [True, False])
+def test_sparse_features_say_out_of_fold_what_the_same_dense_ones_say(standardised):
     from scipy.sparse import csr_matrix
 
     random = np.random.default_rng(0)
     dense = random.random((40, 6)) * (random.random((40, 6)) < 0.4)
     label = np.arange(40) % 2
-    said = [out_of_fold(features, label, 2, 0.1, 4, 0) for features in (dense, csr_matrix(dense))]
+    said = [
+        out_of_fold(features, label, 2, Penalty(0.1, standardised), 4, 0) for features in (dense, csr_matrix(dense))
+    ]
     np.testing.assert_allclose(*said, atol=1e-3)
 
 
 def test_a_class_with_fewer_images_than_folds_is_refused():
     with pytest.raises(UserError, match=r"ensemble.folds is 5, but a class has only 2 training images"):
-        out_of_fold(np.eye(12), np.array([0] * 10 + [1] * 2), 2, 0.01, 5, 0)
+        out_of_fold(np.eye(12), np.array([0] * 10 + [1] * 2), 2, Penalty(0.01), 5, 0)
 
 
 def sparse(label):

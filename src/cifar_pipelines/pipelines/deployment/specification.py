@@ -56,6 +56,7 @@ class DeploymentSpec:
             value = getattr(self, name)
             if not (0 < value < math.inf or (value == 0 and least == "at least")):
                 raise UserError(f"deployment.{name} is {value!r}, but must be a number {least} 0.")
+        self.create_variants()
 
     def create_variants(self) -> "dict[str, Variant]":
         """The variants by name, the original first.
@@ -111,7 +112,6 @@ def configure(spec: DeploymentSpec, trained_networks: Path, image_table: Path, i
     remedy = "Its variants are timed on images; kedro predict runs a network of texts as it was trained."
     require_content(content_of(images_info), IMAGE, "The pipeline deployment", remedy)
     network = newest_network(trained_networks, spec.model)
-    spec.create_variants()
     if spec.threads > (cores := host_cores()):
         raise UserError(
             f"deployment.threads is {spec.threads}, more than the {counted(cores, 'core')} of this host, so that threads "

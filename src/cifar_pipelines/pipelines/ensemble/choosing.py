@@ -11,7 +11,7 @@ import pandas as pd
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.pipelines.ensemble.members import Joined, join
-from cifar_pipelines.pipelines.ensemble.out_of_fold import out_of_fold
+from cifar_pipelines.pipelines.ensemble.out_of_fold import Penalty, out_of_fold
 from cifar_pipelines.pipelines.ensemble.specification import VALIDATION, EnsembleSpec
 from cifar_pipelines.pipelines.ensemble.votes import Choosing, Vote
 from cifar_pipelines.records.run_record import RunRecord
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PENALTY = 0.01  # of a probe whose member is no logistic regression
+# Of a probe whose member is no logistic regression.
+PENALTY, PENALTY_OF_SPARSE = Penalty(0.01), Penalty(1e-5, standardised=False)
 
 
 def make_choosing(
@@ -105,9 +106,10 @@ def _out_of_fold(name: str, record: RunRecord, folds: int, classes: int, feature
             f"The member {name!r} was trained on images, and out-of-fold predictions are made of stored features. Cut "
             "validation images (--params validation.share=0.15), train it again, and take ensemble.choose_on=validation."
         )
+    from scipy.sparse import issparse
+
     ids, label, matrix = _training_features(name, record, features)
-    strength = record.params.get("reg_param", PENALTY) if record.model == "logistic_regression" else PENALTY
-    probability = out_of_fold(matrix, label, classes, strength, folds, seed)
+    probability = out_of_fold(matrix, label, classes, _penalty(record, issparse(matrix)), folds, seed)
     right = float((probability.argmax(axis=1) == label).mean())
     logger.info(
         "%s: a probe of its features gets %.1f %% of %d training images right, out of %d folds.",
@@ -119,6 +121,14 @@ def _out_of_fold(name: str, record: RunRecord, folds: int, classes: int, feature
     return pd.DataFrame(
         {"image_id": ids, "label": label, "prediction": probability.argmax(axis=1), "probability": list(probability)}
     )
+
+
+def _penalty(record: RunRecord, sparse: bool) -> Penalty:
+    """That of a member that is a logistic regression; for others one that suits dense features, or sparse ones."""
+    usual = PENALTY_OF_SPARSE if sparse else PENALTY
+    if record.model != "logistic_regression":
+        return usual
+    return Penalty(record.params.get("reg_param", usual.strength), record.params.get("standardize", True))
 
 
 def _training_features(

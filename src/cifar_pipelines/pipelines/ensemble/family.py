@@ -25,8 +25,10 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
-    """Refuses unknown votes and what they cannot choose by; members are looked for by the first node."""
-    selected_votes(parameters)
+    """Refuses unknown votes, what they cannot choose by, and too few members; the first node looks for these."""
+    from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
+
+    build(EnsembleSpec, parameters["ensemble"], "the block ensemble of the parameters").require_members()
 
 
 FAMILY = Family(

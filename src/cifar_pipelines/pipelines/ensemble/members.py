@@ -10,6 +10,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.judging.predictions import check_predictions
+from cifar_pipelines.pipelines.ensemble.specification import too_few
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import Wanted, find_model
 from cifar_pipelines.records.shelf import Loaders
@@ -52,10 +53,7 @@ def find_members(
             )
         found[name] = record
     if len({(record.model, record.run_id) for record in found.values()}) < max(2, len(names)):
-        raise UserError(
-            f"ensemble.members is {list(names)!r}, but must name two saved models or more, each once, such as "
-            "--params ensemble.members=logistic_regression+airbench_bigdl; a version may follow after @."
-        )
+        raise too_few(list(names))
     return found
 
 

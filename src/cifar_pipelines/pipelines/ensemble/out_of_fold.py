@@ -1,6 +1,6 @@
 """Predictions of training images by models that did not learn from them: a probe of stored features, fold by fold."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,18 +12,30 @@ if TYPE_CHECKING:
 LEAST_FOLDS = 2
 
 
+class Penalty(NamedTuple):
+    """What large weights cost.
+
+    Attributes:
+        strength: `reg_param` of Spark ML: half of it times the squared weights is added to the mean loss.
+        standardised: Whether it is the weights of features of unit variance that cost it.
+    """
+
+    strength: float
+    standardised: bool = True
+
+
 def out_of_fold(
-    features: "np.ndarray | csr_matrix", label: np.ndarray, classes: int, strength: float, folds: int, seed: int
+    features: "np.ndarray | csr_matrix", label: np.ndarray, classes: int, penalty: Penalty, folds: int, seed: int
 ) -> np.ndarray:
     """Predicts every image by a logistic regression that learned from the other folds.
 
-    The features are standardised and the weights penalised as Spark ML's logistic regression does both.
+    The weights are penalised as Spark ML's logistic regression does it.
 
     Args:
         features: (n, d) float, sparse or not.
         label: (n,) int.
         classes: Number of classes.
-        strength: `reg_param` of Spark ML: half of it times the squared weights is added to the mean loss.
+        penalty: How.
         folds: Into how many parts the images are cut, each with the classes' proportions.
         seed: Decides which.
 
@@ -47,10 +59,10 @@ def out_of_fold(
         )
     probability = np.zeros((len(label), classes))
     for learned, held_out in StratifiedKFold(folds, shuffle=True, random_state=seed).split(features, label):
-        penalty = 1 / (len(learned) * strength) if strength else np.inf
+        inverse = 1 / (len(learned) * penalty.strength) if penalty.strength else np.inf
         # The intercept, which is not penalised, stands for the mean that sparse features keep.
-        scaler = StandardScaler(with_mean=not issparse(features))
-        model = make_pipeline(scaler, LogisticRegression(C=penalty, max_iter=200))
+        scaler = StandardScaler(with_mean=not issparse(features), with_std=penalty.standardised)
+        model = make_pipeline(scaler, LogisticRegression(C=inverse, max_iter=200))
         model.fit(features[learned], label[learned])
         probability[np.ix_(held_out, model.classes_)] = model.predict_proba(features[held_out])
     return probability

@@ -51,7 +51,21 @@ class EnsembleSpec:
         """The members; none where the configuration names none."""
         return self.members.split("+") if isinstance(self.members, str) else list(self.members)
 
+    def require_members(self) -> None:
+        """Raises a `UserError` if there are fewer than two names, or one is there twice."""
+        names = self.member_names
+        if len(set(names)) < max(2, len(names)) or not all(map(str.strip, names)):
+            raise too_few(names)
+
     @property
     def chooses(self) -> bool:
         """Whether a vote needs images to choose its weights by."""
         return any(VOTES[name].choose for name in self.vote_names)
+
+
+def too_few(names: list[str]) -> UserError:
+    """The error to raise where names are not those of several models."""
+    return UserError(
+        f"ensemble.members is {names!r}, but must name two saved models or more, each once, such as "
+        "--params ensemble.members=logistic_regression+airbench_bigdl; a version may follow after @."
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, RecordBatch, SparkSession
-from cifar_pipelines.common.options import number, whole
+from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.precision import PRECISIONS
 from cifar_pipelines.common.tables import FEATURES, image_table_fingerprint
@@ -25,7 +25,7 @@ from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
 
-MOST_PIXELS = 4096  # height and width that an extractor may be given
+MOST = 4096  # pixels of height and width, images at once, tasks of a core
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ class FeaturesSpec:
             raise UserError(f"precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}.")
         for name in ("micro_batch", "tasks_per_core", "input_size"):
             if (value := getattr(self, name)) is not None or name != "input_size":
-                whole(name, value, 1)
-        if self.input_size is not None:
-            number("input_size", self.input_size, 1, MOST_PIXELS)
+                whole(name, value, 1, MOST)
 
 
 def create_checked_extractor(spec: FeaturesSpec) -> Extractor:

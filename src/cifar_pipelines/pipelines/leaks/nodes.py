@@ -34,6 +34,8 @@ class LeaksSpec:
         number = isinstance(self.near, int | float) and not isinstance(self.near, bool)
         if not number or not 0 < self.near <= 1:
             raise UserError(f"leaks.near is {self.near!r}, but must be above 0 and at most 1. Give 0.5.")
+        if self.group == "":
+            raise UserError("leaks.group is empty. Give a regular expression that finds the group in an image's path.")
         if self.group is not None:
             ValidationSpec(0.1, "group", self.group)  # refuses what is no regular expression
 

@@ -53,7 +53,7 @@ def configure_classifier(name: str, block: dict[str, Any], repeats: int) -> Conf
     justification = block["justification"]
     if not isinstance(justification, str) or not justification.strip():
         raise UserError(f"{what}.justification is empty, but every selected classifier needs its reason.")
-    whole("spark_ml.repeats", repeats, 1)
+    whole("spark_ml.repeats", repeats, 1, 1000)
     params = check_hyperparameters(name, block["params"] or {})
     return ConfiguredClassifier(name, " ".join(justification.split()), params, repeats)
 

@@ -18,6 +18,7 @@ from cifar_pipelines.streaming.journal import Journal
 from cifar_pipelines.training.augmentation import build_augmentation
 
 ENGINES = ("executors", "driver")
+MOST = 1_000_000  # frames or images that somebody may mean
 # Names of globals.yml that say which images a run has.
 IMAGES_ARE = ("source", "source_path", "source_options", "train_size", "test_size", "seed", "validation")
 
@@ -101,11 +102,15 @@ class StreamSpec:
     def __post_init__(self) -> None:
         """Refuses what cannot be."""
         for name, least in (("max_backlog", 1), ("frames_per_trigger", 1), ("holdout_images", 0)):
-            whole(f"streaming.{name}", getattr(self, name), least)
+            whole(f"streaming.{name}", getattr(self, name), least, MOST)
         if self.serve is not None and (self.addresses or not self.serve > 0):
             raise UserError(
                 f"streaming.serve is {self.serve!r} and streaming.servers is {self.servers!r}, but a run that serves its own images takes more "
                 "than 0 of them a second, and no other server. Leave one of the two out, or give a rate such as 100."
+            )
+        if not self.landing.strip():
+            raise UserError(
+                "streaming.landing is empty. Give the folder where frames land, such as data/01_raw/stream."
             )
         if self.engine not in ENGINES:
             raise unknown_name("value of streaming.engine", self.engine, ENGINES)
@@ -193,7 +198,12 @@ class StreamSpec:
                 f"streaming.models.{name}.justification is empty, but every selected model needs its reason."
             )
         options = checked_learner(spec.learner, spec.options)
-        create_learner(spec.learner, LearningTask(("one", "other"), 1), options)  # values that break a rule
+        try:
+            create_learner(spec.learner, LearningTask(("one", "other"), 1), options)  # values that break a rule
+        except MemoryError:
+            raise UserError(
+                f"streaming.models.{name}.options are {options}, which ask for more memory than there is. Give smaller ones."
+            ) from None
         return LearnerSpec(spec.learner, options, " ".join(spec.justification.split()))
 
 
