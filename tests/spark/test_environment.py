@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 from pathlib import Path
@@ -52,6 +53,21 @@ def test_a_project_below_a_folder_with_braces_is_refused(monkeypatch):
     monkeypatch.setattr(environment, "PROJECT_PATH", Path("/home/me/{work}/project"))
     with pytest.raises(UserError, match=r"lies in /home/me/\{work\}/project, but Kedro's catalog takes \{ and \}"):
         check_environment("exec_2x1")
+
+
+def test_what_a_kill_leaves_of_a_new_environment_is_none(conf, monkeypatch):
+    monkeypatch.setattr(Path, "replace", lambda *_: os._exit(1))
+    writer = os.fork()
+    if not writer:
+        try:
+            write_environment("exec_6x3", Budget(), None, conf)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1]) == 1
+    assert [path.suffix for path in conf.glob("exec_6x3*")] == [".partial"]
+    for name in ("exec_6x3", next(conf.glob("exec_6x3*")).name):
+        with pytest.raises(UserError, match=rf"Unknown environment '{name}'"):
+            check_environment(name)
 
 
 def test_a_folder_that_is_called_like_another_setting_cannot_be_used_and_is_marked(conf):

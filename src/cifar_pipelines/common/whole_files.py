@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PARTIAL = ".partial"  # ends the name of what is not whole
+
 
 @contextmanager
 def writing(target: Path) -> Iterator[Path]:
@@ -17,7 +19,7 @@ def writing(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     # With the id of the process, so that two that write the same file do not write into each other's.
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    partial = target.with_name(f"{target.name}.{os.getpid()}{PARTIAL}")
     _remove(partial)
     try:
         yield partial
@@ -54,7 +56,7 @@ def write_durably(target: Path, content: bytes, modified_ms: int | None = None) 
         content: What it holds.
         modified_ms: Its time of change, in milliseconds since 1970; None for now.
     """
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
     try:
         with partial.open("wb") as file:
             file.write(content)

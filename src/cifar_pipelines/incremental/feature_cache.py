@@ -4,12 +4,13 @@ import logging
 import os
 import zlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from cifar_pipelines.common.disk import disk_errors_explained
-from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.locks import alone
 from cifar_pipelines.common.words import counted
 
 logger = logging.getLogger(__name__)
@@ -34,28 +35,22 @@ class FeatureCache:
     """
 
     def __init__(self, file: Path, dimension: int) -> None:
-        from filelock import FileLock, Timeout
-
         self._record = np.dtype([("key", "u1", _KEY_BYTES), ("features", "<f4", dimension), ("crc32", "<u4")])
-        with disk_errors_explained():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(f"{file}.lock")
-            try:
-                self._lock.acquire(blocking=False)
-            except Timeout:
-                raise UserError(
-                    f"Another run has the stored features {file} open. Wait until it has ended, or extract features anew with --params "
-                    "streaming.store_features=false"
-                ) from None
-            self._file = file.open("a+b")
+        refusal = (
+            f"Another run has the stored features {file} open. Wait until it has ended, or extract features anew with --params "
+            "streaming.store_features=false"
+        )
+        with disk_errors_explained(), ExitStack() as held:
+            held.enter_context(alone(Path(f"{file}.lock"), refusal))
+            self._file = held.enter_context(file.open("a+b"))
             self._places, self._end = self._read()
+            self._held = held.pop_all()
 
     def __enter__(self) -> "FeatureCache":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._lock.release()
+        self._held.close()
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._places

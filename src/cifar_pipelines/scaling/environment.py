@@ -44,7 +44,6 @@ def write_environment(name: str, budget: Budget, executor_memory: str | None, co
         raise UserError(
             f"The environment {name} is there already: {target}. Change it there, or remove its folder first."
         )
-    target.parent.mkdir()
     lines = [
         "parallelism:",
         f"  cores_max: {setting.cores_max}",
@@ -52,5 +51,7 @@ def write_environment(name: str, budget: Budget, executor_memory: str | None, co
         f"  executor_memory: {setting.executor_memory}",
         *(["  named_after_memory: true"] if memory else []),
     ]
-    whole_files.write_text(target, "\n".join(lines) + "\n")
+    with whole_files.writing(target.parent) as partial:  # a folder without its file would pass for an environment
+        partial.mkdir()
+        (partial / target.name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return target

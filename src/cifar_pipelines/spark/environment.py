@@ -14,6 +14,7 @@ from cifar_pipelines.common.configuration import (
     unreadable_explained,
 )
 from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.whole_files import PARTIAL
 from cifar_pipelines.spark.setting import (
     MINIMUM_EXECUTOR_MEMORY_MB,
     ParallelismSetting,
@@ -41,7 +42,7 @@ def check_environment(env: str | None) -> None:
         raise UserError(
             f"The configuration folder {conf_source()} is no folder. Give a copy of conf/ with --conf-source."
         )
-    known = [path.name for path in conf_source().iterdir() if path.is_dir()]
+    known = [path.name for path in conf_source().iterdir() if path.is_dir() and path.suffix != PARTIAL]
     if env is None or env in known:
         return
     remedy = "`kedro settings` lists them; a new one is a folder in conf/ with a globals.yml."

@@ -1,16 +1,16 @@
 """Where frames land: one Parquet file each, durable before it is acknowledged, numbered without a gap."""
 
-import fcntl
 import json
-import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.common.disk import disk_errors_explained
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.locks import alone
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.common.whole_files import write_durably
@@ -59,17 +59,15 @@ class Landing:
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file, but frames land in a folder. Give another path.")
         with disk_errors_explained():
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(folder)
-            try:
+            refusal = f"{folder} is in use by another receiver. Stop that one, or let frames land in another folder."
+            with ExitStack() as held:
+                held.enter_context(alone(folder / "_lock", refusal))
                 for partial in folder.glob(".*.partial"):
                     partial.unlink()
                 self._journal = read_journal(folder)
                 self._owners: dict[int, str] = {}  # producers of the frames that wait for the learner
                 self._recover()
-            except BaseException:
-                self.close()
-                raise
+                self._held = held.pop_all()
 
     def __enter__(self) -> "Landing":
         return self
@@ -79,7 +77,7 @@ class Landing:
 
     def close(self) -> None:
         """Lets another receiver use the folder."""
-        os.close(self._lock)
+        self._held.close()
 
     @property
     def landed(self) -> int:
@@ -195,18 +193,6 @@ class Landing:
             self._owners[sequence] = _facts(file)["producer"]
         if self._journal.landed > before:
             self._journal.write(self.folder)
-
-
-def _locked(folder: Path) -> int:
-    lock = os.open(folder / "_lock", os.O_CREAT | os.O_RDWR, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise UserError(
-            f"{folder} is in use by another receiver ({error.strerror}). Stop that one, or let frames land in another folder."
-        ) from error
-    return lock
 
 
 def _parquet(sequence: int, name: str, frame: Frame) -> bytes:

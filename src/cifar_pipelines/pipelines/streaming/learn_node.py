@@ -15,6 +15,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
+from cifar_pipelines.common.locks import alone
 from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.feature_cache import FeatureCache
 from cifar_pipelines.incremental.learned import LearnedModel
@@ -23,7 +24,7 @@ from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checke
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming.frame_features import FrameFeatures, FrameJob
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches, failed
-from cifar_pipelines.pipelines.streaming.query import alone, put_in_place, reading, run_query, set_aside
+from cifar_pipelines.pipelines.streaming.query import put_in_place, reading, run_query, set_aside
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.records.parts import Timings

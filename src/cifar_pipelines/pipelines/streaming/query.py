@@ -5,14 +5,15 @@ import os
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
+from cifar_pipelines.common.locks import alone
 from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec, images_text
@@ -68,21 +69,6 @@ def reading(folder: Path) -> AbstractContextManager[None]:
         folder / "_reader",
         f"Another run takes frames from {folder}. Wait until it has ended, or receive the stream into another folder.",
     )
-
-
-@contextmanager
-def alone(file: Path, refusal: str) -> Iterator[None]:
-    """Lets one run at a time hold a file, whose folder may not be there yet; another one gets the refusal."""
-    from filelock import FileLock, Timeout
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(file)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise UserError(refusal) from None
-    with lock:
-        yield
 
 
 def put_in_place(folder: Path, next_sequence: int) -> None:
