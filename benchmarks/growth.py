@@ -11,6 +11,7 @@ from benchmarks.workload import SETTING, Step, start_run, stored_table
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.features import nodes as features
+from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
 from cifar_pipelines.sources import open_source
 from cifar_pipelines.spark.timing import driver_usage, executor_peaks
@@ -63,10 +64,10 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
 def _pass(images: int, step: Step) -> Passage:
     loader = load_configuration(SETTING, {"train_size": images - images // 6, "test_size": images // 6})
     parameters = loader["parameters"]
-    spec = features.FeaturesSpec(**parameters["features"] | {"options": CHEAP})
+    spec = FeaturesSpec(**parameters["features"] | {"options": CHEAP})
     with tempfile.TemporaryDirectory() as name, start_run(loader, step) as (context, session):
         folder = Path(name)
-        extractor = features.create_checked_extractor(spec)
+        extractor = create_checked_extractor(spec)
         step(f"Ingestion and features of {images:,} synthetic images.")
         started = time.perf_counter()
         source = open_source("synthetic", options={"train_images": images, "test_images": images})

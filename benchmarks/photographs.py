@@ -17,6 +17,7 @@ from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import load_batch
 from cifar_pipelines.pipelines.features import nodes as features
+from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
 from cifar_pipelines.sources import open_source
 from cifar_pipelines.spark.timing import executor_peaks
@@ -48,8 +49,8 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         loader = load_configuration(SETTING, {"extractor": EXTRACTOR, "weights_path": weights})
         parameters = loader["parameters"]
         context, session = stack.enter_context(start_run(loader, step))
-        spec = features.FeaturesSpec(**parameters["features"])
-        extractor = features.create_checked_extractor(spec)
+        spec = FeaturesSpec(**parameters["features"])
+        extractor = create_checked_extractor(spec)
 
         step("Ingestion and features of the photographs.")
         started = time.perf_counter()

@@ -13,6 +13,7 @@ from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.lazy_types import SparkSession
 from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.pipelines.features import nodes as features
+from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
 from cifar_pipelines.pipelines.streaming import learn_node, nodes
 from cifar_pipelines.sources import open_source
@@ -38,7 +39,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
     given = {"train_size": 100, "test_size": 100, "extractor": "pixels", "input_size": 8}
     loader = load_configuration(SETTING, given)
     parameters = loader["parameters"]
-    spec = features.FeaturesSpec(**parameters["features"])
+    spec = FeaturesSpec(**parameters["features"])
     with tempfile.TemporaryDirectory() as name, start_run(loader, step) as (context, session):
         folder = Path(name)
         source = open_source("synthetic", options={"train_images": 100, "test_images": 100})
@@ -46,7 +47,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         written, info = ingestion.write_images(
             source, manifest, ingestion.IngestionSpec("fail"), context, folder / "images.parts"
         )
-        extractor = features.create_checked_extractor(spec)
+        extractor = create_checked_extractor(spec)
         table = stored_table(written, folder / "images")
         vectors, described, _ = features.extract_features(table, info, extractor, {}, spec, parameters, context)
         step(f"Landing {count:,} frames of {BATCH} images.")

@@ -16,6 +16,7 @@ from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.datasets import SparkTableDataset
 from cifar_pipelines.extractors import Extractor
 from cifar_pipelines.pipelines.features import nodes as features
+from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.ingestion import nodes as ingestion
 from cifar_pipelines.sources import ImageSource, open_source
 from cifar_pipelines.spark.run_context import RunContext
@@ -52,7 +53,7 @@ class Workload:
     images_info: dict[str, Any]
     extractor: Extractor
     state: dict[str, Any]
-    spec: features.FeaturesSpec
+    spec: FeaturesSpec
     source: ImageSource
 
     @property
@@ -93,10 +94,10 @@ def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int
         given = {"extractor": arguments.extractor, "weights_path": weights_path}
         loader = load_configuration(SETTING, {name: value for name, value in given.items() if value})
         parameters = loader["parameters"]
-        spec = features.FeaturesSpec(**parameters["features"])
+        spec = FeaturesSpec(**parameters["features"])
         if arguments.centroids:
             spec = replace(spec, options={"kmeans_patches": {"centroids": arguments.centroids}})
-        extractor = features.create_checked_extractor(spec)
+        extractor = create_checked_extractor(spec)
 
         step(f"Selecting {train_size} + {test_size} images of the source {arguments.source}.")
         source = open_source(arguments.source, arguments.source_path)

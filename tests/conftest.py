@@ -156,9 +156,10 @@ def ingested(spark, run_context, tmp_path_factory):
 def extracted(ingested, parameters, run_context):
     """The features of those images by a small dictionary, with what belongs to them."""
     from cifar_pipelines.pipelines.features import nodes
+    from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 
-    spec = nodes.FeaturesSpec("kmeans_patches", None, 16, "fp32", 16, 2, OPTIONS)
-    extractor = nodes.create_checked_extractor(spec)
+    spec = FeaturesSpec("kmeans_patches", None, 16, "fp32", 16, 2, OPTIONS)
+    extractor = create_checked_extractor(spec)
     state = nodes.prepare_extractor(extractor, ingested.images, ingested.info, 42)
     features, info, record = nodes.extract_features(
         ingested.images, ingested.info, extractor, state, spec, parameters, run_context

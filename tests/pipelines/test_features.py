@@ -8,7 +8,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.precision import resolve_precision
 from cifar_pipelines.pipelines import large_images
 from cifar_pipelines.pipelines.features import create_pipeline, nodes
-from cifar_pipelines.pipelines.features.nodes import FeaturesSpec
+from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
 from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.run_record import RunRecord
@@ -171,13 +171,13 @@ def test_wrong_parameters_are_refused(change, message):
 
 
 def test_the_extractor_is_checked_before_anything_starts():
-    assert nodes.create_checked_extractor(SPEC).centroids == 400
+    assert create_checked_extractor(SPEC).centroids == 400
     options = {"kmeans_patches": {"centroids": 50}, "another": {"x": 1}}
-    assert nodes.create_checked_extractor(replace(SPEC, options=options)).centroids == 50
+    assert create_checked_extractor(replace(SPEC, options=options)).centroids == 50
     with pytest.raises(UserError, match="centroids is 1, but must be"):
-        nodes.create_checked_extractor(replace(SPEC, options={"kmeans_patches": {"centroids": 1}}))
+        create_checked_extractor(replace(SPEC, options={"kmeans_patches": {"centroids": 1}}))
     with pytest.raises(UserError, match="Unknown extractor 'kmeans'"):
-        nodes.create_checked_extractor(replace(SPEC, extractor="kmeans"))
+        create_checked_extractor(replace(SPEC, extractor="kmeans"))
 
 
 def test_the_pipeline_checks_the_extractor_without_spark():

@@ -10,7 +10,7 @@ from cifar_pipelines.common.table_files import in_parts, read_images_at
 from cifar_pipelines.common.tables import IMAGES
 from cifar_pipelines.pipelines import large_images
 from cifar_pipelines.pipelines.ingestion import reading
-from cifar_pipelines.pipelines.ingestion.reading import CHECKED, count_tasks, read_images
+from cifar_pipelines.pipelines.ingestion.reading import CHECKED, count_readers, read_images
 
 MB = 10**6
 
@@ -42,7 +42,7 @@ class Images:
     ],
 )
 def test_tasks_are_cut_by_bytes(images, total_bytes, cores, tasks):
-    assert count_tasks(images, total_bytes, cores) == tasks
+    assert count_readers(images, total_bytes, cores) == tasks
 
 
 def test_images_are_handed_over_a_few_at_a_time():

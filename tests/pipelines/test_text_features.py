@@ -12,7 +12,7 @@ from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors import create_extractor, state_sha256
 from cifar_pipelines.pipelines.features import nodes
-from cifar_pipelines.pipelines.features.nodes import FeaturesSpec
+from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.ingestion.nodes import IngestionSpec, SubsetSpec, index_source, select_images
 from cifar_pipelines.pipelines.new_images import NewImages
 from cifar_pipelines.pipelines.spark_ml.nodes import cache_tables
@@ -32,7 +32,7 @@ def texts(spark, run_context, parameters, tmp_path_factory):
     source = open_source("text_folder", str(folder))
     manifest = select_images(index_source(source), SubsetSpec(120, 14, 1))
     images, info = ingest(source, manifest, IngestionSpec("skip"), run_context, tmp_path_factory.mktemp("table"))
-    extractor = nodes.create_checked_extractor(SPEC)
+    extractor = create_checked_extractor(SPEC)
     state = nodes.prepare_extractor(extractor, images, info, 1)
     features, features_info, record = nodes.extract_features(
         images, info, extractor, state, SPEC, parameters, run_context

@@ -5,11 +5,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from cifar_pipelines.common.contents import TEXT, content_of
 from cifar_pipelines.common.images import shrink
 from cifar_pipelines.common.squares import Square
 from cifar_pipelines.common.table_files import in_parts, read_images_at
 from cifar_pipelines.common.tables import BATCH_BYTES
+from cifar_pipelines.pipelines.tasks import count_tasks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 ROWS_PER_BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
 TASK_BYTES = 128 * 2**20  # of large images per task, which costs a worker a third of a second beside them
-TASKS_PER_CORE = 4  # at least
 FILE, ROW = "file_path", "row_index"  # what Spark knows of the row of a file that it reads
 
 
@@ -33,7 +32,7 @@ def shrunk(
         images: The image table as it was loaded, or some of its rows.
         columns: Which of its columns to take, `image` among them.
         images_info: The description of the image table; one that does not say how large images are is of small ones.
-        square: What is made of images later, or its height and width in pixels; of no use for texts.
+        square: What is made of images later, or its height and width in pixels; None leaves them, or texts, as they are.
 
     Returns:
         The columns, with a small PNG file for every large image, or as they were.
@@ -41,14 +40,26 @@ def shrunk(
     largest = images_info.get("largest_image_bytes") or 0
     limit = BATCH_BYTES // int(images.sparkSession.conf.get(ROWS_PER_BATCH))
     selected = images.select(*columns)
-    if largest <= limit or content_of(images_info) is TEXT:
+    if largest <= limit or square is None:
         return selected
     others = [name for name in columns if name != "image"]
     rows = images.select(*others, f"_metadata.{FILE}", f"_metadata.{ROW}")
     cores = images.sparkSession.sparkContext.defaultParallelism
-    rows = rows.coalesce(max(TASKS_PER_CORE * cores, -(-images_info.get("image_bytes", 0) // TASK_BYTES)))
+    rows = rows.coalesce(count_tasks(images_info.get("image_bytes", 0), cores, TASK_BYTES))
     # PARALLEL(executors): every task decodes its share, so that nothing else ever holds many large images.
     return rows.mapInArrow(lambda batches: shrink_rows(batches, columns, limit, square), selected.schema)
+
+
+def spread(
+    images: "DataFrame", columns: Sequence[str], images_info: Mapping[str, Any], square: int | Square | None, tasks: int
+) -> "DataFrame":
+    """The images of `shrunk`, shared out to so many tasks, and kept on the executors' disks once somebody counts them.
+
+    Not in their memory, which is for the work on them. Whoever asks calls `unpersist` in the end.
+    """
+    from pyspark import StorageLevel
+
+    return shrunk(images, columns, images_info, square).repartition(tasks).persist(StorageLevel.DISK_ONLY)
 
 
 def shrink_rows(

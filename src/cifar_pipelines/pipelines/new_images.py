@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cifar_pipelines.common.contents import IMAGE, Content
 from cifar_pipelines.common.table_files import in_parts
 from cifar_pipelines.common.tables import FILES, OUTPUTS, lists_of
-from cifar_pipelines.pipelines.ingestion.reading import count_tasks
+from cifar_pipelines.pipelines.ingestion.reading import count_readers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,7 +75,7 @@ class NewImages:
 
         found = self._found
         sizes = ((found / name).stat().st_size if isinstance(found, Path) else len(found[name]) for name in self.names)
-        tasks = max(count_tasks(len(self.names), sum(sizes), self.cores), -(-len(self.names) // TASK_IMAGES))
+        tasks = max(count_readers(len(self.names), sum(sizes), self.cores), -(-len(self.names) // TASK_IMAGES))
         return self.session.createDataFrame(pd.DataFrame({"image_id": self.names})).repartition(tasks)
 
 

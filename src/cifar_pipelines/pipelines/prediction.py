@@ -14,12 +14,14 @@ from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.tables import PREDICTIONS, judged_split
 from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further, rows_of_splits
-from cifar_pipelines.pipelines.large_images import shrunk
+from cifar_pipelines.pipelines.large_images import shrunk, spread
 from cifar_pipelines.records.model_report import PredictionReport
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.prediction import PredictionJob, network_of, predict_batches, time_prediction
 from cifar_pipelines.training.trained_network import TrainedNetwork
 from cifar_pipelines.training.transferred_network import TransferredNetwork
+
+COLUMNS = ("image_id", "label", "image")
 
 
 class Specification(Protocol):
@@ -48,7 +50,7 @@ def predict_judged(
     job = prediction_job(network.network, spec.flip_at_test)
     started = time.perf_counter()
     # PARALLEL(executors): every task predicts its partition of the test images.
-    test = _columns(images, [split], images_info, network).repartition(cores).persist()
+    test = spread(rows_of_splits(images, [split]), COLUMNS, images_info, network.network.input.square, cores)
     test.count()
     latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).first()
     # PARALLEL(executors): one task per core, so that no worker loads the network inside the timed prediction.
@@ -80,7 +82,8 @@ def predict_further(
     """Predicts all other images that were not learned from; see `further_tables`."""
     if not (splits := further_splits(images_info)):
         return no_further()
-    rows = _columns(images, splits, images_info, network).repartition(run_context.cluster.cores)
+    small = shrunk(rows_of_splits(images, splits), COLUMNS, images_info, network.network.input.square)
+    rows = small.repartition(run_context.cluster.cores)
     # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
     table = _predicted(rows, prediction_job(network.network, spec.flip_at_test))
     return further_tables(table, images, images_info)
@@ -99,11 +102,6 @@ def prediction_job(trained: TrainedNetwork | TransferredNetwork, flip: bool) -> 
         flip=flip,
         input=trained.input if isinstance(trained, TransferredNetwork) else None,
     )
-
-
-def _columns(images: DataFrame, splits: list[str], images_info: dict[str, Any], network: SavedNetwork) -> DataFrame:
-    square = network.network.input.square
-    return shrunk(rows_of_splits(images, splits), ("image_id", "label", "image"), images_info, square)
 
 
 def _predicted(images: DataFrame, job: PredictionJob) -> pd.DataFrame:

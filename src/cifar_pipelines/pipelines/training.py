@@ -1,20 +1,26 @@
 """What families that train networks share: training that outlives lost workers, and what is known of it."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.common.own_code import CodeError
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import Engine, create_engine
+from cifar_pipelines.pipelines.epoch_log import EpochLog
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
-from cifar_pipelines.training.checkpoint import Checkpoint, find_unfinished
+from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
 from cifar_pipelines.training.job import Job
+
+if TYPE_CHECKING:
+    from cifar_pipelines.spark.timing import Timing, Work
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +41,38 @@ class Spec(Protocol):
         """Name of the model in records and paths."""
 
     @property
+    def epochs(self) -> int:
+        """Epochs at most."""
+
+    @property
     def justification(self) -> str:
         """Why this network, in one line."""
+
+
+@contextmanager
+def going_on(
+    family: str, spec: Spec, configuration: dict[str, Any], checkpoints: Path, run_context: RunContext
+) -> Iterator[tuple[Checkpoint, int]]:
+    """The checkpoint of a training, and how many epochs an earlier run has done of it; see `claimed`."""
+    with claimed(checkpoints, run_context.run_id, configuration, spec.resume, family) as checkpoint:
+        resumed = len(checkpoint.load()[1]) if checkpoint.holds_state else 0
+        if resumed:
+            logger.info("%s goes on after epoch %d of at most %d.", spec.model, resumed, spec.epochs)
+        yield checkpoint, resumed
+
+
+@contextmanager
+def clocked(spec: Spec, checkpoint: Checkpoint) -> Iterator[tuple["Timing", "Work"]]:
+    """Times a training, and says every epoch that ends."""
+    from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import timed
+
+    with (
+        timed(active_session(), f"Training {spec.model}", show_progress=False) as timing,
+        timing.repeat() as work,
+        EpochLog(checkpoint, spec.model, spec.epochs),
+    ):
+        yield timing, work
 
 
 def train_to_the_end(engine: Engine, job: Job, checkpoint: Checkpoint, run_context: RunContext) -> int:

@@ -10,11 +10,12 @@ from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape, try_network
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
-from cifar_pipelines.pipelines.epoch_log import EpochLog
 from cifar_pipelines.pipelines.training import (
     checked_configuration,
+    clocked,
     curve_split,
     fit_timings,
+    going_on,
     require_all_classes,
     settled_precision,
     train_to_the_end,
@@ -22,7 +23,7 @@ from cifar_pipelines.pipelines.training import (
 from cifar_pipelines.plots.of_training import plot_learning_curves
 from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.spark.run_context import RunContext
-from cifar_pipelines.training.checkpoint import Checkpoint, claimed
+from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.job import TrainingJob
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
@@ -69,23 +70,13 @@ def train_cnn(
     Raises:
         UserError: If a class has no training image, or the loss is not finite.
     """
-    from cifar_pipelines.spark.session import active_session
-    from cifar_pipelines.spark.timing import timed
-
-    session, cluster = active_session(), run_context.cluster
+    cluster = run_context.cluster
     require_all_classes(images, images_info["class_names"])
     check_sizes(cnn, images_info["train_size"], len(cluster.executors))
     engine = create_engine(cnn.engine)
-    with claimed(checkpoints, run_context.run_id, training_configuration, cnn.resume) as checkpoint:
-        resumed = len(checkpoint.load()[1]) if checkpoint.holds_state else 0
-        if resumed:
-            logger.info("%s goes on after epoch %d of %d.", cnn.model, resumed, cnn.recipe.epochs)
+    with going_on(FAMILY, cnn, training_configuration, checkpoints, run_context) as (checkpoint, resumed):
         job = _job(images, images_info, cnn, cluster.cores, seed, checkpoint)
-        with (
-            timed(session, f"Training {cnn.model}", show_progress=False) as timing,
-            timing.repeat() as work,
-            EpochLog(checkpoint, cnn.model, cnn.recipe.epochs),
-        ):
+        with clocked(cnn, checkpoint) as (timing, work):
             restarts = train_to_the_end(engine, job, checkpoint, run_context)
         state, history = checkpoint.load()
         workers = checkpoint.reports()

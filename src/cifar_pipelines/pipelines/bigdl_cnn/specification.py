@@ -45,6 +45,11 @@ class CnnSpec:
         return model_name(self.network, self.engine)
 
     @property
+    def epochs(self) -> int:
+        """Epochs of its recipe."""
+        return self.recipe.epochs
+
+    @property
     def flip_at_test(self) -> bool:
         """Whether predictions are averaged with those of the mirrored image."""
         return self.recipe.flip_at_test

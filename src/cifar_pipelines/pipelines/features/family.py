@@ -20,7 +20,7 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
     """Refuses an unknown extractor, wrong options, and weights that are missing."""
-    from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checked_extractor
+    from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 
     create_checked_extractor(FeaturesSpec(**parameters["features"]))
 

@@ -3,6 +3,7 @@
 from kedro.pipeline import Pipeline, node, pipeline
 
 from cifar_pipelines.pipelines.features import nodes
+from cifar_pipelines.pipelines.features.specification import create_checked_extractor
 from cifar_pipelines.pipelines.judging import announce
 
 
@@ -10,7 +11,7 @@ def create_pipeline(**_: object) -> Pipeline:
     """Builds the pipeline: check the extractor, prepare it, extract on the executors."""
     return pipeline(
         [
-            node(nodes.create_checked_extractor, "params:features", "extractor", name="check_extractor"),
+            node(create_checked_extractor, "params:features", "extractor", name="check_extractor"),
             node(nodes.prepare_extractor, ["extractor", "images", "images_info", "params:subset.seed"],
                  "extractor_state", name="prepare_extractor", tags="spark"),
             node(nodes.extract_features, ["images", "images_info", "extractor", "extractor_state", "params:features",

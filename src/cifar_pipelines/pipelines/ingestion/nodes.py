@@ -15,7 +15,7 @@ from cifar_pipelines.common.options import ALL, whole, whole_or_all
 from cifar_pipelines.common.table_files import WrittenTable
 from cifar_pipelines.common.whole_files import emptied
 from cifar_pipelines.pipelines.ingestion.findings import look_at, tally
-from cifar_pipelines.pipelines.ingestion.reading import CHECKED, count_tasks, file_of_task, read_images
+from cifar_pipelines.pipelines.ingestion.reading import CHECKED, count_readers, file_of_task, read_images
 from cifar_pipelines.pipelines.ingestion.subset import first_images, select_subset
 from cifar_pipelines.pipelines.ingestion.validation import (
     EXAMPLE,
@@ -193,7 +193,7 @@ def write_images(
     from cifar_pipelines.spark.timing import measured_work
 
     session, ids = active_session(), image_manifest["image_id"].tolist()
-    tasks = count_tasks(len(ids), image_source.total_bytes(ids), run_context.cluster.cores)
+    tasks = count_readers(len(ids), image_source.total_bytes(ids), run_context.cluster.cores)
     columns = image_manifest[["image_id", "label", "split", "rank"]]
     manifest = session.createDataFrame(columns.astype({"label": "Int64"}))  # null where there is no label
     with emptied(image_parts) as folder:

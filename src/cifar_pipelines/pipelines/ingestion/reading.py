@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cifar_pipelines.common.table_files import in_parts, table_file
 from cifar_pipelines.common.tables import IMAGES, TableSchema, image_hash
+from cifar_pipelines.pipelines.tasks import count_tasks
 from cifar_pipelines.sources import ImageSource
 
 if TYPE_CHECKING:
@@ -23,12 +24,11 @@ CHECKED = TableSchema(
     hash="long",
 )
 TASK_BYTES = 64 * 2**20  # of images per task, and so of a file of the table
-TASKS_PER_CORE = 4
 
 
-def count_tasks(images: int, total_bytes: int, cores: int) -> int:
-    """How many tasks read the images: a few per core, or as many as their bytes ask for, and no more than images."""
-    return max(1, min(images, max(TASKS_PER_CORE * cores, -(-total_bytes // TASK_BYTES))))
+def count_readers(images: int, total_bytes: int, cores: int) -> int:
+    """How many tasks read the images: `count_tasks`, but no more than images."""
+    return max(1, min(images, count_tasks(total_bytes, cores, TASK_BYTES)))
 
 
 def file_of_task() -> str:

@@ -16,6 +16,7 @@ from cifar_pipelines.common.words import counted
 from cifar_pipelines.incremental.feature_cache import FeatureCache
 from cifar_pipelines.incremental.training import UNKNOWN, Frames
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_array
+from cifar_pipelines.pipelines.tasks import TASKS_PER_CORE
 from cifar_pipelines.training.augmentation import Chain
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TASKS_PER_CORE = 4
 TIMES = ["scheduled_at", "sent_at", "landed_at"]
 
 

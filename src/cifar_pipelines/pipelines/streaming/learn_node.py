@@ -20,7 +20,7 @@ from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.feature_cache import FeatureCache
 from cifar_pipelines.incremental.learned import LearnedModel
 from cifar_pipelines.incremental.training import Frames
-from cifar_pipelines.pipelines.features.nodes import FeaturesSpec, create_checked_extractor
+from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming.frame_features import FrameFeatures, FrameJob
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches, failed

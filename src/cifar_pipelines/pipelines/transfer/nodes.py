@@ -10,8 +10,13 @@ from cifar_pipelines.backbones import load_weights
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.judging.fit import FAILED, judge_fit
-from cifar_pipelines.pipelines.epoch_log import EpochLog
-from cifar_pipelines.pipelines.training import checked_configuration, curve_split, require_all_classes
+from cifar_pipelines.pipelines.training import (
+    checked_configuration,
+    clocked,
+    curve_split,
+    going_on,
+    require_all_classes,
+)
 from cifar_pipelines.pipelines.transfer.specification import (
     TransferSpec,
     check_sizes,
@@ -22,7 +27,6 @@ from cifar_pipelines.pipelines.transfer.training import Transfer
 from cifar_pipelines.plots.of_training import plot_learning_curves
 from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.spark.run_context import RunContext
-from cifar_pipelines.training.checkpoint import claimed
 from cifar_pipelines.training.transferred_network import TransferredNetwork
 
 logger = logging.getLogger(__name__)
@@ -71,22 +75,12 @@ def train_transfer(
     Raises:
         UserError: If a class has no training image, memory would not suffice, or the loss is not finite.
     """
-    from cifar_pipelines.spark.session import active_session
-    from cifar_pipelines.spark.timing import timed
-
     require_all_classes(images, images_info["class_names"])
     check_sizes(transfer, images_info["train_size"], len(run_context.cluster.executors))
     create_engine(transfer.engine).check()
-    with claimed(checkpoints, run_context.run_id, training_configuration, transfer.resume, FAMILY) as checkpoint:
-        resumed = len(checkpoint.history()) if checkpoint.holds_state else 0
-        if resumed:
-            logger.info("%s goes on after epoch %d of at most %d.", transfer.model, resumed, transfer.epochs)
+    with going_on(FAMILY, transfer, training_configuration, checkpoints, run_context) as (checkpoint, resumed):
         training = Transfer(transfer, images, images_info, checkpoint, stored_features, seed, run_context)
-        with (
-            timed(active_session(), f"Training {transfer.model}", show_progress=False) as timing,
-            timing.repeat() as work,
-            EpochLog(checkpoint, transfer.model, transfer.epochs),
-        ):
+        with clocked(transfer, checkpoint) as (timing, work):
             training.run()
         state, history = checkpoint.load()
         report = training.report(timing, work.wall_s, resumed)

@@ -17,7 +17,8 @@ from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.tables import FEATURES
 from cifar_pipelines.extractors import Extractor, FeatureFunction, State, create_extractor
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches
-from cifar_pipelines.pipelines.large_images import shrunk
+from cifar_pipelines.pipelines.large_images import spread
+from cifar_pipelines.pipelines.tasks import TASKS_PER_CORE
 from cifar_pipelines.pipelines.transfer.specification import TransferSpec
 from cifar_pipelines.records.digest import short_digest
 from cifar_pipelines.spark.run_context import RunContext
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MICRO_BATCH, TASKS_PER_CORE = 16, 4
+MICRO_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,8 @@ def _extract(
     broadcast = session.sparkContext.broadcast(extractor.prepare())
     job = ExtractionJob(uuid.uuid4().hex, extractor, partial(getattr, broadcast, "value"), precision, MICRO_BATCH)
     learned = images.where("split in ('train', 'validation')")
-    small = shrunk(learned, ("image_id", "label", "split", "image"), images_info, extractor.square)
-    cached = small.repartition(cores * TASKS_PER_CORE).persist()
+    columns = ("image_id", "label", "split", "image")
+    cached = spread(learned, columns, images_info, extractor.square, cores * TASKS_PER_CORE)
     count, truncated = cached.count(), _truncated(cached, extractor.texts)
     # PARALLEL(executors): one task per core, so that no worker builds the network inside the timed extraction.
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.features())).collect()
