@@ -109,27 +109,28 @@ def test_the_same_seed_gives_the_same_result_again(trained, train):
     assert list(again.history["loss"]) == pytest.approx(list(trained["bigdl"].history["loss"]), rel=1e-4)
 
 
-def test_the_network_predicts_all_test_images(trained, stored, ingested, run_context, tmp_path):
+@pytest.fixture(scope="module")
+def predicted(trained, stored, ingested, run_context, tmp_path_factory):
+    """The network of one of them, saved and loaded, with its predictions of the test images."""
     from cifar_pipelines.datasets import TrainedNetworkDataset
 
-    dataset = TrainedNetworkDataset(filepath=str(tmp_path / "network.pt"))
-    dataset.save(trained["bigdl"].network)
-    saved = dataset.load()
-    predictions, report = prediction.predict_judged(saved, stored, ingested.info, spec("bigdl"), run_context)
-    assert len(predictions) == 30 and predictions["image_id"].is_unique
-    assert report.latency["batch_1_ms"] > report.latency["batch_250_ms"] > 0
-    assert report.parameter_count == sum(p.numel() for p in saved.network.build().parameters())
-
-
-def test_a_saved_network_gives_the_test_images_the_same_predictions_again(
-    trained, stored, ingested, spark, run_context, tmp_path
-):
-    from cifar_pipelines.datasets import TrainedNetworkDataset
-
-    path = tmp_path / "lenet_bigdl.pt"
+    path = tmp_path_factory.mktemp("saved") / "lenet_bigdl.pt"
     dataset = TrainedNetworkDataset(filepath=str(path))
     dataset.save(trained["bigdl"].network)
-    expected, _ = prediction.predict_judged(dataset.load(), stored, ingested.info, spec("bigdl"), run_context)
+    saved = dataset.load()
+    table, report = prediction.predict_judged(saved, stored, ingested.info, spec("bigdl"), run_context)
+    return SimpleNamespace(path=path, saved=saved, table=table, report=report)
+
+
+def test_the_network_predicts_all_test_images(predicted):
+    predictions, report = predicted.table, predicted.report
+    assert len(predictions) == 30 and predictions["image_id"].is_unique
+    assert report.latency["batch_1_ms"] > report.latency["batch_250_ms"] > 0
+    assert report.parameter_count == sum(p.numel() for p in predicted.saved.network.build().parameters())
+
+
+def test_a_saved_network_gives_the_test_images_the_same_predictions_again(predicted, ingested, spark, tmp_path):
+    path, expected = predicted.path, predicted.table
     for image_id, image in ingested.source.read(expected["image_id"]):
         (tmp_path / image_id).parent.mkdir(exist_ok=True)
         (tmp_path / image_id).write_bytes(image)
