@@ -128,8 +128,8 @@ def _with_values(command: str) -> str:
 
 @pytest.mark.parametrize("command", sorted(command for command in ALL if command.startswith("kedro ")))
 def test_a_command_of_kedro_works_as_printed(command):
-    words = shlex.split(_with_values(command.replace(" ...", "")), comments=True)[1:]
-    words = [word.strip("[]") for word in words if word != "|"]
+    words = shlex.split(_with_values(command.replace("--params ...", "").replace(" ...", "")), comments=True)[1:]
+    words = [word.strip("[]") for word in words if word.strip("[]|")]
     if words and words[-1].startswith("--") and "=" not in words[-1]:
         words = [*words[:-1], *_filled_in(words)]
     if not words or words[0] in KEDRO_S_OWN or words[0].startswith("<"):
