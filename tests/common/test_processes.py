@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -5,6 +6,7 @@ import time
 import psutil
 import pytest
 
+from cifar_pipelines.common import processes
 from cifar_pipelines.common.git import GitError, git
 from cifar_pipelines.common.processes import end_guarded, start_guarded
 
@@ -39,6 +41,21 @@ def test_guarded_processes_end_with_all_they_started(tmp_path):
     end_guarded(*started)
     assert all(process.poll() is not None for process in started)
     assert not psutil.wait_procs(everything, timeout=10)[1]
+
+
+def test_they_end_also_where_another_process_holds_the_pipe(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(processes.guardian, "GRACE_S", 0.2)
+    with (tmp_path / "log").open("wb") as log:
+        process = start_guarded(SLEEP, log, {})
+    inherited = os.dup(process.stdin.fileno())
+    try:
+        wait_for_text(tmp_path / "log", "sleeping")
+        started = psutil.Process(process.pid).children()
+        end_guarded(process)
+        assert len(started) == 1 and not psutil.wait_procs(started, timeout=10)[1]
+    finally:
+        os.close(inherited)
 
 
 def test_git_answers_or_says_that_it_failed(tmp_path):

@@ -1,10 +1,12 @@
 """Processes that end, with all they started, when this process does."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
@@ -46,8 +48,11 @@ def end_guarded(*guardians: subprocess.Popen) -> None:
     for process in guardians:
         try:
             process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        except subprocess.TimeoutExpired:  # where another process has inherited the pipe, it does not close
+            os.killpg(process.pid, signal.SIGTERM)
+            time.sleep(guardian.GRACE_S)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
