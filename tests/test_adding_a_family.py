@@ -9,28 +9,6 @@ from tests.factories.runtime import SMALL
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "adding_a_family.md").read_text()
 
-# What the same experiment would run once more, without the comparison that ends it.
-LOOK_AGAIN = """
-import sys
-from pathlib import Path
-from types import SimpleNamespace
-
-sys.path.insert(0, "src")
-from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment import plan, run
-
-assert run.PROJECT_PATH == Path.cwd()
-runner = SimpleNamespace(
-    progress=SimpleNamespace(say=print), skip=lambda step, why: print("skipped:", why), run=lambda *_: sys.exit("runs again")
-)
-experiment = plan.Experiment(
-    ("exec_1x1",), ("ingestion", "features", "majority"), 1, plan.params_of("test", sys.argv[1])
-)
-runs = run._Runs(experiment, runner, run.RecordShelf(Path(place("run_records"))), False)
-for step in experiment.steps():
-    runs.do(step)
-"""
-
 pytestmark = pytest.mark.e2e
 
 
@@ -46,7 +24,7 @@ def with_family(project):
     return project
 
 
-def test_an_experiment_with_it_goes_from_images_to_report_and_is_found_again(with_family, start_kedro, start_python):
+def test_an_experiment_with_it_goes_from_images_to_report_and_is_found_again(with_family, start_kedro):
     arguments = [
         *("experiment", "--settings", "exec_1x1", "--pipelines", "ingestion,features,majority", "--grow-to", "0"),
         *("--params-of", "test", "--params", SMALL),
@@ -63,7 +41,7 @@ def test_an_experiment_with_it_goes_from_images_to_report_and_is_found_again(wit
     assert any("10.0%" in row for row in rows) and len(rows) >= 4, report
     assert "every other model has to beat it" in report
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
-    again = start_python(LOOK_AGAIN, SMALL, cwd=with_family)
+    again = start_kedro(*arguments)
     output = finish(again, 100)
     assert again.returncode == 0, output
     assert output.count("skipped") == 2
