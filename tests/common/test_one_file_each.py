@@ -78,6 +78,6 @@ def test_an_engine_is_one_file(add):
 def test_every_file_in_a_folder_of_things_is_one_of_them():
     assert engines.engine_names() == ["bigdl", "local", "torch_distributor"]
     assert extractors.names() == ["kmeans_patches", "pixels", "tfidf", "timm", "torchvision", "transformers"]
-    assert sources.names() == ["cifar10", "image_folder", "imdb", "synthetic", "text_folder", "text_table"]
+    assert sources.names() == ["animals", "cifar10", "image_folder", "imdb", "synthetic", "text_folder", "text_table"]
     for name in sources.names():
         assert sources.find(name).name == name

@@ -108,6 +108,7 @@ def test_the_type_of_every_null_of_the_configuration_is_known():
     nulls = {name for name, value in flatten(load_configuration("base")["globals"]).items() if value is None}
     nulls |= {name for name, value in flatten(load_configuration("base")["parameters"]).items() if value is None}
     text = {"source_path", "weights", "weights_path", "run_name", "validation.group", "validation.table", "leaks.group"}
+    text |= {"report.author", "report.roll_number"}
     repeats = {"data.path", "features.weights", "features.weights_path", "features.input_size"}
     repeats |= {f"transfer.models.mobilenet_v2_{name}.weights" for name in ("probe", "tuned")}
     assert nulls == text | {*WHOLE_OR_NULL, *NUMBER_OR_NULL} | repeats

@@ -46,7 +46,7 @@ def test_a_study_without_test_images_says_that_it_was_judged_on_validation_image
     assert part.title.startswith("Synthetic, seed 42, validation images, host")
     assert any("20,000 training and validation images, seed 42" in study.title for study in content.studies)
     summary, histories, *_ = compare_runs({name: lambda one=one: one for name, one in records.items()})
-    assert len(plot_all_histories(histories, summary).axes) == 4  # of two studies, by epoch and by time
+    assert len(plot_all_histories(histories, summary).axes) == 2  # of the main study alone, by epoch and by time
 
 
 def test_a_gain_within_the_intervals_is_not_shown():

@@ -186,7 +186,10 @@ def test_a_wrong_budget_is_refused(values, message):
     ("parallelism", "message"),
     [
         (None, r"^The parallelism setting in globals\.yml lacks cores_max, executor_cores, executor_memory\."),
-        ("exec_2x1", r"'exec_2x1', but must be names and values: cores_max, executor_cores, executor_memory\."),
+        (
+            "exec_2x1",
+            r"'exec_2x1', but must be names and values: cores_max, executor_cores, executor_memory, named_after_memory\.",
+        ),
         ({"cores_max": 2}, r"lacks executor_cores, executor_memory\."),
         ({"cores_max": 2, "executor_cores": None, "executor_memory": "1g"}, r"'executor_cores' of .* is None"),
         ({"cores_max": 2, "executor_cores": 1, "executor_memory": "1g", "cores": 2}, r"'cores'.*'cores_max'"),

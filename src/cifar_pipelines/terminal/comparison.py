@@ -29,7 +29,7 @@ def _table(title: str, rows: pd.DataFrame, width: int) -> Table:
         padding=(0, 1, 0, 0),
     )
     table.add_column("model, setting", overflow="fold", width=width)
-    table.add_column("accuracy", no_wrap=True, width=19)
+    table.add_column("accuracy", no_wrap=True, width=17)
     table.add_column("seconds", no_wrap=True, justify="right", width=7)
     table.add_column("speed-up", no_wrap=True, justify="right", width=8)
     table.add_column("marks", min_width=14)
@@ -48,5 +48,10 @@ def _table(title: str, rows: pd.DataFrame, width: int) -> Table:
 
 
 def _short_interval(row: pd.Series) -> str:
-    """Writes an accuracy and its interval in per cent, in 19 columns at most."""
-    return f"{row['accuracy']:.1%} ({100 * row['accuracy_low']:.1f}–{100 * row['accuracy_high']:.1f})"
+    """Writes an accuracy and its interval in per cent, in 17 columns at most."""
+    accuracy, low, high = (_percent(row[name]) for name in ("accuracy", "accuracy_low", "accuracy_high"))
+    return f"{accuracy}% ({low}–{high})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}".replace("100.0", "100")

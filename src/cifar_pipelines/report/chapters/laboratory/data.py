@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from cifar_pipelines.common.configuration import run_parameters
+from cifar_pipelines.common.configuration import run_parameters, selected_names
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.families import INGESTION
@@ -151,7 +151,10 @@ def run(study: Study, pipelines: str) -> str:
 def _batches_that_fit(study: Study) -> str:
     """Smaller batches for networks whose configured ones are larger than the study's training images."""
     block, images = run_parameters()["bigdl_cnn"], study.newest["train_size"]
-    sizes = {network: block["models"][network]["recipe"]["batch_size"] for network in block["networks"]}
+    sizes = {
+        network: block["models"][network]["recipe"]["batch_size"]
+        for network in selected_names("bigdl_cnn.networks", block["networks"], "airbench+lenet")
+    }
     return "".join(
         f",bigdl_cnn.models.{network}.recipe.batch_size={images}" for network, size in sizes.items() if size > images
     )
