@@ -90,6 +90,11 @@ def is_on_request(name: str) -> bool:
     return name in STUDIES or (name in families() and families()[name].on_request)
 
 
+def unasked_names() -> list[str]:
+    """The names of the pipelines that a run without names consists of, each after those that it needs."""
+    return [name for name in pipeline_names() if not is_on_request(name)]
+
+
 def require_pipelines(names: Iterable[str]) -> None:
     """Raises a `UserError` with the nearest names for the first pipeline that is not there."""
     known = pipeline_names()

@@ -15,7 +15,7 @@ from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.options import build
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.places import place
-from cifar_pipelines.families import INGESTION, families, families_of, is_on_request, pipeline_names, require_readable
+from cifar_pipelines.families import INGESTION, families, families_of, pipeline_names, require_readable, unasked_names
 
 if TYPE_CHECKING:
     from cifar_pipelines.spark.setting import ParallelismSetting
@@ -48,7 +48,7 @@ def check_run(asked: list[str], loader: Any) -> dict[str, str]:
         catalog = DataCatalog.from_config(loader["catalog"])
         with chdir(PROJECT_PATH):  # to which the paths of the catalog are relative, wherever the command is typed
             first = _needed_first(asked, catalog, parameters)
-    chosen = (*first, *asked) if asked else [name for name in pipeline_names() if not is_on_request(name)]
+    chosen = (*first, *asked) if asked else unasked_names()
     running = [name for name in pipeline_names() if name != COMPARISON and name in chosen]
     if running:
         check_parameters(running, parameters, setting_under(loader.env, loader))
@@ -84,8 +84,7 @@ def check_parts(asked: list[str], loader: Any, parts: Mapping[str, Iterable[str]
         UserError: For the first unknown name, or if no node is left.
     """
     set_run_parameters(loader["parameters"])
-    unasked = [name for name in pipeline_names() if not is_on_request(name)]
-    whole = sum((_pipeline(name) for name in asked or unasked), start=Pipeline([]))
+    whole = sum((_pipeline(name) for name in asked or unasked_names()), start=Pipeline([]))
     nodes = {node.name for node in whole.nodes}
     known = {
         "tags": ("tag", {tag for node in whole.nodes for tag in node.tags}),

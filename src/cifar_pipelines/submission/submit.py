@@ -17,7 +17,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.git import changes
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.processes import guarded_kedro
-from cifar_pipelines.families import families, families_of, is_on_request, require_pipelines
+from cifar_pipelines.families import families_of, require_pipelines, unasked_names
 from cifar_pipelines.records.provenance import git_revision
 from cifar_pipelines.spark.environment import checked_configuration, setting_under
 from cifar_pipelines.spark.master import reach_master
@@ -63,8 +63,7 @@ class Submission:
                 raise UserError(f"--params holds {key}, which {option} gives already. Leave it out of --params.")
         loader = checked_configuration(self.environment, given)
         setting = setting_under(self.environment, loader)
-        running = self.pipelines or [name for name in families() if not is_on_request(name)]
-        for family in families_of(running):
+        for family in families_of(self.pipelines or unasked_names()):
             family.check(loader["parameters"], setting)
         if "," in self.master:
             raise UserError(
