@@ -35,6 +35,7 @@ from benchmarks import (
     stream_kills,
     stream_learning,
     stream_memory,
+    text_fit,
 )
 from benchmarks.description import DESCRIPTION, EPILOG
 from benchmarks.result import SCHEMA_VERSION, Result, results_table
@@ -62,7 +63,7 @@ OWN_SESSIONS = {
     "stream_memory": stream_memory.measure,
 }
 # They need what has to be made first, and run where they are named.
-ON_REQUEST = {"learners": learners.measure}
+ON_REQUEST = {"learners": learners.measure, "text_fit": text_fit.measure}
 BENCHMARKS = (
     *SPARK_BENCHMARKS, *OWN_SESSIONS, "phase_kills", "registry_list", "report", "event_log", "stream", *ON_REQUEST,
 )  # fmt: skip
@@ -87,8 +88,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--weights-path", help="state dict of the backbone; without it, weights are random")
     add("--centroids", type=_positive, help="size of the dictionary of kmeans_patches")
     add("--images", type=_positive, default=2000, help="for extraction, streams and CNN speed; default: %(default)s")
-    add("--train-images", type=_positive, default=10_000, help="for the fit and Orca's example; default: %(default)s")
-    add("--test-images", type=_positive, default=500, help="for its accuracy; default: %(default)s")
+    add("--train-images", type=_positive, default=10_000, help="for fits and Orca's example; default: %(default)s")
+    add("--test-images", type=_positive, default=500, help="for their accuracy; default: %(default)s")
     add("--photographs", type=_positive, default=40, help="such as 2000, which are 7 GB; default: %(default)s")
     add("--growth", type=_positive, default=20_000, help="synthetic images, such as 1000000; default: %(default)s")
     add("--micro-batches", type=_positive, default=2000, help="of stream_memory; default: %(default)s")

@@ -52,6 +52,8 @@ factor of several, either way.
   stream_memory            MiB of driver and executors after --micro-batches over those after a tenth of them; at most 1.10; once
   learners                 accuracy of the best learner after one pass over --features, at least 0.80; with learners_exact, the largest
                            difference between an exact learner and the fit of all images, below 0.001; once
+  text_fit                 seconds of tf-idf and logistic regression on Spark, from --train-images texts to a fitted model, over those of
+                           scikit-learn, as many numbers a text; at most 2; only for texts: --source imdb --source-path <folder>
   stream                   images/s through `kedro stream` over loopback, each frame on the disk before the next, over
                            the same bytes through a bare socket; only reported
 """

