@@ -1,7 +1,9 @@
 """`make install` with programs that only note how they were called; nothing is installed."""
 
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 import pytest
@@ -169,3 +171,11 @@ def test_viz_asks_no_proxy_for_this_host(tmp_path):
         env={"PATH": "/usr/bin:/bin", "NO_PROXY": "lab", "http_proxy": "http://proxy:1"},
     ).stdout  # fmt: skip
     assert said.splitlines()[-1] == "viz lab,localhost,127.0.0.1,::1 lab,localhost,127.0.0.1,::1"
+
+
+def test_what_the_lock_leaves_out_uv_installs_all_the_same_where_it_is_named():
+    """uv obeys a block of pyproject.toml when it installs, too."""
+    assert "uv" not in tomllib.loads((PROJECT_PATH / "pyproject.toml").read_text())["tool"]
+    left_out = tomllib.loads((PROJECT_PATH / "requirements.uv.toml").read_text())["exclude-dependencies"]
+    named = re.findall(r"^[\w-]+(?===)", (PROJECT_PATH / "requirements-cuda.lock").read_text(), re.M)
+    assert set(left_out) & set(named)
