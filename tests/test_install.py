@@ -121,7 +121,7 @@ def test_cuda_comes_only_with_a_build_of_torch_that_needs_it_and_what_gpus_need_
 
 def test_the_lock_that_everyone_installs_names_no_cuda_and_no_host():
     texts = {file.name: file.read_text() for file in PROJECT_PATH.glob("requirements*")}
-    assert len(texts) == 4 and not any(
+    assert len(texts) == 5 and not any(
         "://" in text or "--" in line for text in texts.values() for line in text.splitlines()[2:]
     )
     pinned = {line.split("==")[0] for line in texts["requirements.lock"].splitlines() if "==" in line}
