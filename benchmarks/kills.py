@@ -129,10 +129,19 @@ def _killed(run: subprocess.Popen, those: Callable[[list[psutil.Process]], list]
 
 
 def _left(seen: list[psutil.Process]) -> list[psutil.Process]:
-    _, left = psutil.wait_procs(seen, timeout=LEFT_S)
+    end = time.monotonic() + LEFT_S
+    while (left := [process for process in seen if _lives(process)]) and time.monotonic() < end:
+        time.sleep(0.1)
     for process in left:
         process.kill()
     return left
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _driver(family: list[psutil.Process]) -> list[psutil.Process]:
