@@ -1,6 +1,11 @@
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.spark import jvm
 from cifar_pipelines.spark.jvm import temporary_files
 from cifar_pipelines.spark.properties import spark_properties
 from cifar_pipelines.spark.setting import ParallelismSetting
@@ -67,3 +72,13 @@ def test_all_properties_of_the_project_are_text():
     assert set(config.properties) <= set(found)
     assert all(isinstance(value, str) for value in found.values())
     assert found["spark.speculation"] == "false"
+
+
+def test_a_jvm_that_does_not_end_in_time_is_killed(monkeypatch):
+    monkeypatch.setattr(jvm, "END_S", 0.05)
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.PIPE)
+    gateway = SimpleNamespace(shutdown=lambda: None, proc=process)
+    monkeypatch.setattr("pyspark.SparkContext._gateway", None)
+    monkeypatch.setattr("pyspark.SparkContext._jvm", None)
+    jvm.end_driver(SimpleNamespace(sparkContext=SimpleNamespace(_gateway=gateway), stop=lambda: None))
+    assert process.returncode == -signal.SIGKILL

@@ -1,5 +1,6 @@
 """The JVMs of a run: their options, where their files go, and the start of the driver's."""
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ SPARKS_LOGGING = "-Dlog4j2.configurationFile=org/apache/spark/log4j2-defaults.pr
 # A JVM that lives for one run, or less: optimising its code would take longer than it saves, and takes cores from executors.
 LIGHT_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 NO_COUNTERS = "-XX:-UsePerfData"  # which every JVM would keep in a folder of its own in /tmp
+END_S = 30.0  # that the driver's JVM may take to end
 
 
 def jvm_option(text: str) -> str:
@@ -45,6 +47,10 @@ def end_driver(session: "SparkSession") -> None:
     gateway.shutdown()
     if (process := getattr(gateway, "proc", None)) is not None:
         process.stdin.close()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=END_S)
+        except subprocess.TimeoutExpired:  # on a host that others leave no time; what the run says has been said
+            process.kill()
+            process.wait()
     SparkContext._gateway = None
     SparkContext._jvm = None
