@@ -26,6 +26,7 @@ hypothesis.settings.load_profile("unhurried")
 os.environ["DO_NOT_TRACK"] = "1"  # copies of the project have no .telemetry file
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
     """What takes long begins first: the tests of the shared Spark runtime, then those with processes of their own."""
     for item in items:

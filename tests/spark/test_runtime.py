@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,10 @@ def test_the_shared_runtime_has_what_it_asked_for(spark):
     conf = spark.session.sparkContext.getConf()
     for key, value in (load_configuration()["spark"]["properties"] | LIGHT).items():
         assert conf.get(key) == (str(value).lower() if isinstance(value, bool) else str(value)), key
+
+
+def test_all_tests_of_the_shared_runtime_go_to_one_process(spark, request):
+    assert request.node.nodeid.endswith("@spark") == ("PYTEST_XDIST_WORKER" in os.environ)
 
 
 def test_executors_compute_with_one_thread(spark):
