@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,11 +102,7 @@ class TransformersBackbone(Backbone):
                     found[f"body.{inner}"] = tensor
         left_out = [name for name in state if name not in found and f"body.{name.removeprefix(prefix)}" not in found]
         if left_out:
-            logger.info(
-                "%s: weights of heads and poolers that are not used are left out: %s.",
-                self.name,
-                some(left_out, 3, "tensor"),
-            )
+            _say_left_out(self.name, some(left_out, 3, "tensor"))
         return found
 
     def published_input(self, sha256: str | None) -> TextSpec:
@@ -176,6 +172,12 @@ class TransformersBackbone(Backbone):
             raise UserError(
                 f"{self.name} sees at most {longest} tokens, and max_tokens is {size}. Give at most {longest}."
             )
+
+
+@cache
+def _say_left_out(name: str, tensors: str) -> None:
+    """Once, however often the weights are read."""
+    logger.info("%s: weights of heads and poolers that are not used are left out: %s.", name, tensors)
 
 
 def _config(content: str) -> Any:
