@@ -2,10 +2,12 @@ import errno
 from types import SimpleNamespace
 
 import pytest
+from kedro.io import DatasetError
 from py4j.protocol import Py4JError
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.own_code import CodeError
+from cifar_pipelines.datasets.catalog import Catalog
 from cifar_pipelines.hooks import SparkHooks
 from cifar_pipelines.spark.run_log import RunLog
 
@@ -55,6 +57,29 @@ def test_an_error_of_spark_is_one_sentence_and_all_of_it_is_in_the_log(hooks, tm
 def test_a_disk_that_is_full_is_one_sentence(hooks):
     with pytest.raises(UserError, match=r"^/x/features cannot be written: .*Free some space"):
         hooks.on_pipeline_error(OSError(errno.ENOSPC, "No space left on device", "/x/features"))
+
+
+def test_a_table_that_cannot_be_read_is_node_place_and_log(hooks, tmp_path):
+    file = tmp_path / "manifest.json"
+    file.write_text("{")
+    hooks._catalog = Catalog.from_config({"manifest": {"type": "json.JSONDataset", "filepath": str(file)}})
+    hooks.before_dataset_loaded("manifest", SimpleNamespace(name="ingestion.index", tags=set()))
+    with pytest.raises(DatasetError) as error:
+        hooks._catalog.load("manifest")
+    with pytest.raises(UserError) as told:
+        hooks.on_pipeline_error(error.value)
+    node, cause, log = str(told.value).splitlines()
+    assert node == "The node ingestion.index failed." and log.startswith("All of it: ")
+    assert "manifest.json cannot be read: JSONDecodeError" in cause
+
+
+def test_a_result_that_cannot_be_written_is_told_likewise(hooks):
+    hooks._catalog = Catalog.from_config({"scores": {"type": "MemoryDataset"}})
+    hooks.before_dataset_saved("scores", SimpleNamespace(name="judge"))
+    with pytest.raises(
+        UserError, match=r"The node judge failed\.\nThe dataset scores cannot be written: TypeError: no JSON"
+    ):
+        hooks.on_pipeline_error(TypeError("no JSON"))
 
 
 def test_an_error_outside_of_nodes_stays_as_it_is(hooks):

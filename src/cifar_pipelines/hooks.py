@@ -21,6 +21,7 @@ from cifar_pipelines.common.json_folder import json_file
 from cifar_pipelines.common.own_code import CodeError, told, whole
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import slug
+from cifar_pipelines.datasets.catalog import behind_dataset, not_moved
 from cifar_pipelines.datasets.table_locks import lock_tables, tables_of
 from cifar_pipelines.preflight import check_blocks, check_inputs_exist
 from cifar_pipelines.spark.environment import check_environment, setting_under
@@ -81,6 +82,7 @@ class SparkHooks:
         self._waiting: set[str] = set()  # names of nodes that need Spark and have not run
         self._log: RunLog | None = None
         self._failed: str | None = None  # name of the node that an error came from
+        self._moved: tuple[str, str] | None = None  # dataset that is read or written now, and which of the two
         self._thread: threading.Thread | None = None
         self._stack = ExitStack()  # what is put back when the run ends
         atexit.register(self._stop)
@@ -94,7 +96,7 @@ class SparkHooks:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Any, catalog: Any) -> None:
         """Checks the parallelism setting, Java and the inputs, before anything starts."""
         require_own_pyspark()
-        self._thread, self._failed = threading.current_thread(), None
+        self._thread, self._failed, self._moved = threading.current_thread(), None, None
         self._stop()  # an earlier run of this process may have been refused
         # Paths of the configuration are relative to it, wherever the command is typed.
         self._stack.callback(os.chdir, Path.cwd())
@@ -127,6 +129,10 @@ class SparkHooks:
 
         Jobs carry the name of their node in Spark's web pages.
         """
+        self._prepare(dataset_name, node)
+        self._moved, self._failed = (dataset_name, "read"), node.name
+
+    def _prepare(self, dataset_name: str, node: Any) -> None:
         if self._context is None:
             return
         if dataset_name == APPLICATIONS and self._context.cluster is not None:
@@ -146,8 +152,14 @@ class SparkHooks:
         self._runtime.session.sparkContext.setJobDescription(node.name)
 
     @hook_impl
+    def before_dataset_saved(self, dataset_name: str, node: Any) -> None:
+        """Notes what is written, and by which node."""
+        self._moved, self._failed = (dataset_name, "written"), node.name
+
+    @hook_impl
     def before_node_run(self) -> None:
-        """Ends the run if Ctrl-C was pressed and its exception got lost in a finaliser."""
+        """Notes that all is read; ends the run if Ctrl-C was pressed and its exception got lost in a finaliser."""
+        self._moved = self._failed = None
         if self._runtime is not None and self._runtime.interrupted:
             raise KeyboardInterrupt
 
@@ -183,6 +195,9 @@ class SparkHooks:
             raise UserError(watch.reason) from None
         if cause is None and (full := disk_error(error)):
             raise full from None
+        if cause is None and self._moved is not None:
+            why = failure.reason if failure is not None else told(behind_dataset(error))
+            raise self._in_node(not_moved(self._catalog, *self._moved, why), log) from None
         if cause is None and failure is not None and log is not None:
             raise self._in_node(failure.reason, log) from None
         if cause is None and self._failed is not None:

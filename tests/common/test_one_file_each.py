@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cifar_pipelines import engines, extractors, sources
+from cifar_pipelines import engines, extractors, learners, sources
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import examine
+from cifar_pipelines.common.own_code import CodeError
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adding_a_source.md"
 EXTRACTOR = """
@@ -81,3 +82,11 @@ def test_every_file_in_a_folder_of_things_is_one_of_them():
     assert sources.names() == ["animals", "cifar10", "image_folder", "imdb", "synthetic", "text_folder", "text_table"]
     for name in sources.names():
         assert sources.find(name).name == name
+
+
+def test_a_file_that_cannot_be_imported_is_named_with_its_error(add):
+    add(learners, "mine", "import nothing_of_that_name\n")
+    with pytest.raises(
+        CodeError, match=r"^learners/mine\.py cannot be imported\. ModuleNotFoundError: No module named"
+    ):
+        learners.find("mine")

@@ -104,6 +104,17 @@ def test_a_damaged_file_of_a_table_is_not_believed(spark, dataset, tmp_path):
         dataset.load()
 
 
+@pytest.mark.parametrize("description", ["{", "[]", "3"])
+def test_a_table_whose_description_cannot_be_read_is_not_believed(tmp_path, description):
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "_SUCCESS").touch()
+    (tmp_path / "table.json").write_text(description)
+    dataset = SparkTableDataset(filepath=str(tmp_path / "table"))
+    assert not dataset.exists()
+    with pytest.raises(DatasetError, match=r"is described by table\.json beside it, which cannot be read\. Run"):
+        dataset.load()
+
+
 @pytest.mark.e2e
 def test_a_table_loads_where_no_run_is_under_way_and_the_host_has_no_java(run_python, tmp_path, monkeypatch):
     table = tmp_path / "table"

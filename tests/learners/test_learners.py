@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.learners import LearningTask, checked_learner, create_learner, names
+from cifar_pipelines.common.own_code import CodeError
+from cifar_pipelines.learners import LearningTask, checked_learner, create_learner, find, names
 from cifar_pipelines.learners._parts import merge_moments
 
 CLASSES = ("cat", "dog", "fox")
@@ -243,3 +244,17 @@ def test_a_class_list_without_two_classes_is_refused(classes):
 def test_an_image_without_numbers_is_refused():
     with pytest.raises(UserError, match="0 numbers, but a learner needs at least 1"):
         LearningTask(CLASSES, 0)
+
+
+def test_a_learner_whose_code_cannot_make_it_is_named(monkeypatch):
+    monkeypatch.setattr(find("ridge"), "__init__", lambda self, task, *, penalty=0.1: {}["nothing"])
+    with pytest.raises(CodeError, match=r"^The learner 'ridge' cannot be made\. KeyError: 'nothing'"):
+        create_learner("ridge", TASK)
+
+
+def test_probabilities_of_another_shape_are_refused(monkeypatch):
+    learner = create_learner("ridge", TASK)
+    learner.learn(np.ones((3, 4)), np.arange(3))
+    monkeypatch.setattr(learner, "_predict", lambda x: np.ones(len(x)))
+    with pytest.raises(ValueError, match=r"its probabilities have the shape \(2,\), but must have \(2, 3\)"):
+        learner.predict(np.ones((2, 4)))

@@ -13,6 +13,7 @@ from tests.factories.records import make_record
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.own_code import CodeError, whole
 from cifar_pipelines.common.tables import lists_of
 from cifar_pipelines.datasets import LearnedModelDataset
 from cifar_pipelines.incremental.commit import Commits, digest
@@ -153,20 +154,38 @@ def test_a_learner_that_fails_by_itself_stops_no_other(killed_in, tmp_path, fail
     assert found == {"stream_ridge": expected["stream_ridge"]}
     assert rows.loc[rows["model"] == "stream_ridge", "images"].sum() == N
     failures = DyingCommits(folder).latest().failures
-    assert failures == {"stream_mlp": "at frame 1 or just after it, ZeroDivisionError: too few features"}
-    assert (
-        "stream_mlp failed (at frame 1 or just after it, ZeroDivisionError: too few features) and is left out"
-        in caplog.text
+    (why,) = failures.values()
+    assert why.startswith(
+        "at frame 1 or just after it, ZeroDivisionError: too few features (learners/__init__.py, line "
     )
+    assert f"stream_mlp failed ({why}) and is left out" in caplog.text
     said = str(failed(failures, ["stream_ridge"]))
     assert "stream_mlp failed (at frame 1" in said and "streaming.selected=stream_ridge" in said
 
 
-def test_where_every_learner_fails_the_run_ends(tmp_path, failing):
+def cannot_be_made(self, task, *, hidden=6, replay=30, batch_size=8):
+    raise KeyError("nothing")
+
+
+def gives_no_state(self):
+    raise KeyError("nothing")
+
+
+@pytest.mark.parametrize(("name", "fails"), [("__init__", cannot_be_made), ("state", gives_no_state)])
+def test_nor_does_one_that_cannot_be_made_or_gives_no_state(name, fails, tmp_path, monkeypatch):
+    monkeypatch.setattr(find("mlp"), name, fails)
+    found, _ = take(DyingCommits(tmp_path), [(1, 2), (3, 5)])
+    assert set(found) == {"stream_ridge"}
+    assert "KeyError: 'nothing'" in DyingCommits(tmp_path).latest().failures["stream_mlp"]
+
+
+def test_where_every_learner_fails_the_run_ends_and_its_log_has_the_tracebacks(tmp_path, failing):
     for name in ("mlp", "ridge"):
         failing(find(name))
-    with pytest.raises(UserError, match=r"stream_ridge failed .*; stream_mlp failed .* learn anew with"):
+    with pytest.raises(CodeError, match=r"stream_ridge failed .*; stream_mlp failed .* learn anew with") as error:
         take(DyingCommits(tmp_path), [(1, 2), (3, 5)])
+    assert len(str(error.value).splitlines()) == 1
+    assert whole(error.value).count('raise ZeroDivisionError("too few features")') == 2
 
 
 def test_what_a_micro_batch_leaves_in_memory_is_small():

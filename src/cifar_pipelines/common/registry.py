@@ -6,6 +6,7 @@ import sys
 from typing import Any, Generic, TypeVar
 
 from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.own_code import CodeError, told
 
 T = TypeVar("T")
 
@@ -42,10 +43,15 @@ class FileRegistry(Generic[T]):
         """Imports a file and returns what it registered.
 
         Raises:
-            UserError: If there is no such file, or it registers nothing.
+            UserError: If there is no such file, it cannot be imported, or it registers nothing.
         """
         self.require_known(name)
-        importlib.import_module(f"{self.package}.{name}")
+        try:
+            importlib.import_module(f"{self.package}.{name}")
+        except UserError:
+            raise
+        except Exception as error:  # it is code that somebody has just written
+            raise CodeError(f"{self._folder}/{name}.py cannot be imported. {told(error)}") from error
         if name not in self._things:
             raise UserError(f"{self._folder}/{name}.py must define its {self.kind} with the decorator @register.")
         return self._things[name]

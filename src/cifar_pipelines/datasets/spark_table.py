@@ -39,7 +39,10 @@ class SparkTableDataset(SparkDatasetV2):
         if not (folder / SUCCESS).exists():
             return "is missing or was not written to its end"
         description = folder.with_name(f"{folder.name}.json")
-        described = _described_rows(description)
+        try:
+            described = _described_rows(description)
+        except (ValueError, TypeError, AttributeError):
+            return f"is described by {description.name} beside it, which cannot be read"
         if described is None or (rows := _count_rows(folder)) == described:
             return None
         found = "files that cannot be read" if rows is None else counted(rows, "row")

@@ -14,6 +14,7 @@ import numpy as np
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import checked_options
+from cifar_pipelines.common.own_code import CodeError, told
 from cifar_pipelines.common.registry import FileRegistry
 from cifar_pipelines.common.words import counted, some
 
@@ -96,11 +97,16 @@ class Learner(ABC):
         Raises:
             UserError: If the dimension is another one, or a number is not finite.
             FloatingPointError: If what was learned gives no finite numbers.
+            ValueError: If it gives another number of them.
         """
         x = self._numbers(x)
         if not self.blocks or not len(x):
             return np.full((len(x), len(self.task.classes)), 1 / len(self.task.classes))
         probability = self._predict(x)
+        if np.shape(probability) != (wanted := (len(x), len(self.task.classes))):
+            raise ValueError(
+                f"its probabilities have the shape {np.shape(probability)}, but must have {wanted}: images, classes"
+            )
         if not np.isfinite(probability).all():
             raise FloatingPointError(f"its probabilities are not finite after {counted(int(self.blocks), 'block')}")
         return probability
@@ -188,5 +194,12 @@ def create_learner(name: str, task: LearningTask, options: Mapping[str, Any] | N
 
     Raises:
         UserError: If the name or an option is unknown, or an option breaks a rule of the learner.
+        CodeError: If its code fails.
     """
-    return find(name)(task, **checked_learner(name, options))
+    options = checked_learner(name, options)
+    try:
+        return find(name)(task, **options)
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise CodeError(f"The learner {name!r} cannot be made. {told(error)}") from error

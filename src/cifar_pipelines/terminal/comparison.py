@@ -9,7 +9,7 @@ from rich.table import Table
 from cifar_pipelines.records.summary import marks, sections
 
 # Longer names are folded, so that all columns fit into 80.
-NAME_WIDTH = 26
+NAME_WIDTH = 30
 
 
 def terminal_summary(summary_table: pd.DataFrame) -> Group:

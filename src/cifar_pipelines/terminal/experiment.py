@@ -113,10 +113,11 @@ def _caution(rows: pd.DataFrame) -> str:
 def _table(models: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("model", overflow="fold")
-    table.add_column("images right", justify="right")
+    # Heads of two lines leave the names of models their room.
+    table.add_column("images\nright", justify="right")
     settings = list(models.sort_values(["cores", "executor_cores"])["setting"].unique())
     for setting in settings:
-        table.add_column(Text(f"{setting} [s]"), justify="right")
+        table.add_column(Text(f"{setting}\n[s]"), justify="right")
     ranked = models.sort_values("accuracy", ascending=False)
     for label in ranked["label"].unique():
         group = ranked[ranked["label"] == label]

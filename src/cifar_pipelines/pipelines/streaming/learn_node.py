@@ -82,7 +82,7 @@ def learn(
             run_query(session, stream, micro_batches, log, work)
         states, last_rows = micro_batches.finish()
         if micro_batches.failures:
-            raise failed(micro_batches.failures, list(states))
+            raise failed(micro_batches.failures, list(states), micro_batches.traces)
         rows = pd.concat([kept.rows(micro_batches.next_sequence), last_rows], ignore_index=True)
         rows = rows[rows["model"].isin(states)] if len(rows) else rows
         kept.forget()

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import SparkSession
+from cifar_pipelines.common.own_code import CodeError, told, whole
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.incremental.commit import Commit, Commits, Draft, draft, load_state
 from cifar_pipelines.incremental.training import BlockResult, Frames, Law, StreamTraining
@@ -38,12 +39,14 @@ class Taken(NamedTuple):
         draft: Its state after them; None where it failed.
         rows: Rows of its blocks.
         failure: Why it failed, by itself; nothing where it did not.
+        trace: All that is known of that.
     """
 
     model: str
     draft: Draft | None
     rows: list[dict[str, Any]]
     failure: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ class Course:
             training.load(state)
         return training
 
-    def take(self, model: str, training: StreamTraining, frames: Frames | None, commits: Path) -> Taken:
+    def take(
+        self, model: str, training_of: Callable[[str], StreamTraining], frames: Frames | None, commits: Path
+    ) -> Taken:
         """Lets a model take frames, and drafts its state where commits lie; None ends the stream.
 
         Raises:
@@ -81,28 +86,36 @@ class Course:
         """
         started = time.perf_counter()
         try:
+            training = training_of(model)
             results = training.finish() if frames is None else training.take(frames)
-        except UserError:
-            raise
+            state = training.state()
         except Exception as error:  # of this learner alone, whatever it is
-            return Taken(model, None, [], f"{type(error).__name__}: {error}")
+            if isinstance(error, UserError) and not isinstance(error, CodeError):
+                raise
+            failure = str(error) if isinstance(error, CodeError) else told(error)
+            return Taken(model, None, [], failure, whole(error))
         seconds = time.perf_counter() - started
         images = sum(len(result.label) for result in results)
         rows = [_row(model, result, seconds * len(result.label) / images) for result in results]
-        return Taken(model, draft(commits, model, training.state()), rows)
+        return Taken(model, draft(commits, model, state), rows)
 
 
 class DriverEngine:
     """Lets one learner after the other take frames, in the driver."""
 
     def __init__(self, course: Course, commits: Commits, commit: Commit | None) -> None:
-        states = commit.states if commit else {}
+        self._states = dict(commit.states) if commit else {}
         self._course, self._folder = course, commits.folder
-        self._trainings = {model: course.begin(model, states.get(model)) for model in course.learners}
+        self._trainings: dict[str, StreamTraining] = {}
 
     def take(self, frames: Frames | None, models: Sequence[str]) -> list[Taken]:
         """Lets models take frames; None ends the stream."""
-        return [self._course.take(model, self._trainings[model], frames, self._folder) for model in models]
+        return [self._course.take(model, self._training, frames, self._folder) for model in models]
+
+    def _training(self, model: str) -> StreamTraining:
+        if model not in self._trainings:
+            self._trainings[model] = self._course.begin(model, self._states.pop(model, None))
+        return self._trainings[model]
 
 
 class ExecutorsEngine:
@@ -127,8 +140,9 @@ class ExecutorsEngine:
 
 
 def _take_in_task(course: Course, model: str, newest: Path | None, frames: Frames | None, commits: Path) -> Taken:
-    training = course.begin(model, load_state(newest, model) if newest else None)
-    return course.take(model, training, frames, commits)
+    return course.take(
+        model, lambda model: course.begin(model, load_state(newest, model) if newest else None), frames, commits
+    )
 
 
 class MicroBatches(Taker):
@@ -145,6 +159,7 @@ class MicroBatches(Taker):
 
     Attributes:
         failures: Models that have failed, each with the reason; the others go on without them.
+        traces: All that is known of the failures of this run.
         extract_s: Seconds that features took, `learn_s` that learning took, and `commit_s` that commits took.
         alone_s: Seconds that every learner took by itself, added up.
         images: Images that came.
@@ -157,6 +172,7 @@ class MicroBatches(Taker):
     ) -> None:  # fmt: skip
         super().__init__(next_sequence)
         self._models, self.failures = [model for model in models if model not in failures], dict(failures)
+        self.traces: list[str] = []
         self._engine, self._commits, self._extract, self._on_commit = engine, commits, extract, on_commit
         self.extract_s = self.learn_s = self.commit_s = self.alone_s = 0.0
         self.images = 0
@@ -183,10 +199,11 @@ class MicroBatches(Taker):
         for one in taken:
             if one.failure:
                 self.failures[one.model] = f"at frame {self.next_sequence} or just after it, {one.failure}"
+                self.traces.append(one.trace)
                 logger.error("%s failed (%s) and is left out.", one.model, self.failures[one.model])
         self._models = [model for model in self._models if model not in self.failures]
         if not self._models:
-            raise failed(self.failures, [])
+            raise failed(self.failures, [], self.traces)
         return [one for one in taken if not one.failure]
 
     def _take(self, frames: Any) -> None:
@@ -254,12 +271,16 @@ def _table(taken: list[Taken]) -> pd.DataFrame:
     return pd.DataFrame([row for one in taken for row in one.rows])
 
 
-def failed(failures: Mapping[str, str], others: Sequence[str]) -> UserError:
+def failed(failures: Mapping[str, str], others: Sequence[str], traces: Sequence[str] = ()) -> CodeError:
     """The error that names models that failed by themselves, and what to do with the others, which have learned the stream."""
     said = "; ".join(f"{model} failed ({reason})" for model, reason in failures.items())
-    if not others:
-        return UserError(f"{said}. Correct its options or code, and learn anew with --params streaming.resume=false.")
-    return UserError(
-        f"{said}. The others have learned the whole stream; this judges them, and learns nothing again: --params "
-        f"streaming.selected={'+'.join(others)}"
-    )
+    todo = "Correct its options or code, and learn anew with --params streaming.resume=false."
+    if others:
+        todo = (
+            "The others have learned the whole stream; this judges them, and learns nothing again: --params "
+            f"streaming.selected={'+'.join(others)}"
+        )
+    error = CodeError(f"{said}. {todo}")
+    for trace in traces:
+        error.add_note(trace)
+    return error
