@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.backbones.backbone import Backbone
@@ -64,10 +65,8 @@ class TransformersBackbone(Backbone):
 
     def network(self, classes: int | None) -> "nn.Module":
         """The network with fresh weights; its pooler is there only where the pooling asks for it."""
-        from transformers import AutoModel
-
         spec = self.published_input(None)
-        body = AutoModel.from_config(_config(spec.config))
+        body = _transformers().AutoModel.from_config(_config(spec.config))
         if spec.pooling != "pooler" and hasattr(body, "pooler"):
             body.pooler = None
         elif spec.pooling == "pooler" and getattr(body, "pooler", None) is None:
@@ -109,11 +108,10 @@ class TransformersBackbone(Backbone):
         """Tokenizer and configuration of the folder, as many tokens as the network has positions, mean of all tokens."""
         if self.spec is not None:
             return self.spec
-        from transformers import AutoConfig, AutoTokenizer
-
+        library = _transformers()
         try:
-            config = AutoConfig.from_pretrained(self.folder, local_files_only=True)
-            tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True, use_fast=True)
+            config = library.AutoConfig.from_pretrained(self.folder, local_files_only=True)
+            tokenizer = library.AutoTokenizer.from_pretrained(self.folder, local_files_only=True, use_fast=True)
             content = tokenizer.backend_tokenizer.to_str()
         except Exception as error:  # transformers raises many kinds
             raise UserError(
@@ -174,6 +172,14 @@ class TransformersBackbone(Backbone):
             )
 
 
+def _transformers() -> ModuleType:
+    """The library; torchao, which it imports, has torch warn programmers of what will change."""
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
+    import transformers
+
+    return transformers
+
+
 @cache
 def _say_left_out(name: str, tensors: str) -> None:
     """Once, however often the weights are read."""
@@ -182,10 +188,8 @@ def _say_left_out(name: str, tensors: str) -> None:
 
 def _config(content: str) -> Any:
     """The configuration of a JSON text."""
-    from transformers import AutoConfig
-
     block = json.loads(content)
-    return AutoConfig.for_model(block.pop("model_type"), **block)
+    return _transformers().AutoConfig.for_model(block.pop("model_type"), **block)
 
 
 def _of_hub(name: str, path: Path) -> Path:
