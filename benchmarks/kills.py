@@ -80,7 +80,7 @@ def _round(number: int, project: Path, chance: random.Random, seconds: float, ex
     if kind not in kinds:
         runs.append(_start(project, SETTINGS[kind == "two settings"]))
     moment = chance.uniform(0, seconds)
-    seen = _killed(runs[0], kinds[kind], moment) if kind in kinds else []
+    seen, killed = _killed(runs[0], kinds[kind], moment) if kind in kinds else ([], True)
     statuses = [run.wait() for run in runs]
     left = _left(seen)
     found = tables(project)
@@ -90,7 +90,8 @@ def _round(number: int, project: Path, chance: random.Random, seconds: float, ex
         faults.append("a run did not outlive it")
     if kind not in kinds and (any(statuses) or set(found) != set(expected)):
         faults.append("two runs at once did not both end well")
-    click.echo(f"{number:3} {kind:14} after {moment:5.1f} s: status {statuses}, {'; '.join(faults) or 'well'}")
+    words = "; ".join(faults) or ("well" if killed else "had ended before, nothing was killed")
+    click.echo(f"{number:3} {kind:14} after {moment:5.1f} s: status {statuses}, {words}")
     return [f"round {number} ({kind}): {fault}" for fault in faults]
 
 
@@ -111,8 +112,14 @@ def _start(project: Path, setting: str) -> subprocess.Popen:
     )
 
 
-def _killed(run: subprocess.Popen, those: Callable[[list[psutil.Process]], list], moment: float) -> list:
-    """Kills one of some processes at a moment, or as soon after it as there is one; returns all that had been there."""
+def _killed(
+    run: subprocess.Popen, those: Callable[[list[psutil.Process]], list], moment: float
+) -> tuple[list[psutil.Process], bool]:
+    """Kills one of some processes at a moment, or as soon after it as there is one.
+
+    Returns:
+        All that had been there, and whether there was one.
+    """
     time.sleep(moment)
     seen: list[psutil.Process] = []
     while run.poll() is None:
@@ -121,11 +128,11 @@ def _killed(run: subprocess.Popen, those: Callable[[list[psutil.Process]], list]
             victims = those(seen)
             if victims:
                 victims[-1].kill()
-                break
+                return seen, True
         except psutil.Error:
             pass  # it has ended by itself meanwhile
         time.sleep(0.05)
-    return seen
+    return seen, False
 
 
 def _left(seen: list[psutil.Process]) -> list[psutil.Process]:
