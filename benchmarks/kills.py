@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -156,15 +157,25 @@ def _driver(family: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def _driver_jvm(family: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in family if "SparkSubmit" in " ".join(one.cmdline())]
+    return _of(family, "SparkSubmit")
 
 
 def _executors(family: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in family if any("CoarseGrainedExecutorBackend" in word for word in one.cmdline())]
+    return _of(family, "CoarseGrainedExecutorBackend")
 
 
 def _workers(family: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in family if "pyspark.daemon" in " ".join(one.cmdline())]
+    return _of(family, "pyspark.daemon")
+
+
+def _of(family: list[psutil.Process], word: str) -> list[psutil.Process]:
+    """Those whose command has a word; not those that have ended meanwhile, as Spark's short-lived helpers do all the time."""
+    found = []
+    for process in family:
+        with suppress(psutil.Error):
+            if word in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 if __name__ == "__main__":
