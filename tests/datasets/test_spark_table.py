@@ -6,6 +6,7 @@ import pytest
 from kedro.io import DataCatalog, DatasetError
 from pyarrow import parquet
 
+from cifar_pipelines.common.table_files import WrittenTable
 from cifar_pipelines.datasets import SparkTableDataset
 
 ROWS = [(1, [1.0, 2.0]), (2, [3.0, 4.0])]
@@ -57,6 +58,15 @@ def test_a_half_written_table_is_written_anew(spark, dataset, tmp_path):
     (tmp_path / "table" / "_SUCCESS").unlink()
     dataset.save(frame(spark, ROWS[:1]))
     assert rows_of(dataset.load()) == ROWS[:1]
+
+
+def test_what_a_killed_worker_had_begun_is_no_file_of_the_table(tmp_path):
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    parquet.write_table(pa.table({"id": [1, 2]}), parts / "part-00000.parquet")
+    (parts / "part-00001.parquet.4711.partial").write_bytes(b"PAR1")
+    SparkTableDataset(filepath=str(tmp_path / "table")).save(WrittenTable(parts))
+    assert sorted(path.name for path in (tmp_path / "table").iterdir()) == ["_SUCCESS", "part-00000.parquet"]
 
 
 def test_a_missing_table_is_named(spark, dataset, tmp_path):

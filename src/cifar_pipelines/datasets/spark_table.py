@@ -11,6 +11,7 @@ from kedro_datasets.spark import SparkDatasetV2
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.table_files import WrittenTable
 from cifar_pipelines.common.tables import BATCH_BYTES
+from cifar_pipelines.common.whole_files import PARTIAL
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.sources import SPLITS
 from cifar_pipelines.spark.paths import spark_pattern
@@ -56,6 +57,10 @@ class SparkTableDataset(SparkDatasetV2):
         if not isinstance(data, WrittenTable):
             super()._save(data)
             return
+        for begun in data.folder.glob(
+            f"*{PARTIAL}"
+        ):  # by a worker that was killed; Spark would read it as one of the table's files
+            begun.unlink()
         target = Path(str(self._get_save_path()))
         (target / SUCCESS).unlink(missing_ok=True)  # first: half of a table is none
         shutil.rmtree(target, ignore_errors=True)
