@@ -20,6 +20,8 @@ os.environ["JAVA_TOOL_OPTIONS"] = (
     "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote "
     "-Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
 )
+# Two processes test side by side: a second thread of either would wait for a core, and most of the time actively.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # On a busy host an example takes as long as it takes.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")

@@ -42,7 +42,7 @@ def test_a_whole_stream_lands_once_and_both_sides_end(folder, images):
         assert not server.thread.is_alive() and server.failure is None
     assert landed_rows(folder) == sent_rows(make_stream(images, epochs=2))
     assert read_journal(folder).ended
-    assert said[-1].endswith("frames.") and "keeps all" in said[-1]
+    assert any("keeps all" in words and words.endswith("frames.") for words in said)
 
 
 def test_a_receiver_that_comes_again_when_all_has_landed_ends_even_without_a_server(folder):

@@ -13,6 +13,27 @@ from omegaconf import DictConfig, OmegaConf
 # What was read in this process. Every command reads the same few blocks again and again, half a second each time.
 _read: dict[tuple[Any, ...], Any] = {}
 _MOST = 64
+_OF_THE_PROCESS = ("credentials",)  # which depend on its environment as well
+
+
+def _once(what: tuple[Any, ...], read: Callable[[], Any]) -> Any:
+    """What was read before of the same files in the same state, for the caller alone; else reads it."""
+    found = _read.pop(what, None)
+    if found is None:
+        found = read()
+    if len(_read) >= _MOST:
+        _read.pop(next(iter(_read)), None)  # what was wanted longest ago
+    _read[what] = found
+    return deepcopy(found)
+
+
+def _states(files: LocalFileSystem, folders: Iterable[str]) -> Iterator[tuple[str, int, int, int]]:
+    """Every file below the folders, with what changes when it is written."""
+    for folder in folders:
+        for file in sorted(files.glob(f"{folder}/**")):
+            if Path(file).is_file():
+                state = Path(file).stat()
+                yield file, state.st_ino, state.st_size, state.st_mtime_ns
 
 
 class ConfigLoader(OmegaConfigLoader):
@@ -20,33 +41,27 @@ class ConfigLoader(OmegaConfigLoader):
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """A block of the configuration, as Kedro reads it."""
-        if key in self:
+        if key in self or self._protocol != "file" or key in _OF_THE_PROCESS:
             return super().__getitem__(key)
         self._register_globals_resolver()  # that of the loader which was made last is another's
-        return self._once((repr(self), key), super().__getitem__, key)
+        folders = dict.fromkeys((self.base_env, self.env or self.default_run_env))
+        files = _states(self._fs, [f"{self.conf_source}/{folder}" for folder in folders])
+        return _once((repr(self), key, *files), lambda: OmegaConfigLoader.__getitem__(self, key))
 
-    def _read_raw_config(self, key: str) -> Any:
-        return self._once((self.conf_source, self.base_env, self.env, key), super()._read_raw_config, key)
+    def _read_dir_configs(
+        self, conf_path: str, patterns: Iterable[str], key: str, processed_files: set[Path], *of_process: Any
+    ) -> dict[Path, DictConfig]:
+        """The files of one environment, as they stand there."""
 
-    def _once(self, what: tuple[Any, ...], read: Callable[[str], Any], key: str) -> Any:
-        """What was read before, where no file has changed since; credentials depend on the environment of the process."""
-        if self._protocol != "file" or key == "credentials":
-            return read(key)
-        what = (*what, *self._files())
-        if what not in _read:
-            found = read(key)
-            if len(_read) >= _MOST:
-                _read.pop(next(iter(_read)))
-            _read[what] = found
-        return deepcopy(_read[what])
+        def read() -> dict[Path, DictConfig]:
+            return OmegaConfigLoader._read_dir_configs(self, conf_path, patterns, key, set(), *of_process)
 
-    def _files(self) -> Iterator[tuple[str, int, int, int]]:
-        """Every file that this configuration may be read from, with what changes when it is written."""
-        for folder in dict.fromkeys((self.base_env, self.env or self.default_run_env)):
-            for file in sorted(self._fs.glob(f"{self.conf_source}/{folder}/**")):
-                if Path(file).is_file():
-                    state = Path(file).stat()
-                    yield file, state.st_ino, state.st_size, state.st_mtime_ns
+        if self._protocol != "file" or key in _OF_THE_PROCESS:
+            found = read()
+        else:
+            found = _once((conf_path, *patterns, key, *_states(self._fs, [conf_path])), read)
+        processed_files.update(found)
+        return found
 
     def _resolve_catalog_config(self, aggregate_config: Iterable[DictConfig]) -> dict[str, Any]:
         """Resolves once what entries of the catalog share, such as `_data`; Kedro does so wherever it is named."""
