@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import subprocess
@@ -37,6 +38,11 @@ def pytest_collection_modifyitems(items):
     items.sort(
         key=lambda item: 0 if item.get_closest_marker("xdist_group") else 1 if item.get_closest_marker("e2e") else 2
     )
+
+
+def pytest_collection_finish():
+    """What all tests import stays: nobody looks again and again whether it is garbage."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
