@@ -23,6 +23,13 @@ def test_reads_a_whole_log(tmp_path):
     assert log.notes == [] and log.bad_lines == 0
 
 
+@pytest.mark.parametrize(("before", "words"), [("", "micro-batches of the stream"), ("learn\n", "learn")])
+def test_micro_batches_of_a_stream_are_named_without_their_ids(tmp_path, before, words):
+    label = f"{before}id = b25e110a-37f4\nrunId = f1e7f1a2-2473\nbatch = 0"
+    events = [logs.log_start(), logs.application_start(), logs.job_start(0, 2000, {0: 1}, "f1e7f1a2", label=label)]
+    assert read_event_log(logs.write_log(tmp_path / "app", events)).labels == {"f1e7f1a2": words}
+
+
 def test_reads_ten_thousand_tasks(tmp_path):
     events = [logs.log_start(), logs.application_start(), logs.executor_added(cores=8)]
     counters = {f"internal.metrics.{place}": place for place in range(20)}

@@ -102,7 +102,7 @@ def test_gallery_shows_truth_prediction_and_probability():
     row = table.set_index("image_id").loc[worst[0]]
     words = _words(figure)
     assert f"true: {CLASS_NAMES[row['label']]}" in words
-    assert f"predicted: {CLASS_NAMES[row['prediction']]}\n{row['probability'].max():.0%}" in words
+    assert f"said: {CLASS_NAMES[row['prediction']]}\n{row['probability'].max():.0%}" in words
     assert len(figure.axes) == 3
 
 

@@ -46,7 +46,7 @@ def test_engines_are_compared_only_on_the_same_work():
     assert "All were trained by BigDL Orca 2.4.0" in alone
     records = {"a": make_cnn_record(), "b": make_cnn_record("torch_distributor")}
     elsewhere = sections_of(records | {"c": make_cnn_record(setting=(2, 2))})["engines"].blocks
-    assert "airbench, exec_2x2. Trained by BigDL Orca 2.4.0 only." in items_of(elsewhere)
+    assert "By one engine only. airbench by BigDL Orca 2.4.0 under exec_2x2." in items_of(elsewhere)
     assert "engines" not in sections_of({"a": make_record()})
 
 

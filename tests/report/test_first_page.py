@@ -41,7 +41,7 @@ def test_page_1_answers_with_model_setting_reason_cautions_and_the_plot():
     assert figure.name == "accuracy_time.png"
     assert "The plot on page 1 shows both." in text_of(document.blocks)
     source, _ = to_typst(document)
-    assert source.index("Best model") < source.index("#outline(")
+    assert source.index("Best model") < source.index("outline(depth")
 
 
 def test_name_and_roll_number_stand_on_page_1_where_they_are_given_and_nowhere_else():

@@ -11,6 +11,7 @@ from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.of_components import plot_components, plot_timeline
 from cifar_pipelines.records.summary import main_study, of_section
+from cifar_pipelines.report.document.blocks import plain
 from cifar_pipelines.report.sections.time import join_applications
 
 HEADING = "### Where the time went"
@@ -118,6 +119,22 @@ def test_without_applications_all_are_said_to_be_missing(tmp_path):
     assert "**Missing.** No application is there for logistic_regression under exec_2x1" in part
     assert "|" not in part
     assert (folder / "components.png").stat().st_size > 5000 and (folder / "timeline.png").stat().st_size > 5000
+
+
+def test_models_that_learned_in_one_query_have_one_row_one_panel_and_one_sentence():
+    records = {name: make_record(name) for name in ("stream_ridge", "stream_mlp")}
+    group = make_group(records["stream_mlp"], driver=2.0)
+    records["stream_ridge"]["job_groups"] = records["stream_mlp"]["job_groups"]
+    applications = {"a": make_application(records["stream_mlp"]["run_id"], "exec_2x1", [group])}
+    said = told_of(records, applications)
+    assert sum("most of its core-seconds went into" in topic for topic in said) == 1
+    assert any(topic.endswith("It learned in the same query as stream_mlp, so the same holds.") for topic in said)
+    table = next(block for block in section_of(records, applications) if hasattr(block, "rows"))
+    (row,) = ([plain(cell) for cell in row] for row in table.rows)
+    assert row[0] == "stream_mlp and 1 more" and row[-1] == "[r1, r2]"
+    assert not any("Missing" in text for text in items_of(section_of(records, applications)))
+    _, components, *_ = joined(records, applications)
+    assert [ax.get_title(loc="left") for ax in plot_components(components).axes] == ["stream_mlp and 1 more"]
 
 
 def test_a_sentence_per_model_says_what_differs_most():

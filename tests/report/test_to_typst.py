@@ -123,6 +123,13 @@ def test_a_table_too_wide_for_the_page_goes_on_below_with_the_names_of_its_rows(
     assert split_to_fit(table(["model", "n"], [["a", "1"]])) == (table(["model", "n"], [["a", "1"]]),)
 
 
+def test_no_name_is_broken_where_its_table_has_room():
+    name, sentence = "stream_linear_discriminant", "core-seconds of tasks " * 12
+    source, _ = to_typst(document_of(table(["model", "spent on"], [[name, sentence]])))
+    first, second = map(float, re.search(r"\(([\d.]+)fr, ([\d.]+)fr", source).groups())
+    assert first >= len(name) and second > first
+
+
 @pytest.mark.parametrize("long", [False, True])
 def test_a_command_is_copied_from_the_pdf_as_it_is_typed(long):
     params = ",".join(f"some_block.name_{n}=value_{n}" for n in range(20 if long else 2))

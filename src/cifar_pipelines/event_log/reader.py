@@ -17,6 +17,7 @@ _NEEDED = (
 )
 _LONGEST_NAME = 60  # characters of a line within which the name of its event ends
 _TASK_ID = re.compile(r'"Task ID":(\d+)')
+_MICRO_BATCH = re.compile(r"(.*\n)?id = \S+\nrunId = ")  # how Spark describes the jobs of a stream
 
 
 @dataclass
@@ -96,7 +97,13 @@ class Application:
     @property
     def labels(self) -> dict[str, str]:
         """What every job group is about, in the words of its first job; by its id, which stands for missing words."""
-        return {job.group: job.description or job.group for job in reversed(self.jobs) if job.group}
+        return {job.group: _words(job.description) or job.group for job in reversed(self.jobs) if job.group}
+
+
+def _words(description: str | None) -> str | None:
+    """What a job is about, without the ids that Spark gives the query of a stream."""
+    batch = _MICRO_BATCH.match(description or "")
+    return description if batch is None else (batch[1] or "micro-batches of the stream").strip()
 
 
 def find_event_log(folder: Path, application_id: str) -> Path | None:

@@ -12,9 +12,20 @@ from matplotlib.patches import Patch
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.plots.registry import comparison_plot
-from cifar_pipelines.plots.style import GREY, WIDTH, colours_in_order, label_axes, legend, message_figure, new_figure
+from cifar_pipelines.plots.style import (
+    GREY,
+    WIDTH,
+    colours_in_order,
+    label_axes,
+    legend,
+    message_figure,
+    new_figure,
+    shortened,
+)
+from cifar_pipelines.records.job_groups import named_together
 
 COLUMNS = 3  # panels side by side
+LONGEST_TITLE = 28  # letters over a panel
 SMALLEST_SHARE = 0.002  # a component below this share in every bar is not named in the legend
 MOST_LABELS = 10
 _NOTHING = (
@@ -32,13 +43,13 @@ def plot_components(components: pd.DataFrame) -> Figure:
     title = "Where the time went: core-seconds of a fit or an extraction"
     if components.empty:
         return message_figure(title, _NOTHING, size=(9, 2.5))
-    panels = list(components.groupby("label"))
+    panels = list(named_together(components).groupby("label"))
     columns = min(COLUMNS, len(panels))
     lines = math.ceil(len(panels) / columns)
     figure, axes = new_figure(lines, columns, size=(WIDTH, 2.4 * lines + 0.5), title=title)
     for ax, (label, rows) in zip(axes.flat, panels, strict=False):
         _stack(ax, rows)
-        label_axes(ax, label, "", "core-seconds")
+        label_axes(ax, shortened(label, LONGEST_TITLE), "", "core-seconds")
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     shares = components[list(COMPONENTS)].div(components["core_s"], axis=0).abs().max()

@@ -17,7 +17,7 @@ from cifar_pipelines.plots import style
 MOST_NUMBERED_CLASSES = 20  # beyond this, numbers in the cells and a legend per class cannot be read
 MOST_NAMED_CLASSES = 80  # beyond this, no name beside a row can be read
 MOST_CONFUSIONS = 5
-GALLERY_SIZE, GALLERY_COLUMNS = 20, 5
+GALLERY_SIZE, GALLERY_COLUMNS = 20, 7
 
 
 def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: str) -> Figure:
@@ -33,7 +33,7 @@ def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: s
     counts = np.asarray(metrics["confusion_matrix"], dtype=np.int64)
     n_classes = len(class_names)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = float(np.clip(0.55 * n_classes + 2.2, 4.5, 14))
+    side = float(np.clip(0.4 * n_classes + 2, 4.2, 14))
     figure, axes = style.new_figure(size=(side + 0.8, side), title=title)
     ax = axes[0, 0]
     ax.grid(False)
@@ -201,7 +201,9 @@ def plot_gallery(
         )
     columns = min(GALLERY_COLUMNS, len(ids))
     rows = -(-len(ids) // columns)
-    figure, axes = style.new_figure(rows, columns, size=(max(4.2, 1.4 * columns), 1.75 * rows + 0.4), title=title)
+    figure, axes = style.new_figure(
+        rows, columns, size=(max(4.2, style.WIDTH / GALLERY_COLUMNS * columns), 1.7 * rows + 0.4), title=title
+    )
     at = {image_id: row for row, image_id in enumerate(checked.image_id)}
     for ax, image_id in zip_longest(axes.flat, ids):
         ax.set_axis_off()
@@ -213,9 +215,9 @@ def plot_gallery(
                     "Give the bytes of every image that choose_gallery_ids names."
                 )
             ax.imshow(decode(images[image_id], 256), interpolation="nearest")
-            predicted, true = (style.shortened(class_names[of[row]], 16) for of in (checked.prediction, checked.label))
+            predicted, true = (style.shortened(class_names[of[row]], 11) for of in (checked.prediction, checked.label))
             text = f"{predicted}, {checked.confidence[row]:.0%}"
             if not correct:
-                text = f"true: {true}\npredicted: {predicted}\n{checked.confidence[row]:.0%}"
+                text = f"true: {true}\nsaid: {predicted}\n{checked.confidence[row]:.0%}"
             ax.set_title(text, fontsize=8, color="#222222" if correct else style.PALETTE[1])
     return figure

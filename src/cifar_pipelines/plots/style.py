@@ -37,8 +37,10 @@ OWN_COLOURS = (
     *("airbench_torch_distributor", "lenet_torch_distributor", "gradient_boosted_trees"),
     *("stream_ridge", "stream_mlp", "stream_linear_discriminant", "stream_sgd_logistic", "stream_nearest_class_mean"),
     *("stream_random_features", "stream_naive_bayes", "stream_sgd_svm", "stream_kmeans", "stream_mlp_replay"),
+    *("mobilenet_v2_torch_distributor", "lite0_torch_distributor", "lite0_bigdl", "mobilenet_v2_bigdl"),
 )
 TINTS = 3  # of every colour
+DARK = 280  # a colour whose channels add up to less cannot be made darker
 LINE_STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 GREY = "#6B6B6B"
@@ -199,11 +201,12 @@ def _place(name: str) -> int:
 
 
 def _tint(place: int, further: int) -> str:
-    """The colour of a place, or one so many tints further; each tint is a third nearer to white."""
+    """The colour of a place, or one so many tints further: the colour, a darker one (of a dark colour a lighter one), a pale one."""
     palette = PALETTE + MORE_COLOURS
     colour, number = palette[place % len(palette)], (place // len(palette) + further) % TINTS
-    channels = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return "#" + "".join(f"{round(value + (255 - value) * number / TINTS):02X}" for value in channels)
+    channels = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+    end, share = (255, 0.55) if number == 2 else (255, 0.3) if sum(channels) < DARK else (0, 0.45)
+    return "#" + "".join(f"{round(value + (end - value) * (share if number else 0)):02X}" for value in channels)
 
 
 def markers(names: list[str]) -> dict[str, str]:

@@ -139,9 +139,9 @@ _TIMES = (
            lambda r: r.host_load.other_cpu_share),
 )
 _RESOURCES = (
-    # What lost workers computed is not in it, so of a restarted training it is unknown.
+    # What lost workers computed is not in it, so of a restarted training it is unknown; learners on a stream share one query.
     Column("task_cpu_s", "CPU seconds of tasks and of Python workers", "s",
-           lambda r: None if r.restarts else r.resources.task_cpu_s),
+           lambda r: None if r.restarts or r.stream else r.resources.task_cpu_s),
     Column("gc_s", "garbage collection in tasks", "s", lambda r: r.resources.gc_s),
     Column("driver_memory_mb", "peak memory of the driver and its JVM", "MiB",
            lambda r: r.resources.driver.peak_memory_mb if r.resources.driver else None),

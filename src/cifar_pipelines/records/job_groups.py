@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
+import pandas as pd
+
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.event_log.components import Measured
 from cifar_pipelines.event_log.task_time import Workers
@@ -25,6 +27,24 @@ def groups_of(application: Mapping[str, Any], names: Iterable[str]) -> list[Mapp
     """The job groups, of what a run wrote of its application, that have a name of `group_names` as id or as label."""
     wanted = set(names)
     return [group for group in application["groups"] if wanted & {group["group"], group["label"]}]
+
+
+def named_together(joined: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one job group, such as those of all learners on a stream, as one row that says how many, with all their records.
+
+    Args:
+        joined: Rows of models and the job groups that trained them, with `label`, `setting`, `application_id`, `group` and maybe
+            `records`.
+    """
+    grouped = joined.groupby(["application_id", "group", "setting"], sort=False, dropna=False)
+    merged = grouped.first().reset_index()[list(joined.columns)]
+    merged["label"] = [
+        labels.iloc[0] if len(labels) == 1 else f"{labels.iloc[0]} and {len(labels) - 1} more"
+        for _, labels in grouped["label"]
+    ]
+    if "records" in joined:
+        merged["records"] = [[number for one in rows for number in one] for _, rows in grouped["records"]]
+    return merged
 
 
 def measured_groups(records: Iterable[RunRecord]) -> dict[str, Measured]:

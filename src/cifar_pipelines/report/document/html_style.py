@@ -40,6 +40,7 @@ tbody tr:hover { background: var(--tint); }
 .wide th, .wide td { padding: .25rem .4rem; }
 .very-wide th, .very-wide td { padding: .25rem .35rem; }
 td, td code { overflow-wrap: break-word; }
+td:first-child wbr { display: none; }
 figure { margin: 1rem 0 1.4rem; }
 figure img { display: block; max-width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
@@ -53,11 +54,11 @@ figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
   .table { overflow: visible; }
   table { font-size: 8.5pt; }
   pre { white-space: pre-wrap; font-size: 8pt; }
-  .wide table, .very-wide table { font-size: 7.5pt; }
-  .very-wide .number { overflow-wrap: normal; }
+  .wide table { font-size: 7.5pt; }
+  .very-wide table { font-size: 6.3pt; }
   th, td { padding: .15rem .2rem; }
   th { overflow-wrap: normal; }
-  td { overflow-wrap: anywhere; }
-  figure img { max-height: 22cm; width: auto; }
+  figure img { max-height: 10.5cm; width: auto !important; }
+  figure img.high { max-height: 16.5cm; }
 }
 """

@@ -11,7 +11,9 @@ from cifar_pipelines.report.document.html_style import STYLE
 WIDE = 8  # columns; a wider table is set smaller
 VERY_WIDE = 11
 _SHARPNESS = 1.5  # pixels of a plot for each pixel of the page
+_LONG = re.compile(r"\S{13,}")
 _BREAKS = re.compile(r"(?<=\w)([_/])(?=\w)")  # long names may break here; no entity of `escape` holds these
+_HIGH = 1100  # pixels; a lower plot fits twice on a page of paper
 
 
 def to_html(document: blocks.Document) -> str:
@@ -77,7 +79,8 @@ def _figure(figure: blocks.Figure) -> str:
     data = base64.b64encode(figure.png).decode("ascii")
     size = blocks.png_size(figure.png)
     width = f' style="width: {size[0] / _SHARPNESS:.0f}px"' if size else ""
-    image = f'<img src="data:image/png;base64,{data}" alt="{caption}"{width}>'
+    kind = ' class="high"' if size and size[1] > _HIGH else ""
+    image = f'<img src="data:image/png;base64,{data}" alt="{caption}"{kind}{width}>'
     return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
@@ -95,4 +98,4 @@ def _span(span: blocks.Span, known: set[str]) -> str:
 
 
 def _breakable(text: str) -> str:
-    return _BREAKS.sub(r"\1<wbr>", escape(text))
+    return _LONG.sub(lambda word: _BREAKS.sub(r"\1<wbr>", word[0]), escape(text))

@@ -16,14 +16,15 @@ logger = logging.getLogger(__name__)
 
 FONT = "Libertinus Serif"  # comes with Typst
 TEXT_CM = (17.2, 16.5)  # width and greatest height of a figure
-LOW_CM = 14  # greatest height of a figure that is not much higher than wide
-PIXELS_PER_CM = 55  # of a plot that is small enough
+LOW_CM = 10.4  # a figure is no higher, so that a page has room for two, if its letters stay large enough
+PIXELS_PER_CM = (55, 100)  # of a plot that is small enough, and of one whose letters can be read
 _BOX = re.compile(r'the text `"(.+?)"` could not be displayed')
 _WORDS = re.compile(r"[\s\u200b]+")
 _LONG = re.compile(r"[^\s\u200b]{13,}")
 _PARTS = re.compile(r"[^_/.:=,\-]{1,16}[_/.:=,\-]*|[_/.:=,\-]+")
 # Columns, and the size of letters in points that a table with at most so many can have.
 _SIZES = ((5, 9.0), (7, 8.5), (99, 8.0))
+_SHORT = 30  # letters of a cell that is better not wrapped
 _MARGIN = 6  # points beside the text of a cell
 LETTER = 0.45  # width of a letter by its height, on average
 
@@ -66,9 +67,9 @@ TITLE = """\
 #text(fill: luma(70), date)
 #line(length: 100%, stroke: 0.8pt)
 """
+# On the page after the lead, or below it where it ends on a page of its own.
 CONTENTS = """
-#pagebreak(weak: true)
-#outline(depth: 1, title: text(12pt)[Contents])
+#block(breakable: false, above: 2em, outline(depth: 1, title: text(12pt)[Contents]))
 """
 
 
@@ -205,7 +206,22 @@ def _columns(table: blocks.Table, size: float) -> str:
     lengths = [max(map(len, column)) for column in _texts(table)]
     if sum(lengths) * size / 2 <= _room(len(lengths)):  # a letter is half as wide as high, on average
         return str(len(lengths))
-    return f"({', '.join(f'{weight:.1f}fr' for weight in _weights(table))},)"
+    weights, room = _weights(table), _room(len(lengths)) / (LETTER * size)
+    # While there is room, the shortest names first, no name of a column is broken; what has several words gives way.
+    whole = [max((len(word) for one in column for word in one.split()), default=0) + 2 for column in _texts(table)]
+    least = [min(pair) for pair in zip(whole, weights, strict=True)]
+    left = room - sum(least)
+    for place in sorted(range(len(weights)), key=whole.__getitem__):
+        if 0 < (more := whole[place] - least[place]) <= left:
+            least[place], left = whole[place], left - more
+    below = [max(map(len, column[1:]), default=0) + 2 for column in _texts(table)]
+    widths = [float(width) for width in least]
+    unwrapped = [min(cells, max(weight, _SHORT)) for cells, weight in zip(below, weights, strict=True)]
+    for goal in (unwrapped, weights):  # a heading wraps before a cell does
+        wanted = [max(0.0, wide - width) for wide, width in zip(goal, widths, strict=True)]
+        share = min(1.0, max(0.0, room - sum(widths)) / sum(wanted)) if any(wanted) else 0.0
+        widths = [width + share * more for width, more in zip(widths, wanted, strict=True)]
+    return f"({', '.join(f'{width:.1f}fr' for width in widths)},)"
 
 
 def _texts(table: blocks.Table) -> list[list[str]]:
@@ -225,8 +241,9 @@ def _weights(table: blocks.Table) -> list[float]:
 
 def _figure(figure: blocks.Figure, figures: dict[str, bytes]) -> str:
     width, height = blocks.png_size(figure.png) or (1000, 1000)
-    highest = LOW_CM if height <= 1.2 * width else TEXT_CM[1]
-    fitting = min(TEXT_CM[0], width / PIXELS_PER_CM, highest * width / height)
+    fewest, most = PIXELS_PER_CM
+    highest = min(TEXT_CM[1], max(LOW_CM, height / most))
+    fitting = min(TEXT_CM[0], width / fewest, highest * width / height)
     name = f"figure{len(figures)}.png"
     figures[name] = figure.png
     caption = quote(figure.caption)

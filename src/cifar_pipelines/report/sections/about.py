@@ -97,7 +97,8 @@ GLOSSARY: dict[str, Words] = {
     "Speed-up": "is against the smallest measured setting of the same model.",
     "Efficiency": "is the speed-up divided by the growth in cores.",
     "Utilisation": "is CPU time divided by cores x time. The CPU time is that of Spark's JVM task threads and, for "
-    "networks and features, that of the Python workers as well.",
+    "networks and features, that of the Python workers as well. Of a learner on a stream it is not known, because all learners share "
+    "one query.",
     "Oversubscribed": "means that the setting uses more cores than the host has.",
     "Busy host": "means that other programs had more than 15 % of the host's CPU time while the clock ran.",
     "One timing": "means no repeat, so the spread is unknown.",

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from cifar_pipelines.records.summary import marks
-from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
+from cifar_pipelines.report.document.blocks import Section, Spans, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, pair, seconds, table_of
-from cifar_pipelines.report.sections.ranking import interval
+from cifar_pipelines.report.sections.ranking import interval, listed
 from cifar_pipelines.report.sections.verdict import TIE_WITHOUT_REPEATS
 
 TIE_IN_SPEED = 0.05  # medians over epochs closer than this share of the smaller one are a tie
@@ -17,9 +17,16 @@ def engines(rows: pd.DataFrame) -> Section | None:
     if networks.empty:
         return None
     networks = networks.sort_values(["network", "cores", "executor_cores", "engine"])
+    groups = list(networks.groupby(["network", "setting"], sort=False))
     conclusion = bullets(
-        spans(strong(f"{network}, {setting}."), f" {' '.join(_compared(group))}")
-        for (network, setting), group in networks.groupby(["network", "setting"], sort=False)
+        [
+            *(
+                spans(strong(f"{network}, {setting}."), f" {' '.join(_compared(group))}")
+                for (network, setting), group in groups
+                if len(group) > 1
+            ),
+            *_without_another(pd.concat([group for _, group in groups if len(group) == 1] or [networks[:0]])),
+        ]
     )
     if networks["engine"].nunique() == 1:
         only = networks["engine"].iloc[0]
@@ -53,10 +60,17 @@ ENGINES: Columns = {
 }
 
 
+def _without_another(rows: pd.DataFrame) -> list[Spans]:
+    """Says which networks were trained by one engine only, and under which settings."""
+    alone = [
+        f"{network} by {engine} under {listed(list(group['setting']))}"
+        for (network, engine), group in rows.groupby(["network", "engine"], sort=False)
+    ]
+    return [spans(strong("By one engine only."), f" {'; '.join(alone)}.")] if alone else []
+
+
 def _compared(rows: pd.DataFrame) -> list[str]:
     """Says which engine did better with one network under one setting."""
-    if len(rows) == 1:
-        return [f"Trained by {rows['engine'].iloc[0]} only."]
     if rows["params_digest"].nunique() > 1:
         return ["The engines trained with different parameters, so they are not compared."]
     sentences = [_faster(rows), _less_overhead(rows)]

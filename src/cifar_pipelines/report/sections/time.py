@@ -7,9 +7,9 @@ import pandas as pd
 
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.event_log.components import REMAINDER
-from cifar_pipelines.records.job_groups import GROUP_SEPARATOR, groups_of
+from cifar_pipelines.records.job_groups import GROUP_SEPARATOR, groups_of, named_together
 from cifar_pipelines.records.summary import SECTION, main_study, of_section, put_together
-from cifar_pipelines.report.document.blocks import Section, Spans, bullets, code, say, spans, strong
+from cifar_pipelines.report.document.blocks import Section, Spans, bullets, code, emphasis, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 from cifar_pipelines.report.sections.verdict import time_tie
 
@@ -48,7 +48,7 @@ def components(rows: pd.DataFrame, joined: pd.DataFrame) -> Section:
     """Says where the time of each model of a study went, from what `join_applications` returned."""
     numbers = rows[[*SECTION, "label", "setting", "records"]]
     mine = joined.merge(numbers, on=[*SECTION, "label", "setting"])
-    shown = () if mine.empty else (say(INTRODUCTION), table_of(mine, COMPONENTS_TABLE))
+    shown = () if mine.empty else (say(INTRODUCTION), table_of(named_together(mine), COMPONENTS_TABLE))
     sentences = bullets(_missing(mine, rows))
     return Section("components", "Where the time went", (*shown, *([sentences] if sentences.items else [])))
 
@@ -57,7 +57,11 @@ INTRODUCTION = spans(
     "Shares of the core-seconds (wall time x cores) of a fit or an extraction, from Spark's event log and the workers' "
     "own counters; of several repeats the one with the median time. The files in ",
     code("data/08_reporting/applications/"),
-    " hold every number.",
+    " hold every number. ",
+    emphasis("Remainder"),
+    " is what no counter explains, below zero where tasks overlap. ",
+    emphasis("Longest / median task"),
+    " is that of the most uneven stage. Models that learn in one query have one row.",
 )
 
 
@@ -156,6 +160,9 @@ def why(label: str, rows: pd.DataFrame, joined: pd.DataFrame) -> str | None:
     if len(group) > 1:
         return _compared(group, of_model)
     only = group.iloc[0]
+    first = own[(own["application_id"] == only["application_id"]) & (own["group"] == only["group"])]["label"].min()
+    if first != label:
+        return f"It learned in the same query as {first}, so the same holds."
     shares = {name: only[name] / only["core_s"] for name in COMPONENTS} if only["core_s"] else {}
     most = sorted(shares, key=shares.get, reverse=True)[:2]
     if not most:

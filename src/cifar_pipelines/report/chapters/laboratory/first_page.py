@@ -31,7 +31,5 @@ def _made_of(content: Content) -> Blocks:
             f". {others} other {'study follows' if others == 1 else 'studies follow'} in a part of "
             f"{'its' if others == 1 else 'their'} own; no table mixes them, but for the one on more training images."
         )
-    return (
-        say(made, what, strong(study.title), after),
-        say("References such as [r1] name run records; the last section says in which files they are."),
-    )
+    references = " References such as [r1] name run records; the last section says in which files they are."
+    return (say(made, what, strong(study.title), after, references),)

@@ -1,6 +1,5 @@
 """What the report says of models: questions A5 to A7 and A11 to A13."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -204,11 +203,14 @@ def _grown(content: Content) -> Blocks:
 
 def _params(params: object) -> str | None:
     """Writes parameters in one line."""
-    if not isinstance(params, Mapping):
-        return None if params is None else str(params)
-    return ", ".join(
-        f"{name} {json.dumps(value) if isinstance(value, dict | list) else value}" for name, value in params.items()
-    )
+    return None if params is None else _said(params).removeprefix("(").removesuffix(")")
+
+
+def _said(value: object) -> str:
+    """Writes a value: names and values in brackets, what a list holds one after the other."""
+    if isinstance(value, Mapping):
+        return f"({', '.join(f'{name} {_said(one)}' for name, one in value.items())})"
+    return (" ".join(map(_said, value)) or "none") if isinstance(value, list | tuple) else str(value)
 
 
 def _of_params(name: str) -> Callable[[pd.Series], str | None]:
