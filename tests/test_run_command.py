@@ -138,7 +138,7 @@ def test_what_is_there_is_used_and_said_otherwise(kedro_run, tables, caplog):
     kedro_run("--pipelines", "spark_ml", "--params", "seed=1")
     assert [record.message for record in caplog.records] == [
         "ingestion runs first, because images, images_info are not there for these parameters.",
-        "features runs first, because ingestion runs again.",
+        "features runs first, because what ingestion makes is new.",
     ]
 
 

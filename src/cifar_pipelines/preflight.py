@@ -148,7 +148,7 @@ def _needed_first(asked: list[str], catalog: Any, parameters: dict[str, Any]) ->
     for name in [name for name in pipeline_names() if name in makers]:
         before = next((need for need in _all_needs(name) if need in anew), None)
         tables = sorted(_pipeline(name).all_outputs() & read)
-        reason = f"{before} runs again" if before else why_to_make(name, tables, catalog, parameters)
+        reason = f"what {before} makes is new" if before else why_to_make(name, tables, catalog, parameters)
         if reason:
             anew[name] = reason
     needed = anew | needed
