@@ -212,6 +212,9 @@ def _require_images(rows: pd.DataFrame, stream: StreamSpec) -> None:
 
 
 def _say_what_it_cost(micro_batches: MicroBatches, first: int, wall_s: float, stored: int) -> None:
+    if micro_batches.next_sequence == first:
+        logger.info("An earlier run has learned all %d frames; none was left for this one.", first - 1)
+        return
     logger.info(
         "Frames %d to %d, %d images in %.1f s: features %.1f s (%d of them were stored), learning %.1f s, commits %.1f s.",
         first, micro_batches.next_sequence - 1, micro_batches.images, wall_s, micro_batches.extract_s, stored,
