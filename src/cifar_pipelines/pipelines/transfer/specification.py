@@ -274,7 +274,8 @@ def check_sizes(spec: TransferSpec, train_images: int | str, workers: int) -> No
         if phase.batch_size > train_images:
             raise UserError(
                 f"{what} is {phase.batch_size}, more than the {train_images} training images, so that no step would be full. "
-                f"Set it to at most {train_images}, or take more images (train_size)."
+                f"Set it to at most {train_images} where the phases are listed, in conf/base/parameters_transfer.yml, or take more images "
+                "(train_size)."
             )
         if phase.bn == "train" and phase.inputs == IMAGES and share < SMALLEST_NORMALISED_BATCH:
             reason = "one image has no variance" if share == 1 else "so few say little of the mean of all"
