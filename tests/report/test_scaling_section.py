@@ -46,6 +46,12 @@ def test_the_report_says_what_the_models_of_scaling_found():
     assert "Ernest" not in [row["scaling model"] for row in rows_of(found)] and "left out" not in text
 
 
+def test_models_under_one_setting_share_one_sentence():
+    found = text_of(scaling_of(amdahl_study() | {"alone": make_cnn_record(setting=(2, 1), host_cores=4)}))
+    assert "Measured under one setting alone, which identifies no model of scaling: airbench" in found
+    assert "not identifiable for airbench" not in found
+
+
 def test_what_is_left_out_is_named():
     found = text_of(scaling_of(amdahl_study(settings=((1, 1), (2, 1), (4, 1)), host_cores=2)))
     assert "logistic_regression: left out exec_4x1: more cores than the 2 of the host." in found

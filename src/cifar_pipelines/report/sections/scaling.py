@@ -34,7 +34,11 @@ def scaling(rows: pd.DataFrame, summary: pd.DataFrame) -> Section | None:
     fitted = [(label, fit) for label, fits in found for fit in fits if fit.reason is None]
     lines = [[*_line(label, fit), behind(rows[rows["label"] == label])] for label, fit in fitted]
     sentences: list[Words] = [spans(strong(label), f", {fit.model}: {says(fit)}") for label, fit in fitted]
-    sentences += _not_identifiable(found)
+    several = set(under_several_settings(rows)["label"])
+    alone = [label for label, fits in found if label not in several and all(fit.reason is not None for fit in fits)]
+    sentences += _not_identifiable([(label, fits) for label, fits in found if label not in alone])
+    if alone:
+        sentences.append(f"Measured under one setting alone, which identifies no model of scaling: {', '.join(alone)}.")
     sentences += [sentence for label, fits in found for sentence in _left_out(label, fits)]
     shown = (table(HEADER, lines),) if fitted else ()
     return Section("scaling", "Scaling", (say(INTRODUCTION), *shown, bullets(sentences)))
