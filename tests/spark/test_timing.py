@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import psutil
@@ -228,3 +229,28 @@ def test_progress_counts_finished_tasks_and_never_goes_back(monkeypatch, caplog)
     assert all(re.fullmatch(r"Training: \d+ tasks done after 0 s", line) for line in caplog.messages)
     counts = [int(line.split()[1]) for line in caplog.messages]
     assert counts[:3] == [3, 6, 6] and counts == sorted(counts) and counts[-1] == 8
+
+
+def test_lines_of_progress_become_rarer_the_longer_the_work_takes(monkeypatch, caplog):
+    class Looks:
+        """Polling that looks a thousand times at once; every look at the clock takes a second."""
+
+        def __init__(self, look, _):
+            self.look = look
+
+        def __enter__(self):
+            for _ in range(1000):
+                self.look()
+
+        def __exit__(self, *_):
+            pass
+
+    tracker = SimpleNamespace(getJobIdsForGroup=lambda group: [], getJobInfo=None)
+    session = SimpleNamespace(sparkContext=SimpleNamespace(statusTracker=lambda: tracker))
+    monkeypatch.setattr(timing, "Polling", Looks)
+    monkeypatch.setattr(timing, "time", SimpleNamespace(monotonic=map(float, range(10_000)).__next__))
+    with caplog.at_level("INFO"), timing._progress(session, "group", "Training"):
+        pass
+    said = [int(line.split(" after ")[1].split()[0]) for line in caplog.messages]
+    pauses = [later - former for former, later in pairwise(said)]
+    assert pauses[0] < 15 < pauses[8] and 55 < pauses[-1] < 70 and len(said) < 45

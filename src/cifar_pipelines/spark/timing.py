@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 _DESCRIPTION = "spark.job.description"
 _POLL_S = 0.2
 _COUNTS = ("shuffle_read_bytes", "shuffle_write_bytes", "jobs", "stages", "tasks")
-_LINE_S = 10.0  # between two lines of progress in a log file
+_LINE_S = 10.0  # between two lines of progress in a log file: after every six of them so much longer, up to a minute
 
 
 @dataclass
@@ -188,16 +188,16 @@ def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]
 
     tracker, console = session.sparkContext.statusTracker(), get_console()
     since = last_line = time.monotonic()
-    done = 0
+    done = lines = 0
 
     def said() -> str:
         return f"{label}: {counted(done, 'task')} done after {time.monotonic() - since:.0f} s"
 
     def look() -> None:
-        nonlocal done, last_line
+        nonlocal done, lines, last_line
         done = max(done, _count_tasks(tracker, group))
-        if not console.is_interactive and time.monotonic() - last_line > _LINE_S:
-            last_line = time.monotonic()
+        if not console.is_interactive and time.monotonic() - last_line > _LINE_S * min(6, 1 + lines // 6):
+            lines, last_line = lines + 1, time.monotonic()
             logger.info("%s", said())
 
     live = Live(get_renderable=lambda: Text(said(), no_wrap=True, overflow="ellipsis"), console=console, transient=True)
