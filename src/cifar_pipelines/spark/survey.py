@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from cifar_pipelines.common.words import first_line
 from cifar_pipelines.spark.session import SparkRuntime
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
+
+logger = logging.getLogger(__name__)
 
 ROWS = 60
 
@@ -54,6 +57,7 @@ def make_survey(session: Any) -> dict[str, Any]:
         and not inspect.isabstract(member)
         and "classifier" not in inspect.signature(member.__init__).parameters  # OneVsRest wraps another
     ]
+    logger.info("Trying the %d classifiers of Spark ML %s on tiny tables, once.", len(offered), pyspark.__version__)
     session.sparkContext.setLogLevel("OFF")  # a refusal is a finding, not a fault
     try:
         tried = [_try(member, tables) for member in tqdm(offered, desc="Trying classifiers", leave=False, disable=None)]
@@ -63,11 +67,14 @@ def make_survey(session: Any) -> dict[str, Any]:
 
 
 def kept_survey(path: Path) -> dict[str, Any] | None:
-    """Loads the survey of the installed version; None if it was not made yet."""
+    """Loads the survey of the installed version; None if it was not made yet, or its file is damaged."""
     import pyspark
 
-    survey = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return survey if survey.get("pyspark") == pyspark.__version__ else None
+    try:
+        survey = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError:
+        return None
+    return survey if isinstance(survey, dict) and survey.get("pyspark") == pyspark.__version__ else None
 
 
 def _try(member: type, tables: dict[str, Any]) -> dict[str, str]:
