@@ -23,8 +23,8 @@ os.environ["JAVA_TOOL_OPTIONS"] = (
 )
 # Two processes test side by side: a second thread of either would wait for a core, and most of the time actively.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# On a busy host an example takes as long as it takes.
-hypothesis.settings.register_profile("unhurried", deadline=None)
+# On a busy host an example takes as long as it takes; every run of the tests tries others.
+hypothesis.settings.register_profile("unhurried", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("unhurried")
 os.environ["DO_NOT_TRACK"] = "1"  # copies of the project have no .telemetry file
 
