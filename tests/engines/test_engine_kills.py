@@ -40,21 +40,23 @@ def epochs_done(project):
 
 
 def wait_for_epochs(project, run, least):
-    assert wait_until(lambda: epochs_done(project) >= least or run.poll() is not None, 150)
+    assert wait_until(lambda: epochs_done(project) >= least or run.poll() is not None, 300)
     assert run.poll() is None, run.communicate()[0]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_training_outlives_an_executor_and_the_run(start_training, project):
+    begun = time.monotonic()
     run = start_training("ingestion,bigdl_cnn")
     wait_for_epochs(project, run, 1)
     executor, _ = executors_of(descendants_of(run))
     wait_for_epochs(project, run, 2)
+    start_s = time.monotonic() - begun
     before = epochs_done(project)
     executor.kill()
     killed = time.monotonic()
     wait_for_epochs(project, run, before + 2)  # at most the epoch under way was lost
-    assert time.monotonic() - killed < 60
+    assert time.monotonic() - killed < max(60, start_s)  # on a busy host all takes longer; nobody waits for the dead
     descendants = descendants_of(run)
     run.kill()
     output = " ".join(finish(run, 10).split())
@@ -66,7 +68,7 @@ def test_a_training_outlives_an_executor_and_the_run(start_training, project):
     assert not list(project.glob("data/06_models/**/lenet_bigdl.pt/*/*.pt"))
 
     again = start_training("bigdl_cnn,comparison")
-    output = finish(again, 150)
+    output = finish(again, 300)
     assert again.returncode == 0, output
     (file,) = project.glob("data/08_reporting/run_records/exec_2x1/lenet_bigdl.json/*/*.json")
     record = json.loads(file.read_text())
