@@ -70,6 +70,11 @@ def test_what_no_pipeline_makes_is_not_checked(catalog):
     check_inputs_exist(reader("image_source", "params:x"), catalog)
 
 
+def test_a_part_that_needs_what_others_hand_over_in_memory_is_refused(catalog):
+    with pytest.raises(UserError, match=r"^These nodes need what others hand over in memory: study_table\. Begin with"):
+        check_inputs_exist(reader("study_table", "params:x"), catalog)
+
+
 def test_a_comparison_alone_needs_nothing_that_is_not_there(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     everything = DataCatalog.from_config(load_configuration()["catalog"])

@@ -114,8 +114,13 @@ def check_inputs_exist(pipeline: Any, catalog: Any) -> None:
     """Raises if something that the pipeline reads and another pipeline makes is missing or incomplete.
 
     Raises:
-        UserError: With the command that makes what is missing.
+        UserError: With the command that makes what is missing; or if nodes hand it over in memory that do not run.
     """
+    if handed := sorted(name for name in pipeline.inputs() if name not in catalog and not name.startswith("param")):
+        raise UserError(
+            f"These nodes need what others hand over in memory: {', '.join(handed)}. Begin with the nodes that make it, or run the whole "
+            "pipeline: what lies on the disk already is used as it is."
+        )
     missing = [name for name in sorted(pipeline.inputs()) if name in catalog and not catalog.exists(name)]
     if not missing:
         return
