@@ -1,5 +1,4 @@
 import io
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,10 +39,9 @@ def test_the_class_distribution_of_thousands_of_classes_is_a_curve_that_is_drawn
         [(split, name, 1 + number) for split in ("train", "test") for number, name in enumerate(names)],
         columns=["split", "class_name", "count"],
     )
-    started = time.perf_counter()
     figure = plot_class_distribution(counts, "Images per class")
     figure.savefig(io.BytesIO(), format="png", dpi=100)
-    assert time.perf_counter() - started < 4  # with a bar for each it was minutes
+    assert len(figure.findobj()) < 1000  # with a bar for each it took minutes
     words = " ".join(texts(figure))
     assert "largest: class 4999, 5,000" in words and "smallest: class 0, 1" in words and "5,000 classes" in words
 
