@@ -130,3 +130,9 @@ def test_text_is_read_and_written_in_an_encoding_that_is_named(name):
 def test_a_call_that_leaves_the_encoding_to_the_host_is_found():
     code = 'p.read_text()\np.write_text(t, encoding="utf-8")\nrun(c, text=True)\np.open("w")\np.open("wb")\np.open()'
     assert without_encoding(ast.parse(code)) == {1, 3, 4, 6}
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """Two of one name cannot be collected in one run, though each alone can."""
+    names = [file.name for file in (PROJECT_PATH / "tests").rglob("test_*.py")]
+    assert [name for name in set(names) if names.count(name) > 1] == []

@@ -185,8 +185,8 @@ class SparkRuntime:
         self._stack.callback(setattr, sys, "unraisablehook", sys.unraisablehook)
         self._stack.callback(logging.getLogger().removeFilter, _is_not_of_py4j)
         if _in_main_thread():
-            # PySpark and this runtime replace it.
             self._stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+            signal.signal(signal.SIGINT, self._interrupt)
 
     def _build_session(self, master: str, embedded: bool, sharing: str) -> "SparkSession":
         from pyspark.sql import SparkSession
@@ -211,7 +211,7 @@ class SparkRuntime:
         session = SparkSession.builder.master(master).config(map=properties).getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
         if _in_main_thread():
-            # PySpark's handler of Ctrl-C calls the JVM from within a call to the JVM, which fails and hides it.
+            # PySpark has set its own, which calls the JVM from within a call to the JVM, which fails and hides it.
             signal.signal(signal.SIGINT, self._interrupt)
         if not embedded:
             ship_package(session.sparkContext)
