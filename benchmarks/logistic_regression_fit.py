@@ -27,6 +27,7 @@ def measure(work: Workload, repeats: int, step: Step) -> Result:
         repeats: Rounds; in each one both sides fit once.
         step: Called with a sentence at every step.
     """
+    from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
     step(f"Extracting the features of {work.images_info['train_size']} training images.")
@@ -48,7 +49,7 @@ def measure(work: Workload, repeats: int, step: Step) -> Result:
         spark_s += report.timings.fit_s
         step(f"Logistic regression, round {repeat + 1} of {repeats}: scikit-learn.")
         with threadpool_limits(work.cores):
-            fitted, seconds = _fit_sklearn(x, y, params)
+            fitted, seconds = fit_sklearn(StandardScaler(), x, y, params)
         sklearn_s.append(seconds)
     correct = model.transform(test_table).where("prediction = label").count()
     notes = [
@@ -80,14 +81,24 @@ def _matrix(features: DataFrame, split: str) -> tuple[Any, Any]:
     return np.stack(rows["features"].to_numpy()).astype(np.float64), rows["label"].to_numpy()
 
 
-def _fit_sklearn(x: Any, y: Any, params: dict[str, Any]) -> tuple[Any, float]:
+def fit_sklearn(before: Any, x: Any, y: Any, params: dict[str, Any]) -> tuple[Any, float]:
+    """Fits scikit-learn's logistic regression behind another step, with the penalty that `reg_param` is to Spark ML.
+
+    Args:
+        before: What makes of every row the numbers that are learned from.
+        x: The rows.
+        y: Their labels.
+        params: `reg_param` and `max_iter`.
+
+    Returns:
+        The fitted steps, and the seconds.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     strength = 1 / (len(x) * params["reg_param"]) if params["reg_param"] else float("inf")
-    model = make_pipeline(StandardScaler(), LogisticRegression(solver="lbfgs", C=strength, max_iter=params["max_iter"]))
+    model = make_pipeline(before, LogisticRegression(solver="lbfgs", C=strength, max_iter=params["max_iter"]))
     started = time.perf_counter()
     with warnings.catch_warnings():
         # Both sides stop at the same number of iterations, converged or not.

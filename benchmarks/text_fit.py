@@ -2,10 +2,10 @@
 
 import argparse
 import time
-import warnings
 from dataclasses import replace
 from typing import Any
 
+from benchmarks.logistic_regression_fit import fit_sklearn
 from benchmarks.result import Bar, Result
 from benchmarks.workload import Step, Workload, open_workload
 from cifar_pipelines.common.contents import TEXT
@@ -73,10 +73,7 @@ def _spark(work: Workload) -> tuple[float, int]:
 
 def _sklearn(work: Workload, learned: Texts, judged: Texts) -> tuple[float, int]:
     """The same by scikit-learn."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from threadpoolctl import threadpool_limits
 
     extractor, params = work.extractor, _classifier(work).params
@@ -87,14 +84,8 @@ def _sklearn(work: Workload, learned: Texts, judged: Texts) -> tuple[float, int]
         max_features=extractor.dimensions,
         token_pattern=r"\w+",  # noqa: S106 (of words)
     )
-    strength = 1 / (len(learned[0]) * params["reg_param"])
-    model = make_pipeline(vectors, LogisticRegression(C=strength, max_iter=params["max_iter"]))
-    started = time.perf_counter()
-    with threadpool_limits(work.cores), warnings.catch_warnings():
-        # Both sides stop at the same number of iterations, converged or not.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(*learned)
-    seconds = time.perf_counter() - started
+    with threadpool_limits(work.cores):
+        model, seconds = fit_sklearn(vectors, *learned, params)
     return seconds, int((model.predict(judged[0]) == judged[1]).sum())
 
 

@@ -57,9 +57,8 @@ class SparkTableDataset(SparkDatasetV2):
         if not isinstance(data, WrittenTable):
             super()._save(data)
             return
-        for begun in data.folder.glob(
-            f"*{PARTIAL}"
-        ):  # by a worker that was killed; Spark would read it as one of the table's files
+        # Begun by workers that were killed: Spark would read them as files of the table.
+        for begun in data.folder.glob(f"*{PARTIAL}"):
             begun.unlink()
         target = Path(str(self._get_save_path()))
         (target / SUCCESS).unlink(missing_ok=True)  # first: half of a table is none

@@ -24,9 +24,6 @@ from cifar_pipelines.records.shelf import RecordShelf
 
 HOST = "127.0.0.1"
 POLICY = "default-src 'none'; connect-src 'self'; img-src 'self' data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-REPORT_POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"  # all of it is in its one file
-)
 MOST_PLOTS = 24
 FAREWELL_S = 3.0  # in which a browser that looks on learns that it is over
 Answer = tuple[str, bytes]  # type, content

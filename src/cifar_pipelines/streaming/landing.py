@@ -13,7 +13,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.locks import alone
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.tables import FRAMES
-from cifar_pipelines.common.whole_files import write_durably
+from cifar_pipelines.common.whole_files import PARTIAL, write_durably
 from cifar_pipelines.streaming.journal import Producer, committed, read_journal
 from cifar_pipelines.streaming.wire import Frame, WireError
 
@@ -62,7 +62,7 @@ class Landing:
             refusal = f"{folder} is in use by another receiver. Stop that one, or let frames land in another folder."
             with ExitStack() as held:
                 held.enter_context(alone(folder / "_lock", refusal))
-                for partial in folder.glob(".*.partial"):
+                for partial in folder.glob(f".*{PARTIAL}"):
                     partial.unlink()
                 self._journal = read_journal(folder)
                 self._owners: dict[int, str] = {}  # producers of the frames that wait for the learner

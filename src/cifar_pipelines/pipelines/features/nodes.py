@@ -11,6 +11,7 @@ from cifar_pipelines.common.tables import image_table_fingerprint
 from cifar_pipelines.extractors import Extractor, TableExtractor, options_of, state_sha256
 from cifar_pipelines.pipelines.features.extraction import BySpark, ByWorkers
 from cifar_pipelines.pipelines.features.specification import FeaturesSpec
+from cifar_pipelines.pipelines.features.worker import COLUMNS
 from cifar_pipelines.pipelines.large_images import shrunk, spread
 from cifar_pipelines.records.model_report import FitReport, ModelReport
 from cifar_pipelines.records.parts import Timings
@@ -18,8 +19,6 @@ from cifar_pipelines.records.provenance import make_record
 from cifar_pipelines.spark.run_context import RunContext
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = ("image_id", "label", "split", "image")
 
 
 def prepare_extractor(

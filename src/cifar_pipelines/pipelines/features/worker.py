@@ -14,6 +14,7 @@ from cifar_pipelines.extractors import Extractor, FeatureFunction, State
 if TYPE_CHECKING:
     import pyarrow as pa
 
+COLUMNS = ("image_id", "label", "split", "image")  # of the rows that features are extracted from
 Change = Callable[[Any, int], Any]
 
 

@@ -16,7 +16,7 @@ from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.tables import FEATURES
 from cifar_pipelines.extractors import Extractor, FeatureFunction, State, create_extractor
-from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches
+from cifar_pipelines.pipelines.features.worker import COLUMNS, ExtractionJob, extract_batches
 from cifar_pipelines.pipelines.large_images import spread
 from cifar_pipelines.pipelines.tasks import TASKS_PER_CORE
 from cifar_pipelines.pipelines.transfer.specification import TransferSpec
@@ -159,8 +159,7 @@ def _extract(
     broadcast = session.sparkContext.broadcast(extractor.prepare())
     job = ExtractionJob(uuid.uuid4().hex, extractor, partial(getattr, broadcast, "value"), precision, MICRO_BATCH)
     learned = images.where("split in ('train', 'validation')")
-    columns = ("image_id", "label", "split", "image")
-    cached = spread(learned, columns, images_info, extractor.square, cores * TASKS_PER_CORE)
+    cached = spread(learned, COLUMNS, images_info, extractor.square, cores * TASKS_PER_CORE)
     count, truncated = cached.count(), _truncated(cached, extractor.texts)
     # PARALLEL(executors): one task per core, so that no worker builds the network inside the timed extraction.
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.features())).collect()
