@@ -55,10 +55,10 @@ def measure(step: Step) -> Result:
         step("The same, to its end.")
         resumed_after = _run(conf, None)
         parts = _saved()
-    same = set(whole) == set(parts) and all(whole[name].equal(parts[name]) for name in whole)
-    differing = sum(not whole[name].equal(parts.get(name, whole[name][:0])) for name in whole)
-    note = f"The last run went on after epoch {resumed_after}; {differing} of {len(whole)} tensors differ from those of the undisturbed run."
-    return Result(NAME, "kills", [float(len(POINTS))], bar=BAR, notes=[note], holds=same)
+    names = whole.keys() | parts.keys()
+    same = [name for name in whole.keys() & parts.keys() if whole[name].equal(parts[name])]
+    note = f"The last run went on after epoch {resumed_after}; {len(names) - len(same)} of {len(names)} tensors differ from those of the undisturbed run."
+    return Result(NAME, "kills", [float(len(POINTS))], bar=BAR, notes=[note], holds=len(same) == len(names))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from cifar_pipelines.streaming.journal import committed
 
 NAME = "stream_kills"
 ROLES = ("receiver", "driver", "executor", "server")
-BATCH, FRAMES_PER_KILL, INTERVAL = 16, 12, 0.5
+BATCH, FRAMES_PER_KILL, INTERVAL = 16, 16, 0.5
 PATIENCE_S = 300.0
 FEATURES = "features.options.kmeans_patches.centroids=50"
 LEARNERS = (
@@ -92,7 +92,8 @@ class Study:
 
     def kill(self, role: str) -> bool:
         """Kills a process; returns whether there was one."""
-        found = {"driver": lambda: [self.run], "server": lambda: [self.server]}.get(role, lambda: self._below(role))()
+        ours = {"driver": self.run, "server": self.server}
+        found = [ours[role]] if role in ours else self._below(role)
         for process in found[:1]:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
@@ -170,10 +171,10 @@ def _until_ended(
             if not _wait(lambda: study.learned() > 0, study):
                 break
             time.sleep(float(rng.uniform(0, 3)))
-            before = study.learned()
-            if not study.kill(role):
-                continue
-            killed = time.monotonic()
+            # Who has just been started again may not be there yet.
+            if not _wait(lambda role=role: study.kill(role), study):
+                break
+            before, killed = study.learned(), time.monotonic()
             if not _wait(lambda before=before: study.learned() > before, study):
                 break
             seconds.append((role, time.monotonic() - killed))

@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -10,6 +11,7 @@ import psutil
 from benchmarks.result import Bar, Result
 from benchmarks.workload import SETTING, Step, start_run, stored_table
 from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import SparkSession
 from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.pipelines.features import nodes as features
@@ -61,11 +63,15 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         samples: list[Memory] = []
         with Polling(_sampler(session, folder / "landing", count, samples, step), 0.5):
             learn_node.learn(course, stream, described, {}, spec, folder / "commits", folder / "stored", context)
+    if len(samples) < SAMPLES:
+        raise UserError(
+            f"The memory was looked at {len(samples)} times, in place of {SAMPLES}: give more --micro-batches."
+        )
     driver, executors = (samples[-1][place] / samples[0][place] for place in (0, 1))
     notes = [
         f"MiB after every tenth: driver {', '.join(f'{one:.0f}' for one, _ in samples)}; executors {', '.join(f'{one:.0f}' for _, one in samples)}."
     ]
-    return [Result(NAME, "times", [max(driver, executors)], bar=FLAT, notes=notes, holds=len(samples) == SAMPLES)]
+    return [Result(NAME, "times", [max(driver, executors)], bar=FLAT, notes=notes)]
 
 
 def _land(folder: Path, source: object, manifest: object, classes: list[str], count: int) -> None:
@@ -101,7 +107,8 @@ def _memory(session: SparkSession) -> Memory:
     driver = own.memory_info().rss + runtime.totalMemory() - runtime.freeMemory()
     executors = 0
     for child in own.children(recursive=True):
-        line = " ".join(child.cmdline())
-        if "CoarseGrainedExecutorBackend" in line or "pyspark.daemon" in line:
-            executors += child.memory_info().rss
+        with suppress(psutil.Error):  # it has ended meanwhile
+            line = " ".join(child.cmdline())
+            if "CoarseGrainedExecutorBackend" in line or "pyspark.daemon" in line:
+                executors += child.memory_info().rss
     return driver / 2**20, executors / 2**20

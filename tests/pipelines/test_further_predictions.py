@@ -10,7 +10,6 @@ from tests.factories.runtime import ingest
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import image_table_fingerprint
-from cifar_pipelines.datasets.spark_model import SavedModel
 from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.judging.metrics import evaluate
 from cifar_pipelines.networks import NetworkShape, build_network
@@ -100,7 +99,7 @@ def test_spark_ml_is_judged_on_validation_images_and_predicts_those_without_labe
     train, judged, _ = spark_ml.cache_tables(features, known, contest.info, options, run_context)
     classifier = spark_ml.configure_classifier("decision_tree", {"justification": "x", "params": {}}, 1)
     model, _ = spark_ml.train(train, classifier, {"dimension": 1}, contest.info, 0, run_context)
-    saved = SavedModel(model, "nowhere", 0)
+    saved = SimpleNamespace(model=model, path="nowhere", size_bytes=0)
     predictions, _ = spark_ml.predict(saved, judged, classifier)
     assert evaluate(predictions, contest.info["class_names"])["accuracy"]["value"] == 1 and len(predictions) == 6
     further = spark_ml.select_further(features, contest.info)

@@ -18,7 +18,6 @@ from cifar_pipelines.compression.quiet import quiet
 from cifar_pipelines.compression.subject import Subject
 from cifar_pipelines.compression.variants import Logits
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 INPUT, OUTPUT = "images", "logits"
 EXPORTED_WITH = 2  # images; torch takes a dimension of 1 for one that is always 1
 SEVERE = 3  # of ONNX Runtime's levels: errors

@@ -1,6 +1,7 @@
 """A fitted Spark ML model in the catalog."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A fitted model as it was loaded back, with the path and size of its folder."""
+    """A saved model: the path and size of its folder, and the model, which is loaded when it is asked for."""
 
-    model: "Model"
     path: str
     size_bytes: int
+
+    @cached_property
+    def model(self) -> "Model":
+        """The fitted model, loaded by the class that wrote it."""
+        from pyspark.ml.util import DefaultParamsReader
+
+        from cifar_pipelines.spark.session import active_session
+
+        return DefaultParamsReader.loadParamsInstance(spark_pattern(Path(self.path)), active_session().sparkContext)
 
 
 class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
@@ -47,15 +56,9 @@ class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):
             data.write().save(spark_path(partial))
 
     def load(self) -> SavedModel:
-        """Loads the model by the class that wrote it."""
-        from pyspark.ml.util import DefaultParamsReader
-
-        from cifar_pipelines.spark.session import active_session
-
+        """Finds the model; raises a `DatasetError` if there is none."""
         path = Path(str(self._get_load_path()))
-        model = DefaultParamsReader.loadParamsInstance(spark_pattern(path), active_session().sparkContext)
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        return SavedModel(model, str(path), size)
+        return SavedModel(str(path), sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
 
     def _exists(self) -> bool:
         try:

@@ -6,6 +6,7 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cifar_pipelines.common.errors import UserError
@@ -18,6 +19,8 @@ MOST_NUMBERED_CLASSES = 20  # beyond this, numbers in the cells and a legend per
 MOST_NAMED_CLASSES = 80  # beyond this, no name beside a row can be read
 MOST_CONFUSIONS = 5
 GALLERY_SIZE, GALLERY_COLUMNS = 20, 7
+# Of a cell of the gallery: an image whose longer side is 1, and above it one line, or three for a wrong prediction.
+CELL_WIDTH, CELL_HEIGHT = 1.15, {True: 1.35, False: 1.7}
 
 
 def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: str) -> Figure:
@@ -201,23 +204,32 @@ def plot_gallery(
         )
     columns = min(GALLERY_COLUMNS, len(ids))
     rows = -(-len(ids) // columns)
-    figure, axes = style.new_figure(
-        rows, columns, size=(max(4.2, style.WIDTH / GALLERY_COLUMNS * columns), 1.7 * rows + 0.4), title=title
-    )
+    width = max(4.2, style.WIDTH / GALLERY_COLUMNS * columns)
+    figure, axes = style.new_figure(size=(width, CELL_HEIGHT[correct] * rows + 0.4), title=title)
+    ax = axes[0, 0]
     at = {image_id: row for row, image_id in enumerate(checked.image_id)}
-    for ax, image_id in zip_longest(axes.flat, ids):
-        ax.set_axis_off()
-        if image_id is not None:
-            row = at[image_id]
-            if image_id not in images:
-                raise UserError(
-                    f"The gallery has no image for image_id {image_id!r}. "
-                    "Give the bytes of every image that choose_gallery_ids names."
-                )
-            ax.imshow(decode(images[image_id], 256), interpolation="nearest")
-            predicted, true = (style.shortened(class_names[of[row]], 11) for of in (checked.prediction, checked.label))
-            text = f"{predicted}, {checked.confidence[row]:.0%}"
-            if not correct:
-                text = f"true: {true}\nsaid: {predicted}\n{checked.confidence[row]:.0%}"
-            ax.set_title(text, fontsize=8, color="#222222" if correct else style.PALETTE[1])
+    for place, image_id in enumerate(ids):
+        if image_id not in images:
+            raise UserError(
+                f"The gallery has no image for image_id {image_id!r}. "
+                "Give the bytes of every image that choose_gallery_ids names."
+            )
+        row = at[image_id]
+        predicted, true = (style.shortened(class_names[of[row]], 11) for of in (checked.prediction, checked.label))
+        text = f"{predicted}, {checked.confidence[row]:.0%}"
+        if not correct:
+            text = f"true: {true}\nsaid: {predicted}\n{checked.confidence[row]:.0%}"
+        _place(ax, decode(images[image_id], 256), *divmod(place, columns), text, correct)
+    ax.set_axis_off()
+    ax.set(xlim=(0, columns * CELL_WIDTH), ylim=(rows * CELL_HEIGHT[correct], 0))  # which drawing images would change
     return figure
+
+
+def _place(ax: Axes, pixels: np.ndarray, row: int, column: int, text: str, correct: bool) -> None:
+    """Draws an image into its cell, and a text above it; axes for every image would take three times as long."""
+    middle, bottom = (column + 0.5) * CELL_WIDTH, (row + 1) * CELL_HEIGHT[correct] - 0.05
+    height, width = np.array(pixels.shape[:2]) / max(pixels.shape[:2])
+    extent = (middle - width / 2, middle + width / 2, bottom, bottom - height)
+    ax.imshow(pixels, interpolation="nearest", extent=extent)
+    colour = "#222222" if correct else style.PALETTE[1]
+    ax.text(middle, bottom - height - 0.05, text, fontsize=8, color=colour, ha="center", va="bottom")

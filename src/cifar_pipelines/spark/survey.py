@@ -4,6 +4,7 @@ import inspect
 import json
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
 logger = logging.getLogger(__name__)
 
 ROWS = 60
+AT_ONCE = 4  # classifiers
 
 
 def load_or_make_survey(loader: Any, refresh: bool = False) -> dict[str, Any]:
@@ -60,7 +62,9 @@ def make_survey(session: Any) -> dict[str, Any]:
     logger.info("Trying the %d classifiers of Spark ML %s on tiny tables, once.", len(offered), pyspark.__version__)
     session.sparkContext.setLogLevel("OFF")  # a refusal is a finding, not a fault
     try:
-        tried = [_try(member, tables) for member in tqdm(offered, desc="Trying classifiers", leave=False, disable=None)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:  # tiny jobs wait for one another's overhead, not for cores
+            trying = pool.map(lambda member: _try(member, tables), offered)
+            tried = list(tqdm(trying, "Trying classifiers", len(offered), leave=False, disable=None))
     finally:
         session.sparkContext.setLogLevel("ERROR")
     return {"pyspark": pyspark.__version__, "classifiers": tried}

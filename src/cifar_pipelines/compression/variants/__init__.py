@@ -9,17 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build
 from cifar_pipelines.common.registry import FileRegistry
-from cifar_pipelines.compression.subject import Material, Subject
 from cifar_pipelines.records.deployment_record import ORIGINAL
 
-Logits = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:  # names and options of variants are known without torch, which takes seconds
+    from torch import Tensor
+
+    from cifar_pipelines.compression.subject import Material, Subject
+
+Logits = Callable[["Tensor"], "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Variant(ABC):
         return None
 
     @abstractmethod
-    def make(self, subject: Subject, material: Material, file: Path) -> Made:
+    def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
         """Makes the variant and writes its file.
 
         Raises:
@@ -73,7 +75,7 @@ class Variant(ABC):
         """
 
     @abstractmethod
-    def load(self, subject: Subject, file: Path, threads: int) -> Logits:
+    def load(self, subject: "Subject", file: Path, threads: int) -> Logits:
         """Loads the file; torch has so many threads already.
 
         Returns:

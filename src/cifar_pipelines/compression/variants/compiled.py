@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from cifar_pipelines.compression import compiling
-from cifar_pipelines.compression.subject import Material, Subject
-from cifar_pipelines.compression.torch_files import load_module, logits_of, parameter_count, save_weights
 from cifar_pipelines.compression.variants import Logits, Made, Variant, register
+
+if TYPE_CHECKING:
+    from cifar_pipelines.compression.subject import Material, Subject
 
 
 @register
@@ -21,14 +21,21 @@ class Compiled(Variant):
 
     def obstacle(self) -> str | None:
         """Why it cannot run here."""
+        from cifar_pipelines.compression import compiling
+
         return compiling.obstacle()
 
-    def make(self, subject: Subject, material: Material, file: Path) -> Made:
+    def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
         """Writes the weights."""
+        from cifar_pipelines.compression.torch_files import parameter_count, save_weights
+
         module = subject.build()
         save_weights(module.state_dict(), file)
         return Made(parameter_count(module))
 
-    def load(self, subject: Subject, file: Path, threads: int) -> Logits:
+    def load(self, subject: "Subject", file: Path, threads: int) -> Logits:
         """Loads the weights and compiles the module."""
+        from cifar_pipelines.compression import compiling
+        from cifar_pipelines.compression.torch_files import load_module, logits_of
+
         return logits_of(compiling.compiled(load_module(subject, file)))

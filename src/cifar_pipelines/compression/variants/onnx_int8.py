@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.compression import onnx_files
-from cifar_pipelines.compression.subject import Material, Subject
 from cifar_pipelines.compression.variants import Made, register
 from cifar_pipelines.compression.variants._onnx import OnnxVariant, exported, made_int8
+
+if TYPE_CHECKING:
+    from cifar_pipelines.compression.subject import Material, Subject
 
 ACTIVATIONS = ("uint8", "int8")
 
@@ -30,8 +32,10 @@ class OnnxInt8(OnnxVariant):
                 f"onnx_int8.activations is {self.activations!r}, but must be one of {', '.join(ACTIVATIONS)}. Give uint8."
             )
 
-    def make(self, subject: Subject, material: Material, file: Path) -> Made:
+    def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
         """Exports the module, looks at the calibration images, and quantises."""
+        from cifar_pipelines.compression import onnx_files
+
         module, calibration = subject.build(), material.calibration(subject)
         with exported(module, subject) as source:
             onnx_files.quantise_static(source, calibration, self.activations, file)

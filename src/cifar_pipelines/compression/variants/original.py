@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from cifar_pipelines.compression.subject import Material, Subject
-from cifar_pipelines.compression.torch_files import flops_of, load_module, logits_of, parameter_count, save_weights
 from cifar_pipelines.compression.variants import Logits, Made, Variant, register
+
+if TYPE_CHECKING:
+    from cifar_pipelines.compression.subject import Material, Subject
 
 
 @register
@@ -17,12 +18,16 @@ class Original(Variant):
     ending: ClassVar[str] = "pt"
     runtime: ClassVar[str] = "torch"
 
-    def make(self, subject: Subject, material: Material, file: Path) -> Made:
+    def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
         """Writes the weights."""
+        from cifar_pipelines.compression.torch_files import flops_of, parameter_count, save_weights
+
         module = subject.build()
         save_weights(module.state_dict(), file)
         return Made(parameter_count(module), flops_of(module, subject))
 
-    def load(self, subject: Subject, file: Path, threads: int) -> Logits:
+    def load(self, subject: "Subject", file: Path, threads: int) -> Logits:
         """Loads the weights."""
+        from cifar_pipelines.compression.torch_files import load_module, logits_of
+
         return logits_of(load_module(subject, file))

@@ -3,18 +3,17 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import whole
-from cifar_pipelines.compression import onnx_files
-from cifar_pipelines.compression.fine_tuning import fine_tune
-from cifar_pipelines.compression.subject import Material, Subject
-from cifar_pipelines.compression.torch_files import flops_of, parameter_count
 from cifar_pipelines.compression.variants import Logits, Made, Variant, register
+from cifar_pipelines.compression.variants._onnx import PACKAGES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cifar_pipelines.compression.subject import Material, Subject
 
 ROUND_TO = 8  # channels; what is computed with vectors of 8 or 16 numbers gains nothing by fewer
 
@@ -39,7 +38,7 @@ class StructuredPruning(Variant):
     ending: ClassVar[str] = "onnx"
     runtime: ClassVar[str] = "ONNX Runtime"
     baseline: ClassVar[str] = "onnx_fp32"
-    packages: ClassVar[tuple[str, ...]] = (*onnx_files.PACKAGES, "torch_pruning")
+    packages: ClassVar[tuple[str, ...]] = (*PACKAGES, "torch_pruning")
 
     def __post_init__(self) -> None:
         what = "The option {} of structured_pruning"
@@ -54,8 +53,12 @@ class StructuredPruning(Variant):
                 f"structured_pruning.learning_rate is {self.learning_rate!r}, but must be above 0. Give 0.02."
             )
 
-    def make(self, subject: Subject, material: Material, file: Path) -> Made:
+    def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
         """Removes channels, trains what is left, and exports it."""
+        from cifar_pipelines.compression import onnx_files
+        from cifar_pipelines.compression.fine_tuning import fine_tune
+        from cifar_pipelines.compression.torch_files import flops_of, parameter_count
+
         module = subject.build()
         before = parameter_count(module)
         pruned = _pruned(module, subject, self.channels)
@@ -70,13 +73,16 @@ class StructuredPruning(Variant):
         flops = flops_of(pruned, subject)
         return Made(parameter_count(pruned), flops, layers=onnx_files.layers_of(file)[1], facts=facts)
 
-    def load(self, subject: Subject, file: Path, threads: int) -> Logits:
+    def load(self, subject: "Subject", file: Path, threads: int) -> Logits:
         """Loads the file."""
+        from cifar_pipelines.compression import onnx_files
+
         return onnx_files.load_session(file, threads)
 
 
-def _pruned(module: nn.Module, subject: Subject, channels: float) -> nn.Module:
+def _pruned(module: "nn.Module", subject: "Subject", channels: float) -> "nn.Module":
     """Removes channels from a module, those that its logits come from apart; returns the same module."""
+    import torch
     import torch_pruning
 
     learned = {name: parameter.requires_grad for name, parameter in module.named_parameters()}

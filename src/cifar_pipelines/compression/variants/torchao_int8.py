@@ -2,20 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import nn
-
-from cifar_pipelines.common import whole_files
-from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.compression import compiling
-from cifar_pipelines.compression.quiet import quiet
-from cifar_pipelines.compression.subject import Material, Subject
-from cifar_pipelines.compression.torch_files import logits_of, parameter_count
 from cifar_pipelines.compression.variants import Logits, Made, Variant, register
 
-LAYERS = ("aten.conv2d.default", "aten.linear.default")
+if TYPE_CHECKING:
+    from cifar_pipelines.compression.subject import Material, Subject
 
 
 @register
@@ -30,69 +22,24 @@ class TorchaoInt8(Variant):
 
     def obstacle(self) -> str | None:
         """Why it cannot run here."""
+        from cifar_pipelines.compression import compiling
+
         return compiling.obstacle()
 
-    @torch.no_grad()
-    def make(self, subject: Subject, material: Material, file: Path) -> Made:
-        """Exports the module, looks at the calibration images, quantises and exports again."""
-        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-        from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+    def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
+        """Quantises the module after a look at the calibration images, and exports it."""
+        from cifar_pipelines.compression.torch_files import parameter_count
+        from cifar_pipelines.compression.torchao_files import quantise
 
-        module, calibration = _with_padding_in_numbers(subject.build()), material.calibration(subject)
-        parameters = parameter_count(module)
-        quantiser = x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
-        try:
-            prepared = prepare_pt2e(_exported(module, subject).module(), quantiser)
-        except ValueError as error:
-            raise UserError(f"torchao cannot quantise this network ({error}).") from error
-        for images in calibration:
-            prepared(images)
-        converted = convert_pt2e(prepared)
-        int8, layers = _layers(converted)
-        if not int8:
-            raise UserError(f"Nothing was quantised: none of its {layers} layers has integers for weights and images.")
-        _forget_replaced_weights(converted)
-        with quiet(), whole_files.writing(file) as partial, partial.open("wb") as stream:
-            torch.export.save(_exported(converted, subject), stream)
+        calibration = material.calibration(subject)
+        int8, layers = quantise(subject, calibration, file)
         facts = {"calibration_images": sum(map(len, calibration))}
-        return Made(parameters, int8_layers=int8, layers=layers, facts=facts)
+        return Made(parameter_count(subject.build()), int8_layers=int8, layers=layers, facts=facts)
 
-    def load(self, subject: Subject, file: Path, threads: int) -> Logits:
+    def load(self, subject: "Subject", file: Path, threads: int) -> Logits:
         """Loads the program and compiles it."""
-        import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  # registers the operations that are in the file
+        from cifar_pipelines.compression.compiling import compiled
+        from cifar_pipelines.compression.torch_files import logits_of
+        from cifar_pipelines.compression.torchao_files import load_program
 
-        with file.open("rb") as stream:
-            program = torch.export.load(stream)
-        return logits_of(compiling.compiled(program.module()))
-
-
-def _exported(module: nn.Module, subject: Subject) -> Any:
-    batch = {0: torch.export.Dim("batch")}
-    return torch.export.export(module, (subject.example(2),), dynamic_shapes=(batch,))
-
-
-def _with_padding_in_numbers(module: nn.Module) -> nn.Module:
-    """Writes the padding "same" in pixels where both sides get as many: torchao knows no words."""
-    for one in module.modules():
-        if isinstance(one, nn.Conv2d) and one.padding == "same":
-            both = [rate * (kernel - 1) for rate, kernel in zip(one.dilation, one.kernel_size, strict=True)]
-            if not any(pixels % 2 for pixels in both):
-                one.padding = tuple(pixels // 2 for pixels in both)
-    return module
-
-
-def _layers(converted: Any) -> tuple[int, int]:
-    """Counts layers whose weight and input are both dequantised integers, which Inductor fuses, and all of them."""
-    layers = [node for node in converted.graph.nodes if str(node.target) in LAYERS]
-    int8 = [node for node in layers if all("dequantize" in str(one.target) for one in node.args[:2])]
-    return len(int8), len(layers)
-
-
-def _forget_replaced_weights(converted: Any) -> None:
-    """Removes the float32 weights that integers have replaced; the file would hold them beside those."""
-    used = {node.target for node in converted.graph.nodes if node.op == "get_attr"}
-    held = [name for name, _ in (*converted.named_parameters(), *converted.named_buffers())]
-    for name in held:
-        if name not in used:
-            owner, _, attribute = name.rpartition(".")
-            delattr(converted.get_submodule(owner), attribute)
+        return logits_of(compiled(load_program(file)))
