@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 MIN_COLUMNS, MAX_COLUMNS = 5, 10  # fewer would leave no room for the title
 MAX_ROWS = 20
+PITCH, NAMES = (
+    1.1,
+    2.1,
+)  # of the sample sheet: from image to image, and the room for names, where a side of an image is 1
 MOST_BARS = 150  # beyond this, bars with names cannot be read, and take their time
 
 
@@ -96,20 +100,23 @@ def plot_sample_sheet(samples: dict[str, list[bytes]], title: str) -> "Figure":
     """
     from PIL import Image
 
+    from cifar_pipelines.plots.cells import draw_image, frame
     from cifar_pipelines.plots.style import GREY, new_figure, shortened
 
     shown = list(samples.items())[:MAX_ROWS]
     rows, cell = max(len(shown), 1), 0.78  # inches
     columns = min(max([MIN_COLUMNS, *(len(images) for _, images in shown)]), MAX_COLUMNS)
-    figure, axes = new_figure(rows, columns, (1.6 + cell * columns, 0.95 + cell * rows), title)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    for row, (name, images) in zip(axes, shown, strict=False):
-        row[0].text(-0.12, 0.5, shortened(name, 22), transform=row[0].transAxes, ha="right", va="center", fontsize=10)
-        for ax, encoded in zip(row, images, strict=False):
+    figure, axes = new_figure(size=(1.6 + cell * columns, 0.95 + cell * rows), title=title)
+    ax = axes[0, 0]
+    for row, (name, images) in enumerate(shown):
+        ax.text(-0.12, (row + 0.5) * PITCH, shortened(name, 22), ha="right", va="center", fontsize=10)
+        for column, encoded in enumerate(images[:columns]):
             image = Image.fromarray(decode(encoded))
             image.thumbnail((256, 256))  # a large photograph would only make the file large
-            ax.imshow(np.asarray(image), interpolation="nearest" if max(image.size) <= 64 else "antialiased")
+            below = (1 - image.height / max(image.size)) / 2  # a wide image stands in the middle of its line
+            look = "nearest" if max(image.size) <= 64 else "antialiased"
+            draw_image(ax, np.asarray(image), (column + 0.5) * PITCH, (row + 1) * PITCH - 0.05 - below, look)
+    frame(ax, -NAMES, columns * PITCH, rows * PITCH)
     left_out = len(samples) - len(shown)
     note = f" The first {MAX_ROWS} classes; {left_out:,} more were left out." if left_out > 0 else ""
     caption = f"Source: images as stored, in their proportions.{note}"

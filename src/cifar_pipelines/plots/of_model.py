@@ -6,7 +6,6 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cifar_pipelines.common.errors import UserError
@@ -14,6 +13,7 @@ from cifar_pipelines.common.images import decode
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
 from cifar_pipelines.plots import style
+from cifar_pipelines.plots.cells import draw_image, frame
 
 MOST_NUMBERED_CLASSES = 20  # beyond this, numbers in the cells and a legend per class cannot be read
 MOST_NAMED_CLASSES = 80  # beyond this, no name beside a row can be read
@@ -206,7 +206,7 @@ def plot_gallery(
     rows = -(-len(ids) // columns)
     width = max(4.2, style.WIDTH / GALLERY_COLUMNS * columns)
     figure, axes = style.new_figure(size=(width, CELL_HEIGHT[correct] * rows + 0.4), title=title)
-    ax = axes[0, 0]
+    ax, colour = axes[0, 0], "#222222" if correct else style.PALETTE[1]
     at = {image_id: row for row, image_id in enumerate(checked.image_id)}
     for place, image_id in enumerate(ids):
         if image_id not in images:
@@ -219,17 +219,8 @@ def plot_gallery(
         text = f"{predicted}, {checked.confidence[row]:.0%}"
         if not correct:
             text = f"true: {true}\nsaid: {predicted}\n{checked.confidence[row]:.0%}"
-        _place(ax, decode(images[image_id], 256), *divmod(place, columns), text, correct)
-    ax.set_axis_off()
-    ax.set(xlim=(0, columns * CELL_WIDTH), ylim=(rows * CELL_HEIGHT[correct], 0))  # which drawing images would change
+        middle, bottom = (place % columns + 0.5) * CELL_WIDTH, (place // columns + 1) * CELL_HEIGHT[correct] - 0.05
+        top = draw_image(ax, decode(images[image_id], 256), middle, bottom)
+        ax.text(middle, top - 0.05, text, fontsize=8, color=colour, ha="center", va="bottom")
+    frame(ax, 0, columns * CELL_WIDTH, rows * CELL_HEIGHT[correct])
     return figure
-
-
-def _place(ax: Axes, pixels: np.ndarray, row: int, column: int, text: str, correct: bool) -> None:
-    """Draws an image into its cell, and a text above it; axes for every image would take three times as long."""
-    middle, bottom = (column + 0.5) * CELL_WIDTH, (row + 1) * CELL_HEIGHT[correct] - 0.05
-    height, width = np.array(pixels.shape[:2]) / max(pixels.shape[:2])
-    extent = (middle - width / 2, middle + width / 2, bottom, bottom - height)
-    ax.imshow(pixels, interpolation="nearest", extent=extent)
-    colour = "#222222" if correct else style.PALETTE[1]
-    ax.text(middle, bottom - height - 0.05, text, fontsize=8, color=colour, ha="center", va="bottom")
