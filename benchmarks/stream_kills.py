@@ -148,7 +148,15 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         f"{len(seconds)} of {arguments.kills} kills: {', '.join(f'{role} {taken:.1f} s' for role, taken in seconds)}; the run began {study.runs} times.",
         f"{len({name.split('/')[0] for name in expected})} learners have {'the same' if same else 'OTHER'} weights, bit for bit; {images:,} images sent.",
     ]
-    return [Result(NAME, "s to go on", [taken for _, taken in seconds], notes=notes, holds=same and len(seconds) == arguments.kills)]
+    return [
+        Result(
+            NAME,
+            "s to go on",
+            [taken for _, taken in seconds],
+            notes=notes,
+            holds=same and len(seconds) == arguments.kills,
+        )
+    ]
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from benchmarks.workload import Step, Workload, open_workload
 from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.texts import decode
-from cifar_pipelines.pipelines.features.nodes import prepare_extractor
 from cifar_pipelines.pipelines.spark_ml.nodes import cache_tables, configure_classifier, train
 from cifar_pipelines.sources import open_source
 
@@ -25,7 +24,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
     """Counts, weighs and fits on both sides in turn, with as many cores, numbers a vector and iterations, and the same penalty.
 
     Spark hashes terms, so that its vectors need no vocabulary; scikit-learn keeps the most frequent terms, as many as Spark has
-    numbers. Spark reads its texts from their table, also those of the test; scikit-learn has them in memory.
+    numbers. Spark reads its texts from their table; scikit-learn has them in memory.
 
     Raises:
         UserError: If the source gives no texts.
@@ -58,15 +57,16 @@ def _classifier(work: Workload) -> Any:
 
 def _spark(work: Workload) -> tuple[float, int]:
     """Seconds until the model is fitted, and how many test texts it is right on."""
-    seed, info = work.parameters["subset"]["seed"], work.images_info
+    seed, info = work.parameters["subset"]["seed"], work.images_info | {"test_size": 0, "validation_size": 0}
+    texts = {split: work.images.where(f"split = '{split}'") for split in ("train", "test")}
     started = time.perf_counter()
-    state = prepare_extractor(work.extractor, work.images, info, seed)
-    features, described, _ = replace(work, state=state).extract(work.images)
-    learned, judged, _ = cache_tables(features, described, info, work.spec.options, work.context)
+    state = work.extractor.learn(texts["train"])
+    features, described, _ = replace(work, state=state).extract(texts["train"])
+    learned, nothing, _ = cache_tables(features, described, info, work.spec.options, work.context)
     model, _ = train(learned, _classifier(work), described, info, seed, work.context)
     seconds = time.perf_counter() - started
-    correct = model.transform(judged).where("prediction = label").count()
-    for table in (features, learned, judged):
+    correct = model.transform(work.extractor.transform(texts["test"], state)).where("prediction = label").count()
+    for table in (features, learned, nothing):
         table.unpersist()
     return seconds, correct
 
