@@ -51,7 +51,7 @@ $(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock require
 	-$(BIN)/python -m cifar_pipelines.spark.class_archive
 	@touch $@
 
-run: $(STAMP) ## Measure every family on images of animals under three settings, about 7 minutes
+run: $(STAMP) ## Measure every family on images of animals under three settings, about 6 minutes
 	$(BIN)/kedro experiment $(if $(RUN_PARAMS),--params $(RUN_PARAMS),--params-of animals)
 
 test: $(STAMP) ## Run all tests
