@@ -247,3 +247,12 @@ def test_a_transferred_network_is_seen_as_its_weights_expect(tmp_path):
     assert subject.square == spec.square and subject.class_names == names and "mirror image" in subject.notes[0]
     with torch.inference_mode():
         assert torch.equal(subject.build()(spec.prepare(images)), module(spec.prepare(images)))
+
+
+def test_their_options_are_checked_without_torch_which_every_run_would_wait_for(run_python):
+    code = """
+    import sys
+    from cifar_pipelines.compression.variants import create_variant, variant_names
+    print(len([create_variant(name) for name in variant_names()]), "torch" in sys.modules)
+    """
+    assert run_python(code).split() == [str(len(variant_names())), "False"]
