@@ -143,21 +143,21 @@ def bare_loop(job: TrainingJob, threads: int) -> float:
     import torch
     from torch.nn.functional import cross_entropy
 
-    from cifar_pipelines.training.recipe import Schedule, create_optimizer, set_learning_rate
+    from cifar_pipelines.training.recipe import create_optimizer, set_learning_rate
     from cifar_pipelines.training.shard import normalise
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     network, shard, recipe = job.build_network(), job.read_shard(0, 1), job.recipe
     network.initialise(normalise(shard.images[:2000]))
-    optimizer, schedule = create_optimizer(network, recipe), Schedule(recipe, job.steps * recipe.epochs)
+    optimizer, steps = create_optimizer(network, recipe), job.steps * recipe.epochs
     network.train()
     started, number = 0.0, 0
     for epoch in range(recipe.epochs):
         if epoch == 1:
             started = time.perf_counter()
         for images, labels in shard.batches(epoch, job.steps, recipe.batch_size, recipe):
-            set_learning_rate(optimizer, schedule(number))
+            set_learning_rate(optimizer, recipe.schedule(number, steps))
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=job.precision == "bf16"):
                 logits = network(images)
             loss = cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
