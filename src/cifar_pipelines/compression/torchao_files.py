@@ -16,8 +16,8 @@ LAYERS = ("aten.conv2d.default", "aten.linear.default")
 
 
 @torch.no_grad()
-def quantise(subject: Subject, calibration: Sequence[Tensor], file: Path) -> tuple[int, int]:
-    """Exports a network, looks at the calibration images, quantises, and writes the exported program.
+def quantise(module: nn.Module, subject: Subject, calibration: Sequence[Tensor], file: Path) -> tuple[int, int]:
+    """Exports a subject's module, looks at the calibration images, quantises, and writes the exported program.
 
     Returns:
         How many layers compute with integers, and how many there are.
@@ -28,7 +28,7 @@ def quantise(subject: Subject, calibration: Sequence[Tensor], file: Path) -> tup
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
-    module = _with_padding_in_numbers(subject.build())
+    module = _with_padding_in_numbers(module)
     quantiser = x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
     try:
         prepared = prepare_pt2e(_exported(module, subject).module(), quantiser)

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
 MIN_COLUMNS, MAX_COLUMNS = 5, 10  # fewer would leave no room for the title
 MAX_ROWS = 20
-PITCH, NAMES = (
-    1.1,
-    2.1,
-)  # of the sample sheet: from image to image, and the room for names, where a side of an image is 1
+# Of the sample sheet, where a side of an image is 1: from image to image, and the room for names.
+PITCH, NAMES = 1.1, 2.1
 MOST_BARS = 150  # beyond this, bars with names cannot be read, and take their time
 
 

@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from cifar_pipelines.compression.subject import Subject
 
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-
-
 class OnnxVariant(Variant):
     """An ONNX file that takes any number of images."""
 
     ending: ClassVar[str] = "onnx"
     runtime: ClassVar[str] = "ONNX Runtime"
     baseline: ClassVar[str] = "onnx_fp32"
-    packages: ClassVar[tuple[str, ...]] = PACKAGES
+    packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime")
 
     def load(self, subject: "Subject", file: Path, threads: int) -> Logits:
         """Loads the file."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import whole
-from cifar_pipelines.compression.variants import Logits, Made, Variant, register
-from cifar_pipelines.compression.variants._onnx import PACKAGES
+from cifar_pipelines.compression.variants import Made, register
+from cifar_pipelines.compression.variants._onnx import OnnxVariant
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,7 +20,7 @@ ROUND_TO = 8  # channels; what is computed with vectors of 8 or 16 numbers gains
 
 @register
 @dataclass(frozen=True)
-class StructuredPruning(Variant):
+class StructuredPruning(OnnxVariant):
     """Channels of small magnitude are removed with all that depends on them; source: Fang et al., CVPR 2023, arXiv:2301.12900.
 
     Attributes:
@@ -35,10 +35,7 @@ class StructuredPruning(Variant):
     learning_rate: float = 0.02
     batch_size: int = 64
 
-    ending: ClassVar[str] = "onnx"
-    runtime: ClassVar[str] = "ONNX Runtime"
-    baseline: ClassVar[str] = "onnx_fp32"
-    packages: ClassVar[tuple[str, ...]] = (*PACKAGES, "torch_pruning")
+    packages: ClassVar[tuple[str, ...]] = (*OnnxVariant.packages, "torch_pruning")
 
     def __post_init__(self) -> None:
         what = "The option {} of structured_pruning"
@@ -72,12 +69,6 @@ class StructuredPruning(Variant):
         onnx_files.export(pruned, subject, file)
         flops = flops_of(pruned, subject)
         return Made(parameter_count(pruned), flops, layers=onnx_files.layers_of(file)[1], facts=facts)
-
-    def load(self, subject: "Subject", file: Path, threads: int) -> Logits:
-        """Loads the file."""
-        from cifar_pipelines.compression import onnx_files
-
-        return onnx_files.load_session(file, threads)
 
 
 def _pruned(module: "nn.Module", subject: "Subject", channels: float) -> "nn.Module":

@@ -31,10 +31,11 @@ class TorchaoInt8(Variant):
         from cifar_pipelines.compression.torch_files import parameter_count
         from cifar_pipelines.compression.torchao_files import quantise
 
-        calibration = material.calibration(subject)
-        int8, layers = quantise(subject, calibration, file)
+        module, calibration = subject.build(), material.calibration(subject)
+        parameters = parameter_count(module)
+        int8, layers = quantise(module, subject, calibration, file)
         facts = {"calibration_images": sum(map(len, calibration))}
-        return Made(parameter_count(subject.build()), int8_layers=int8, layers=layers, facts=facts)
+        return Made(parameters, int8_layers=int8, layers=layers, facts=facts)
 
     def load(self, subject: "Subject", file: Path, threads: int) -> Logits:
         """Loads the program and compiles it."""
