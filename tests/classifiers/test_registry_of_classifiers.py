@@ -161,3 +161,17 @@ def test_every_classifier_is_configured_with_a_reason_and_legal_hyperparameters(
     for name, block in blocks.items():
         assert len(block["justification"].split()) > 5, name
         check_hyperparameters(name, block["params"])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_penalty_of_logistic_regression_is_that_of_scikit_learn(classes, table):
+    from sklearn.linear_model import LogisticRegression
+
+    rows = table.where(f"label < {classes}")
+    task, reg_param = Task(features=4, classes=classes, seed=1, cores=2), 0.1
+    params = {"max_iter": 200, "reg_param": reg_param, "standardize": False}
+    ours = create_estimator("logistic_regression", task, params).fit(rows).transform(rows)
+    given = ours.select("features", "label", "probability").collect()
+    x, y = np.array([row["features"].toArray() for row in given]), [row["label"] for row in given]
+    theirs = LogisticRegression(C=1 / (len(x) * reg_param), tol=1e-8, max_iter=1000).fit(x, y).predict_proba(x)
+    assert np.allclose([row["probability"].toArray() for row in given], theirs, atol=1e-3)

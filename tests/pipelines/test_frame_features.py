@@ -23,13 +23,15 @@ def frame_rows(*images, epoch=0):
         {
             "sequence": [7] * count, "position": range(count), "epoch": [epoch] * count,
             "image_id": [f"train/{number}" for number in range(count)], "image": list(images),
-            "unit": [number // 2 for number in range(count)],
+            "unit": [number // 2 for number in range(count)], "label": [None] * count,
+            **{time: [1.0] * count for time in ("scheduled_at", "sent_at", "landed_at")},
         }
     )  # fmt: skip
 
 
 def extracted(job, *batches):
-    return pa.Table.from_batches(extract_frames(batches, job)).to_pandas()
+    table = pa.Table.from_batches(extract_frames(batches, job)).to_pandas()
+    return table.assign(features=[np.frombuffer(numbers, "<f4") for numbers in table["features"]])
 
 
 @pytest.fixture(scope="module")

@@ -71,8 +71,11 @@ FRAMES = TableSchema(
     sequence="long", image_id="string", label="int", image="binary", sent_at="double", position="int", epoch="int",
     scheduled_at="double", landed_at="double", producer="string", producer_sequence="long",
 )  # fmt: skip
-# Their features; a label is missing where it is not known. Those of a damaged image are zeros.
-FRAME_FEATURES = TableSchema(sequence="long", position="int", damaged="int", features="array<float>")
+# Their features, float32 in little endian, which Spark hands on as they are; those of a damaged image are zeros.
+FRAME_FEATURES = TableSchema(
+    sequence="long", position="int", epoch="int", label="int", scheduled_at="double", sent_at="double", landed_at="double",
+    damaged="int", features="binary",
+)  # fmt: skip
 # Of images that no model is judged on: those of `predict` have no label.
 FURTHER_PREDICTIONS = PREDICTIONS.with_columns(split="string")
 FILES = TableSchema(image_id="string", image="binary")  # as they are

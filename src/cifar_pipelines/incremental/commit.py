@@ -82,6 +82,20 @@ def draft(folder: Path, name: str, state: State) -> Draft:
     return Draft(file, digest(state))
 
 
+def hand_over(folder: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Writes arrays for the learners, on any host, until the next commit; `handed_over` reads them."""
+    file = folder / _DRAFTS / f"{uuid.uuid4().hex}.npz"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as opened:
+        np.savez(opened, **arrays)
+    return file
+
+
+def handed_over(file: Path) -> dict[str, np.ndarray]:
+    """The arrays that `hand_over` has written."""
+    return _arrays(file)
+
+
 class Commits:
     """The commits of one stream; it need not have any yet.
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TIMES = ["scheduled_at", "sent_at", "landed_at"]
+PLACE = ["sequence", "position"]
+OF_FRAMES = [*PLACE, "epoch", "label", *TIMES]  # what a row says beside the image
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,7 @@ class FrameFeatures:
         Returns:
             The frames as learners take them; and a row for each, by `sequence`: `images`, and `TIMES` in seconds since 1970.
         """
-        columns = ("sequence", "position", "epoch", "label", *TIMES)
-        rows = frames.select(*columns, self._key().alias("key")).toPandas()
-        rows = rows.drop_duplicates(["sequence", "position"]).sort_values(["sequence", "position"], ignore_index=True)
-        x, damaged = self._features(frames, rows)
+        rows, x, damaged = self._extracted(frames) if self._cache is None else self._stored(frames, self._cache)
         if damaged.any():
             logger.warning("%s cannot be decoded: neither judged nor learned.", counted(int(damaged.sum()), "image"))
         label = rows["label"].fillna(UNKNOWN).to_numpy(np.int64)
@@ -93,45 +92,49 @@ class FrameFeatures:
             made_of = F.concat(made_of, draw)
         return F.unhex(F.sha2(made_of, 256))
 
-    def _features(self, frames: DataFrame, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Features (n, dimension) of the images of rows, and which of them are damaged (n,).
+    def _stored(self, frames: DataFrame, cache: FeatureCache) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+        """Like `_extracted`, and stores what is not there yet.
 
         Of frames with an image whose features are not there all images are extracted: features depend in their last digits
         on the neighbours.
         """
-        if self._cache is None:
-            return self._extracted(frames, rows)
+        rows = _in_order(frames.select(*OF_FRAMES, self._key().alias("key")).toPandas())
         keys = [bytes(key) for key in rows["key"]]
-        there = np.array([key in self._cache for key in keys], bool)
+        there = np.array([key in cache for key in keys], bool)
         self.stored += int(there.sum())
         damaged = np.zeros(len(rows), bool)
         if not there.all():
             missing = rows["sequence"].isin(rows.loc[~there, "sequence"]).to_numpy()
             names = [int(sequence) for sequence in rows.loc[missing, "sequence"].unique()]
-            x, damaged[missing] = self._extracted(frames.where(frames["sequence"].isin(names)), rows[missing])
+            found, x, damaged[missing] = self._extracted(frames.where(frames["sequence"].isin(names)))
+            if not np.array_equal(found[PLACE], rows.loc[missing, PLACE]):
+                raise UserError(
+                    f"Frames {names} changed while they were read. Let nothing but the receiver write there."
+                )
             whole = ~damaged[missing]
-            self._cache.add(
-                [key for key, good in zip(np.array(keys, object)[missing], whole, strict=True) if good], x[whole]
-            )
+            cache.add([key for key, good in zip(np.array(keys, object)[missing], whole, strict=True) if good], x[whole])
         x = np.zeros((len(rows), self._job.dimension), np.float32)
-        x[~damaged] = self._cache.look_up([key for key, bad in zip(keys, damaged, strict=True) if not bad])
-        return x, damaged
+        x[~damaged] = cache.look_up([key for key, bad in zip(keys, damaged, strict=True) if not bad])
+        return rows, x, damaged
 
-    def _extracted(self, frames: DataFrame, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    def _extracted(self, frames: DataFrame) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+        """What the rows of frames say (n), in order; features (n, dimension) of their images, and which are damaged (n,)."""
         from pyspark.sql import functions as F  # noqa: N812
 
         job = self._job
         unit = F.floor(F.col("position") / job.extraction.micro_batch)
-        columns = frames.select("sequence", "position", "epoch", "image_id", "image", unit.alias("unit"))
+        columns = frames.select(*OF_FRAMES, "image_id", "image", unit.alias("unit"))
         # PARALLEL(executors): every core decodes and extracts images of the micro-batch.
-        spread = columns.repartition(self._cores * TASKS_PER_CORE, "sequence", "unit").sortWithinPartitions(
-            "sequence", "position"
-        )
+        spread = columns.repartition(self._cores * TASKS_PER_CORE, "sequence", "unit").sortWithinPartitions(*PLACE)
         table = spread.mapInArrow(lambda batches: extract_frames(batches, job), FRAME_FEATURES.ddl).toPandas()
-        table = table.drop_duplicates(["sequence", "position"])
-        table = rows[["sequence", "position"]].merge(table, how="left", validate="one_to_one")
-        x = np.stack(table["features"].to_numpy()) if len(table) else np.zeros((0, job.dimension), np.float32)
-        return x, table["damaged"].to_numpy(bool)
+        table = _in_order(table)
+        x = np.frombuffer(b"".join(table.pop("features")), "<f4").reshape(len(table), job.dimension)
+        return table, x, table["damaged"].to_numpy(bool)
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of frames as they were sent, each once."""
+    return rows.drop_duplicates(PLACE).sort_values(PLACE, ignore_index=True)
 
 
 def extract_frames(batches: Iterable["pa.RecordBatch"], job: FrameJob) -> Iterator["pa.RecordBatch"]:
@@ -151,8 +154,9 @@ def extract_frames(batches: Iterable["pa.RecordBatch"], job: FrameJob) -> Iterat
     for start, end in zip(starts, [*starts[1:], table.num_rows], strict=True):
         rows = table.slice(start, end - start)
         features, damaged = _extract_unit(rows, job)
-        sequence, position = (rows[name].to_pylist() for name in ("sequence", "position"))
-        yield FRAME_FEATURES.batch(sequence, position, damaged.astype(np.int32), list(features))
+        said = (rows[name].combine_chunks() for name in OF_FRAMES)
+        stored = [row.tobytes() for row in np.ascontiguousarray(features, "<f4")]
+        yield FRAME_FEATURES.batch(*said, damaged.astype(np.int32), stored)
 
 
 def _extract_unit(rows: "pa.Table", job: FrameJob) -> tuple[np.ndarray, np.ndarray]:

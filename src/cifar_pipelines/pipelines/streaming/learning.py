@@ -14,7 +14,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import SparkSession
 from cifar_pipelines.common.own_code import CodeError, told, whole
 from cifar_pipelines.common.words import counted
-from cifar_pipelines.incremental.commit import Commit, Commits, Draft, draft, load_state
+from cifar_pipelines.incremental.commit import Commit, Commits, Draft, draft, hand_over, handed_over, load_state
 from cifar_pipelines.incremental.training import BlockResult, Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, State, create_learner
 from cifar_pipelines.pipelines.streaming.query import Taker
@@ -131,15 +131,15 @@ class ExecutorsEngine:
     def take(self, frames: Frames | None, models: Sequence[str]) -> list[Taken]:
         """Lets models take frames; None ends the stream."""
         course, newest, commits = self._course, self._commits.newest_folder(), self._commits.folder
-        shared = self._context.broadcast(frames)
+        # Where states are handed over too: a broadcast would copy the frames through three processes.
+        handed = None if frames is None else hand_over(commits, vars(frames))
         # PARALLEL(executors): one task per learner, so that several learn at the same time.
         tasks = self._context.parallelize(models, len(models))
-        taken = tasks.map(lambda model: _take_in_task(course.value, model, newest, shared.value, commits)).collect()
-        shared.destroy()  # and its file: a stream has many
-        return taken
+        return tasks.map(lambda model: _take_in_task(course.value, model, newest, handed, commits)).collect()
 
 
-def _take_in_task(course: Course, model: str, newest: Path | None, frames: Frames | None, commits: Path) -> Taken:
+def _take_in_task(course: Course, model: str, newest: Path | None, handed: Path | None, commits: Path) -> Taken:
+    frames = None if handed is None else Frames(**handed_over(handed))
     return course.take(
         model, lambda model: course.begin(model, load_state(newest, model) if newest else None), frames, commits
     )
