@@ -33,8 +33,9 @@ def test_the_head_on_stored_features_is_the_network_on_images(backbone):
             torch.testing.assert_close(head(features[:, view]), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_stored_features_come_in_the_order_of_ranks_so_that_their_batches_are_those_of_images(tmp_path):
-    ids, labels, splits = list("abcde"), [0, 1, 2, 3, 4], ["train"] * 3 + ["validation"] * 2
+@pytest.mark.parametrize("curve", ["validation", "test"])
+def test_stored_features_come_in_the_order_of_ranks_so_that_their_batches_are_those_of_images(curve, tmp_path):
+    ids, labels, splits = list("abcde"), [0, 1, 2, 3, 4], ["train"] * 3 + [curve] * 2
     table = {"image_id": ids, "label": labels, "split": splits}
     image_file, folder = tmp_path / "images.parquet", tmp_path / "stored"
     parquet.write_table(pa.table(table | {"rank": [2, 0, 1, 1, 0]}), image_file)
@@ -42,7 +43,8 @@ def test_stored_features_come_in_the_order_of_ranks_so_that_their_batches_are_th
     parquet.write_table(
         pa.table(table | {"features": [[float(k), k + 0.5] for k in labels]}), folder / "features/0.parquet"
     )
-    found = read_features(Stored(folder, False, 5, 1.0), 2, (image_file.as_uri(),))
+    found = read_features(Stored(folder, False, 5, 1.0), 2, (image_file.as_uri(),), curve)
+    assert found.chooses == (curve == "validation")
     assert found.labels.tolist() == [1, 2, 0] and found.validation_labels.tolist() == [4, 3]
     assert found.train.tolist() == [[[1.0], [1.5]], [[2.0], [2.5]], [[0.0], [0.5]]] and found.validation.tolist() == [
         [4.0],

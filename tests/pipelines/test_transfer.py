@@ -1,5 +1,7 @@
 """The transfer pipeline on the shared cluster: stored features, phases by an engine, prediction, and what is recorded."""
 
+import io
+from contextlib import redirect_stderr
 from copy import deepcopy
 from dataclasses import replace
 from types import SimpleNamespace
@@ -68,7 +70,9 @@ def train(stored, ingested, run_context, root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(train):
     """A phase on stored features and one on images by two engines, of which the second adds one that ends early."""
-    one = train("torch_distributor", phases=PHASES, views=2)
+    with redirect_stderr(io.StringIO()) as said:
+        one = train("torch_distributor", phases=PHASES, views=2)
+    one.said = said.getvalue()
     # No image is cut for validation, by which alone phases may end early; here nobody chooses anything by the result.
     return {"torch_distributor": one, "bigdl": train("bigdl", checked=False, phases=[*PHASES, STILL], views=2)}
 
@@ -84,11 +88,19 @@ def test_every_phase_leaves_its_rows_and_its_report(trained):
     assert not [path for path in trained["torch_distributor"].checkpoints.iterdir() if path.is_dir()]
 
 
+def test_workers_say_nothing_where_all_goes_well(trained):
+    assert trained["torch_distributor"].said == ""
+
+
 def test_features_are_stored_once_and_what_that_saved_is_recorded(trained):
     first, second = (trained[engine].report.cache for engine in ("torch_distributor", "bigdl"))
-    assert (first.images, first.views, first.reused, second.reused) == (120, 2, False, True)
-    assert first.head_start_s > 0 and first.images_per_s == pytest.approx(240 / first.extract_s, abs=0.1)
-    assert second.saved_s == pytest.approx(3 * first.extract_s, rel=0.01)
+    assert (first.images, first.views, first.reused, second.reused) == (150, 2, False, True)
+    assert first.head_start_s > 0 and first.images_per_s == pytest.approx(300 / first.extract_s, abs=0.1)
+    assert second.saved_s == pytest.approx(3 * first.extract_s * 120 / 150, rel=0.01)
+
+
+def test_without_images_for_validation_test_images_draw_the_curve_of_every_phase(trained):
+    assert all(row.validation_loss > 0 for row in trained["torch_distributor"].report.history)
 
 
 def test_both_engines_train_the_same_network(trained):

@@ -45,3 +45,11 @@ def test_a_head_starts_as_it_is_asked_to(start):
 def test_a_head_that_is_no_linear_layer_is_refused():
     with pytest.raises(UserError, match=r"head of torchvision:squeezenet1_1 is no linear layer.*inputs: images"):
         linear_head(create_backbone("torchvision:squeezenet1_1"))
+
+
+def test_test_images_that_draw_the_curve_choose_nothing():
+    features = make_features(images=90, dimension=20, validation=60)
+    shown = replace(features, chooses=False, validation_labels=features.validation_labels.flip(0))
+    none = replace(features, validation=features.validation[:0], validation_labels=features.validation_labels[:0])
+    for one, other in zip(solve_head(shown, CLASSES), solve_head(none, CLASSES), strict=True):
+        assert torch.equal(one, other)

@@ -1,6 +1,7 @@
 """Training by Spark's own TorchDistributor: one barrier task per worker, each of which starts torchrun."""
 
 import logging
+import sys
 
 from cifar_pipelines.engines import Engine, register
 from cifar_pipelines.training.job import Job
@@ -23,9 +24,18 @@ class TorchDistributorEngine(Engine):
         """Trains; see `engines.Engine`."""
         from pyspark.ml.torch.distributor import TorchDistributor
 
-        from cifar_pipelines.training.process import train_in_process
-
         # PARALLEL(executors): one worker per executor trains its shard; gradients are averaged after every step.
         distributor = TorchDistributor(num_processes=workers, local_mode=False, use_gpu=False)
         distributor.logger.setLevel(logging.WARNING)
-        distributor.run(train_in_process, job, threads)
+        distributor.run(_train_on_cpu, job, threads)
+
+
+def _train_on_cpu(job: Job, threads: int) -> None:
+    """Trains in a process that torchrun started, without Triton.
+
+    torchvision imports that compiler for GPUs where it finds it, and it ends a process with a page about what it leaves in memory.
+    """
+    from cifar_pipelines.training.process import train_in_process
+
+    sys.modules.setdefault("triton", None)
+    train_in_process(job, threads)

@@ -20,7 +20,7 @@ from cifar_pipelines.training.phase_trainer import PhaseTrainer
 STARTS = ("logistic_regression", "zeros", "random")
 STRENGTHS = (1e-3, 1e-2, 1e-1)  # inverse strengths of regularisation that are tried, for features of unit variance
 ITERATIONS = 300
-HELD_OUT = 5  # one image in so many judges the strengths where there are no validation images
+HELD_OUT = 5  # one training image in so many judges the strengths where no images were cut for validation
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class StoredFeatures:
         keys: int64 (n,); see `draws.image_keys`.
         validation: float32 (m, d), of the first view.
         validation_labels: int64 (m,).
+        chooses: Whether anything may be chosen by the validation images: not where they are test images, which draw the
+            learning curve alone.
     """
 
     train: Tensor
@@ -40,6 +42,7 @@ class StoredFeatures:
     keys: Tensor
     validation: Tensor
     validation_labels: Tensor
+    chooses: bool = True
 
     def rows(self) -> tuple[Tensor, Tensor]:
         """Every view as an image of its own: float32 (n * views, d) and labels (n * views,)."""
@@ -168,7 +171,7 @@ def solve_head(features: StoredFeatures, classes: int) -> tuple[Tensor, Tensor]:
     inputs, labels = features.rows()
     mean, std = inputs.mean(0), inputs.std(0).clamp(min=1e-6)
     scaled = (inputs - mean) / std
-    if len(features.validation):
+    if len(features.validation) and features.chooses:
         judged = (scaled, labels, (features.validation - mean) / std, features.validation_labels)
     else:
         held = torch.arange(len(labels)) // features.train.shape[1] % HELD_OUT == 0

@@ -115,20 +115,33 @@ def store_features(
     spec: TransferSpec,
     precision: str,
     root: Path,
+    validation: tuple[str, int],
     run_context: RunContext,
 ) -> Stored:
-    """Extracts the features of training and validation images, unless they are there.
+    """Extracts the features of training images and of those that draw the learning curve, unless they are there.
 
     The folder's name depends on network, weights, input, views, precision and images, so that none is taken for another.
+
+    Args:
+        images: The image table.
+        images_info: Its description.
+        spec: The transfer.
+        precision: Of the extraction.
+        root: Where features are stored.
+        validation: Split and number of the images of the learning curve, the first by rank.
+        run_context: The run.
     """
     extractor = Views(spec)
     identity = extractor.describe() | {"precision": precision, "images_fingerprint": images_info["fingerprint"]}
+    identity["validation"] = list(validation)
     folder = root / f"{slug(spec.wanted.backbone.replace(':', '_'))}-{short_digest(identity, 16)}"
     if (folder / "features.json").exists():
         known = json.loads((folder / "features.json").read_text(encoding="utf-8"))
         logger.info("%s: stored features of %d images are there already.", spec.model, known["images"])
         return Stored(folder, True, known["images"], known["extract_s"], known.get("truncated"))
-    count, seconds, truncated = _extract(images, images_info, extractor, precision, folder / "features", run_context)
+    split, most = validation
+    wanted = images.where(f"split = 'train' or (split = '{split}' and rank < {most})")
+    count, seconds, truncated = _extract(wanted, images_info, extractor, precision, folder / "features", run_context)
     known = identity | {"images": count, "extract_s": round(seconds, 3), "truncated": truncated}
     whole_files.write_json(folder / "features.json", known)
     logger.info(
@@ -158,8 +171,7 @@ def _extract(
     session, cores = active_session(), run_context.cluster.cores
     broadcast = session.sparkContext.broadcast(extractor.prepare())
     job = ExtractionJob(uuid.uuid4().hex, extractor, partial(getattr, broadcast, "value"), precision, MICRO_BATCH)
-    learned = images.where("split in ('train', 'validation')")
-    cached = spread(learned, COLUMNS, images_info, extractor.square, cores * TASKS_PER_CORE)
+    cached = spread(images, COLUMNS, images_info, extractor.square, cores * TASKS_PER_CORE)
     count, truncated = cached.count(), _truncated(cached, extractor.texts)
     # PARALLEL(executors): one task per core, so that no worker builds the network inside the timed extraction.
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.features())).collect()
@@ -188,13 +200,14 @@ def _truncated(table: DataFrame, spec: TextSpec | None) -> int | None:
     return table.select("image").mapInArrow(count, "truncated long").groupBy().sum().first()[0]
 
 
-def read_features(stored: Stored, views: int, files: tuple[str, ...]) -> "StoredFeatures":
+def read_features(stored: Stored, views: int, files: tuple[str, ...], curve_split: str) -> "StoredFeatures":
     """Reads what `store_features` left, in the order of ranks, by which images get their places in batches.
 
     Args:
         stored: The features.
         views: Views of an image.
         files: Those of the image table, which knows the ranks.
+        curve_split: Whose images draw the learning curve.
     """
     import torch
     from pyarrow import dataset
@@ -203,13 +216,14 @@ def read_features(stored: Stored, views: int, files: tuple[str, ...]) -> "Stored
     from cifar_pipelines.training.head import StoredFeatures
 
     table = dataset.dataset(stored.folder / "features", format="parquet").to_table()
-    train, validation = (_by_rank(table, split, files) for split in ("train", "validation"))
+    train, validation = (_by_rank(table, split, files) for split in ("train", curve_split))
     keys = image_keys(train.column("image_id").to_pylist())
     labels, held_out = (_labels(part) for part in (train, validation))
     vectors = _vectors(train)
     dimension = vectors.shape[1] // views
     of_validation = _vectors(validation)[:, :dimension] if len(validation) else torch.empty(0, dimension)
-    return StoredFeatures(vectors.view(len(train), views, dimension), labels, keys, of_validation, held_out)
+    chooses = curve_split == "validation"
+    return StoredFeatures(vectors.view(len(train), views, dimension), labels, keys, of_validation, held_out, chooses)
 
 
 def _by_rank(table: "pa.Table", split: str, files: tuple[str, ...]) -> "pa.Table":

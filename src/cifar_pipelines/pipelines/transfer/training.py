@@ -76,7 +76,13 @@ class Transfer:
 
         if self._spec.stores_features:
             self._stored = store_features(
-                self._images, self._info, self._spec, self._extraction_precision, self._root, self._run
+                self._images,
+                self._info,
+                self._spec,
+                self._extraction_precision,
+                self._root,
+                self._validation,
+                self._run,
             )
         loaded = self._checkpoint.load()
         if not loaded:
@@ -120,7 +126,7 @@ class Transfer:
 
     def _stored_features(self) -> "StoredFeatures":
         if self._features is None:
-            self._features = read_features(self._stored, self._spec.wanted.views, self._files)
+            self._features = read_features(self._stored, self._spec.wanted.views, self._files, self._validation[0])
         return self._features
 
     def _train_head(self, number: int, train: Any) -> None:
