@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.incremental.commit import Commit, Commits, digest
+from cifar_pipelines.incremental.commit import Commit, Commits, digest, hand_over, handed_over
 from cifar_pipelines.incremental.training import UNKNOWN, Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, create_learner, names
 
@@ -208,6 +208,15 @@ def test_a_commit_comes_back_bit_for_bit_and_two_are_kept(tmp_path):
     other = training("ridge", Law(block=7))
     other.load(latest.states["ridge"])
     assert as_bytes(other.take(single(*range(30, N)))) == as_bytes(run.take(single(*range(30, N))))
+
+
+def test_what_is_handed_over_comes_back_and_is_gone_with_the_next_commit(tmp_path):
+    given = frames(1, 2)
+    file = hand_over(tmp_path, vars(given).values())
+    for name, array in zip(vars(given), handed_over(file), strict=True):
+        assert array.dtype == getattr(given, name).dtype and np.array_equal(array, getattr(given, name))
+    committed(tmp_path, 3)
+    assert not file.exists()
 
 
 def test_before_the_first_commit_there_is_none(tmp_path):

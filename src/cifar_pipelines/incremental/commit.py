@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,18 +82,23 @@ def draft(folder: Path, name: str, state: State) -> Draft:
     return Draft(file, digest(state))
 
 
-def hand_over(folder: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+def hand_over(folder: Path, arrays: Iterable[np.ndarray]) -> Path:
     """Writes arrays for the learners, on any host, until the next commit; `handed_over` reads them."""
-    file = folder / _DRAFTS / f"{uuid.uuid4().hex}.npz"
+    file = folder / _DRAFTS / f"{uuid.uuid4().hex}.npy"
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as opened:
-        np.savez(opened, **arrays)
+        for array in arrays:
+            np.save(opened, array, allow_pickle=False)
     return file
 
 
-def handed_over(file: Path) -> dict[str, np.ndarray]:
-    """The arrays that `hand_over` has written."""
-    return _arrays(file)
+def handed_over(file: Path) -> list[np.ndarray]:
+    """The arrays that `hand_over` has written, in the same order."""
+    arrays, end = [], file.stat().st_size
+    with file.open("rb") as opened:
+        while opened.tell() < end:
+            arrays.append(np.load(opened, allow_pickle=False))
+    return arrays
 
 
 class Commits:

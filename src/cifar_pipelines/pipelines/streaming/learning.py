@@ -132,14 +132,14 @@ class ExecutorsEngine:
         """Lets models take frames; None ends the stream."""
         course, newest, commits = self._course, self._commits.newest_folder(), self._commits.folder
         # Where states are handed over too: a broadcast would copy the frames through three processes.
-        handed = None if frames is None else hand_over(commits, vars(frames))
+        handed = None if frames is None else hand_over(commits, vars(frames).values())
         # PARALLEL(executors): one task per learner, so that several learn at the same time.
         tasks = self._context.parallelize(models, len(models))
         return tasks.map(lambda model: _take_in_task(course.value, model, newest, handed, commits)).collect()
 
 
 def _take_in_task(course: Course, model: str, newest: Path | None, handed: Path | None, commits: Path) -> Taken:
-    frames = None if handed is None else Frames(**handed_over(handed))
+    frames = None if handed is None else Frames(*handed_over(handed))
     return course.take(
         model, lambda model: course.begin(model, load_state(newest, model) if newest else None), frames, commits
     )
