@@ -117,19 +117,20 @@ def _with_features(bench: Bench, repeats: int, names: Sequence[str], step: Step)
     bare_loop(work, bare, bench.encoded[: work.spec.micro_batch])
     ours, loop, usual, few = [], [], [], []
     for repeat in range(repeats):
-        step(f"Learning {len(bench.encoded):,} images with their features, round {repeat + 1} of {repeats}.")
-        ours.append(learn_node.sustained(bench.learn(landing, store_features=False)))
-        loop.append(bare_loop(work, bare, bench.encoded))
+        if {"stream_features", "stream_late"} & set(names):
+            step(f"Learning {len(bench.encoded):,} images with their features, round {repeat + 1} of {repeats}.")
+            ours.append(learn_node.sustained(bench.learn(landing, store_features=False)))
+            loop.append(bare_loop(work, bare, bench.encoded))
         if "stream_usual" in names:
-            step(f"The same by two learners, and the usual way, round {repeat + 1} of {repeats}.")
+            step(f"Two learners of {len(bench.encoded):,} images, and the usual way, round {repeat + 1} of {repeats}.")
             few.append(learn_node.sustained(bench.learn(landing, store_features=False, selected=LIKE_USUAL)))
             part, classes = min(USUAL_IMAGES, len(bench.encoded)), len(work.images_info["class_names"])
             usual.append(
                 usual_speed(work.extractor, work.state, bench.encoded[:part], bench.labels[:part], classes, BATCH)
             )
-    results = [
-        Result("stream_features", "images/s", ours, loop, bar=Bar(0.80, at_least=True), notes=[_learners(bench)])
-    ]
+    results, note = [], [_learners(bench)]
+    if ours:
+        results.append(Result("stream_features", "images/s", ours, loop, bar=Bar(0.80, at_least=True), notes=note))
     if usual:
         results.append(Result("stream_usual", "images/s", few, usual, bar=Bar(5, at_least=True)))
     if "stream_late" in names:

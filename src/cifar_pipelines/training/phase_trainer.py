@@ -48,7 +48,7 @@ class PhaseTrainer(Trainer):
 
     def _output(self, inputs: Tensor) -> Any:
         # Nothing but the step decides what is dropped, so that a training that was stopped goes on as it would have.
-        torch.manual_seed(((self.seed * 1009 + self.phase) * 1_000_003 + self._step) % 2**63)
+        self.device.seed(((self.seed * 1009 + self.phase) * 1_000_003 + self._step) % 2**63)
         with self.device.autocast(self.precision):
             return self.model(self.prepare(inputs))
 
