@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 from tests.factories.training import begin_worker, make_job, run_epoch, train_in_process, train_to_the_end, write_images
 
+from cifar_pipelines.pipelines.epoch_log import EpochLog
 from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.trainer import NotFiniteError, evaluate
 from cifar_pipelines.training.worker import require_network_card
@@ -71,6 +72,24 @@ def test_every_epoch_leaves_a_row_a_state_and_a_report(alone, make):
     assert report["batch_size"] == 5 and report["images"] == 15 and report["precision"] == "fp32"
     for key in ("start_s", "read_s", "validate_s", "checkpoint_s", "cpu_s", "peak_memory_mb"):
         assert report[key] >= 0
+
+
+def test_a_long_epoch_says_where_it_is(alone, make, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr("cifar_pipelines.training.worker.SAY_S", 0.0)
+    job = make(recipe={"epochs": 2})
+    worker, checkpoint = begin_worker(job), Checkpoint(job.checkpoint)
+    look = EpochLog(checkpoint, "lenet_local", 2)
+    run_epoch(worker)
+    look._show()  # what was said on the way is of an epoch that has ended
+    assert "so far" not in caplog.text and "epoch 1 of 2: loss" in caplog.text
+    inputs = next(iter(worker.trainer.begin_epoch()))
+    worker.forward(*inputs)
+    look._show()
+    look._show()
+    progress = checkpoint.progress()
+    assert (progress["epoch"], progress["step"], progress["steps"]) == (2, 1, 3) and progress["loss"] > 0
+    assert caplog.text.count(f"lenet_local: epoch 2 of 2: step 1 of 3, loss {progress['loss']:.3f} so far") == 1
 
 
 def test_a_second_worker_goes_on_from_the_checkpoint_as_if_nothing_had_happened(alone, make):

@@ -1,4 +1,4 @@
-"""Log lines for the epochs of a training as they end, read from the history of its checkpoint."""
+"""Log lines for the epochs of a training as they end, and on the way where they are long, read from its checkpoint."""
 
 import logging
 from typing import Any
@@ -12,19 +12,29 @@ POLL_S = 0.5
 
 
 class EpochLog(Polling):
-    """Logs a line for every epoch that ends while the block runs, with the time that is left."""
+    """Logs a line for every epoch that ends while the block runs, with the time that is left, and where a long one is."""
 
     def __init__(self, checkpoint: Checkpoint, model: str, epochs: int) -> None:
         self._checkpoint = checkpoint
         self._model = model
         self._epochs = epochs
         self._seen = len(checkpoint.history()) if checkpoint.holds_state else 0
+        self._progress: dict[str, Any] | None = None
         super().__init__(self._show, POLL_S)
 
     def _show(self) -> None:
         for row in self._checkpoint.history()[self._seen :]:
             self._seen += 1
             logger.info("%s: %s", self._model, describe_epoch(row, self._epochs))
+        progress = self._checkpoint.progress()
+        if progress is not None and progress != self._progress and progress["epoch"] == self._seen + 1:
+            self._progress = progress
+            logger.info("%s: %s", self._model, describe_progress(progress, self._epochs))
+
+
+def describe_progress(progress: dict[str, Any], epochs: int) -> str:
+    """Where an epoch is, as a line of text."""
+    return "epoch {epoch} of {epochs}: step {step} of {steps}, loss {loss:.3f} so far".format(**progress, epochs=epochs)
 
 
 def describe_epoch(row: dict[str, Any], epochs: int) -> str:

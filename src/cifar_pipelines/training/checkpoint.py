@@ -18,6 +18,7 @@ _STATE = "state.pt"
 _HISTORY = "history.json"
 _CONFIGURATION = "configuration.json"
 _FAILURE = "failure.json"
+_PROGRESS = "progress.json"
 
 
 class Checkpoint:
@@ -61,6 +62,14 @@ class Checkpoint:
         files = self.folder.glob("worker*.json")
         return sorted((json.loads(file.read_text(encoding="utf-8")) for file in files), key=lambda facts: facts["rank"])
 
+    def say(self, progress: Mapping[str, Any]) -> None:
+        """Leaves how far an epoch has come that is not over."""
+        self._write(_PROGRESS, progress)
+
+    def progress(self) -> dict[str, Any] | None:
+        """What was left by `say`; it may be of an epoch that has ended."""
+        return self._read(_PROGRESS)
+
     def fail(self, message: str) -> None:
         """Leaves the reason why training cannot go on; no worker starts again over it."""
         self._write(_FAILURE, message)
@@ -80,7 +89,7 @@ class Checkpoint:
     def begin(self, configuration: Mapping[str, Any]) -> None:
         """Makes the folder, or forgets what an earlier attempt of the same run said of itself."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for pattern in ("worker*.json", "started-*", _FAILURE):
+        for pattern in ("worker*.json", "started-*", _FAILURE, _PROGRESS):
             for file in self.folder.glob(pattern):
                 file.unlink()
         self._write(_CONFIGURATION, configuration)

@@ -120,6 +120,11 @@ class Trainer:
         self._sums["images"] += len(targets)
         return loss
 
+    def so_far(self) -> dict[str, float]:
+        """How far this epoch has come after a forward pass: `step`, from 1, of so many `steps`, and the mean `loss`."""
+        step = self._step - self.epoch * self.steps + 1
+        return {"step": step, "steps": self.steps, "loss": self._sums["loss"] / self._sums["images"]}
+
     def backward(self, loss: Tensor) -> None:
         """Takes one step of the optimizer at this step's learning rate."""
         factor = self.recipe.schedule(self._step, self.steps * self.recipe.epochs)

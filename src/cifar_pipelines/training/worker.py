@@ -17,6 +17,7 @@ from cifar_pipelines.training.job import Job
 from cifar_pipelines.training.trainer import NotFiniteError
 
 GLOO_CARD = "GLOO_SOCKET_IFNAME"
+SAY_S = 30.0  # between two looks at an epoch that lasts longer
 # How gloo and nccl say that another worker is gone, which happens while a network runs too.
 _LOST_WORKER = re.compile("gloo|nccl|connection|broken pipe|timed? ?out", re.IGNORECASE)
 
@@ -73,6 +74,7 @@ class TrainingWorker:
         self.validation = job.read_validation(self.rank, self.workers)
         self._seconds["read"] = time.perf_counter() - before
         self._begin()
+        self._said_at = time.perf_counter()
         self.checkpoint.report(self.rank, self._facts())  # the only one if no epoch is left
 
     def _begin(self) -> None:
@@ -97,13 +99,17 @@ class TrainingWorker:
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The loss of a batch; one that is not finite, or an error in the code of the network, ends the training for good."""
         try:
-            return self.trainer.forward(images, labels)
+            loss = self.trainer.forward(images, labels)
         except NotFiniteError as error:
             self.checkpoint.fail(str(error))
             raise
         except Exception as error:
             leave_reason(self.checkpoint, error)
             raise
+        if self.rank == 0 and time.perf_counter() - self._said_at > SAY_S:
+            self._said_at = time.perf_counter()
+            self.checkpoint.say({"epoch": len(self.history) + 1} | self.trainer.so_far())
+        return loss
 
     def end_epoch(self) -> None:
         """Validates, adds up over workers, and keeps checkpoint, history and this worker's report."""
@@ -135,6 +141,7 @@ class TrainingWorker:
             self.checkpoint.save(self.trainer.state(), self.history)
         self._seconds["validate"] += validated - before
         self._seconds["checkpoint"] += time.perf_counter() - validated
+        self._said_at = time.perf_counter()
         self.checkpoint.report(self.rank, self._facts())
 
     def _facts(self) -> dict[str, Any]:
