@@ -73,8 +73,7 @@ def draft(folder: Path, name: str, state: State) -> Draft:
         name: Name of the learner.
         state: Its state.
     """
-    file = folder / _DRAFTS / f"{name}.{uuid.uuid4().hex}.npz"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file = _new_draft(folder, f"{name}.{uuid.uuid4().hex}.npz")
     with file.open("wb") as opened:
         np.savez(opened, **state)
         opened.flush()
@@ -84,8 +83,7 @@ def draft(folder: Path, name: str, state: State) -> Draft:
 
 def hand_over(folder: Path, arrays: Iterable[np.ndarray]) -> Path:
     """Writes arrays for the learners, on any host, until the next commit; `handed_over` reads them."""
-    file = folder / _DRAFTS / f"{uuid.uuid4().hex}.npy"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file = _new_draft(folder, f"{uuid.uuid4().hex}.npy")
     with file.open("wb") as opened:
         for array in arrays:
             np.save(opened, array, allow_pickle=False)
@@ -238,6 +236,13 @@ def digest(state: Mapping[str, np.ndarray]) -> str:
         content.update(f"{name} {array.dtype.str} {state[name].shape} ".encode())
         content.update(array.data if array.size else b"")
     return content.hexdigest()
+
+
+def _new_draft(folder: Path, name: str) -> Path:
+    """The place of a file that is gone with the next commit."""
+    file = folder / _DRAFTS / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
 
 
 def _arrays(file: Path) -> State:

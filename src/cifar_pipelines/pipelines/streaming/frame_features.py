@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 TIMES = ["scheduled_at", "sent_at", "landed_at"]
 PLACE = ["sequence", "position"]
-OF_FRAMES = [*PLACE, "epoch", "label", *TIMES]  # what a row says beside the image
+OF_FRAMES = FRAME_FEATURES.names[:-2]  # what a row says beside the image and what is made of it
 
 
 @dataclass(frozen=True)

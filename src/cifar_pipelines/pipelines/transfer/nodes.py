@@ -86,22 +86,16 @@ def train_transfer(
         report = training.report(timing, work.wall_s, resumed)
         weights = training.weights_of(state)
     names = tuple(images_info["class_names"])
-    _say_of_chance(transfer, report, images_info, seed)
+    _say_of_chance(transfer, report, training.validation[1], len(names), seed)
     kept = training_configuration | {"precision": training.precision}
     network = TransferredNetwork(transfer.wanted.backbone, transfer.input, weights, names, kept)
     return network, pd.DataFrame(history), report
 
 
-def _say_of_chance(transfer: TransferSpec, report: FitReport, images_info: dict[str, Any], seed: int) -> None:
+def _say_of_chance(transfer: TransferSpec, report: FitReport, validated: int, classes: int, seed: int) -> None:
     """Says that a training failed which is no better than chance at its end: encoders of texts may, by their seed."""
     last = [row for row in report.history if row.phase == report.history[-1].phase]
-    split = curve_split(images_info)
-    validated = (
-        images_info[f"{split}_size"]
-        if split == "validation"
-        else min(transfer.validation_images, images_info["test_size"])
-    )
-    verdict = judge_fit(last, validated, len(images_info["class_names"]))
+    verdict = judge_fit(last, validated, classes)
     if verdict.word == FAILED:
         logger.warning(
             "%s failed with seed %d. %s Give another seed, a warm-up, clip: 1.0 or a lower learning rate.",

@@ -36,6 +36,7 @@ class Transfer:
 
     Attributes:
         precision: What the device computes in.
+        validation: Split and number of the images that draw the learning curve, the first by rank.
         restarts: How often workers were lost.
     """
 
@@ -61,9 +62,9 @@ class Transfer:
         self._extraction_precision = of_executors
         split = curve_split(images_info)
         count = images_info[f"{split}_size"]
-        self._validation = (split, count if split == "validation" else min(spec.validation_images, count))
+        self.validation = (split, count if split == "validation" else min(spec.validation_images, count))
         self._files = tuple(images.inputFiles())
-        self._loader = settle_loader(spec, self._files, self._validation, workers)
+        self._loader = settle_loader(spec, self._files, self.validation, workers)
         self.restarts = 0
         self._stored: Stored | None = None
         self._features: StoredFeatures | None = None
@@ -76,13 +77,7 @@ class Transfer:
 
         if self._spec.stores_features:
             self._stored = store_features(
-                self._images,
-                self._info,
-                self._spec,
-                self._extraction_precision,
-                self._root,
-                self._validation,
-                self._run,
+                self._images, self._info, self._spec, self._extraction_precision, self._root, self.validation, self._run
             )
         loaded = self._checkpoint.load()
         if not loaded:
@@ -126,7 +121,7 @@ class Transfer:
 
     def _stored_features(self) -> "StoredFeatures":
         if self._features is None:
-            self._features = read_features(self._stored, self._spec.wanted.views, self._files, self._validation[0])
+            self._features = read_features(self._stored, self._spec.wanted.views, self._files, self.validation[0])
         return self._features
 
     def _train_head(self, number: int, train: Any) -> None:
@@ -149,7 +144,7 @@ class Transfer:
             "number": number,
             "seed": self._seed,
             "keep": self._spec.wanted.keep,
-            "validation": self._validation,
+            "validation": self.validation,
             "loader": self._loader,
             "precision": self.precision,
             "files": self._files,
@@ -186,7 +181,7 @@ class Transfer:
             workers=workers,
             history=history,
             precision=self.precision,
-            validation_from=self._validation[0],
+            validation_from=self.validation[0],
             restarts=self.restarts,
             resumed_after_epoch=resumed or None,
             phases=tuple(self._phase_report(int(number), list(rows)) for number, rows in groupby(history, _phase_of)),
