@@ -189,3 +189,13 @@ def settled_precision(session: SparkSession, precision: str, cores: int) -> str:
 def curve_split(images_info: dict[str, Any]) -> str:
     """Whose images draw the learning curve: "validation", or "test" where none were cut from training."""
     return "validation" if images_info.get("validation_size") else "test"
+
+
+def curve_images(images_info: dict[str, Any], most: int) -> tuple[str, int]:
+    """The split whose images draw the learning curve, and how many, the first by rank.
+
+    All that were cut from training, since the best epoch may be chosen on them; of test images, which choose nothing, at most `most`.
+    """
+    split = curve_split(images_info)
+    count = images_info[f"{split}_size"]
+    return split, count if split == "validation" else min(most, count)

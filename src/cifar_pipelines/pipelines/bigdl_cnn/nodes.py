@@ -13,6 +13,7 @@ from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_siz
 from cifar_pipelines.pipelines.training import (
     checked_configuration,
     clocked,
+    curve_images,
     curve_split,
     fit_timings,
     going_on,
@@ -106,6 +107,7 @@ def _job(
     images: DataFrame, images_info: dict[str, Any], cnn: CnnSpec, cores: int, seed: int, checkpoint: Checkpoint
 ) -> TrainingJob:
     """The training, as plain data that travels to the workers."""
+    validation_from, validation_images = curve_images(images_info, cnn.validation_images)
     return TrainingJob(
         network=cnn.network,
         options=cnn.options,
@@ -115,8 +117,8 @@ def _job(
         seed=seed,
         files=tuple(images.inputFiles()),
         train_images=images_info["train_size"],
-        validation_from=curve_split(images_info),
-        validation_images=min(cnn.validation_images, images_info[f"{curve_split(images_info)}_size"]),
+        validation_from=validation_from,
+        validation_images=validation_images,
         checkpoint=str(checkpoint.folder),
     )
 

@@ -22,7 +22,7 @@ class CnnSpec:
         options: The network's options.
         recipe: The recipe.
         image_size: Height and width in pixels to which images are resized.
-        validation_images: Test images for the learning curve.
+        validation_images: Test images for the learning curve where there are no validation images.
         resume: Whether to go on with a training that was stopped.
     """
 

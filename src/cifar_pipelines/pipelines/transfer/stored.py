@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.backbones import TextSpec
 from cifar_pipelines.common import whole_files
-from cifar_pipelines.common.contents import TEXT
+from cifar_pipelines.common.contents import TEXT, content_of
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.tables import FEATURES
@@ -135,9 +135,10 @@ def store_features(
     identity = extractor.describe() | {"precision": precision, "images_fingerprint": images_info["fingerprint"]}
     identity["validation"] = list(validation)
     folder = root / f"{slug(spec.wanted.backbone.replace(':', '_'))}-{short_digest(identity, 16)}"
+    noun = content_of(images_info).noun
     if (folder / "features.json").exists():
         known = json.loads((folder / "features.json").read_text(encoding="utf-8"))
-        logger.info("%s: stored features of %d images are there already.", spec.model, known["images"])
+        logger.info("%s: stored features of %d %ss are there already.", spec.model, known["images"], noun)
         return Stored(folder, True, known["images"], known["extract_s"], known.get("truncated"))
     split, most = validation
     wanted = images.where(f"split = 'train' or (split = '{split}' and rank < {most})")
@@ -145,8 +146,9 @@ def store_features(
     known = identity | {"images": count, "extract_s": round(seconds, 3), "truncated": truncated}
     whole_files.write_json(folder / "features.json", known)
     logger.info(
-        "%s: %d views of %d images in %.1f s, %.0f a second; later epochs read them.",
-        spec.model, spec.wanted.views, count, seconds, count * spec.wanted.views / seconds,
+        "%s: features of %s%d %ss in %.1f s, %.0f a second; later epochs read them.",
+        spec.model, f"{spec.wanted.views} views of " if spec.wanted.views > 1 else "", count, noun, seconds,
+        count * spec.wanted.views / seconds,
     )  # fmt: skip
     return Stored(folder, False, count, known["extract_s"], truncated)
 

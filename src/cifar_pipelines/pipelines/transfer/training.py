@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cifar_pipelines.backbones import load_weights
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.engines import create_engine
-from cifar_pipelines.pipelines.training import curve_split, fit_timings, settled_precision, train_to_the_end
+from cifar_pipelines.pipelines.training import curve_images, fit_timings, settled_precision, train_to_the_end
 from cifar_pipelines.pipelines.transfer.memory import settle_loader
 from cifar_pipelines.pipelines.transfer.specification import LOGISTIC_REGRESSION, TransferSpec
 from cifar_pipelines.pipelines.transfer.stored import Stored, read_features, store_features
@@ -60,9 +60,7 @@ class Transfer:
         of_executors = settled_precision(images.sparkSession, "auto" if wanted == "fp16" else wanted, cores)
         self.precision = settle_precision(wanted, True) if self._on_gpu else of_executors
         self._extraction_precision = of_executors
-        split = curve_split(images_info)
-        count = images_info[f"{split}_size"]
-        self.validation = (split, count if split == "validation" else min(spec.validation_images, count))
+        self.validation = curve_images(images_info, spec.validation_images)
         self._files = tuple(images.inputFiles())
         self._loader = settle_loader(spec, self._files, self.validation, workers)
         self.restarts = 0
