@@ -13,6 +13,7 @@ PIP_INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 else
 NEW_VENV = $(PYTHON) -m venv $(VENV)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --no-compile
+# What is run in one line after it may not begin with a blank.
 USES_PIP := import pip._internal.cli.main;
 endif
 NAME_ONE := Name one that is not found: make install PYTHON=/path/to/python3.11
@@ -29,6 +30,7 @@ LOOPBACK := localhost,127.0.0.1,::1
 
 # What `make run` is given instead of conf/animals, such as train_size=1000,test_size=200.
 RUN_PARAMS ?=
+export RUN_PARAMS  # the shell would part it at blanks
 
 .PHONY: help install run test test-fast lint format viz bench clean
 
@@ -40,7 +42,7 @@ install: $(STAMP) ## Create .venv and install everything pinned
 # An environment that cannot install, because its own installation was cut short or it is of another Python, is made anew.
 $(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock requirements-bigdl.txt pyproject.toml
 	@test -n "$(UV)$(PYTHON)" || { echo "Neither uv nor Python 3.11 was found: install one of them. $(NAME_ONE)"; exit 1; }
-	@$(BIN)/python -c '$(USES_PIP) $(IS_3_11)' 2>/dev/null || { rm -rf $(VENV) && echo "$(NEW_VENV)" && $(NEW_VENV); }
+	@$(BIN)/python -c '$(USES_PIP)$(IS_3_11)' 2>/dev/null || { rm -rf $(VENV) && echo "$(NEW_VENV)" && $(NEW_VENV); }
 	@$(BIN)/python -c '$(IS_3_11)' || { echo "$(PYTHON) is not Python 3.11, which BigDL and Spark need here. $(NAME_ONE)"; exit 1; }
 	$(PIP_INSTALL) --no-deps -r requirements.lock
 	@if $(BIN)/python -c '$(IS_CUDA_BUILD)'; then \
@@ -52,7 +54,7 @@ $(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock require
 	@touch $@
 
 run: $(STAMP) ## Measure every family on images of animals under three settings, about 6 minutes
-	$(BIN)/kedro experiment $(if $(RUN_PARAMS),--params $(RUN_PARAMS),--params-of animals)
+	$(BIN)/kedro experiment $(if $(RUN_PARAMS),--params "$$RUN_PARAMS",--params-of animals)
 
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

@@ -99,6 +99,18 @@ def test_an_environment_that_can_install_is_kept(host):
     assert install(host)[0] == by_pip(LOCK, BIGDL, ITSELF)
 
 
+@pytest.mark.parametrize("uv", ["", "uv"])
+def test_an_environment_whose_python_can_install_is_kept(host, uv):
+    python = host / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    # What `make` asks of Python is asked of a real one.
+    python.write_text(f'#!/bin/sh\ncase "$1" in -c) exec {sys.executable} "$@" ;; esac\n')
+    python.chmod(0o755)
+    calls, done = install(host, uv=uv, HAS_BIGDL="")
+    assert not done.returncode and not [call for call in calls if "venv " in call and "install" not in call]
+    assert "class_archive" not in python.read_text() and str(sys.executable) in python.read_text()
+
+
 def test_another_python_is_refused(host):
     python = host / "programs" / "python3.11"
     python.write_text(python.read_text().replace(") true ;;", ") false ;;"))

@@ -189,6 +189,7 @@ def test_every_path_has_a_suffix_of_its_own(tmp_path, monkeypatch):
 def test_weights_have_a_suffix_of_their_own_and_a_file_of_them_that_of_its_path():
     assert weights_suffix("none") == "-none" and weights_suffix("package:a-b") == "-package-a-b"
     assert weights_suffix("path:w.pth") == weights_suffix("path:w.pth#sha256=01234567") == path_suffix("w.pth")
+    assert weights_suffix("path:m#1/w.pth") == path_suffix("m#1/w.pth") != weights_suffix("path:m#2/w.pth")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

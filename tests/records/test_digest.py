@@ -47,6 +47,27 @@ def test_a_network_whose_name_begins_with_that_of_another_has_a_digest_of_its_ow
     assert study_digest(parameters, "bigdl_cnn", "airbench_wide_bigdl", "embedded") == unchanged
 
 
+@pytest.mark.parametrize(
+    ("family", "model", "params"),
+    [
+        ("features", "torchvision:mobilenet_v2", "extractor=torchvision:mobilenet_v2,weights_path={}"),
+        ("spark_ml", "random_forest", "extractor=torchvision:mobilenet_v2,features.weights=path:{}"),
+        ("transfer", "mobilenet_v2_torch_distributor", "transfer.models.mobilenet_v2.weights=path:{}"),
+    ],
+)
+def test_what_a_file_of_weights_holds_counts(family, model, params, tmp_path):
+    def digest():
+        parameters = load_configuration("exec_2x1", parse_params(params.format(file)))["parameters"]
+        return study_digest(parameters, family, model, "embedded")
+
+    file = tmp_path / "w.pth"
+    missing = digest()
+    file.write_bytes(b"before")
+    before = digest()
+    file.write_bytes(b"after")
+    assert len({missing, before, digest()}) == 3
+
+
 def test_options_of_the_source_count_only_where_there_are_some():
     plain, other = (
         load_configuration("exec_2x1", parse_params(params))["parameters"] for params in ("", "source_options.seed=3")

@@ -1,5 +1,8 @@
+from hashlib import sha256
+
 import pytest
 
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.records.kept_tables import why_to_make
 
 
@@ -35,6 +38,26 @@ def test_features_from_before_are_made_anew_where_weights_expect_another_input()
     )
     described = {"size": 160, "resize": 183, "filter": "bicubic"}
     assert why("torchvision:efficientnet_b0", Catalog({}, input=described)) is None
+
+
+def test_features_of_weights_that_were_replaced_are_made_anew(tmp_path):
+    file, before = tmp_path / "w.pth", sha256(b"before").hexdigest()
+    file.write_bytes(b"before")
+    catalog = Catalog({}, weights_sha256=before, input={})
+    asked = {"weights_path": str(file)}
+    assert why("torchvision:mobilenet_v2", catalog, **asked) is None
+    file.write_bytes(b"after")
+    reason = why("torchvision:mobilenet_v2", catalog, **asked)
+    assert reason.startswith("the weights have changed: their sha256 begins with ") and reason.endswith(before[:8])
+    with pytest.raises(UserError, match=r"has the sha256 .*, not bbbbbbbb"):
+        why("torchvision:mobilenet_v2", catalog, weights=f"path:{file}#sha256=bbbbbbbb")
+    file.unlink()
+    assert why("torchvision:mobilenet_v2", catalog, **asked) is None
+
+
+def test_features_by_spark_have_no_precision_to_be_stale_by():
+    assert why("tfidf", Catalog({}, precision=None), precision="fp32") is None
+    assert "extracted in fp32" in why("kmeans_patches", Catalog({}), precision="bf16")
 
 
 def test_features_whose_weights_are_gone_are_what_is_left_of_them(tmp_path):

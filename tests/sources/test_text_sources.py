@@ -81,6 +81,19 @@ def test_texts_are_read_of_tables_with_columns_of_any_name(tmp_path, ending):
     assert source.describe()["classes"] == 2
 
 
+@pytest.mark.parametrize("order", [slice(None, None, -1), slice(1, None)])
+def test_rows_of_a_table_are_known_by_their_place_whatever_a_parquet_file_calls_them(tmp_path, order):
+    rows = pd.DataFrame([*ROWS, ("So so.", "1")], columns=["text", "label"])[order]
+    for split in ("train", "test"):
+        rows.to_parquet(tmp_path / f"{split}.parquet")
+    source = open_source("text_table", str(tmp_path))
+    source.check()
+    index = source.index("train")
+    found = [(text.decode(), source.class_names[label]) for (_, text), label in
+             zip(source.read(index["image_id"]), index["label"], strict=True)]  # fmt: skip
+    assert found == list(rows.itertuples(index=False, name=None))
+
+
 def test_a_text_in_a_table_that_is_not_utf8_is_kept_for_the_check_to_name(tmp_path):
     path = write_tables(tmp_path, ".csv", ROWS, ROWS[:1])
     (tmp_path / "train.csv").write_bytes(b"text,label\ncaf\xe9,1\nBad,0\n")

@@ -5,12 +5,13 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.paths import local_path
+from cifar_pipelines.common.paths import SHA256, project_path
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +21,13 @@ logger = logging.getLogger(__name__)
 
 DOWNLOAD, NONE = "download", "none"
 PATH, PACKAGE = "path:", "package:"
-SHA256 = "#sha256="  # after the path of a file, what its checksum has to be
 LEGAL = f"{DOWNLOAD} (the library's own), {PATH}<file>, {PACKAGE}<distribution> or {NONE} (random)"
 _ENDINGS = (".pth", ".pt", ".safetensors")
 RANDOM_SEED = 0
+
+
+class MissingWeightsError(UserError):
+    """The file that weights should be in is not there."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +97,27 @@ def weights_sha256(backbone: Pretrained, weights: str | None = None) -> str | No
     """The checksum of the file that weights are in; None where that is the library's own or there is none.
 
     Raises:
-        UserError: If the file is not there.
+        MissingWeightsError: If the file is not there.
+        UserError: If it has another checksum than the one that is asked for.
     """
     weights = backbone.default_weights if weights is None else weights
-    return None if weights in (NONE, DOWNLOAD) else file_sha256(_located(backbone, weights)[0])
+    return None if weights in (NONE, DOWNLOAD) else _verified(_located(backbone, weights)[0], weights)
+
+
+def named_file_sha256(weights: str | None) -> str | None:
+    """The checksum of the file in "path:<file>"; None for other weights, and where there is no such file."""
+    file = project_path(_parts(weights)[0], "weights") if str(weights).startswith(PATH) else None
+    return file_sha256(file) if file and file.is_file() else None
 
 
 def file_sha256(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
+    """The SHA-256 of a file, in hexadecimal digits; a file that has not changed is read once."""
+    state = file.stat()
+    return _sha256(file, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache
+def _sha256(file: Path, *_: int) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
@@ -178,9 +195,9 @@ def _located(backbone: Pretrained, weights: str) -> tuple[Path, str]:
         return file_in_package(weights.removeprefix(PACKAGE))
     if not weights.startswith(PATH):
         raise UserError(f"weights is {weights!r}, but must be {LEGAL}.")
-    path = local_path(_parts(weights)[0], "weights")
+    path = project_path(_parts(weights)[0], "weights")
     if not path.is_file():
-        raise UserError(
+        raise MissingWeightsError(
             f"weights {str(path)!r} is no file. Give the path of a state dict of {backbone.name}, or leave it out for "
             f"{backbone.default_weights}."
         )

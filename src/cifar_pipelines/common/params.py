@@ -16,9 +16,9 @@ WHOLE_OR_NULL = ("input_size", "streaming.classes_per_phase")
 WHOLE_OR_ALL = ("train_size", "test_size")
 NUMBER_OR_NULL = ("streaming.drift_delta", "streaming.serve")
 
-_WHOLE = re.compile(r"-?(0|[1-9][\d_]*)")
-_NUMBER = re.compile(r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
-_LEADING_ZERO = re.compile(r"[-+]?0[\d_]+")
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*(_[0-9]+)*)")
+_NUMBER = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _TRUTH = {"true": True, "false": False}
 
 
@@ -141,7 +141,7 @@ def _guessed(text: str) -> Any:
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if _WHOLE.fullmatch(text) and not text.endswith("_") else None
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def _number(text: str) -> float | int | None:

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.common.configuration import conf_source, load_configuration
+from cifar_pipelines.common.configuration import conf_source, load_configuration, unreadable_explained
 
 
 def place(name: str, env: str | None = None) -> Path:
@@ -16,4 +16,5 @@ def place(name: str, env: str | None = None) -> Path:
 @cache
 def _catalog(source: Path, env: str | None) -> dict[str, Any]:
     """The catalog of an environment; reading it takes a moment, so it is read once, and only when asked for."""
-    return load_configuration(env, source=source)["catalog"]
+    with unreadable_explained(source):
+        return load_configuration(env, source=source)["catalog"]

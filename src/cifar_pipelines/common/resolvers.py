@@ -5,12 +5,9 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.common.paths import plain_path
-
-PROJECT_PATH = Path(__file__).resolve().parents[3]  # paths of the configuration are relative to it
+from cifar_pipelines.common.paths import PROJECT_PATH, SHA256, plain_path
 
 
 def given(name: str) -> Any:
@@ -46,7 +43,7 @@ def weights_suffix(weights: object) -> str:
     if weights in (None, "", "None", "null"):
         return ""
     kind, _, rest = str(weights).partition(":")
-    return path_suffix(rest.partition("#")[0]) if kind == "path" else f"-{slug(weights)}"
+    return path_suffix(rest.partition(SHA256)[0]) if kind == "path" else f"-{slug(weights)}"
 
 
 def size_suffix(pixels: object) -> str:

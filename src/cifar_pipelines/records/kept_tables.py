@@ -5,8 +5,9 @@ from typing import Any
 
 from kedro.io import DatasetError
 
+from cifar_pipelines.backbones.weights import MissingWeightsError, weights_sha256
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.paths import content_digest, local_path
+from cifar_pipelines.common.paths import content_digest, project_path
 from cifar_pipelines.extractors import create_extractor, options_of
 from cifar_pipelines.sources import open_source
 
@@ -37,7 +38,7 @@ def _images_changed(catalog: Any, parameters: Parameters) -> str | None:
     if (
         (cut := info.get("validation"))
         and cut.get("table")
-        and content_digest(local_path(cut["table"], "validation.table")) != cut["table_digest"]
+        and content_digest(project_path(cut["table"], "validation.table")) != cut["table_digest"]
     ):
         return "the table of groups, by which validation images are cut, has changed"
     source = open_source(data["source"], data["path"], data["options"])
@@ -57,22 +58,30 @@ def _features_changed(catalog: Any, parameters: Parameters) -> str | None:
     wanted = options_of(block["extractor"], block["options"])
     if info["options"] != wanted:
         return f"the features were extracted with {info['options']}, and features.options asks for {wanted}"
-    if "input" not in info and (changed := _input_changed(block)):
+    if changed := _weights_changed(block, info):
         return changed
-    if block["precision"] not in ("auto", info["precision"]):
+    if info["precision"] is not None and block["precision"] not in ("auto", info["precision"]):
         return f"the features were extracted in {info['precision']}, and features.precision is {block['precision']}"
     return None
 
 
-def _input_changed(block: Mapping[str, Any]) -> str | None:
-    """Why features from before their description named the input of the network are not what its weights expect."""
+def _weights_changed(block: Mapping[str, Any], info: Mapping[str, Any]) -> str | None:
+    """Why features are not those of these weights.
+
+    The file may hold others now; and features from before their description named the input of the network may not be what
+    its weights expect.
+    """
     wanted = options_of(block["extractor"], block["options"])
     extractor = create_extractor(
         block["extractor"], block["weights_path"], block["input_size"], wanted, block.get("weights")
     )
     try:
-        words = extractor.input.words if extractor.input else ""
-    except UserError:  # the weights are gone, and the table is what is left of them
+        if info.get("weights_sha256"):
+            found = weights_sha256(extractor.backbone, extractor.weights)
+            if found not in (None, info["weights_sha256"]):
+                return f"the weights have changed: their sha256 begins with {found[:8]}, and was {info['weights_sha256'][:8]}"
+        words = extractor.input.words if extractor.input and "input" not in info else ""
+    except MissingWeightsError:  # the table is what is left of them
         return None
     return f"the features were extracted before weights named their input, which is: {words}" if words else None
 

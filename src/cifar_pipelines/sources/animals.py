@@ -24,7 +24,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import encode_png
-from cifar_pipelines.common.paths import local_path
+from cifar_pipelines.common.paths import project_path
 from cifar_pipelines.common.pickled_array import read_pickled_array
 from cifar_pipelines.sources import ImageSource, checked_split, register, sha256_of
 
@@ -49,7 +49,7 @@ class AnimalsSource(ImageSource):
     class_names = CLASSES
 
     def __init__(self, path: str | None = None) -> None:
-        self.path = local_path(path, "source_path") if path else _installed()
+        self.path = project_path(path, "source_path") if path else _installed()
 
     def index(self, split: str) -> pd.DataFrame:
         """Lists the images of one split; see `ImageSource.index`."""

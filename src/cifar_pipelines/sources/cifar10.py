@@ -9,7 +9,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import encode_png
-from cifar_pipelines.common.paths import local_path
+from cifar_pipelines.common.paths import project_path
 from cifar_pipelines.sources import ImageSource, checked_split, register, sha256_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Cifar10Source(ImageSource):
     class_names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
     def __init__(self, path: str | None = None) -> None:
-        self.path = local_path(path or DEFAULT_PATH, "source_path")
+        self.path = project_path(path or DEFAULT_PATH, "source_path")
 
     def index(self, split: str) -> pd.DataFrame:
         """Lists the images of one split; see `ImageSource.index`."""

@@ -14,7 +14,7 @@ import pandas as pd
 from cifar_pipelines.common.contents import Content
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.image_files import ImageFiles
-from cifar_pipelines.common.paths import local_path
+from cifar_pipelines.common.paths import project_path
 from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.sources import SOURCE_SPLITS, ImageSource, checked_split, in_label_order, register, sha256_of
 
@@ -49,7 +49,7 @@ class ImageFolderSource(ImageSource):
     no_classes: ClassVar[tuple[str, ...]] = ()  # folders that lie among those of classes and are none
 
     def __init__(self, path: str | None = None) -> None:
-        self.path = local_path(path, "source_path") if path else None
+        self.path = project_path(path, "source_path") if path else None
 
     def exists(self) -> bool:
         """Returns whether a folder was given and is there."""

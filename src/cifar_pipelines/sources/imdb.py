@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.paths import local_path
 from cifar_pipelines.sources import register
 from cifar_pipelines.sources.text_folder import TextFolderSource
 
@@ -70,7 +69,7 @@ def _fetched(folder: Path) -> Path:
 
 def _unpack(archive: Path, folder: Path) -> None:
     """Unpacks the labelled reviews into a folder that gets its name when it is whole."""
-    partial = local_path(str(folder / "aclImdb.part"), "source_path")
+    partial = folder / "aclImdb.part"
     with tarfile.open(archive) as opened:
         opened.extractall(partial, members=_labelled(opened), filter="data")
     (partial / "aclImdb").replace(folder / "aclImdb")

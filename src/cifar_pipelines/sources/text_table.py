@@ -9,7 +9,7 @@ import pandas as pd
 
 from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.paths import local_path
+from cifar_pipelines.common.paths import project_path
 from cifar_pipelines.common.words import some
 from cifar_pipelines.sources import SOURCE_SPLITS, ImageSource, checked_split, in_label_order, register, sha256_of
 
@@ -31,7 +31,7 @@ class TextTableSource(ImageSource):
     needs: ClassVar = {"source_path": "<folder>"}
 
     def __init__(self, path: str | None = None, *, text: str = "text", label: str = "label") -> None:
-        self.path = local_path(path, "source_path") if path else None
+        self.path = project_path(path, "source_path") if path else None
         self._text, self._label = text, label
 
     def exists(self) -> bool:
@@ -59,7 +59,7 @@ class TextTableSource(ImageSource):
         """The texts of rows; see `ImageSource.read`. Every process reads a table once."""
         for image_id in image_ids:
             split, row = image_id.split("/")
-            text = read_column(self._file(split), self._text)[int(row)]
+            text = read_column(self._file(split), self._text).iloc[int(row)]
             yield image_id, text.encode("utf-8", "surrogateescape")
 
     def fingerprint(self) -> str:
@@ -128,4 +128,5 @@ def read_column(file: Path, name: str) -> "pd.Series[str]":
             f"{file} has no column {name!r}; it has {some(names, 10, 'column')}. Name the columns with "
             "source_options.text=<column>,source_options.label=<column>."
         )
+    found = found.reset_index(drop=True)  # rows are known by their place; a Parquet file may number them otherwise
     return found.astype(object).where(found.notna(), "").astype(str)

@@ -93,7 +93,7 @@ def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> An
     check_environment(env)
     loader = load_configuration(env, runtime_params)
     with unreadable_explained(conf_source()):
-        for part in ("parameters", "spark"):
+        for part in ("parameters", "spark", "catalog"):
             loader[part]
     check_runtime_params(runtime_params, loader)
     return loader

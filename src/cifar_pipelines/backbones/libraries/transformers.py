@@ -16,7 +16,7 @@ from cifar_pipelines.backbones.text_spec import TextSpec
 from cifar_pipelines.backbones.weights import PACKAGE, LoadedWeights, file_in_package, file_sha256, read_state
 from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.paths import local_path
+from cifar_pipelines.common.paths import project_path
 from cifar_pipelines.common.words import first_line, some
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TransformersBackbone(Backbone):
         """Where configuration, tokenizer and weights lie."""
         if self.model.startswith(PACKAGE):
             return file_in_package(self.model.removeprefix(PACKAGE), (WEIGHTS[0],))[0].parent
-        path = local_path(self.model, "The backbone of transformers")
+        path = project_path(self.model, "The backbone of transformers")
         if not path.is_dir():
             path = _of_hub(self.model, path)
         if not (path / CONFIG).is_file():

@@ -13,9 +13,16 @@ def selected_extractors(parameters: Parameters) -> list[str]:
 
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
-    """The block of the features, in which weights count only where they are named: digests are older than that name."""
+    """The block of the features, and what a file of weights holds that it names.
+
+    Weights count only where they are named: digests are older than that name.
+    """
+    from cifar_pipelines.backbones.weights import PATH, named_file_sha256
+
     block = parameters["features"]
-    return {"features": {key: value for key, value in block.items() if key != "weights" or value is not None}}
+    named = block.get("weights") or (block["weights_path"] and f"{PATH}{block['weights_path']}")
+    kept = {key: value for key, value in block.items() if key != "weights" or value is not None}
+    return {"features": kept | ({"weights_sha256": sha256} if (sha256 := named_file_sha256(named)) else {})}
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:

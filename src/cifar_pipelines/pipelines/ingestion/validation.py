@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.paths import content_digest, local_path
+from cifar_pipelines.common.paths import content_digest, project_path
 from cifar_pipelines.pipelines.ingestion.subset import rank_images
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class ValidationSpec:
         if not self.share:
             return None
         return asdict(self) | (
-            {} if self.table is None else {"table_digest": content_digest(local_path(self.table, "validation.table"))}
+            {} if self.table is None else {"table_digest": content_digest(project_path(self.table, "validation.table"))}
         )
 
 
@@ -153,7 +153,7 @@ def _by_expression(image_ids: "pd.Series[str]", expression: str) -> "pd.Series[s
 
 
 def _by_table(image_ids: "pd.Series[str]", spec: ValidationSpec) -> "pd.Series[str]":
-    path = local_path(spec.table, "validation.table")
+    path = project_path(spec.table, "validation.table")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:

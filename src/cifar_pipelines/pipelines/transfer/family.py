@@ -34,11 +34,14 @@ def selected_transfers(parameters: Parameters) -> list[tuple[str, str]]:
 
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
-    """The model's block without its justification, and how many images draw the learning curve."""
+    """The model's block without its justification, what a file of weights holds that it names, and how many images draw the curve."""
+    from cifar_pipelines.backbones.weights import named_file_sha256
+
     block = parameters["transfer"]
     name, _ = block_and_engine(model, parameters["transfer"]["models"])
     kept = {key: value for key, value in block["models"][name].items() if key != "justification"}
-    return {"model": [block["validation_images"], kept]}
+    content = [sha256] if (sha256 := named_file_sha256(kept.get("weights"))) else []
+    return {"model": [block["validation_images"], kept, *content]}
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
