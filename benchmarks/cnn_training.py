@@ -30,6 +30,7 @@ from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.session import SparkRuntime
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import SparkConfig
+from cifar_pipelines.training.checkpoint import forget
 from cifar_pipelines.training.job import TrainingJob
 
 NAME = "cnn_training"
@@ -197,6 +198,7 @@ def _fit_and_predict(work: CnnWorkload, engine: str) -> tuple[pd.DataFrame, FitR
     network, history, fit = nodes.train_cnn(
         work.images, work.info, spec, configuration, checkpoints, seed, work.context
     )
+    forget(checkpoints, work.context.run_id)  # a further fit begins anew
     dataset = TrainedNetworkDataset(filepath=str(work.folder / "network.pt"))
     dataset.save(network)
     started = time.perf_counter()

@@ -10,6 +10,7 @@ from benchmarks.workload import Step
 from cifar_pipelines.engines import engine_names
 from cifar_pipelines.pipelines.transfer import nodes
 from cifar_pipelines.pipelines.transfer.specification import TransferSpec, specify_transfer
+from cifar_pipelines.training.checkpoint import forget
 from cifar_pipelines.training.phase_job import PhaseJob
 from cifar_pipelines.training.transferred_network import TransferredNetwork
 
@@ -99,6 +100,7 @@ def _fit(work: CnnWorkload, block: dict[str, Any], engine: str) -> tuple[Transfe
     network, history, report = nodes.train_transfer(
         work.images, work.info, spec, configuration, checkpoints, stored, seed, work.context
     )
+    forget(checkpoints, work.context.run_id)  # a further fit begins anew
     return network, history, report.timings.fit_s[0]
 
 

@@ -43,6 +43,7 @@ class Family:
             predict no images.
         former_names: What older run records call it.
         reads: What one model learns from, images or texts; None for a family that reads what others made of either.
+        predicts_validation: Whether its models leave predictions of validation images beside those they are judged by.
         on_request: Whether it runs only where it is named, and not in a `kedro run` or an experiment of everything.
     """
 
@@ -56,6 +57,7 @@ class Family:
     predictor: Callable[[Any], Any] | None = None
     former_names: tuple[str, ...] = ()
     reads: Callable[[Parameters, str], Content] | None = lambda parameters, model: IMAGE
+    predicts_validation: bool = True
     on_request: bool = False
 
 

@@ -1,4 +1,5 @@
 import platform
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from torch import nn
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.squares import Square
 from cifar_pipelines.compression import compiling, timing
+from cifar_pipelines.compression.fine_tuning import _logits
 from cifar_pipelines.compression.predicting import predict_all
 from cifar_pipelines.compression.subject import Subject, load_subject
 from cifar_pipelines.compression.variants import create_variant, variant_names
+from cifar_pipelines.compression.variants.structured_pruning import _pruned
 from cifar_pipelines.training.shard import normalise
 
 OPTIONS = {"structured_pruning": {"epochs": 2, "batch_size": 16, "channels": 0.4}}
@@ -178,6 +181,31 @@ def test_a_share_that_spares_all_channels_is_an_error(trained, tmp_path):
     variant = create_variant("structured_pruning", {"channels": 0.01})
     with pytest.raises(UserError, match="Nothing was pruned: no layer has 8 channels to spare"):
         variant.make(small(), trained.material, tmp_path / "p.onnx")
+
+
+def test_a_head_that_is_a_convolution_keeps_its_logits():
+    """As that of SqueezeNet, which pools what it makes."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 1), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )  # fmt: skip
+    subject = SimpleNamespace(class_names=range(32), example=lambda count: torch.zeros(count, 3, SIZE, SIZE))
+    pruned = _pruned(network, subject, 0.5)
+    assert [pruned[layer].out_channels for layer in (0, 2, 4)] == [16, 16, 32]
+    assert pruned(subject.example(2)).shape == (2, 32)
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (lambda images: (images, images), "has an auxiliary head, with which it cannot be trained"),
+        (lambda images: images @ images[..., :3, :2], r"cannot be trained any further \("),
+    ],
+)
+def test_a_network_that_cannot_be_trained_further_is_reported(module, said):
+    with pytest.raises(UserError, match=said):
+        _logits(module, torch.zeros(2, 3, SIZE, SIZE))
 
 
 def test_too_few_images_for_a_step_are_refused(trained, tmp_path):

@@ -19,6 +19,7 @@ from cifar_pipelines.pipelines import prediction
 from cifar_pipelines.pipelines.bigdl_cnn import nodes
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes
 from cifar_pipelines.pipelines.new_images import NewImages
+from cifar_pipelines.pipelines.training import forget_checkpoint
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.training.recipe import Recipe
 
@@ -115,10 +116,11 @@ def test_every_executor_has_one_worker_that_trained_its_shard(trained, engine, r
 
 
 @pytest.mark.parametrize("engine", engines.engine_names())
-def test_the_history_has_a_row_per_epoch_and_the_checkpoint_is_gone(trained, engine):
+def test_the_history_has_a_row_per_epoch_and_the_checkpoint_can_be_forgotten(trained, engine, run_context):
     history = trained[engine].history
     assert list(history["epoch"]) == list(range(1, EPOCHS + 1))
     assert (history[["loss", "validation_loss", "images_per_s", "seconds"]] > 0).all().all()
+    forget_checkpoint({"run_id": "this one"}, trained[engine].checkpoints, run_context)
     assert not [path for path in trained[engine].checkpoints.iterdir() if path.is_dir()]
     timings = trained[engine].report.timings
     assert timings.fit_s[0] >= timings.train_s + timings.validate_s

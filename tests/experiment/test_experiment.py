@@ -17,7 +17,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import encode_png
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment import run
+from cifar_pipelines.experiment import kept_images, run
 from cifar_pipelines.experiment.expected import ExpectedSeconds
 from cifar_pipelines.experiment.plan import Experiment, Step, about_report, params_of, twice, with_params
 from cifar_pipelines.experiment.progress import Progress
@@ -212,7 +212,7 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
     monkeypatch.setattr(StepRunner, "run", fake_run)
     there = {60: make_record()["data"]["fingerprint"]}
-    monkeypatch.setattr(run._Runs, "_look_at_images", lambda self: there.get(self.experiment.params["train_size"]))
+    monkeypatch.setattr(kept_images.KeptImages, "_found", lambda self: there.get(self._params["train_size"]))
     once = replace(EXPERIMENT, repeats=1, pipelines=("ingestion", "bigdl_cnn"))
     outcomes, choice = run.run_experiment(once, 120, False, Console(quiet=True))
     larger = "train_size=120,bigdl_cnn.networks=airbench,bigdl_cnn.engines=bigdl"
@@ -234,8 +234,8 @@ def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(t
     params = f"source=image_folder,source_path={pictures},bigdl_cnn.networks=lenet,bigdl_cnn.engines=bigdl"
     study = Experiment(("exec_1x1",), ("ingestion", "bigdl_cnn"), 1, params)
     loader = load_configuration("exec_1x1", study.params)
-    catalog = {name: loader["catalog"][name] for name in run.IMAGES}
-    monkeypatch.setattr(run._Runs, "_kept", (DataCatalog.from_config(catalog), loader["parameters"]))
+    catalog = {name: loader["catalog"][name] for name in kept_images.IMAGES}
+    monkeypatch.setattr(kept_images.KeptImages, "_kept", (DataCatalog.from_config(catalog), loader["parameters"]))
     digest = study.expected()["bigdl_cnn"]["lenet_bigdl"]
     table, description = (tmp_path / catalog[name]["filepath"] for name in ("images", "images_info"))
 
@@ -263,7 +263,8 @@ def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(t
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(encode_png(np.full((8, 8, 3), colour, np.uint8)))
 
-    monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
+    for module in (run, kept_images):
+        monkeypatch.setattr(module, "PROJECT_PATH", tmp_path)
     monkeypatch.setattr(StepRunner, "run", fake_run)
     draw(50)
     size = (pictures / "train/a/1.png").stat().st_size

@@ -1,8 +1,15 @@
+import json
+
 import pandas as pd
 import pytest
+from rich.console import Console
 from tests.factories.records import make_predictions, make_record
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.places import place
+from cifar_pipelines.experiment import kept_images
+from cifar_pipelines.experiment import search as search_module
+from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.experiment.search import Search, ranked
 from cifar_pipelines.records.run_record import RunRecord
 
@@ -39,6 +46,20 @@ def test_a_grid_that_is_none_is_refused(vary, words):
         search(*vary)
 
 
+@pytest.mark.parametrize("name", ["seed=1+2", "validation.share=0.1+0.2", "source_options.depth=1+2"])
+def test_what_would_change_the_validation_images_is_refused_before_the_first_run(name):
+    with pytest.raises(UserError, match=r"--vary names .*, but all models are compared on the same validation images"):
+        search(name, params="validation.share=0.15").check()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "vary"), [("streaming", "streaming.law.block=64+128"), ("features", "features.precision=fp32+auto")]
+)
+def test_a_family_that_predicts_no_validation_images_is_refused_before_the_first_run(pipeline, vary):
+    with pytest.raises(UserError, match=rf"{pipeline} leaves no predictions of validation images.*bigdl_cnn"):
+        search(vary, pipeline=pipeline, params="validation.share=0.15").check()
+
+
 def test_a_value_that_is_wrong_is_found_before_the_first_run():
     with pytest.raises(UserError, match="flip is 'perhaps', but must be true or false"):
         search(f"{FLIP}=true+perhaps").check()
@@ -49,13 +70,13 @@ def test_without_validation_images_nothing_is_searched():
         search(f"{FLIP}=true+false").check()
 
 
-def save(folder, version, right, ids=None):
+def save(folder, version, right, ids=None, model="linear_svm"):
     """Leaves predictions of 100 validation images of which so many are right."""
     table = make_predictions(100, skill=9.0)
     table.loc[right:, "prediction"] = (table["label"][right:] + 1) % 10
     table = table.assign(split="validation", image_id=table["image_id"] if ids is None else ids)
     unlabelled = table.head(2).assign(split="predict", label=pd.NA, image_id=["x", "y"])
-    file = folder / f"synthetic/linear_svm/further_predictions.parquet/{version}/further_predictions.parquet"
+    file = folder / f"synthetic/{model}/further_predictions.parquet/{version}/further_predictions.parquet"
     file.parent.mkdir(parents=True)
     pd.concat([unlabelled, table.sample(frac=1, random_state=right)]).to_parquet(file)
     return RunRecord.from_json(make_record("linear_svm", run_id=version))
@@ -76,6 +97,42 @@ def test_runs_without_validation_images_or_with_others_are_refused(tmp_path):
     second = save(tmp_path, "second", 60, ids=[f"other-{number}" for number in range(100)])
     with pytest.raises(UserError, match="other validation images"):
         ranked([({}, first), ({}, second)], tmp_path)
+
+
+def test_runs_of_images_that_have_changed_since_are_run_anew_and_not_ranked(tmp_path, monkeypatch):
+    """Runs are faked; one of them fails."""
+    ran, now = [], ["before"]
+
+    def fake_run(self, step, result=str):
+        ran.append(step.what)
+        failed = step.what == "flip=false" and now[0] == "after"
+        self.outcomes.append(Outcome(step, "failed" if failed else "done"))
+        if not failed:
+            combination = {FLIP: step.what.removeprefix("flip=")}
+            digest = searched.experiment(combination).expected()["bigdl_cnn"]["airbench_bigdl"]
+            version = f"v{len(ran)}"
+            save(tmp_path / place("outputs_folder"), version, 50 + len(ran), model="airbench_bigdl")
+            content = make_record("airbench_bigdl", family="bigdl_cnn", run_id=version, configuration=digest)
+            content["data"]["fingerprint"] = now[0]
+            file = tmp_path / place("run_records") / f"exec_2x1/airbench_bigdl.json/{version}/airbench_bigdl.json"
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps(content))
+
+    for module in (search_module, kept_images):
+        monkeypatch.setattr(module, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(StepRunner, "run", fake_run)
+    monkeypatch.setattr(kept_images.KeptImages, "_found", lambda self: now[0])
+    only = "bigdl_cnn.networks=airbench,bigdl_cnn.engines=bigdl,validation.share=0.15"
+    searched = search(f"{FLIP}=true+false", params=only)
+
+    def go():
+        found, failed, file = search_module.run_search(searched, Console(quiet=True))
+        assert json.loads(file.read_text())["failed"] == failed
+        return [one.run_id for one in found], failed
+
+    assert go() == (["v2", "v1"], []) and go() == (["v2", "v1"], []) and len(ran) == 2
+    now[0] = "after"
+    assert go() == (["v3"], ["flip=false"]) and ran[2:] == ["flip=true", "flip=false"]
 
 
 def test_where_no_test_image_has_a_label_models_are_ranked_by_what_they_are_judged_on(tmp_path):

@@ -23,6 +23,7 @@ from cifar_pipelines.report.sections.deployment import deployments
 from cifar_pipelines.spark.run_context import RunContext
 
 MODEL, RUN = "lenet_bigdl", "2026-11-20T10.00.00.000Z"
+INFO = {"test_size": 5, "fingerprint": "0123456789abcdef-156"}
 BLOCK = load_configuration()["parameters"]["deployment"]
 SMALL = BLOCK | {
     "model": MODEL,
@@ -145,8 +146,7 @@ def networks(tmp_path_factory):
         ("exec_2x1", "airbench_bigdl", "1"),
     ):
         file = folder / setting / f"{name}.pt" / version / f"{name}.pt"
-        file.parent.mkdir(parents=True)
-        file.touch()
+        factory.save_network(file, training={"images_fingerprint": INFO["fingerprint"]})
     table = folder / "images"
     table.mkdir()
     (table / "_SUCCESS").touch()
@@ -156,14 +156,14 @@ def networks(tmp_path_factory):
 
 def complaint(networks, info=None, **changes):
     with pytest.raises(UserError) as caught:
-        configure(spec(**changes), networks, networks / "images", info or {"test_size": 5})
+        configure(spec(**changes), networks, networks / "images", info or INFO)
     return str(caught.value)
 
 
 def test_the_newest_version_under_any_setting_is_taken(networks):
     found = newest_network(networks, "lenet_bigdl")
     assert (found.setting, found.version) == ("exec_1x1", "1")
-    assert len(configure(spec(), networks, networks / "images", {"test_size": 5}).table) == 1
+    assert len(configure(spec(), networks, networks / "images", INFO).table) == 1
 
 
 def test_a_model_that_is_not_there_is_named_with_those_that_are(networks, tmp_path):
@@ -193,21 +193,26 @@ def test_a_model_that_is_not_there_is_named_with_those_that_are(networks, tmp_pa
 )  # fmt: skip
 def test_what_is_wrong_is_said_before_any_work(changes, said, networks):
     with pytest.raises(UserError, match=said):
-        configure(spec(**changes), networks, networks / "images", {"test_size": 5})
+        configure(spec(**changes), networks, networks / "images", INFO)
 
 
 def test_a_network_of_texts_is_refused(networks):
-    said = complaint(networks, {"test_size": 5, "content": "text"})
+    said = complaint(networks, INFO | {"content": "text"})
     assert (
         said.startswith("The pipeline deployment takes images, but the source holds texts. ")
         and "kedro predict" in said
     )
 
 
+def test_a_network_of_other_images_than_those_that_are_there_is_refused(networks):
+    said = complaint(networks, INFO | {"fingerprint": "fedcba9876543210-156"})
+    assert "was trained on other images" in said and "begin with 01234567 and fedcba98" in said
+
+
 def test_images_that_are_not_whole_are_refused(networks, tmp_path):
-    assert "no test image" in complaint(networks, {"test_size": 0})
+    assert "no test image" in complaint(networks, INFO | {"test_size": 0})
     with pytest.raises(UserError, match=r"not written to its end\. Make it again: kedro run --pipelines ingestion"):
-        configure(spec(), networks, tmp_path, {"test_size": 5})
+        configure(spec(), networks, tmp_path, INFO)
 
 
 def test_a_variant_that_cannot_be_made_is_reported_and_the_others_are_measured(study, monkeypatch):
@@ -218,7 +223,7 @@ def test_a_variant_that_cannot_be_made_is_reported_and_the_others_are_measured(s
     monkeypatch.setattr(onnx_files, "INT8_LAYERS", set())
     monkeypatch.setattr(TorchaoInt8, "obstacle", lambda self: "This host has no compiler.")
     folders = (study.folder / "data/06_models/d/images", study.folder / "data/03_primary/d/images")
-    plan = configure(spec(variants="bf16+onnx_int8+torchao_int8"), *folders, {"test_size": factory.TEST})
+    plan = configure(spec(variants="bf16+onnx_int8+torchao_int8"), *folders, INFO)
     made, missing = nodes.make_variants(plan, study.folder / "again", 1, RunContext(RUN, setting=None))
     assert [one.name for one in made] == ["original", "bf16"]
     assert [one.name for one in missing] == ["onnx_int8", "torchao_int8"]

@@ -42,6 +42,8 @@ def transferred():
 class Images:
     """New images whose outputs are computed here and now."""
 
+    session = None
+
     def outputs(self, function):
         table = pd.DataFrame({"image_id": list("abc"), "output": list(function(FILES))})
         return SimpleNamespace(toPandas=lambda: table)
@@ -49,13 +51,17 @@ class Images:
 
 @pytest.mark.parametrize(("family", "make"), [("bigdl_cnn", cnn), ("transfer", transferred)])
 def test_a_saved_network_predicts_what_its_module_says(family, make, tmp_path, monkeypatch):
-    broadcast = SimpleNamespace(broadcast=lambda value: SimpleNamespace(value=value))
+    sent = []
+    broadcast = SimpleNamespace(broadcast=lambda value: sent.append(value) or SimpleNamespace(value=value))
     monkeypatch.setattr(session, "active_session", lambda: SimpleNamespace(sparkContext=broadcast))
     torch.manual_seed(0)
     file = tmp_path / "network.pt"
     TrainedNetworkDataset(filepath=str(file)).save(make())
     record = RunRecord.from_json(make_record("network", family=family, artifacts={"model": str(file)}))
-    found = families()[family].predictor(record)(Images())
+    predictor = families()[family].predictor(record)
+    found = predictor(Images())
+    predictor(Images())
+    assert len(sent) == 1  # a stream asks for every micro-batch
 
     loaded = load_network(file)
     with torch.inference_mode():

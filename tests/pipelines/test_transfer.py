@@ -14,6 +14,7 @@ from tests.pipelines.test_transfer_specification import PARAMETERS, TINY
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.datasets import TrainedNetworkDataset
 from cifar_pipelines.pipelines import prediction
+from cifar_pipelines.pipelines.training import forget_checkpoint
 from cifar_pipelines.pipelines.transfer import nodes
 from cifar_pipelines.pipelines.transfer.specification import specify_transfer
 from cifar_pipelines.training.saved_network import load_network
@@ -77,7 +78,7 @@ def trained(train):
     return {"torch_distributor": one, "bigdl": train("bigdl", checked=False, phases=[*PHASES, STILL], views=2)}
 
 
-def test_every_phase_leaves_its_rows_and_its_report(trained):
+def test_every_phase_leaves_its_rows_and_its_report(trained, run_context):
     report = trained["torch_distributor"].report
     assert [row.phase for row in report.history] == [1, 1, 1, 2]
     assert [row.epoch for row in report.history] == [1, 2, 3, 4]
@@ -85,7 +86,9 @@ def test_every_phase_leaves_its_rows_and_its_report(trained):
     assert (head.train, head.inputs, head.epochs) == ("head", "cache", 3)
     assert (whole.train, whole.inputs, whole.epochs) == ("all", "images", 1)
     assert head.trained_parameters < whole.trained_parameters
-    assert not [path for path in trained["torch_distributor"].checkpoints.iterdir() if path.is_dir()]
+    checkpoints = trained["torch_distributor"].checkpoints
+    forget_checkpoint({"run_id": "this one"}, checkpoints, run_context)
+    assert not [path for path in checkpoints.iterdir() if path.is_dir()]
 
 
 def test_workers_say_nothing_where_all_goes_well(trained):

@@ -15,6 +15,7 @@ from cifar_pipelines.pipelines.transfer import memory
 from cifar_pipelines.pipelines.transfer.memory import settle_loader
 from cifar_pipelines.pipelines.transfer.specification import check_sizes, require_validation, specify_transfer
 from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.training import device
 from cifar_pipelines.training.device import settle_device, settle_precision
 
 PARAMETERS = load_configuration()["parameters"]
@@ -133,6 +134,14 @@ def test_the_memory_of_images_is_told_and_refused_where_it_cannot_suffice(files,
 
 def test_stored_features_need_no_images_in_memory(files):
     assert settle_loader(specify(phases=[HEAD]), files, ("test", 6), 1) == "memory"
+
+
+def test_fp16_is_refused_where_no_card_would_be_taken(monkeypatch):
+    monkeypatch.setattr(device, "cards", lambda: 0)
+    with pytest.raises(UserError, match="precision is 'fp16', which only GPUs train in"):
+        specify(engine="local", device="auto", precision="fp16")
+    monkeypatch.setattr(device, "cards", lambda: 1)
+    assert specify(engine="local", device="auto", precision="fp16").wanted.precision == "fp16"
 
 
 def test_devices_are_refused_where_there_are_too_few():

@@ -7,7 +7,7 @@ from rich.console import Console
 from tests.factories.records import make_cnn_record
 
 from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment import run
+from cifar_pipelines.experiment import kept_images, run
 from cifar_pipelines.experiment.plan import Experiment, with_params
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.records.run_record import RunRecord
@@ -168,7 +168,7 @@ def experiment(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
     monkeypatch.setattr(StepRunner, "run", fake_run)
-    monkeypatch.setattr(run._Runs, "_look_at_images", lambda self: make_cnn()["data"]["fingerprint"])
+    monkeypatch.setattr(kept_images.KeptImages, "_found", lambda self: make_cnn()["data"]["fingerprint"])
 
     def go(again=False):
         console = Console(file=io.StringIO(), width=400)

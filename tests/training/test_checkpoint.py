@@ -5,7 +5,7 @@ import torch
 from filelock import FileLock
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
+from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished, forget
 
 CONFIGURATION = {"network": "lenet", "options": {"width": 1}, "recipe": {"epochs": 4, "momentum": 0.9}}
 HISTORY = [{"epoch": 1, "loss": 2.5}]
@@ -126,19 +126,36 @@ def test_the_newest_unfinished_training_comes_first(leave, tmp_path):
 
 
 @pytest.mark.parametrize("resume", [True, False])
-def test_a_new_training_gets_a_folder_that_is_removed_when_it_ends_well(resume, tmp_path):
+def test_a_new_training_gets_a_folder_that_is_there_until_it_is_forgotten(resume, tmp_path):
     root = tmp_path / "model" / "setting"
     with claimed(root, NOW, CONFIGURATION, resume) as checkpoint:
         assert checkpoint.folder == root / NOW and not checkpoint.holds_state
         assert json.loads((checkpoint.folder / "configuration.json").read_text()) == CONFIGURATION
         checkpoint.save(state(), HISTORY)
+        forget(root, NOW)  # while it is held
+    forget(root, NEW)
+    assert find_unfinished(root)[0].folder == checkpoint.folder
+    forget(root, NOW)
     assert [path for path in root.iterdir() if path.is_dir()] == []
+    forget(tmp_path / "nowhere", NOW)
+
+
+def test_a_training_that_a_later_run_went_on_with_is_that_run_s_to_forget(leave, tmp_path):
+    with claimed(tmp_path, NEW, CONFIGURATION, resume=True) as first:
+        first.save(state(), HISTORY)
+    with claimed(tmp_path, NOW, CONFIGURATION, resume=True) as second:
+        assert second.folder == first.folder
+    forget(tmp_path, NEW)
+    assert first.holds_state
+    forget(tmp_path, NOW)
+    assert not first.folder.exists()
 
 
 def test_the_newest_unfinished_training_is_gone_on_with(leave, tmp_path):
     older, newer = leave(OLD), leave(NEW)
     with claimed(tmp_path, NOW, CONFIGURATION, resume=True) as checkpoint:
         assert checkpoint.folder == newer and checkpoint.load()[1] == HISTORY
+    forget(tmp_path, NOW)
     assert not newer.exists() and older.exists() and not (tmp_path / NOW).exists()
 
 
@@ -164,6 +181,7 @@ def test_a_training_that_fails_leaves_its_checkpoint_to_be_gone_on_with(unfinish
         raise ZeroDivisionError
     with claimed(tmp_path, NOW, CONFIGURATION, resume=True) as again:
         assert again.folder == checkpoint.folder and again.load()[0]["epoch"] == 2
+    forget(tmp_path, NOW)
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
@@ -172,6 +190,7 @@ def test_a_training_that_another_run_holds_is_left_alone(resume, leave, tmp_path
     held = leave(OLD)
     with FileLock(held / "lock"), claimed(tmp_path, NOW, CONFIGURATION, resume) as checkpoint:
         assert checkpoint.folder.name == NOW and not checkpoint.holds_state
+    forget(tmp_path, NOW)
     assert Checkpoint(held).holds_state and not (tmp_path / NOW).exists()
 
 

@@ -6,7 +6,8 @@ from tests.factories.transfer import BACKBONE, CLASSES, make_features
 
 from cifar_pipelines.backbones import create_backbone
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.training.head import linear_head, solve_head, start_head
+from cifar_pipelines.training import head
+from cifar_pipelines.training.head import _held_out, _score, linear_head, solve_head, start_head
 
 
 def accuracy(features, weight, bias):
@@ -45,6 +46,25 @@ def test_a_head_starts_as_it_is_asked_to(start):
 def test_a_head_that_is_no_linear_layer_is_refused():
     with pytest.raises(UserError, match=r"head of torchvision:squeezenet1_1 is no linear layer.*inputs: images"):
         linear_head(create_backbone("torchvision:squeezenet1_1"))
+
+
+def test_images_of_every_class_are_held_out_where_classes_take_turns():
+    labels = torch.arange(10).repeat(20).repeat_interleave(2)  # two views of each of 200 images
+    held = _held_out(labels, 2).view(-1, 2)
+    assert torch.equal(held[:, 0], held[:, 1])
+    assert labels[::2][held[:, 0]].bincount().tolist() == [4] * 10
+    few = torch.tensor([0, 0, 0, 1, 1, 2])
+    assert _held_out(few, 1).tolist() == [False, False, True, False, True, False]
+
+
+def test_the_regularisation_is_chosen_by_images_that_can_be_recognised(monkeypatch):
+    tried = []
+    monkeypatch.setattr(head, "_score", lambda *given: tried.append(_score(*given)) or tried[-1])
+    many = make_features(images=300, dimension=20)
+    labels = torch.arange(300) % 10
+    train = torch.nn.functional.one_hot(labels, 20)[:, None] * 3.0 + 0.1 * many.train[:, :1]
+    solve_head(replace(many, train=train, labels=labels, validation=many.validation[:0]), 10)
+    assert max(tried) > 0.9
 
 
 def test_test_images_that_draw_the_curve_choose_nothing():

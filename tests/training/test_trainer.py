@@ -160,6 +160,17 @@ def test_averaged_weights_are_a_convex_combination_of_those_after_each_step():
             assert torch.equal(value, latest[name])
 
 
+def test_averages_of_running_statistics_are_made_equal_beside_these():
+    plain, averaging = (make_trainer(airbench(), averaging=share) for share in (0.0, 0.8))
+    for trainer in (plain, averaging):
+        train(trainer, 1)
+    assert len(averaging.buffers()) == 2 * len(plain.buffers()) > 0
+    for buffer in averaging.buffers():
+        buffer.zero_()
+    for name, _ in averaging.network.named_buffers():
+        assert not averaging.weights()[name].any() and not averaging.network.state_dict()[name].any()
+
+
 def test_the_average_of_weights_that_do_not_change_is_those_weights():
     trainer = make_trainer(linear(), averaging=0.9, learning_rate=1e-30)
     train(trainer, 1)

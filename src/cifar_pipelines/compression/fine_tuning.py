@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.precision import resolve_precision
+from cifar_pipelines.common.words import first_line
 from cifar_pipelines.compression.subject import Material, Subject
 from cifar_pipelines.training.recipe_augmentation import mirror, shift
 from cifar_pipelines.training.trainer import autocast
@@ -51,7 +52,7 @@ def fine_tune(
         for chosen in torch.randperm(len(images), generator=generator)[: steps * batch_size].split(batch_size):
             batch = subject.normalise(_augmented(images[chosen], generator))
             with autocast(precision):
-                logits = module(batch)
+                logits = _logits(module, batch)
             loss = cross_entropy(logits.float(), labels[chosen])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -70,6 +71,21 @@ def fine_tune(
         "epochs": epochs, "images": len(images), "seconds": seconds, "precision": precision,
         "first_loss": losses[0], "last_loss": losses[-1],
     }  # fmt: skip
+
+
+def _logits(module: nn.Module, batch: Tensor) -> Tensor:
+    """The logits of a batch in training mode.
+
+    Raises:
+        UserError: If there are none, as in a network whose auxiliary head saw other channels before.
+    """
+    try:
+        logits = module(batch)
+    except RuntimeError as error:  # of shapes that do not fit any more
+        raise UserError(f"The network cannot be trained any further ({first_line(str(error), 160)}).") from error
+    if not isinstance(logits, Tensor):
+        raise UserError("The network has an auxiliary head, with which it cannot be trained any further here.")
+    return logits
 
 
 def _augmented(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,13 +1,11 @@
 """The whole experiment, from the first setting to the comparison."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, chdir, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -16,24 +14,18 @@ from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuratio
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.experiment.expected import ExpectedSeconds, seconds_before
-from cifar_pipelines.experiment.findings import of_images, of_models
+from cifar_pipelines.experiment.findings import of_models
+from cifar_pipelines.experiment.kept_images import STALE, KeptImages
 from cifar_pipelines.experiment.plan import Experiment, Step, about_report, with_params
 from cifar_pipelines.experiment.progress import Progress
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
 from cifar_pipelines.families import INGESTION, Family
 from cifar_pipelines.records.choice import Choice, best_setting
-from cifar_pipelines.records.kept_tables import why_to_make
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.scaling.forecast import Forecast, Target, comparable_records, compared, forecast_fit_time, store
 
-if TYPE_CHECKING:
-    from kedro.io import DataCatalog
-
 Watch = Callable[[Progress], AbstractContextManager[object]]
-
-IMAGES = ("images", "images_info")
-STALE = "stale"  # no images have this fingerprint
 
 
 class _Runs:
@@ -41,29 +33,23 @@ class _Runs:
 
     Attributes:
         expected: The digest of every model, by family and model.
-        images: The fingerprint of the images that are there; `STALE` where they cannot be used as they are, such as after
-            a change of their source, None where there are none.
-        why_stale: The reason, in words.
+        images: The images that are there.
         before: Where everything is measured anew, the most records that any model had under each setting; else nothing.
     """
 
     def __init__(self, experiment: Experiment, runner: StepRunner, shelf: RecordShelf, again: bool) -> None:
         self.experiment, self.runner, self.shelf, self.again = experiment, runner, shelf, again
-        self.expected, self.why_stale = experiment.expected(), ""
-        self.images = self._look_at_images()
+        self.expected = experiment.expected()
+        self.images = KeptImages(experiment.settings[0], experiment.params)
         self.before = {setting: self._most(setting) for setting in experiment.settings} if again else {}
 
     def matching(self, setting: str, family: str, model: str) -> list[RunRecord]:
         """The records of a model with exactly the configuration of the experiment, of the images that are there."""
-        return self.shelf.matching(setting, family, model, self.expected[family][model], self.images)
+        return self.shelf.matching(setting, family, model, self.expected[family][model], self.images.fingerprint)
 
     def say(self, text: str) -> None:
         """Says a sentence to whoever waits."""
         self.runner.progress.say(text)
-
-    def _images_in_words(self) -> str:
-        with chdir(PROJECT_PATH):
-            return of_images(self._kept[0]["images_info"].load())
 
     def _models_in_words(self, step: Step) -> str:
         """What the models of a step reached, each in its newest run."""
@@ -77,9 +63,9 @@ class _Runs:
 
     def images_are_there(self) -> bool:
         """Whether images need not be made; says why where those that are there are made anew."""
-        if self.images == STALE:
-            self.say(f"Images are made anew: {self.why_stale}.")
-        return not self.again and self.images not in (STALE, None)
+        if self.images.fingerprint == STALE:
+            self.say(f"Images are made anew: {self.images.why_stale}.")
+        return not self.again and self.images.are_whole
 
     def do(self, step: Step, first: tuple[str, ...] = ()) -> None:
         """Runs the part of a step that is not recorded yet, after the pipelines that have to come first."""
@@ -87,34 +73,15 @@ class _Runs:
             if self.images_are_there():
                 self.runner.skip(step, "the images are there")
             else:
-                self.runner.run(step, self._images_in_words)
-                self.images = self._look_at_images()
+                self.runner.run(step, self.images.in_words)
+                self.images.look()
             return
         wanted = step.repeat + self.before.get(step.setting, 0)
-        if missing := self.shelf.missing(step.setting, self.expected, step.pipelines, wanted, self.images):
+        if missing := self.shelf.missing(step.setting, self.expected, step.pipelines, wanted, self.images.fingerprint):
             self.runner.run(replace(step, pipelines=(*first, *missing)), lambda: self._models_in_words(step))
-            self.images = self._look_at_images()
+            self.images.look()
         else:
             self.runner.skip(step, "recorded already")
-
-    @cached_property
-    def _kept(self) -> "tuple[DataCatalog, dict[str, Any]]":
-        """The catalog entries of the images, and the parameters that they are made by."""
-        from kedro.io import DataCatalog
-
-        loader = load_configuration(self.experiment.settings[0], self.experiment.params)
-        entries = loader["catalog"]
-        return DataCatalog.from_config({name: entries[name] for name in IMAGES}), loader["parameters"]
-
-    def _look_at_images(self) -> str | None:
-        catalog, parameters = self._kept
-        with chdir(PROJECT_PATH):  # to which the paths of the catalog are relative
-            if not all(map(catalog.exists, IMAGES)):
-                return None
-            if reason := why_to_make(INGESTION, list(IMAGES), catalog, parameters):
-                self.why_stale = reason
-                return STALE
-            return catalog["images_info"].load()["fingerprint"]
 
 
 def run_experiment(

@@ -17,15 +17,19 @@ from cifar_pipelines.common.params import parse_params, split_params
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.common.words import counted
+from cifar_pipelines.experiment.kept_images import KeptImages
 from cifar_pipelines.experiment.plan import Experiment, Step, with_params
 from cifar_pipelines.experiment.progress import Progress
 from cifar_pipelines.experiment.runner import StepRunner
+from cifar_pipelines.families import families
 from cifar_pipelines.judging.statistics import count_pairs, mcnemar_p, wilson_interval
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_predictions import read_predictions, validation_rows
 from cifar_pipelines.records.shelf import RecordShelf
 
 MOST_RUNS = 200  # a larger grid is a slip more often than a plan
+# Parameters of which another value means other validation images, so that nothing could be compared.
+OF_VALIDATION = ("seed", "validation", "source", "source_path", "source_options", "on_bad_image")
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,23 @@ class Search:
         """Checks all runs before the first one.
 
         Raises:
-            UserError: As one of the runs would, or if no validation images are cut.
+            UserError: As one of the runs would, or if their validation images would be none, others, or not predicted.
         """
+        for name in self.vary:
+            if name.partition(".")[0] in OF_VALIDATION:
+                raise UserError(
+                    f"--vary names {name}, but all models are compared on the same validation images, which that changes. Give it one "
+                    "value with --params."
+                )
         experiments = [self.experiment(combination) for combination in self.combinations]
         for experiment in experiments:
             experiment.check()
-        if not experiments[0].families:
-            raise UserError(f"{self.pipeline} trains no model. Search among the models of a family.")
+        validated = [family.name for family in families().values() if family.predicts_validation]
+        if self.pipeline not in validated:
+            raise UserError(
+                f"{self.pipeline} leaves no predictions of validation images, which decide a search. Search among the models of "
+                f"{', '.join(validated)}."
+            )
         parameters = load_configuration(self.setting, experiments[0].params)["parameters"]
         if not parameters["validation"]["share"]:
             raise UserError(
@@ -128,11 +142,11 @@ class Found:
     judged_by_them: bool = False
 
 
-def run_search(search: Search, console: Console) -> tuple[list[Found], Path]:
+def run_search(search: Search, console: Console) -> tuple[list[Found], list[str], Path]:
     """Runs what is not recorded yet, goes on after a failure, and ranks by validation images alone.
 
     Returns:
-        What was found, the best first, and the file that holds it.
+        What was found, the best first; the combinations whose run failed; and the file that holds both.
     """
     name = f"search-{datetime.now(UTC):%Y-%m-%dT%H.%M.%SZ}"
     combinations = search.combinations
@@ -141,20 +155,22 @@ def run_search(search: Search, console: Console) -> tuple[list[Found], Path]:
     shelf = RecordShelf(PROJECT_PATH / place("run_records"))
     records: list[tuple[dict[str, str], RunRecord]] = []
     for combination, step in zip(combinations, steps, strict=True):
-        expected = search.experiment(combination).expected()
-        if shelf.missing(search.setting, expected, step.pipelines, 1):
+        experiment = search.experiment(combination)
+        expected, images = experiment.expected(), KeptImages(search.setting, experiment.params)
+        if shelf.missing(search.setting, expected, step.pipelines, 1, images.fingerprint):
             runner.run(step)
+            images.look()
         else:
             runner.skip(step, "recorded already")
         for model, digest in expected[search.pipeline].items():
-            records += [
-                (combination, record) for record in shelf.matching(search.setting, search.pipeline, model, digest)[-1:]
-            ]
-    found = ranked(records, PROJECT_PATH / place("outputs_folder"))
+            found = shelf.matching(search.setting, search.pipeline, model, digest, images.fingerprint)
+            records += [(combination, record) for record in found[-1:]]
+    failed = [outcome.step.what for outcome in runner.outcomes if outcome.status == "failed"]
+    ranking = ranked(records, PROJECT_PATH / place("outputs_folder"))
     file = PROJECT_PATH / place("searches") / f"{name}.json"
-    content: dict[str, Any] = asdict(search) | {"found": [asdict(one) for one in found]}
+    content: dict[str, Any] = asdict(search) | {"found": [asdict(one) for one in ranking], "failed": failed}
     whole_files.write_json(file, content, indent=2)
-    return found, file
+    return ranking, failed, file
 
 
 def ranked(records: Sequence[tuple[Mapping[str, str], RunRecord]], outputs: Path) -> list[Found]:
@@ -183,7 +199,8 @@ def ranked(records: Sequence[tuple[Mapping[str, str], RunRecord]], outputs: Path
         best = judged[0][2]
         if not right.index.equals(best.index):
             raise UserError(
-                "The runs have other validation images, so that they cannot be compared: vary no seed and no size."
+                "The runs have other validation images, so that they cannot be compared: images that cannot be read were left out "
+                "of some, or the source has changed meanwhile. Give the same command again."
             )
         low, high = wilson_interval(int(right.sum()), len(right))
         p = None if right is best else mcnemar_p(count_pairs(best.to_numpy(), right.to_numpy()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cifar_pipelines.common.commands import Command, ConfSourceOption, ParamsOption
+from cifar_pipelines.common.words import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,16 +39,21 @@ def search(pipeline: str, vary: tuple[str, ...], env: str, params_of: str | None
     searched = Search.of(env, pipeline, vary, plan.params_of(params_of, params) if params_of else params)
     searched.check()
     console = Console()
-    found, file = run_search(searched, console)
-    if not found:
-        raise SystemExit(1)
-    console.print(_table(found))
-    if found[0].judged_by_them:
+    found, failed, file = run_search(searched, console)
+    if found:
+        console.print(_table(found))
+    if found and found[0].judged_by_them:
         click.echo(
             "No test image has a label, so models are judged on the images that chose the best here: its accuracy is a little too "
             "high. `kedro score` tells, once the truth of the images without labels is known."
         )
     click.echo(f"Found: {file}")
+    if failed:
+        click.echo(
+            f"{counted(len(failed), 'run')} of {len(searched.combinations)} failed and {'is' if len(failed) == 1 else 'are'} not in the "
+            "ranking; the same command tries only what is missing."
+        )
+        raise SystemExit(1)
 
 
 def _table(found: "Sequence[Found]") -> "Table":

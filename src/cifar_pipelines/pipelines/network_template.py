@@ -11,7 +11,7 @@ from cifar_pipelines.pipelines import prediction
 from cifar_pipelines.pipelines.diagram import draw_network
 from cifar_pipelines.pipelines.further_predictions import OUTPUTS
 from cifar_pipelines.pipelines.judging import judging_nodes, model_pipeline
-from cifar_pipelines.pipelines.training import describe_network
+from cifar_pipelines.pipelines.training import describe_network, forget_checkpoint
 
 SHARED = {"images", "images_info", "run_context"}
 
@@ -70,4 +70,5 @@ def _nodes(steps: NetworkSteps, name: str, engine: str) -> list[Node]:
         node(describe, [spec, "training_configuration", "fit_report", "predict_report"], "model_report",
              name="describe"),
         *judging_nodes(),
+        node(forget_checkpoint, ["run_record", "checkpoints", "run_context"], "finished", name="forget_checkpoint"),
     ]  # fmt: skip

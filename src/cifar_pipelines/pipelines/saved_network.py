@@ -1,6 +1,7 @@
 """A saved network predicts new images on the executors, for the families that train networks."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -32,8 +33,11 @@ def open_network(record: RunRecord, flips: Callable[[Mapping[str, Any]], bool]) 
             "another version of the model, or train it again."
         ) from error
 
+    # For every session one job: a stream asks again and again, and a worker builds the network once for all calls.
+    job_of = cache(lambda session: prediction_job(network, flip))
+
     def predict(images: NewImages) -> pd.DataFrame:
-        job = prediction_job(network, flip)
+        job = job_of(images.session)
         # PARALLEL(executors): every task predicts its share of the new images.
         table = images.outputs(job.predict).toPandas()
         table = table.rename(columns={"output": "probability"})

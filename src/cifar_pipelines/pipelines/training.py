@@ -16,7 +16,7 @@ from cifar_pipelines.pipelines.epoch_log import EpochLog
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.spark.run_context import RunContext
-from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished
+from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished, forget
 from cifar_pipelines.training.job import Job
 
 if TYPE_CHECKING:
@@ -59,6 +59,18 @@ def going_on(
         if resumed:
             logger.info("%s goes on after epoch %d of at most %d.", spec.model, resumed, spec.epochs)
         yield checkpoint, resumed
+
+
+def forget_checkpoint(run_record: dict[str, Any], checkpoints: Path, run_context: RunContext) -> str:
+    """Removes the checkpoint of a training, once its network and its run record are there.
+
+    Until then the same command goes on with it, whatever else of the run fails.
+
+    Returns:
+        The run, for which those wait who come last.
+    """
+    forget(checkpoints, run_context.run_id)
+    return run_record["run_id"]
 
 
 @contextmanager

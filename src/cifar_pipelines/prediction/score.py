@@ -60,7 +60,7 @@ def score(predictions: Path, truth: Path) -> Scored:
         UserError: If a file is missing or no such table, an image is there twice or has no truth, or a class is unknown.
     """
     said, known = _read(predictions, UNLABELLED_COLUMNS), _read(truth, TRUTH)
-    missing = [image for image in said["image"] if image not in set(known["image"])]
+    missing = said["image"][~said["image"].isin(known["image"])].tolist()
     if missing:
         raise UserError(
             f"{len(missing)} of {len(said)} images of {predictions} have no truth in {truth}: "
@@ -77,7 +77,7 @@ def score(predictions: Path, truth: Path) -> Scored:
     predicted = said["label"].map(label_of).to_numpy()
     sure = pd.to_numeric(said["probability"], errors="coerce").to_numpy()
     metrics = score_labels(said["image"], true, predicted, sure, names)
-    surplus = tuple(image for image in known["image"] if image not in set(said["image"]))
+    surplus = tuple(known["image"][~known["image"].isin(said["image"])])
     return Scored(said["image"].to_numpy(), predicted == true, metrics, names, surplus)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: one folder per run that is training, written every epoch, gone when the run is done."""
+"""Checkpoints: one folder per run that is training, written every epoch, gone when the run has written its record."""
 
 import json
 import shutil
@@ -19,6 +19,7 @@ _HISTORY = "history.json"
 _CONFIGURATION = "configuration.json"
 _FAILURE = "failure.json"
 _PROGRESS = "progress.json"
+_RUN = "run.json"
 
 
 class Checkpoint:
@@ -94,6 +95,14 @@ class Checkpoint:
                 file.unlink()
         self._write(_CONFIGURATION, configuration)
 
+    def belong_to(self, run_id: str) -> None:
+        """Notes which run trains on it."""
+        self._write(_RUN, run_id)
+
+    def owner(self) -> str | None:
+        """The run that was the last to train on it."""
+        return self._read(_RUN)
+
     def require_same(self, configuration: Mapping[str, Any], family: str = "bigdl_cnn") -> None:
         """Raises a `UserError` with every key that differs if the checkpoint was made with another configuration.
 
@@ -125,7 +134,7 @@ def find_unfinished(root: Path) -> list[Checkpoint]:
 def claimed(
     root: Path, run_id: str, configuration: Mapping[str, Any], resume: bool, family: str = "bigdl_cnn"
 ) -> Iterator[Checkpoint]:
-    """The checkpoint that this run trains on, locked against every other run; removed when the block ends well.
+    """The checkpoint that this run trains on, locked against every other run within the block; `forget` removes it.
 
     Args:
         root: Folder of the checkpoints of one model and setting.
@@ -139,8 +148,22 @@ def claimed(
     """
     checkpoint, lock = _claim(root, run_id, configuration, resume, family)
     with lock:
+        checkpoint.belong_to(run_id)
         yield checkpoint
-        shutil.rmtree(checkpoint.folder)
+
+
+def forget(root: Path, run_id: str) -> None:
+    """Removes the checkpoint that a run was the last to train on, unless another run is at it."""
+    from filelock import FileLock, Timeout
+
+    for folder in _folders(root):
+        if Checkpoint(folder).owner() != run_id:
+            continue
+        try:
+            with FileLock(folder / "lock", blocking=False):
+                shutil.rmtree(folder)
+        except Timeout:
+            continue
 
 
 def _claim(

@@ -174,11 +174,26 @@ def solve_head(features: StoredFeatures, classes: int) -> tuple[Tensor, Tensor]:
     if len(features.validation) and features.chooses:
         judged = (scaled, labels, (features.validation - mean) / std, features.validation_labels)
     else:
-        held = torch.arange(len(labels)) // features.train.shape[1] % HELD_OUT == 0
+        held = _held_out(labels, features.train.shape[1])
         judged = (scaled[~held], labels[~held], scaled[held], labels[held])
     strength = max(STRENGTHS, key=lambda one: _score(*judged, one, classes))
     weight, bias = _regress(scaled, labels, strength, classes)
     return weight / std, bias - (weight / std) @ mean
+
+
+def _held_out(labels: Tensor, views: int) -> Tensor:
+    """Which rows are judged where there are no validation images: every fifth image of each class, with all of its views.
+
+    Not every fifth of all: in a stratified subset classes take turns, and those would be of few classes. Of a class with
+    fewer images it is the last one, and none of a class with one.
+    """
+    of_images = labels[::views]
+    held = torch.zeros(len(of_images), dtype=torch.bool)
+    for label in of_images.unique():
+        places = (of_images == label).nonzero().squeeze(1)
+        every = min(HELD_OUT, max(len(places), 2))
+        held[places[every - 1 :: every]] = True
+    return held.repeat_interleave(views)
 
 
 def _score(inputs: Tensor, labels: Tensor, judged: Tensor, truth: Tensor, strength: float, classes: int) -> float:

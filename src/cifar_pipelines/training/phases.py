@@ -118,7 +118,7 @@ def build_phases(blocks: Any, what: str) -> tuple[Phase, ...]:
     if not isinstance(blocks, Sequence) or isinstance(blocks, str) or not blocks:
         raise UserError(
             f"{what}.phases is {blocks!r}, but must be a list of at least one phase, such as "
-            "[{train: head, inputs: cache, epochs: 20, batch_size: 64, learning_rate: 0.001}]."
+            "[{train: head, inputs: cache, epochs: 20, batch_size: 64, optimiser: {name: adam, learning_rate: 0.001}}]."
         )
     phases = tuple(
         build(Phase, block, f"phase {place} of {what}.phases") for place, block in enumerate(blocks, start=1)

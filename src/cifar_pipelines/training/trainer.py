@@ -146,6 +146,11 @@ class Trainer:
         """The state dict that is kept: the averaged one where the recipe averages, else the latest."""
         return self.network.state_dict() if self._average.weights is None else self._average.weights
 
+    def buffers(self) -> list[Tensor]:
+        """The running statistics of the network, and their averages where the recipe averages; every worker has its own."""
+        named, averages = dict(self.network.named_buffers()), self._average.weights or {}
+        return [*named.values(), *(averages[name] for name in named if name in averages)]
+
     def state(self) -> dict[str, Any]:
         """Everything that training needs to go on: weights, their average, momentum, epoch."""
         return {

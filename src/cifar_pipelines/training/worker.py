@@ -115,7 +115,9 @@ class TrainingWorker:
         """Validates, adds up over workers, and keeps checkpoint, history and this worker's report."""
         mine = self.trainer.end_epoch()
         before = time.perf_counter()
-        for buffer in self.trainer.network.buffers():  # running statistics differ until the next step
+        for (
+            buffer
+        ) in self.trainer.buffers():  # running statistics differ until the next step, and their averages for ever
             dist.broadcast(buffer, 0)
         judged = self.trainer.evaluate(self.validation)
         device = next(self.trainer.network.parameters()).device  # of which nccl wants what it adds up

@@ -71,6 +71,10 @@ class StructuredPruning(OnnxVariant):
         return Made(parameter_count(pruned), flops, layers=onnx_files.layers_of(file)[1], facts=facts)
 
 
+def _outputs(layer: "nn.Module") -> int | None:
+    return getattr(layer, "out_features", getattr(layer, "out_channels", None))
+
+
 def _pruned(module: "nn.Module", subject: "Subject", channels: float) -> "nn.Module":
     """Removes channels from a module, those that its logits come from apart; returns the same module."""
     import torch
@@ -79,11 +83,13 @@ def _pruned(module: "nn.Module", subject: "Subject", channels: float) -> "nn.Mod
     learned = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
     for parameter in module.parameters():  # the library follows gradients from layer to layer
         parameter.requires_grad_(True)
-    heads = [one for one in module.modules() if getattr(one, "out_features", None) == len(subject.class_names)]
+    head = [one for one in module.modules() if _outputs(one) == len(subject.class_names)][
+        -1:
+    ]  # linear, or a convolution
     importance = torch_pruning.importance.MagnitudeImportance(p=2)
     try:
         torch_pruning.pruner.MagnitudePruner(
-            module, subject.example(2), importance, pruning_ratio=channels, ignored_layers=heads, round_to=ROUND_TO
+            module, subject.example(2), importance, pruning_ratio=channels, ignored_layers=head, round_to=ROUND_TO
         ).step()
         with torch.inference_mode():
             module(subject.example(2))

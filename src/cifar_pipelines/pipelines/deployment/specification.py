@@ -122,7 +122,20 @@ def configure(spec: DeploymentSpec, trained_networks: Path, image_table: Path, i
         raise UserError(f"The image table was not written to its end. Make it again: {command_to_run('ingestion')}")
     if not images_info["test_size"]:
         raise UserError("There is no test image, so no variant can be judged. Set test_size to at least 1.")
+    _require_same_images(network, images_info)
     return Plan(spec, network, files)
+
+
+def _require_same_images(network: SavedVersion, images_info: dict[str, Any]) -> None:
+    """Raises a `UserError` for a network of other images: what are test images now it may have been trained on."""
+    from cifar_pipelines.training.saved_network import read_network
+
+    trained_on = read_network(network.file).training.get("images_fingerprint")  # not in the files of earlier versions
+    if trained_on not in (None, images_info["fingerprint"]):
+        raise UserError(
+            f"{network.file} was trained on other images than those that are there now (their fingerprints begin with "
+            f"{trained_on[:8]} and {images_info['fingerprint'][:8]}), so these cannot judge it. Train it again on them."
+        )
 
 
 def newest_network(folder: Path, model: str) -> SavedVersion:

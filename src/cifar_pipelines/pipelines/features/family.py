@@ -38,6 +38,7 @@ FAMILY = Family(
     selected_extractors,
     depends_on,
     check,
+    predicts_validation=False,
     former_names=("feature_extraction",),
     reads=lambda parameters, model: content_read_by(model),
 )

@@ -52,5 +52,6 @@ FAMILY = Family(
     needs=("ingestion", "features"),
     only=lambda parameters, model: {"streaming.selected": model},
     predictor=predictor,
+    predicts_validation=False,
     on_request=True,
 )

@@ -222,7 +222,7 @@ def _check_auxiliary_head(backbone: Backbone, size: int) -> None:
 def _check_phases(spec: TransferSpec, backbone: Backbone) -> None:
     """Checks what depends on network, augmentations and device."""
     from cifar_pipelines.training.augmentation import build_augmentation
-    from cifar_pipelines.training.device import require_device, settle_precision
+    from cifar_pipelines.training.device import cards, require_device, settle_precision
     from cifar_pipelines.training.head import linear_head
     from cifar_pipelines.training.phases import learning_prefixes
 
@@ -238,7 +238,7 @@ def _check_phases(spec: TransferSpec, backbone: Backbone) -> None:
             f"transfer.device is 'gpu', but the engine {spec.engine} trains on the executors' CPUs. Take "
             "--params transfer.engines=local, whose workers have a card each."
         )
-    if spec.engine != "local" or spec.device == "cpu":
+    if spec.engine != "local" or spec.device == "cpu" or not cards():
         settle_precision(spec.wanted.precision, on_gpu=False)
 
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from cifar_pipelines.backbones import TextSpec
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.contents import TEXT, content_of
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.tables import FEATURES
+from cifar_pipelines.datasets.table_locks import lock_tables
 from cifar_pipelines.extractors import Extractor, FeatureFunction, State, create_extractor
 from cifar_pipelines.pipelines.features.worker import COLUMNS, ExtractionJob, extract_batches
 from cifar_pipelines.pipelines.large_images import spread
@@ -135,16 +137,19 @@ def store_features(
     identity = extractor.describe() | {"precision": precision, "images_fingerprint": images_info["fingerprint"]}
     identity["validation"] = list(validation)
     folder = root / f"{slug(spec.wanted.backbone.replace(':', '_'))}-{short_digest(identity, 16)}"
-    noun = content_of(images_info).noun
-    if (folder / "features.json").exists():
-        known = json.loads((folder / "features.json").read_text(encoding="utf-8"))
-        logger.info("%s: stored features of %d %ss are there already.", spec.model, known["images"], noun)
-        return Stored(folder, True, known["images"], known["extract_s"], known.get("truncated"))
-    split, most = validation
-    wanted = images.where(f"split = 'train' or (split = '{split}' and rank < {most})")
-    count, seconds, truncated = _extract(wanted, images_info, extractor, precision, folder / "features", run_context)
-    known = identity | {"images": count, "extract_s": round(seconds, 3), "truncated": truncated}
-    whole_files.write_json(folder / "features.json", known)
+    noun, facts = content_of(images_info).noun, folder / "features.json"
+    with lock_tables(written=[folder / "features"], read=[]):  # the folder is the same under every setting
+        if facts.exists():
+            known = json.loads(facts.read_text(encoding="utf-8"))
+            logger.info("%s: stored features of %d %ss are there already.", spec.model, known["images"], noun)
+            return Stored(folder, True, known["images"], known["extract_s"], known.get("truncated"))
+        split, most = validation
+        wanted = images.where(f"split = 'train' or (split = '{split}' and rank < {most})")
+        count, seconds, truncated = _extract(
+            wanted, images_info, extractor, precision, folder / "features", run_context
+        )
+        known = identity | {"images": count, "extract_s": round(seconds, 3), "truncated": truncated}
+        whole_files.write_json(facts, known)
     logger.info(
         "%s: features of %s%d %ss in %.1f s, %.0f a second; later epochs read them.",
         spec.model, f"{spec.wanted.views} views of " if spec.wanted.views > 1 else "", count, noun, seconds,
@@ -210,6 +215,9 @@ def read_features(stored: Stored, views: int, files: tuple[str, ...], curve_spli
         views: Views of an image.
         files: Those of the image table, which knows the ranks.
         curve_split: Whose images draw the learning curve.
+
+    Raises:
+        UserError: If they are not as many as were stored.
     """
     import torch
     from pyarrow import dataset
@@ -218,6 +226,11 @@ def read_features(stored: Stored, views: int, files: tuple[str, ...], curve_spli
     from cifar_pipelines.training.head import StoredFeatures
 
     table = dataset.dataset(stored.folder / "features", format="parquet").to_table()
+    if len(table) != stored.images:
+        raise UserError(
+            f"The stored features in {stored.folder} are {len(table):,}, but were {stored.images:,} when they were stored: files are "
+            "missing there, or too many. Remove that folder, and give the same command again."
+        )
     train, validation = (_by_rank(table, split, files) for split in ("train", curve_split))
     keys = image_keys(train.column("image_id").to_pylist())
     labels, held_out = (_labels(part) for part in (train, validation))
