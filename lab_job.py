@@ -5,6 +5,8 @@ folder in which it was started. It needs nothing but Python: the project's own e
 """
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +52,11 @@ def main(arguments: list[str]) -> int:
     roll_number = (arguments or [ROLL_NUMBER])[0]
     if not roll_number:
         raise SystemExit("The roll number is missing: give it after the file, or write it into ROLL_NUMBER at its top.")
+    if not re.fullmatch("[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", roll_number):
+        raise SystemExit(
+            f"The roll number is {roll_number!r}, but must consist of letters, digits, - and _, begin with no -, and have at most 64 "
+            "of them: it names the log."
+        )
     project, log = find_project(), Path(f"{roll_number}.log").resolve()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     line = command(project, roll_number)
@@ -64,7 +71,14 @@ def main(arguments: list[str]) -> int:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+            signal.SIGHUP,
+        ):  # the run ends with this file, and is heard to its end
+            signal.signal(number, lambda number, _: run.send_signal(number))
         for said in run.stdout:
             kept.write(said)
             kept.flush()
@@ -72,7 +86,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.flush()
     status = run.wait()
     sys.stdout.write(f"Exit status {status}. Log: {log}\n")
-    return status
+    return 128 - status if status < 0 else status
 
 
 if __name__ == "__main__":

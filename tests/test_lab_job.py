@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,21 @@ def test_it_runs_the_project_under_the_roll_number_and_keeps_the_log_where_it_wa
     assert "spark: \n" in log
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_run_ends_with_it_and_is_heard_to_its_end(project, tmp_path, number):
+    python = project / ".venv" / "bin" / "python"
+    python.write_text("#!/bin/sh\ntrap 'echo ended; exit 130' INT TERM\necho begun\nwhile :; do sleep 0.1; done\n")
+    environment = os.environ | {"CIFAR_PIPELINES_PROJECT": str(project)}
+    run = subprocess.Popen(
+        [sys.executable, FILE, "4711"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert run.stdout.readline() == b"begun\n"
+    run.send_signal(number)
+    said, errors = run.communicate(timeout=60)
+    assert run.returncode == 130 and said.startswith(b"ended\nExit status 130.") and not errors
+    assert (tmp_path / "4711.log").read_text().endswith("begun\nended\n")
+
+
 def test_what_it_types_is_what_the_project_knows(lab_job, monkeypatch):
     monkeypatch.setattr(lab_job, "MASTER", "spark://host:7077")
     monkeypatch.setattr(lab_job, "PARAMS", "source=cifar10")
@@ -64,7 +80,10 @@ def test_what_it_types_is_what_the_project_knows(lab_job, monkeypatch):
     assert lab_job.find_project() == FILE.parent
 
 
-@pytest.mark.parametrize(("arguments", "words"), [([], "roll number is missing"), (["x"], "project is nowhere")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [([], "roll number is missing"), (["ME/21"], "is 'ME/21', but must"), (["x"], "project is nowhere")],
+)
 def test_what_is_missing_is_said(lab_job, tmp_path, monkeypatch, arguments, words):
     monkeypatch.setattr(lab_job, "__file__", str(tmp_path / "lab_job.py"))
     monkeypatch.delenv("CIFAR_PIPELINES_PROJECT", raising=False)
