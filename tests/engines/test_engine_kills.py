@@ -44,7 +44,7 @@ def wait_for_epochs(project, run, least):
     assert run.poll() is None, run.communicate()[0]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_a_training_outlives_an_executor_and_the_run(start_training, project):
     begun = time.monotonic()
     run = start_training("ingestion,bigdl_cnn")

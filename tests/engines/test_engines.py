@@ -99,7 +99,7 @@ def trained(train, tmp_path_factory):
     return {"torch_distributor": interrupted, **others}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_worker_of_torch_distributor_that_is_killed_is_started_again(trained):
     restarts = {name: run.report.restarts for name, run in trained.items()}
     assert restarts == {"bigdl": 0, "local": 0, "torch_distributor": 1}

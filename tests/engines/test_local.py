@@ -22,7 +22,6 @@ def files(tmp_path_factory):
     return write_images(tmp_path_factory.mktemp("images"), 24, 6, size=20, classes=3)
 
 
-@pytest.mark.timeout(120)
 def test_two_workers_train_the_network_that_one_would(files, tmp_path):
     phases = phases_of(HEAD, WHOLE | {"augmentation": ["flip", "shift"], "bn": "frozen"})
     for name in ("one", "two"):
@@ -36,7 +35,6 @@ def test_two_workers_train_the_network_that_one_would(files, tmp_path):
     assert [report["rank"] for report in Checkpoint(tmp_path / "two").reports()] == [0, 1]
 
 
-@pytest.mark.timeout(120)
 def test_workers_end_with_what_started_them_and_a_lost_one_is_told(files, tmp_path):
     Checkpoint(tmp_path).begin({})
     context = multiprocessing.get_context("spawn")
@@ -56,7 +54,6 @@ def _long(files, folder):
     create_engine("local").train(make_job(files, 24, folder, recipe={"epochs": 100_000}), 1, 1)
 
 
-@pytest.mark.timeout(120)
 def test_a_worker_that_has_left_a_reason_ends_in_peace_and_trains_nothing(files, tmp_path):
     Checkpoint(tmp_path).begin({})
     Checkpoint(tmp_path).fail("The card is gone.")

@@ -21,6 +21,13 @@ def test_a_class_whose_training_images_are_all_damaged_is_refused_by_its_name():
         require_images(without("train", 1), NAMES, BAD)
 
 
+def test_where_no_image_is_damaged_none_is_blamed():
+    with pytest.raises(
+        UserError, match=r"No training image of the class 'bee' is there\. .* split needs images: add some"
+    ):
+        require_images(without("train", 1), NAMES, [])
+
+
 def test_a_test_split_whose_images_are_all_damaged_is_refused():
     with pytest.raises(UserError, match="No test image is left"):
         require_images(without("test", 0, 1, 2), NAMES, BAD)

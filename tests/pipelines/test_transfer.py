@@ -78,6 +78,7 @@ def trained(train):
     return {"torch_distributor": one, "bigdl": train("bigdl", checked=False, phases=[*PHASES, STILL], views=2)}
 
 
+@pytest.mark.timeout(1200)
 def test_every_phase_leaves_its_rows_and_its_report(trained, run_context):
     report = trained["torch_distributor"].report
     assert [row.phase for row in report.history] == [1, 1, 1, 2]

@@ -180,6 +180,12 @@ def test_a_share_of_nothing_and_of_everything_is_refused(share, which):
         cut(plain(3), share)
 
 
+def test_a_share_that_takes_all_of_a_class_is_refused_by_its_name():
+    index = index_of({"ant": {"": 40}, "bee": {"": 40}, "cow": {"": 1}})
+    with pytest.raises(UserError, match=r"validation\.share=0\.6 leaves no training image of cow, and every class"):
+        cut(index, 0.6)
+
+
 def test_too_many_training_images_are_refused_with_those_for_validation():
     index = nodes.index_source(SyntheticSource(train_images=40, test_images=10))
     with pytest.raises(UserError, match=r"40 training images beside 10 for validation are more than the 30 there are"):

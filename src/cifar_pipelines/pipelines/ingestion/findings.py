@@ -91,9 +91,11 @@ def require_images(counts: Counts, class_names: Sequence[str], bad: Sequence[str
     if not empty and _total(counts, judged):
         return
     what = f"training image of the class {empty[0]!r}" if empty else f"{judged} image"
+    why = f" is left: {counted(len(bad), 'image')} cannot be decoded ({_named(bad)})" if bad else " is there"
+    remedy = "replace the damaged ones" if bad else "add some"
     raise UserError(
-        f"No {what} is left: {counted(len(bad), 'image')} cannot be decoded ({_named(bad)}). Every class needs training images, "
-        f"and the {judged} split needs images: replace the damaged ones, or remove the class from the source."
+        f"No {what}{why}. Every class needs training images, and the {judged} split needs images: {remedy}, or remove the class "
+        "from the source."
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.paths import content_digest, project_path
+from cifar_pipelines.common.words import some
 from cifar_pipelines.pipelines.ingestion.subset import rank_images
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def cut_validation(train: pd.DataFrame, spec: ValidationSpec, seed: int) -> tupl
 
     Raises:
         UserError: If the share is less than one image, no group is found for an image, a group would take all images of a
-            class, or no image would be left.
+            class, or no image would be left, of all or of a class.
     """
     ranked = rank_images(train, seed)
     if not spec.share:
@@ -112,6 +113,11 @@ def cut_validation(train: pd.DataFrame, spec: ValidationSpec, seed: int) -> tupl
             raise UserError(
                 f"validation.share is {spec.share} of {len(train):,} training images, {what}. Give another one, such as 0.15."
             )
+    if emptied := sorted(set(train["class_name"]) - set(left["class_name"])):
+        raise UserError(
+            f"validation.share={spec.share} leaves no training image of {some(emptied, 5, 'class', 'classes')}, and every class needs "
+            "one. Lower it, or add training images of them."
+        )
     return left, _reranked(cut, "validation")
 
 
