@@ -67,7 +67,7 @@ def test_what_the_sections_say(complete):
     assert "<source_classes.png" in said["A1"] and "<samples.png" in said["A1"] and "airplane" in said["A1"]
     assert "10,000 training and 500 test images" in said["A2"] and "<subset_classes.png" in said["A2"]
     assert "data/02_intermediate/synthetic/train10000-test500-seed42/manifest.csv" in said["A3"]
-    assert "features: kmeans_patches | exec_1x1 | 1 | 1 | 48 | 219 | 6.1" in said["A4"]
+    assert "features: kmeans_patches | exec_1x1 | 1 | 1 | 48.0 | 219 | 6.1" in said["A4"]
     assert "LinearSVC | through OneVsRest | no | any" in said["A5"]
     assert (
         "random_forest. random_forest is a strong baseline. (as configured) [r" in said["A6"]
@@ -292,3 +292,44 @@ def test_what_was_found_in_the_images_is_told_where_they_are(tmp_path):
     assert "cat: no test image shows it, which counts as 0 in macro averages" in found
     assert "3 images: turned upright." in found
     assert "pixel by pixel" not in text_of(sections(make_document({"LR": plain_record}, tmp_path))["A2"])
+
+
+def test_a_study_of_texts_speaks_of_texts_and_prints_no_command_that_is_refused(tmp_path):
+    data, tfidf = (
+        {"source": "imdb", "content": "text", "class_names": ["neg", "pos"]},
+        {"extractor": "tfidf", "precision": None},
+    )
+    records = {
+        "features": make_extraction_record(model="tfidf", data=data, features=tfidf),
+        "model": make_record(data=data, features=tfidf),
+    }
+    document = make_document(records, tmp_path)
+    made = sections(document)
+    said = {name: text_of(made[name]) for name, *_ in QUESTIONS}
+    assert "10,000 training and 500 test texts" in said["A2"] and "500 test texts" in text_of(document.lead)
+    assert (
+        "Spark itself extracts, in the JVM and without a Python worker" in said["A4"]
+        and "numbers per text" in said["A4"]
+    )
+    for name in ("A11", "A12", "A13"):
+        assert "CNNs read images alone, and this is a study of texts." in said[name] and missing_in(made[name]) == []
+    commands = [words for name, *_ in QUESTIONS for words in missing_in(made[name]) if "kedro run" in words]
+    assert commands and not any("bigdl_cnn" in words for words in commands)
+    assert all("extractor=tfidf" in words for words in commands)
+    told = {name: words for name, words in said.items() if name != "A10"}  # which is about the code
+    assert not [name for name, words in told.items() if re.search(r"\b(test|training) images?\b", words)]
+
+
+def test_images_that_python_workers_saw_are_said_to_have_been(tmp_path):
+    said = text_of(sections(make_document({"a": make_extraction_record(), "b": make_record()}, tmp_path))["A4"])
+    assert "Every core of the executors runs one Python worker, which extracts its share of the images." in said
+    assert "Spark itself" not in said and "numbers per image" in said
+
+
+def test_a_study_that_was_judged_on_validation_images_says_so(tmp_path):
+    classes = [{"class_name": "cat", "precision": 0.5, "recall": 0.5, "f1": 0.5, "roc_auc": 0.5, "support": 398}]
+    data = {"test_size": 0, "validation_size": 398}
+    document = make_document({"a": make_record(data=data, metrics={"n": 398, "per_class": classes})}, tmp_path)
+    lead, scores = text_of(document.lead), text_of(sections(document)["A7"])
+    assert "398 validation images" in lead and "10,000 training and 398 validation images, seed 42" in lead
+    assert "ROC AUC | validation images" in scores and "test image" not in lead + scores

@@ -52,7 +52,13 @@ def plot_models(rows: pd.DataFrame) -> Figure:
     axes[0][0].set_ylim(0, 1)
     axes[0][0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     # What some learners lose on an image has no bound, and the others are to be told apart.
-    axes[0][1].set_ylim(0, max(2.5, float(rows.groupby("model")["window_log_loss"].median().median()) * 2.5))
+    losses = rows.groupby("model")["window_log_loss"]
+    most = max(2.5, float(losses.median().median()) * 2.5)
+    axes[0][1].set_ylim(0, most)
+    if beyond := [f"{model}, {last:.1f}" for model, last in losses.last().items() if losses.min()[model] > most]:
+        style.label_axes(
+            axes[0][1], "log loss", "images of the stream\nbeyond the axis, at the end: " + "; ".join(beyond)
+        )
     axes[0][1].legend(fontsize=8, frameon=False)
     return figure
 
