@@ -121,7 +121,11 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
         (lambda p: fit_amdahl(p, SIZE), points(ernest, sizes=(7,)), "none was measured"),
         (lambda p: fit_usl(p, SIZE), points(ernest, (1, 2)), "It needs three different numbers of cores"),
         (lambda p: fit_usl(p, SIZE), [Point(m, SIZE, m - 1.0) for m in (2, 3, 4)], "time on one core at zero"),
-        (fit_gustafson, points(ernest), "training size grew as much as their cores; measured were 1, 2, 4, 8 and 16 cores"),
+        (
+            fit_gustafson,
+            points(ernest),
+            "training size grew as much as their cores; measured were 1, 2, 4, 8 and 16 cores",
+        ),
         (fit_gustafson, [], "none was measured"),
     ],
 )

@@ -93,6 +93,15 @@ def test_the_best_model_is_that_of_the_runs_at_their_fastest_settings():
     assert "The best model is svm: it is right on 93.0%" in text and "95.0%" not in text
 
 
+def test_what_another_host_measured_is_not_ranked_beside_it():
+    text = said(
+        make_record("svm", (1, 1), [20.0], metrics=score(0.93)),
+        make_record("svm", (2, 1), [9.0], metrics=score(0.93)),
+        make_record("forest", (2, 1), [5.0], metrics=score(0.95), host_cores=8),
+    )
+    assert "The best model is svm" in text and "forest" not in text
+
+
 def test_guessing_names_the_most_frequent_class_and_texts_are_called_texts():
     per_class = [{"class_name": "neg", "support": 350}, {"class_name": "pos", "support": 150}]
     text = said(make_record("svm", metrics=score(0.9) | {"per_class": per_class}, data={"content": "text"}))

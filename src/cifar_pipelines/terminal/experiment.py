@@ -12,7 +12,7 @@ from rich.text import Text
 from cifar_pipelines.common.words import counted, in_seconds, seconds
 from cifar_pipelines.judging.pairs import compare_pairs
 from cifar_pipelines.records.ranking import fastest_of_each_model, told_apart
-from cifar_pipelines.records.summary import BUSY_HOST, trained
+from cifar_pipelines.records.summary import BUSY_HOST, main_study, trained
 from cifar_pipelines.spark.setting import ParallelismSetting, oversubscription
 
 TIE = 0.10  # single timings that are closer than this share are no difference
@@ -55,9 +55,10 @@ def closing(rows: pd.DataFrame, places: Iterable[tuple[str, Path]]) -> Renderabl
     """The verdict in three sentences, the table, and where to look.
 
     Args:
-        rows: The rows of the study in the table of the comparison.
+        rows: The rows of these images in the table of the comparison; of several studies the main one is told.
         places: What lies where.
     """
+    rows = rows if rows.empty else main_study(rows)
     models = trained(rows)
     parts: list[RenderableType] = []
     if not models.empty:
