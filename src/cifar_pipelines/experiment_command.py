@@ -151,4 +151,4 @@ def _close(plan: "Experiment", console: "Console") -> None:
     rows = table[table["fingerprint"] == info["fingerprint"]]
     here = {name: Path(os.path.relpath(PROJECT_PATH / entries[name]["filepath"])) for name in kept[2:]}
     places = [("Report", here["comparison_html"]), ("as PDF", here["comparison_pdf"])]
-    console.print(closing(rows, len(info["class_names"]), places))
+    console.print(closing(rows, places))

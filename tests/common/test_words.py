@@ -1,4 +1,4 @@
-from cifar_pipelines.common.words import counted, first_line, one_line, some
+from cifar_pipelines.common.words import counted, first_line, in_seconds, one_line, seconds, some, three_digits
 
 
 def test_a_number_and_its_noun_agree():
@@ -22,3 +22,16 @@ def test_the_first_line_that_says_something_is_taken():
     assert first_line("\n  \n one two\nthree", 20) == "one two"
     assert first_line("one two three", 11) == "one two …"
     assert first_line(" \n", 9) == ""
+
+
+def test_seconds_have_digits_that_fit_their_size_and_are_never_powers_of_ten():
+    assert [seconds(value) for value in (1436.2, 99.97, 12.34, 0.999, 0.567, 0)] == [
+        "1436",
+        "100",
+        "12.3",
+        "1.0",
+        "0.57",
+        "0",
+    ]
+    assert seconds(-1436.2) == "-1436" and in_seconds(1436.2) == "1436 s"
+    assert [three_digits(value) for value in (1234.5, 12.34, 0.4567)] == ["1234", "12.3", "0.457"]

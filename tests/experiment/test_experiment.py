@@ -188,6 +188,11 @@ def test_the_best_setting_has_the_shortest_median_time():
     worse = best_setting({"a": runs(1.0, accuracy=0.6), "b": runs(2.0)})
     assert worse.best.setting == "b" and worse.less_accurate == ("a",)
     assert "passed over as less accurate: a" in worse.reason
+    passed_over = best_setting({"a": runs(1.0, accuracy=0.6), "b": runs(2.0), "c": runs(3.0)}).reason
+    assert passed_over.startswith(
+        "Of the settings that are not less accurate, b has the shortest median fit time, 2.0 s; c"
+    )
+    assert choice.reason.startswith("exec_2x1 has the shortest median fit time, 6.0 s")
     assert best_setting({"a": []}) is None
 
 

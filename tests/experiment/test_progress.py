@@ -138,6 +138,8 @@ def test_results_are_said_in_a_few_words():
     assert (
         of_models([*records, extraction]) == "svm 90.0%, forest 80.0%, tree 70.0% of images right, 1 more models less"
     )
+    text = RunRecord.from_json(make_record("svm", (1, 1), [1.0], data={"content": "text"}))
+    assert of_models([text]) == "svm 60.0% of texts right"
     assert of_models([extraction]).endswith(" s") and of_models([]) == ""
     info = {"class_names": ["a", "b"], "train_size": 3000, "test_size": 1000, "origin": {"obtained": "drawn"}}
     assert of_images(info) == "3,000 training and 1,000 test images of 2 classes (drawn)"

@@ -14,7 +14,7 @@ from tests.pipelines.test_transfer_specification import PARAMETERS, TINY
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.datasets import TrainedNetworkDataset
 from cifar_pipelines.pipelines import prediction
-from cifar_pipelines.pipelines.training import forget_checkpoint
+from cifar_pipelines.pipelines.training import chance_in, forget_checkpoint
 from cifar_pipelines.pipelines.transfer import nodes
 from cifar_pipelines.pipelines.transfer.specification import specify_transfer
 from cifar_pipelines.training.saved_network import load_network
@@ -150,3 +150,8 @@ def test_an_unfinished_training_of_another_configuration_is_refused(trained, ing
     other = replace(done.spec, validation_images=7)
     with pytest.raises(UserError, match=r"validation_images \(checkpoint: 1000; now: 7\).*transfer\.resume=false"):
         nodes.check_checkpoint(other, tmp_path, ingested.info, SEED, run_context)
+
+
+def test_what_guessing_reaches_is_the_share_of_the_most_frequent_class_of_a_split(spark):
+    rows = [("validation", 0)] * 7 + [("validation", 1)] * 3 + [("train", 1)] * 90
+    assert chance_in(spark.session.createDataFrame(rows, "split string, label int"), "validation") == 0.7

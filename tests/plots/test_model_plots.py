@@ -74,7 +74,8 @@ def test_hundreds_of_classes_make_plots_of_what_can_be_read():
 
 
 def test_roc_curve_of_one_class_only_says_so():
-    assert "no ROC curve" in _words(plot_roc_curves(make_predictions(9, present=[1]), CLASS_NAMES, "ROC"))
+    one_class = plot_roc_curves(make_predictions(9, present=[1]), CLASS_NAMES, "ROC", "validation image")
+    assert "All validation images are of one class, so there is no ROC curve." in _words(one_class)
 
 
 @settings(max_examples=20)
@@ -109,6 +110,8 @@ def test_gallery_shows_truth_prediction_and_probability():
 def test_gallery_says_when_there_is_nothing_to_show():
     table = make_predictions(8, skill=100)
     assert "None of 8 test images was classified wrong" in _words(plot_gallery(table, {}, CLASS_NAMES, False, "Wrong"))
+    validated = plot_gallery(table, {}, CLASS_NAMES, False, "Wrong", judged_on="validation image")
+    assert "None of 8 validation images was classified wrong" in _words(validated)
 
 
 def test_gallery_names_the_image_that_is_missing():

@@ -12,7 +12,20 @@ def test_every_learner_has_a_line_and_huge_losses_hide_no_other():
     accuracy, loss = figure.axes
     assert len(accuracy.lines) == 9 and len({(line.get_color(), line.get_linestyle()) for line in loss.lines}) == 9
     assert accuracy.lines[0].get_xdata().tolist() == [10, 20, 30] and loss.get_ylim()[1] == 2.5
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == [f"m{n}" for n in range(9)]
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == [
+        *(f"m{n}" for n in range(8)),
+        "m8 (beyond the axis: 30.0)",
+    ]
+    plt.close(figure)
+
+
+def test_nothing_is_said_to_be_beyond_the_axis_where_every_line_is_seen():
+    blocks = pd.DataFrame(
+        {"first": [0, 10], "images": 10, "window_accuracy": [0.1, 0.5], "window_log_loss": [30.0, 1.0]}
+    )
+    figure = plot_models(blocks.assign(model="m"))
+    (name,) = figure.axes[1].get_legend().get_texts()
+    assert name.get_text() == "m"
     plt.close(figure)
 
 

@@ -58,7 +58,7 @@ def test_former_records_make_the_tables_that_they_made(which, table, summary):
     found = rows({"table": table, "summary": summary}[which])
     former = TABLES[which]
     assert [those_of(row, old) for row, old in zip(found, former, strict=True)] == list(map(today, former))
-    assert set(found[0]) - set(former[0]) == {"job_groups", "chance"}
+    assert set(found[0]) - set(former[0]) == {"job_groups", "chance", "content", "judged_on", "judged_size"}
 
 
 def test_former_applications_are_joined_as_they_were(summary):

@@ -67,7 +67,7 @@ def test_what_the_sections_say(complete):
     assert "<source_classes.png" in said["A1"] and "<samples.png" in said["A1"] and "airplane" in said["A1"]
     assert "10,000 training and 500 test images" in said["A2"] and "<subset_classes.png" in said["A2"]
     assert "data/02_intermediate/synthetic/train10000-test500-seed42/manifest.csv" in said["A3"]
-    assert "features: kmeans_patches | exec_1x1 | 1 | 1 | 48 | 219 | 6.1" in said["A4"]
+    assert "features: kmeans_patches | exec_1x1 | 1 | 1 | 48.0 | 219 | 6.1" in said["A4"]
     assert "LinearSVC | through OneVsRest | no | any" in said["A5"]
     assert (
         "random_forest. random_forest is a strong baseline. (as configured) [r" in said["A6"]

@@ -14,13 +14,20 @@ def _engines(**torch_distributor):
 def test_engines_stand_side_by_side():
     blocks = _engines(images_per_s=1200, overhead_s=12)
     assert list(rows_of(blocks)[0].values()) == [
-        *("airbench", "exec_2x1", "BigDL Orca 2.4.0", "80.0% (76.5% to 83.5%)", "76", "1,000", "34", "2 x 1"),
+        *("airbench", "exec_2x1", "BigDL Orca 2.4.0", "80.0% (76.5% to 83.5%)", "76.0", "1,000", "34.0", "2 x 1"),
         *("3.21", "0.456 (of 250)", "one timing", "[r1]"),
     ]
     distributor, (said,) = "TorchDistributor (Spark 3.5.9)", items_of(blocks)
     assert f"{distributor} trained 20% more images/s than BigDL Orca 2.4.0 (1,200 against 1,000)" in said
-    assert f"{distributor} had less overhead than BigDL Orca 2.4.0: 12 s against 34 s" in said
+    assert f"{distributor} had less overhead than BigDL Orca 2.4.0: 12.0 s against 34.0 s" in said
     assert "Marked" not in said and "precision" not in said
+
+
+def test_long_times_are_no_powers_of_ten():
+    (row, _) = rows_of(_engines(overhead_s=12))
+    assert row["fit time [s]"] == "76.0"
+    (_, slow) = rows_of(_engines(images_per_s=10, overhead_s=1400))
+    assert (slow["fit time [s]"], slow["overhead [s]"]) == ("5402", "1400")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +37,7 @@ def test_speeds_closer_than_five_per_cent_are_a_tie(images_per_s, tie):
     (said,) = items_of(_engines(images_per_s=images_per_s, overhead_s=36))
     assert ("A tie in training speed" in said) is tie
     assert ("more images/s than" in said) is not tie
-    assert "Overhead is a tie (34 s against 36 s)" in said
+    assert "Overhead is a tie (34.0 s against 36.0 s)" in said
 
 
 def test_what_makes_a_comparison_of_engines_doubtful_is_said():

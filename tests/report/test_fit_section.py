@@ -13,6 +13,15 @@ def test_every_network_gets_a_verdict_with_its_numbers():
     assert "validation loss" in row["by these numbers"]
 
 
+def test_a_network_that_always_says_the_majority_class_failed_as_the_scores_say():
+    classes = [{"class_name": "a", "support": 350}, {"class_name": "b", "support": 150}]
+    record = make_cnn_record(epochs=3, accuracy=0.7, data={"class_names": ["a", "b"]}, metrics={"per_class": classes})
+    made = sections_of({"cnn": record})
+    (row,) = rows_of(made["fit"].blocks)
+    assert row["verdict"] == "failed (seed 42)" and "guessing has 70.0%" in row["by these numbers"]
+    assert "no better than guessing (70.0%)" in rows_of(made["scores"].blocks)[0]["accuracy"]
+
+
 def test_without_networks_there_is_no_verdict():
     assert "fit" not in sections_of({"other": make_record()})
 

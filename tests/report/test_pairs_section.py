@@ -6,10 +6,10 @@ from tests.factories.report import text_of
 from cifar_pipelines.judging.pairs import MOST_MODELS, compare_pairs
 from cifar_pipelines.judging.statistics import holm, mcnemar_p
 from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import summarise
 from cifar_pipelines.report.sections.pairs import PAIRS, pairs
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model
 from cifar_pipelines.report.sections.verdict import verdict
 
 N = 1000
@@ -60,7 +60,7 @@ def test_pairs_are_tested_in_the_order_of_the_ranking():
 
 def test_the_table_says_all_of_a_pair():
     part = part_of(_models(BEST, SECOND, THIRD))
-    assert part.startswith(" | ".join(PAIRS))
+    assert part.startswith(" | ".join([*PAIRS, "images needed"]))
     assert "best | second | +2.00 (+1.20 to +2.90) | 20 | 0 | < 0.0001 | < 0.0001 | differ | –" in part
     (tied,) = (line for line in part.splitlines() if line.startswith("best | third |"))
     assert "| +0.50 (-1.70 to +2.70) | 65 | 60 | 0.7207 | 0.7207 | not shown | 39,2" in tied
@@ -73,7 +73,7 @@ def test_a_paired_test_finds_what_overlapping_intervals_hide():
     assert models["accuracy_low"].max() < models["accuracy_high"].min()  # they overlap
     text = said(models)["accuracy"]
     assert (
-        "best has the highest accuracy: 70.0% (67.1% to 72.8%), 95% Wilson interval, 1000 test images. It differs "
+        "best has the highest accuracy: 70.0% (67.1% to 72.8%), 95% Wilson interval, 1,000 test images. It differs "
         "from every other model on the same test images (exact McNemar tests with Holm's correction); the next is "
         "second, 68.0% (65.0% to 70.8%), p < 0.001." in text
     )
@@ -82,7 +82,7 @@ def test_a_paired_test_finds_what_overlapping_intervals_hide():
 
 def test_ties_are_called_ties_and_the_rest_is_named():
     text = said(_models(BEST, SECOND, THIRD))["accuracy"]
-    assert "A tie: not distinguishable with 1000 test images from third, 69.5% (66.6% to 72.3%), p = 0.721" in text
+    assert "A tie: not distinguishable with 1,000 test images from third, 69.5% (66.6% to 72.3%), p = 0.721" in text
     assert "It differs from second by the same tests." in text
 
 
@@ -98,20 +98,20 @@ def test_one_test_image_shows_nothing():
     models = _models(make_judged_record("right", [True]), make_judged_record("wrong", [False]))
     part = part_of(models)
     assert "right | wrong | +100.00 (no interval) | 1 | 0 | 1.0000 | 1.0000 | not shown | 6" in part
-    assert "A tie: not distinguishable with 1 test images from wrong" in said(models)["accuracy"]
+    assert "A tie: not distinguishable with 1 test image from wrong" in said(models)["accuracy"]
 
 
 def test_other_test_images_are_never_paired():
     elsewhere = make_judged_record("elsewhere", _right(400), [f"other-{i:05d}" for i in range(N)])
     models = _models(BEST, SECOND, elsewhere)
     part = part_of(models)
-    assert "Not tested:\nbest and elsewhere; second and elsewhere: they were judged on different test images." in part
+    assert "Not tested:\nbest and elsewhere; second and elsewhere: they were judged on different data." in part
     assert "elsewhere |" not in part and "the 1 test of this table" in part
     text = said(models)["accuracy"]
     assert "It differs from second on the same test images" in text
     assert (
         "Intervals decide about 1 model, because a paired test with it is not possible: they were judged on "
-        "different test images. No interval of theirs overlaps it; the next is elsewhere, 40.0%" in text
+        "different data. No interval of theirs overlaps it; the next is elsewhere, 40.0%" in text
     )
 
 
@@ -124,7 +124,7 @@ def test_records_of_before_are_read_and_named():
     )
     text = said(models)["accuracy"]
     assert "the run record of old holds no outcomes" in text
-    assert "A tie: not distinguishable with 1000 test images from old, 69.0%" in text and "conservative" in text
+    assert "A tie: not distinguishable with 1,000 test images from old, 69.0%" in text and "conservative" in text
     only_old = part_of(_models(make_record("old"), make_record("older")))
     assert "|" not in only_old and "Not tested" in only_old
 
@@ -182,3 +182,15 @@ def test_times_without_any_spread_are_doubted_and_single_ones_said():
     assert "1 of 2 times were measured once only." in cautions
     assert still["time_deviation_s"].isna().tolist() == [False, True]
     assert "exactly as long" not in said(_models(make_record()))["cautions"]
+
+
+@pytest.mark.parametrize(
+    ("data", "judged"),
+    [({"test_size": 0, "validation_size": N}, "validation image"), ({"content": "text"}, "test text")],
+)
+def test_what_was_judged_is_called_what_it_is(data, judged):
+    models = _models(*(make_judged_record(name, _right(right), data=data) for name, right in (("a", 700), ("b", 695))))
+    section, text = pairs(models), said(models)["accuracy"]
+    assert section.title == f"Pairs of models on the same {judged}s"
+    assert f"below that of the {judged}s says" in part_of(models) and f"{judged.split()[1]}s needed" in part_of(models)
+    assert f"1,000 {judged}s." in text and "test image" not in text + part_of(models)

@@ -72,7 +72,9 @@ def test_other_numbers_of_images_serve_the_models_that_know_them():
     texts = [text_of(study.sections["scaling"].blocks) for study in content.studies]
     assert len(texts) == 2
     for text in texts:
-        assert re.search(r"\| Ernest \| a = 5 s \(5 s to 5 s\); b = 40 s \(40 s to 40 s\); c = ", text)
+        assert re.search(
+            r"\| Ernest \| a = 5\.0 s \(5\.0 s to 5\.0 s\); b = 40\.0 s \(40\.0 s to 40\.0 s\); c = ", text
+        )
         assert re.search(r"\| Gustafson \| alpha = ", text)
     assert "exec_1x1 (20,000 images), exec_2x1 (20,000 images)" in texts[0] + texts[1]
 
@@ -109,6 +111,7 @@ def measured(seconds, cores=CORES):
             "With 8 cores and 10,000 images 29% of the time is fixed, 14% is shared by the cores and 57% grows with them; "
             "about 4 cores are fastest",
         ),
+        (fit_ernest(measured(lambda m: 10 + 1 / m + 5 * m)), "about 1 core is fastest"),
         (fit_ernest(measured(lambda m: 10)), "the number of cores does not matter"),
         (fit_ernest(measured(lambda m: 10 + 40 / m)), "more cores always help"),
         (
@@ -155,7 +158,7 @@ def test_a_forecast_stands_beside_what_was_measured():
     rows = checked(FORECAST, a=run_record())
     assert list(rows.columns) == COLUMNS
     assert list(rows_of(told(rows))[0].values()) == [
-        *("airbench_bigdl", "exec_2x1", "20,000", "80", "70 to 90", "100", "-20.0", "no", "–"),
+        *("airbench_bigdl", "exec_2x1", "20,000", "80.0", "70.0 to 90.0", "100", "-20.0", "no", "–"),
         *("proportional growth", "2026-11-20T10.00.00.000Z"),
     ]
     text = text_of(told(rows))
@@ -175,7 +178,7 @@ def test_a_forecast_stands_beside_what_was_measured():
 def test_only_a_later_run_of_the_same_configuration_checks_it(record):
     text = text_of(told(checked(FORECAST, a=record)))
     assert "Never checked, because no such run was recorded afterwards:" in text
-    assert "airbench_bigdl under exec_2x1 on 20,000 images: predicted 80 s (70 to 90 s)" in text
+    assert "airbench_bigdl under exec_2x1 on 20,000 images: predicted 80.0 s (70.0 to 90.0 s)" in text
     assert "|" not in text
 
 
@@ -189,7 +192,7 @@ def test_the_first_run_after_it_counts_and_its_doubts_are_named():
 def test_forecasts_without_interval_or_records_and_broken_ones():
     plain = FORECAST | {"low_s": None, "high_s": None}
     text = text_of(told(checked(plain, a=run_record())))
-    assert "| 80 | – | 100 | -20.0 | – | – |" in text and "worst 20.0%." in text
-    assert "predicted 80 s on 2026" in text_of(told(checked(plain)))
+    assert "| 80.0 | – | 100 | -20.0 | – | – |" in text and "worst 20.0%." in text
+    assert "predicted 80.0 s on 2026" in text_of(told(checked(plain)))
     assert checked({"made": "yesterday"}, {}, json.loads("[]"), FORECAST | {"predicted_s": None}).empty
     assert forecasts(checked()) is None

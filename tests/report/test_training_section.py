@@ -19,3 +19,10 @@ def test_every_network_says_what_it_took_to_train_it():
 
 def test_where_no_network_was_trained_there_is_no_such_section():
     assert "training" not in sections_of({"other": make_record()})
+
+
+def test_accuracy_is_that_of_the_split_that_was_judged():
+    data = {"test_size": 0, "validation_size": 398, "content": "text"}
+    (row,) = rows_of(sections_of({"new": make_cnn_record(data=data)})["training"].blocks)
+    assert row["validation accuracy"] == "80.0%" and "test accuracy" not in row
+    assert row["texts: training / validation / test"] == "10,000 / 398 / –"

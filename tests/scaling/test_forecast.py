@@ -90,7 +90,7 @@ def test_with_several_sizes_and_cores_ernest_predicts():
 def test_what_was_predicted_is_set_beside_what_was_measured():
     found = Forecast(90.0, 80.0, 95.0, "rule", ("a",))
     assert compared(found, 100.0) == (
-        "Predicted 90.0 s, measured 100.0 s: error -10.0%, outside the interval of 80.0 to 95.0 s."
+        "Predicted 90.0 s, measured 100 s: error -10.0%, outside the interval of 80.0 to 95.0 s."
     )
     assert "within" in compared(found, 85.0)
     assert compared(replace(found, low_s=None), 100.0).endswith("error -10.0%.")
@@ -182,10 +182,10 @@ def test_the_prediction_lies_there_before_the_run_and_is_compared_after_it(exper
     seen, said, folder = experiment()
     assert seen == [(10000, []), (10000, []), (20000, [f"airbench_bigdl-20000-{digest(20000)}.json"])]
     assert (
-        "Predicted fit time of airbench_bigdl under exec_2x1 on 20,000 images: 104.0 s (104.0 to 104.0 s; proportional"
+        "Predicted fit time of airbench_bigdl under exec_2x1 on 20,000 images: 104 s (104 to 104 s; proportional"
         in said
     )
-    assert "airbench_bigdl on 20,000 images: Predicted 104.0 s, measured 102.0 s: error +2.0%, outside" in said
+    assert "airbench_bigdl on 20,000 images: Predicted 104 s, measured 102 s: error +2.0%, outside" in said
     content = json.loads(next((folder / "exec_2x1").iterdir()).read_text())
     assert content["configuration"] == digest(20000) and content["run_ids"] == ["2026-11-20T12.00.00.000Z"]
 

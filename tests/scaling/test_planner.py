@@ -136,8 +136,8 @@ def test_the_plan_is_shown():
     assert "Measure first: exec_1x1, exec_4x1, exec_4x4. Criterion: the smallest setting" in text
     assert "Expected fit time of airbench_bigdl, 20,000 training images: measure first." in text
     assert "Amdahl is not identifiable. It needs two different numbers of cores" in text
-    line = next(line for line in text.splitlines() if "exec_8x2" in line and "30 (" in line)
-    assert "30 (30 to 30)" in line and "oversubscribes this host" in line
+    line = next(line for line in text.splitlines() if "exec_8x2" in line and "30.0 (" in line)
+    assert "30.0 (30.0 to 30.0)" in line and "oversubscribes this host" in line
     assert "16 shapes are refused" in text and not re.search(r"\bnan\b", text)
     assert "is recorded" in printed(Budget(2), None, 1, [])
 

@@ -65,7 +65,7 @@ def test_gustafson_finds_its_parameter_again():
     grown = [Point(m, m * SIZE, m * 50 / (m - 0.3 * (m - 1))) for m in CORES]
     fit = fit_gustafson([*grown, Point(8, SIZE, 9.0)])
     assert values(fit) == pytest.approx({"alpha": 0.3}, abs=1e-9)
-    assert fit.left_out == ("8 cores (10,000 images): other images per core",)
+    assert fit.left_out == ("8 cores (10,000 images): other training sizes per core",)
     assert fit.predict(32, 32 * SIZE).value == pytest.approx(32 * 50 / (32 - 0.3 * 31), abs=1e-9)
     assert fit.predict(32, SIZE) is None
     assert fit.worst_error < 1e-9 and len(fit.errors) == 4
@@ -121,7 +121,11 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
         (lambda p: fit_amdahl(p, SIZE), points(ernest, sizes=(7,)), "none was measured"),
         (lambda p: fit_usl(p, SIZE), points(ernest, (1, 2)), "It needs three different numbers of cores"),
         (lambda p: fit_usl(p, SIZE), [Point(m, SIZE, m - 1.0) for m in (2, 3, 4)], "time on one core at zero"),
-        (fit_gustafson, points(ernest), "images grew as much as their cores; measured were 1, 2, 4, 8 and 16 cores"),
+        (
+            fit_gustafson,
+            points(ernest),
+            "training size grew as much as their cores; measured were 1, 2, 4, 8 and 16 cores",
+        ),
         (fit_gustafson, [], "none was measured"),
     ],
 )
@@ -168,7 +172,7 @@ def test_settings_beyond_the_host_are_named_and_not_used():
 
 def test_points_of_another_size_are_named_by_the_laws_that_know_one():
     fit = fit_amdahl([*points(ernest), Point(2, 20_000, 50.0, 1, "exec_2x1")], SIZE)
-    assert fit.left_out == ("exec_2x1 (20,000 images): other numbers of images",)
+    assert fit.left_out == ("exec_2x1 (20,000 images): other training sizes",)
 
 
 @settings(max_examples=100)

@@ -1,10 +1,11 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
-from tests.factories.records import make_record
-from tests.factories.report import loaders
+from tests.factories.records import make_judged_record, make_record
+from tests.factories.report import content_of, loaders, text_of
 
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.spark.setting import Budget, ParallelismSetting
@@ -18,7 +19,7 @@ def score(value, margin=0.01):
 def said(*records, places=(), width=300):
     rows = compare_runs(loaders({str(number): record for number, record in enumerate(records)}))[0]
     console = Console(file=io.StringIO(), width=width)
-    console.print(closing(rows, 10, places))
+    console.print(closing(rows, places))
     return console.file.getvalue()
 
 
@@ -35,12 +36,12 @@ def test_three_sentences_and_a_table_say_what_came_of_it():
         make_record("once", (2, 1), [3.0], metrics=score(0.5)),
     )
     assert (
-        "The best model is svm: it is right on 93.0% of 500 test images (95 % interval 92.0% to 94.0%), a guess on 10%"
+        "The best model is svm: it is right on 93.0% of 500 test images (95 % interval 92.0% to 94.0%), guessing on 10.0%"
         in text
     )
     assert "next comes forest with 89.0%, more than chance explains." in text
     assert (
-        "The best setting is exec_2x1: the 2 models measured under all settings train in 14 s there, exec_1x1 28 s."
+        "The best setting is exec_2x1: the 2 models measured under all settings train in 14.0 s there, exec_1x1 28.0 s."
         in text
     )
     assert (
@@ -54,7 +55,7 @@ def test_three_sentences_and_a_table_say_what_came_of_it():
 def test_no_name_of_a_model_is_broken_where_the_terminal_has_room():
     name, shapes = "mobilenet_v2_torch_distributor", ((1, 1), (2, 1), (2, 2))
     text = said(*(make_record(name, shape, [200.0], metrics=score(0.93)) for shape in shapes), width=80)
-    assert [name, "93.0%", "200.0", "200.0", "200.0"] in [line.split() for line in text.splitlines()]
+    assert [name, "93.0%", "200", "200", "200"] in [line.split() for line in text.splitlines()]
 
 
 def test_what_chance_does_is_no_difference_and_a_tie_is_called_one():
@@ -65,7 +66,47 @@ def test_what_chance_does_is_no_difference_and_a_tie_is_called_one():
         ),
         make_record("forest", (1, 1), [8.0], metrics=score(0.925)),
     )
-    assert "a difference that chance may explain." in text and "exec_1x1 20 s. That is a tie." in text
+    assert "a difference that chance may explain." in text and "exec_1x1 20.0 s. That is a tie." in text
+
+
+@pytest.mark.parametrize(
+    ("first", "only_first", "only_second", "differ"),
+    [(800, 140, 110, False), (800, 30, 10, True)],  # intervals alone would say the opposite of either
+)
+def test_the_terminal_and_page_1_say_the_same_of_a_difference(first, only_first, only_second, differ):
+    both = first - only_first
+    svm, forest = np.zeros(1000, dtype=bool), np.zeros(1000, dtype=bool)
+    svm[:first], forest[:both], forest[first : first + only_second] = True, True, True
+    records = [make_judged_record("svm", svm), make_judged_record("forest", forest)]
+    assert ("more than chance explains" in said(*records)) is differ
+    page_1 = text_of(content_of({str(n): record for n, record in enumerate(records)}).study.answer.blocks)
+    assert ("A tie" in page_1) is not differ and ("It differs from every other model" in page_1) is differ
+
+
+def test_the_best_model_is_that_of_the_runs_at_their_fastest_settings():
+    slower_and_luckier = make_record("forest", (1, 1), [20.0], metrics=score(0.95))
+    text = said(
+        make_record("svm", (2, 1), [9.0], metrics=score(0.93)),
+        make_record("forest", (2, 1), [5.0], metrics=score(0.90)),
+        slower_and_luckier,
+    )
+    assert "The best model is svm: it is right on 93.0%" in text and "95.0%" not in text
+
+
+def test_what_another_host_measured_is_not_ranked_beside_it():
+    text = said(
+        make_record("svm", (1, 1), [20.0], metrics=score(0.93)),
+        make_record("svm", (2, 1), [9.0], metrics=score(0.93)),
+        make_record("forest", (2, 1), [5.0], metrics=score(0.95), host_cores=8),
+    )
+    assert "The best model is svm" in text and "forest" not in text
+
+
+def test_guessing_names_the_most_frequent_class_and_texts_are_called_texts():
+    per_class = [{"class_name": "neg", "support": 350}, {"class_name": "pos", "support": 150}]
+    text = said(make_record("svm", metrics=score(0.9) | {"per_class": per_class}, data={"content": "text"}))
+    assert "on 90.0% of 500 test texts (95 % interval 89.0% to 91.0%), guessing on 70.0%." in text
+    assert ["texts"] in [line.split()[:1] for line in text.splitlines()]
 
 
 def test_one_setting_is_no_best_and_oversubscription_and_a_busy_host_are_cautions():
@@ -78,7 +119,7 @@ def test_one_setting_is_no_best_and_oversubscription_and_a_busy_host_are_caution
 def test_places_are_short_and_open_by_a_click():
     console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="truecolor")
     rows = compare_runs(loaders({"one": make_record("svm", (1, 1), [1.0], metrics=score(0.9))}))[0]
-    console.print(closing(rows, 10, [("Report", Path("data/report.html"))]))
+    console.print(closing(rows, [("Report", Path("data/report.html"))]))
     text = console.file.getvalue()
     assert f"{Path('data/report.html').absolute().as_uri()}" in text and "Report: " in text
 

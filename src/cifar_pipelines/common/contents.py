@@ -6,6 +6,7 @@ from typing import Any
 
 from cifar_pipelines.common import images, texts
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.tables import judged_split
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,15 @@ _BY_NOUN = {content.noun: content for content in (IMAGE, TEXT)}
 def content_of(info: Mapping[str, Any]) -> Content:
     """What a table holds by its description; one that does not say it is of images."""
     return _BY_NOUN[info.get("content") or IMAGE.noun]
+
+
+def judged_on(info: Mapping[str, Any]) -> str:
+    """What one of those is called that models are judged on: "test image", "validation image", "test text" and the like.
+
+    Args:
+        info: The description of a table of images or texts.
+    """
+    return f"{judged_split(info)} {content_of(info).noun}"
 
 
 def require_content(found: Content, wanted: Content, who: str, remedy: str) -> None:

@@ -15,6 +15,22 @@ def some(names: Sequence[str], shown: int, noun: str, plural: str = "", separato
     return separator.join(names[:shown]) + more
 
 
+def seconds(value: float) -> str:
+    """Seconds with digits that fit their size, such as "1436", "12.3" or "0.57", without the unit."""
+    # What rounds to 100 or to 1 is written like it.
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.1f}" if abs(value) >= 0.995 else f"{value:.2g}"
+
+
+def in_seconds(value: float) -> str:
+    """Seconds with their unit, such as "12.3 s"; see `seconds`."""
+    return f"{seconds(value)} s"
+
+
+def three_digits(value: float) -> str:
+    """A measured number with three digits, or more where it is large: "1436", "12.3" or "0.567"."""
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
+
+
 def one_line(text: str, width: int) -> str:
     """A text on one line, cut between two words where it is longer than so many signs."""
     line = " ".join(text.split())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, in_seconds
 from cifar_pipelines.records.run_record import RunRecord
 
 SHOWN = 3  # models; the report has all
@@ -25,7 +25,7 @@ def of_models(records: Sequence[RunRecord]) -> str:
         (record for record in records if not record.is_extraction), key=lambda one: -one.score("accuracy.value")
     )
     if not judged:
-        return ", ".join(f"{record.model} in {min(record.times_s):.1f} s" for record in records)
+        return ", ".join(f"{record.model} in {in_seconds(min(record.times_s))}" for record in records)
     more = len(judged) - SHOWN
     named = [f"{record.model} {record.score('accuracy.value'):.1%}" for record in judged[:SHOWN]]
-    return f"{', '.join(named)} of images right" + (f", {more} more models less" if more > 0 else "")
+    return f"{', '.join(named)} of {judged[0].data.noun}s right" + (f", {more} more models less" if more > 0 else "")

@@ -10,7 +10,7 @@ RISE = 0.05  # of the validation loss above its lowest, from which a training co
 FALL = 0.02  # of the validation loss in the last epoch, from which more epochs would have helped
 FAILED, OVER, UNDER, FITS = "failed", "overfitted", "underfitted", "fits"
 RULE = (
-    "Failed: the best validation accuracy is no better than chance, by its 95 % interval. Overfitted: at the end, the validation "
+    "Failed: the best validation accuracy is no better than guessing, by its 95 % interval. Overfitted: at the end, the validation "
     f"loss lies {RISE:.0%} or more above its lowest, while the training loss fell on. Underfitted: the validation loss was lowest in the "
     f"last epoch and fell by {FALL:.0%} or more in it. Otherwise it fits."
 )
@@ -38,18 +38,18 @@ class FitVerdict:
     reason: str
 
 
-def judge_fit(epochs: Sequence[Epoch], validated: int, classes: int) -> FitVerdict:
+def judge_fit(epochs: Sequence[Epoch], validated: int, chance: float) -> FitVerdict:
     """Judges a training, or its last phase, by `RULE`.
 
     Args:
         epochs: Its epochs in order, at least one.
         validated: Validation images or texts.
-        classes: Number of classes; chance is one in so many.
+        chance: What guessing reaches; see `statistics.chance_of`.
     """
     best = max(epoch.validation_accuracy for epoch in epochs)
     least, _ = wilson_interval(round(best * validated), validated)
-    if least <= 1 / classes:
-        return FitVerdict(FAILED, f"The best validation accuracy is {best:.1%}, and chance is {1 / classes:.1%}.")
+    if least <= chance:
+        return FitVerdict(FAILED, f"The best validation accuracy is {best:.1%}, and guessing has {chance:.1%}.")
     losses, last = [epoch.validation_loss for epoch in epochs], epochs[-1]
     lowest = min(range(len(losses)), key=losses.__getitem__)
     rise = last.validation_loss / losses[lowest] - 1 if losses[lowest] else 0.0

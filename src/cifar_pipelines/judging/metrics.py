@@ -46,7 +46,7 @@ def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: 
     result["roc_auc_ovr_macro"] = None if None in areas else float(np.mean(areas))
     if absent:
         result["roc_auc_reason"] = (
-            f"No test image of {some(absent, 5, 'class', 'classes')}: the area under the ROC curve of an absent class is not defined."
+            f"Nothing that is judged is of {some(absent, 5, 'class', 'classes')}: the area under the ROC curve of an absent class is not defined."
         )
     for row, area in zip(result["per_class"], areas, strict=True):
         row["roc_auc"] = area

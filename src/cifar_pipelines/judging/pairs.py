@@ -108,4 +108,4 @@ def _obstacle(first: _Outcomes, second: _Outcomes) -> str | None:
     """Says why two models cannot be tested on the same images, or None."""
     if first.problem or second.problem:
         return first.problem or second.problem
-    return None if first.images == second.images else "they were judged on different test images"
+    return None if first.images == second.images else "they were judged on different data"

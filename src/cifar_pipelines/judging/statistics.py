@@ -1,7 +1,7 @@
 """The statistics behind every claim: intervals, tests, spreads and calibration; docs/statistics.md says why these."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,6 +110,16 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
     low, high = proportion_confint(right, n, alpha=1 - confidence, method="wilson")
     # Rounding can push an end past 0, 1 or, where all or none are right, past the accuracy itself.
     return float(np.clip(low, 0, right / n)), float(np.clip(high, right / n, 1))
+
+
+def chance_of(support: Iterable[int]) -> float:
+    """The accuracy of guessing: of always naming the most frequent class.
+
+    Args:
+        support: Images or texts of every class, at least one in all.
+    """
+    counts = list(support)
+    return max(counts) / sum(counts)
 
 
 def mcnemar_p(counts: PairedCounts) -> float:

@@ -1,12 +1,13 @@
 """The second half of every model's pipeline: predictions in, metrics, plots and run record out."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from kedro.pipeline import Node, Pipeline, node, pipeline
 
-from cifar_pipelines.common.contents import TEXT, content_of
+from cifar_pipelines.common.contents import TEXT, content_of, judged_on
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.judging import metrics
 from cifar_pipelines.judging.predictions import predictions_csv
@@ -45,10 +46,10 @@ def draw_scores(
     predictions: pd.DataFrame, scores: dict[str, Any], images_info: dict[str, Any], model_report: ModelReport
 ) -> tuple[Figure, Figure]:
     """Draws the confusion matrix and the ROC curves."""
-    names = images_info["class_names"]
+    names, curves = images_info["class_names"], f"{model_report.model}: ROC curves, one class against the rest"
     return (
         of_model.plot_confusion_matrix(scores, names, f"{model_report.model}: confusion matrix"),
-        of_model.plot_roc_curves(predictions, names, f"{model_report.model}: ROC curves, one class against the rest"),
+        of_model.plot_roc_curves(predictions, names, curves, judged_on(images_info)),
     )
 
 
@@ -62,11 +63,9 @@ def draw_galleries(
     rows = images.where(F.col("image_id").isin(chosen)).select("image_id", "image").collect()
     files = {row["image_id"]: bytes(row["image"]) for row in rows}
     names, model = images_info["class_names"], model_report.model
-    draw = of_texts.plot_text_gallery if content_of(images_info) is TEXT else of_model.plot_gallery
-    return (
-        draw(predictions, files, names, True, f"{model}: right predictions"),
-        draw(predictions, files, names, False, f"{model}: wrong predictions"),
-    )
+    gallery = of_texts.plot_text_gallery if content_of(images_info) is TEXT else of_model.plot_gallery
+    draw = partial(gallery, predictions, files, names, judged_on=judged_on(images_info))
+    return (draw(True, f"{model}: right predictions"), draw(False, f"{model}: wrong predictions"))
 
 
 def write_record(

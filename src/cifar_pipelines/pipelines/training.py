@@ -12,6 +12,7 @@ from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.common.own_code import CodeError
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import Engine, create_engine
+from cifar_pipelines.judging.statistics import chance_of
 from cifar_pipelines.pipelines.epoch_log import EpochLog
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
@@ -145,6 +146,11 @@ def require_all_classes(images: DataFrame, class_names: list[str]) -> None:
             f"The training images hold none of the class {', '.join(map(repr, missing))}, so it cannot be learned. Take "
             "more images (train_size), or mend those that were left out as damaged."
         )
+
+
+def chance_in(images: DataFrame, split: str) -> float:
+    """What guessing reaches on a split of an image table."""
+    return chance_of(row["count"] for row in images.where(f"split = '{split}'").groupBy("label").count().collect())
 
 
 def checked_configuration(

@@ -71,7 +71,9 @@ def _confusions(counts: np.ndarray, class_names: Sequence[str]) -> str:
     return "\n".join(["The most frequent confusions:", *lines]) if lines else "No image was taken for another class."
 
 
-def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title: str) -> Figure:
+def plot_roc_curves(
+    predictions: pd.DataFrame, class_names: Sequence[str], title: str, judged_on: str = "test image"
+) -> Figure:
     """Draws one-vs-rest ROC curves and their macro average.
 
     The macro curve is the mean true positive rate of the classes at each false positive rate. Classes
@@ -82,6 +84,7 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
         predictions: A predictions table.
         class_names: The n_classes names, in the order of the labels.
         title: Title of the figure.
+        judged_on: What one of those is called that were predicted; see `contents.judged_on`.
 
     Raises:
         UserError: The table breaks a rule of `check_predictions`.
@@ -91,7 +94,7 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
     ax = axes[0, 0]
     curves = _roc_curves(checked, class_names)
     if not curves:
-        style.message(ax, "All test images are of one class, so there is no ROC curve.")
+        style.message(ax, f"All {judged_on}s are of one class, so there is no ROC curve.")
         return figure
     few = len(curves) <= MOST_NUMBERED_CLASSES
     grid = np.linspace(0, 1, 501)
@@ -114,7 +117,7 @@ def plot_roc_curves(predictions: pd.DataFrame, class_names: Sequence[str], title
     keys += ax.plot([0, 1], [0, 1], **chance)
     ax.set_aspect("equal")
     absent = len(class_names) - len(curves)
-    left_out = f"{counted(absent, 'class', 'classes')} without test images left out" if absent else ""
+    left_out = f"{counted(absent, 'class', 'classes')} without {judged_on}s left out" if absent else ""
     style.label_axes(ax, left_out, "false positive rate", "true positive rate")
     style.legend(figure, keys, "area under the curve" if few else "area under the curve\n(3 best and 3 worst classes)")
     return figure
@@ -178,8 +181,9 @@ def plot_gallery(
     correct: bool,
     title: str,
     count: int = GALLERY_SIZE,
+    judged_on: str = "test image",
 ) -> Figure:
-    """Shows test images with their true class, their predicted class and its probability.
+    """Shows judged images with their true class, their predicted class and its probability.
 
     Args:
         predictions: A predictions table.
@@ -188,6 +192,7 @@ def plot_gallery(
         correct: True shows right predictions, False the most confident wrong ones.
         title: Title of the figure.
         count: Largest number of images.
+        judged_on: What one of those is called that were predicted; see `contents.judged_on`.
 
     Returns:
         The figure; a sentence stands in it when there is no such prediction.
@@ -199,9 +204,7 @@ def plot_gallery(
     ids = choose_gallery_ids(predictions, correct, count)
     if not ids:
         kind = "right" if correct else "wrong"
-        return style.message_figure(
-            title, f"None of {counted(len(checked.label), 'test image')} was classified {kind}."
-        )
+        return style.message_figure(title, f"None of {counted(len(checked.label), judged_on)} was classified {kind}.")
     columns = min(GALLERY_COLUMNS, len(ids))
     rows = -(-len(ids) // columns)
     width = max(4.2, style.WIDTH / GALLERY_COLUMNS * columns)

@@ -42,17 +42,20 @@ def plot_models(rows: pd.DataFrame) -> Figure:
     """
     figure, axes = style.new_figure(1, 2, size=(11, 4.4), title="The last images before they were learned, by learner")
     colour = style.colours(sorted(rows["model"].unique()))
+    # What some learners lose on an image has no bound, and the others are to be told apart.
+    most = max(2.5, float(rows.groupby("model")["window_log_loss"].median().median()) * 2.5)
     for number, (model, own) in enumerate(rows.groupby("model")):
         images = own["first"] + own["images"]
         look = {"color": colour[model], "linestyle": STYLES[number // len(style.PALETTE) % 4]}
+        loss = own["window_log_loss"]
+        unseen = f" (beyond the axis: {loss.iloc[-1]:.1f})" if loss.min() > most else ""
         for ax, score in zip(axes[0], ("window_accuracy", "window_log_loss"), strict=True):
-            ax.plot(images, own[score], label=model, **look)
+            ax.plot(images, own[score], label=f"{model}{unseen}", **look)
     for ax, words in zip(axes[0], ("accuracy", "log loss"), strict=True):
         style.label_axes(ax, words, "images of the stream")
     axes[0][0].set_ylim(0, 1)
     axes[0][0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    # What some learners lose on an image has no bound, and the others are to be told apart.
-    axes[0][1].set_ylim(0, max(2.5, float(rows.groupby("model")["window_log_loss"].median().median()) * 2.5))
+    axes[0][1].set_ylim(0, most)
     axes[0][1].legend(fontsize=8, frameon=False)
     return figure
 

@@ -30,7 +30,12 @@ def plot_sample_texts(samples: Mapping[str, Sequence[bytes]], title: str) -> Fig
 
 
 def plot_text_gallery(
-    predictions: pd.DataFrame, texts: Mapping[str, bytes], class_names: Sequence[str], correct: bool, title: str
+    predictions: pd.DataFrame,
+    texts: Mapping[str, bytes],
+    class_names: Sequence[str],
+    correct: bool,
+    title: str,
+    judged_on: str = "test text",
 ) -> Figure:
     """Shows judged texts with their true class, their predicted class and its probability.
 
@@ -40,12 +45,13 @@ def plot_text_gallery(
         class_names: The n_classes names, in the order of the labels.
         correct: True shows right predictions, False the most confident wrong ones.
         title: Title of the figure.
+        judged_on: What one of those is called that were predicted; see `contents.judged_on`.
     """
     checked = check_predictions(predictions, class_names)
     ids = choose_gallery_ids(predictions, correct, SHOWN)
     if not ids:
         kind = "right" if correct else "wrong"
-        return style.message_figure(title, f"None of {counted(len(checked.label), 'test text')} was classified {kind}.")
+        return style.message_figure(title, f"None of {counted(len(checked.label), judged_on)} was classified {kind}.")
     at = {text_id: row for row, text_id in enumerate(checked.image_id)}
     rows = []
     for text_id in ids:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from cifar_pipelines.common.words import in_seconds
 from cifar_pipelines.records.run_record import RunRecord
 
 
@@ -76,13 +77,14 @@ def best_setting(records: Mapping[str, Sequence[RunRecord]]) -> Choice | None:
 def _reason(candidates: Sequence[Candidate], good: Sequence[Candidate], worse: Sequence[str]) -> str:
     """The choice in a sentence."""
     best = good[0]
-    reason = f"{best.setting} has the shortest median fit time, {best.fit_s:.1f} s"
+    among = "Of the settings that are not less accurate, " if worse else ""
+    reason = f"{among}{best.setting} has the shortest median fit time, {in_seconds(best.fit_s)}"
     if len(candidates) == 1:
-        reason = f"{best.setting} is the only setting that was measured ({best.fit_s:.1f} s)"
+        reason = f"{best.setting} is the only setting that was measured ({in_seconds(best.fit_s)})"
     else:
         if len(good) > 1:
             more = good[1].fit_s / best.fit_s - 1
-            reason += f"; {good[1].setting} needs {good[1].fit_s:.1f} s ({more:.0%} more)"
+            reason += f"; {good[1].setting} needs {in_seconds(good[1].fit_s)} ({more:.0%} more)"
         if min(candidate.repeats for candidate in candidates) == 1:
             reason += "; measured once, so a difference of a few per cent may be noise"
     if worse:

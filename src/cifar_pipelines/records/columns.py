@@ -62,14 +62,6 @@ def _python_memory(record: RunRecord) -> float:
     return _largest([*seen, *(worker.peak_memory_mb or None for worker in record.workers)])
 
 
-def _chance(record: RunRecord) -> float | None:
-    """What guessing reaches, by the classes of the images that were judged; by their number where these are not known."""
-    support = [one.get("support") or 0 for one in record.score("per_class") or ()]
-    if sum(support):
-        return max(support) / sum(support)
-    return 1 / len(record.data.class_names) if record.data.class_names else None
-
-
 # fmt: off
 _RUN = (
     Column("run_id", "id of the run", "", lambda r: r.run_id),
@@ -90,6 +82,9 @@ _DATA = (
     Column("fingerprint", "identity of the image table", "", lambda r: r.data.fingerprint),
     Column("train_size", "training images", "", lambda r: r.data.train_size),
     Column("test_size", "test images", "", lambda r: r.data.test_size),
+    Column("content", "what the source holds, \"image\" or \"text\"", "", lambda r: r.data.noun),
+    Column("judged_on", "what models were judged on, such as \"test image\"", "", lambda r: r.data.judged_on),
+    Column("judged_size", "how many these are in the data", "", lambda r: r.data.judged_size),
     Column("seed", "seed of the subset", "", lambda r: r.data.seed),
     Column("bad_images_skipped", "damaged images that were left out", "", lambda r: r.data.bad_images_skipped),
     Column("extractor", "feature extractor", "", lambda r: r.features.extractor if r.features else None),
@@ -107,12 +102,12 @@ _SETTING = (
     Column("oversubscribed", "whether cores are more than the host has", "", lambda r: r.parallelism.oversubscribed),
 )
 _SCORES = (
-    Column("accuracy", "share of test images predicted right", "", lambda r: r.score("accuracy.value")),
+    Column("accuracy", "share of `judged_on` predicted right", "", lambda r: r.score("accuracy.value")),
     Column("accuracy_low", "lower end of its interval", "", lambda r: r.score("accuracy.low")),
     Column("accuracy_high", "upper end of its interval", "", lambda r: r.score("accuracy.high")),
     Column("confidence", "confidence of the interval", "", lambda r: r.score("accuracy.confidence")),
-    Column("test_images", "test images that were judged", "", lambda r: r.score("n")),
-    Column("chance", "accuracy of always naming the most frequent class of these images", "", _chance),
+    Column("test_images", "how many of `judged_on` were judged", "", lambda r: r.score("n")),
+    Column("chance", "accuracy of always naming the most frequent class of these", "", lambda r: r.chance),
     Column("precision_macro", "precision, mean over classes", "", lambda r: r.score("precision_macro")),
     Column("recall_macro", "recall, mean over classes", "", lambda r: r.score("recall_macro")),
     Column("f1_macro", "F1, mean over classes", "", lambda r: r.score("f1_macro")),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, three_digits
 from cifar_pipelines.judging.statistics import ALPHA
 from cifar_pipelines.records.deployment_record import Limits, VariantResult
 
@@ -37,7 +37,7 @@ def choose_variant(variants: Sequence[VariantResult], limits: Limits, test_image
             f"{_megabytes(smallest)}, which loses {lost_points(smallest, original):.2f} points."
         )
     best = min(kept, key=lambda variant: variant.at(CHOSEN_AT).p50_ms)
-    words = f"Ship {best.name}: it takes {best.at(CHOSEN_AT).p50_ms:.3g} ms for an image"
+    words = f"Ship {best.name}: it takes {three_digits(best.at(CHOSEN_AT).p50_ms)} ms for an image"
     if best is original:
         return best.name, f"{words}, and no other variant that keeps the limits ({within}) is faster."
     faster = original.at(CHOSEN_AT).p50_ms / best.at(CHOSEN_AT).p50_ms
@@ -64,4 +64,4 @@ def _doubt(best: VariantResult, limits: Limits, test_images: int) -> str:
 
 
 def _megabytes(variant: VariantResult) -> str:
-    return f"{variant.file_bytes / MEGABYTE:.3g} MB"
+    return f"{three_digits(variant.file_bytes / MEGABYTE)} MB"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cifar_pipelines.backbones import InputSpec
-from cifar_pipelines.common.tables import judged_split
+from cifar_pipelines.common.contents import content_of, judged_on
 from cifar_pipelines.spark.spark_config import EMBEDDED
 
 
@@ -53,9 +53,19 @@ class Data:
         return self.copies_across_splits or known
 
     @property
+    def noun(self) -> str:
+        """What one of them is called, "image" or "text"."""
+        return content_of(vars(self)).noun
+
+    @property
     def judged_on(self) -> str:
-        """The split whose images models were judged on."""
-        return judged_split(vars(self))
+        """What one of those is called that models were judged on; see `contents.judged_on`."""
+        return judged_on(vars(self))
+
+    @property
+    def judged_size(self) -> int:
+        """How many models were judged on, as the data has them."""
+        return self.test_size or self.validation_size or 0
 
 
 @dataclass(frozen=True)

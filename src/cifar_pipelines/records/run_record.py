@@ -9,11 +9,13 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import present_names
+from cifar_pipelines.judging.statistics import chance_of
 from cifar_pipelines.records.json_form import from_json, to_json
 from cifar_pipelines.records.parts import Data, Features, HostLoad, Parallelism, Resources, Timings
 from cifar_pipelines.records.training_parts import CacheReport, EpochRow, PhaseReport, StreamReport, WorkerReport
 
 SCHEMA_VERSION = 1
+NO_FEATURES = "images"  # what stands for the features of a model that reads images, or texts, themselves
 FORMER_BATCH = 250  # of records that do not say in which batch prediction was timed
 HISTORY = [column.name for column in fields(EpochRow) if column.default is MISSING]
 
@@ -150,13 +152,21 @@ class RunRecord:
 
     @property
     def features_identity(self) -> str:
-        """Names the features so that two that differ never share a name; "images" where there are none."""
-        return self.features.identity if self.features else "images"
+        """Names the features so that two that differ never share a name; `NO_FEATURES` where there are none."""
+        return self.features.identity if self.features else NO_FEATURES
 
     @property
     def prediction_batch(self) -> int | None:
         """Images of the batch whose prediction was timed; None where none was."""
         return int(self.prediction.get("batch", FORMER_BATCH)) if self.prediction else None
+
+    @property
+    def chance(self) -> float | None:
+        """What guessing reaches, by the classes that were judged; by their number where these are not known."""
+        support = [one.get("support") or 0 for one in self.score("per_class") or ()]
+        if sum(support):
+            return chance_of(support)
+        return 1 / len(self.data.class_names) if self.data.class_names else None
 
     def score(self, path: str) -> Any:
         """The value at a dotted path in the metrics; None where there is none."""

@@ -17,6 +17,7 @@ BUSY_HOST = 0.15  # a larger share of the host's CPU time for other programs mak
 
 _OF_LATEST_RUN = [
     *("engine", "extractor", "asked_cores", "cores", "executor_cores", "executors", "executor_memory_mb"),
+    *("content", "judged_on", "judged_size"),
     *("oversubscribed", "accuracy", "accuracy_low", "accuracy_high", "confidence", "test_images", "chance"),
     *("precision_macro", "recall_macro", "f1_macro", "precision_weighted", "recall_weighted", "f1_weighted"),
     *("log_loss", "roc_auc", "calibration_error", "outcome_images", "outcomes"),
@@ -61,10 +62,10 @@ def summarise(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 def sections(summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yields the title and the rows of each section; results of two sections never share a ranking."""
     for key, rows in summary.groupby(SECTION, sort=False):
-        named = dict(zip(SECTION, key, strict=True))
+        named, first = dict(zip(SECTION, key, strict=True)), rows.iloc[0]
         yield (
             f"{named['source']} ({named['fingerprint'][:8]}), {named['train_size']:,} training and "
-            f"{judged_on(named['test_size'])} images, seed {named['seed']}, host with {counted(named['host_cores'], 'core')}, "
+            f"{counted(first['judged_size'], first['judged_on'])}, seed {named['seed']}, host with {counted(named['host_cores'], 'core')}, "
             f"{'embedded cluster' if named['cluster'] == 'embedded' else 'cluster ' + named['cluster']}",
             rows,
         )
@@ -79,11 +80,6 @@ def of_section(rows: pd.DataFrame, study: pd.DataFrame) -> pd.DataFrame:
     """Returns those rows of a table that belong to the section of a study's rows."""
     own = study[SECTION].iloc[0].astype(str)
     return rows[(rows[SECTION].astype(str) == own).all(axis=1)]
-
-
-def judged_on(test_size: int) -> str:
-    """On which images models were judged: without a test image that has a label, it was on validation images."""
-    return f"{test_size:,} test" if test_size else "validation"
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +138,7 @@ def _labels(summary: pd.DataFrame) -> pd.Series:
     """Gives every model a name that is unique in its section, no longer than it must be."""
     extraction = summary["accuracy"].isna()
     label = summary["model"].where(~extraction, summary["family"] + ": " + summary["model"])
-    short = summary["extractor"].fillna("images").str.removeprefix("torchvision:")
+    short = summary["extractor"].fillna(summary["content"] + "s").str.removeprefix("torchvision:")
     label = label.where(_unique(summary, label, "extractor"), label + " on " + short)
     digest = summary["extractor_identity"].map(lambda text: hashlib.sha256(text.encode()).hexdigest()[:6])
     label = label.where(_unique(summary, label, "extractor_identity"), label + " (" + digest + ")")

@@ -148,11 +148,13 @@ def _study(
 ) -> Study:
     own = of_section(records, rows)
     models = trained(rows)
-    of_models = (scores(models, own), pairs(models), reasons(models, author), accuracy(models))
+    of_models = ()
+    if len(models):
+        of_models = (scores(models, own), pairs(models), reasons(models, author), accuracy(models))
     folder = study_folder(reporting, own.iloc[::-1])
     made = _by_key(
         leaks(folder),
-        *(of_models if len(models) else ()),
+        *of_models,
         times(rows),
         scaling(rows, summary),
         components(rows, joined_components),

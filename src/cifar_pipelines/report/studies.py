@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import MODEL, SECTION, trained
 from cifar_pipelines.report.document.blocks import Section
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model
 
 if TYPE_CHECKING:
     from cifar_pipelines.report.sections.verdict import Topic
@@ -42,6 +42,11 @@ class Study:
     def newest(self) -> pd.Series:
         """Its newest record."""
         return self.records.iloc[-1]
+
+    @property
+    def noun(self) -> str:
+        """What it is a study of, "image" or "text"."""
+        return self.newest["content"]
 
     @property
     def used(self) -> pd.DataFrame:

@@ -12,13 +12,14 @@ from cifar_pipelines.scaling.nonnegative import Estimate
 
 @dataclass(frozen=True)
 class Point:
-    """A measured time: the median of its repeats, with all cores of the executors, on so many training images."""
+    """A measured time: the median of its repeats, with all cores of the executors, on so many training images or texts, as `noun` says."""
 
     cores: int
     train_size: int
     seconds: float
     repeats: int = 1
     setting: str = ""
+    noun: str = "image"
 
     def __post_init__(self) -> None:
         numbers = (self.cores, self.train_size, self.seconds, self.repeats)
@@ -78,7 +79,9 @@ class ScalingFit:
 
 def differing(what: str, points: Sequence[Point], kept: Sequence[Point]) -> tuple[str, ...]:
     """Names the points that were left out because something about them differs."""
-    others = sorted({f"{point.name} ({point.train_size:,} images)" for point in points if point not in kept})
+    others = sorted(
+        {f"{point.name} ({counted(point.train_size, point.noun)})" for point in points if point not in kept}
+    )
     return (f"{', '.join(others)}: other {what}",) if others else ()
 
 
@@ -88,7 +91,7 @@ def measured(points: Sequence[Point]) -> str:
         return "none was measured."
     cores = sorted({point.cores for point in points})
     sizes = sorted({point.train_size for point in points})
-    return f"measured were {_listed(cores)} core{'' if cores == [1] else 's'} and {_listed(sizes)} images."
+    return f"measured were {_listed(cores)} core{'' if cores == [1] else 's'} and {_listed(sizes)} {points[0].noun}s."
 
 
 def _listed(numbers: Sequence[int]) -> str:

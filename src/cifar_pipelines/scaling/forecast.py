@@ -9,6 +9,7 @@ from typing import Any
 
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.configuration import load_configuration
+from cifar_pipelines.common.words import in_seconds, seconds
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
@@ -46,8 +47,8 @@ class Forecast:
     run_ids: tuple[str, ...]
 
     def __str__(self) -> str:
-        between = "no interval" if self.low_s is None else f"{self.low_s:.1f} to {self.high_s:.1f} s"
-        return f"{self.predicted_s:.1f} s ({between}; {self.rule})"
+        between = "no interval" if self.low_s is None else f"{seconds(self.low_s)} to {in_seconds(self.high_s)}"
+        return f"{in_seconds(self.predicted_s)} ({between}; {self.rule})"
 
 
 def comparable_records(
@@ -117,11 +118,11 @@ def store(forecast: Forecast, target: Target, folder: Path) -> Path:
 def compared(forecast: Forecast, measured_s: float) -> str:
     """Sets a forecast beside what was measured, in a sentence."""
     error = forecast.predicted_s / measured_s - 1
-    words = f"Predicted {forecast.predicted_s:.1f} s, measured {measured_s:.1f} s: error {error:+.1%}"
+    words = f"Predicted {in_seconds(forecast.predicted_s)}, measured {in_seconds(measured_s)}: error {error:+.1%}"
     if forecast.low_s is None:
         return words + "."
     inside = forecast.low_s <= measured_s <= forecast.high_s
-    between = f"{forecast.low_s:.1f} to {forecast.high_s:.1f} s"
+    between = f"{seconds(forecast.low_s)} to {in_seconds(forecast.high_s)}"
     return f"{words}, {'within' if inside else 'outside'} the interval of {between}."
 
 

@@ -52,7 +52,7 @@ def fit_gustafson(points: Sequence[Point]) -> ScalingFit:
     """
     group = _same_images_per_core(points)
     if len({point.cores for point in group}) < 2:
-        reason = f"It needs points whose images grew as much as their cores; {measured(points)}"
+        reason = f"It needs points whose training size grew as much as their cores; {measured(points)}"
         return ScalingFit(NAME, tuple(points), reason=reason)
     cores = min(point.cores for point in group)
     smallest = [point for point in group if point.cores == cores]
@@ -67,7 +67,7 @@ def fit_gustafson(points: Sequence[Point]) -> ScalingFit:
     return ScalingFit(
         NAME,
         tuple(group),
-        differing("images per core", points, group),
+        differing("training sizes per core", points, group),
         parameters={"alpha": Estimate.around(found.coefficients[0], found.half_width([1.0]))},
         errors=tuple(errors),
         predictor=lambda m, n: base.predict(found, m, n),

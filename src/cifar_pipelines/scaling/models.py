@@ -91,7 +91,7 @@ def fit_ernest(points: Sequence[Point]) -> ScalingFit:
         rows = zip("abcd", fit.coefficients, np.eye(4), strict=True)
         return {name: Estimate.around(value, fit.half_width(row)) for name, value, row in rows}
 
-    need = "three different numbers of cores and four different pairs of cores and images"
+    need = "three different numbers of cores and four different pairs of cores and training size"
     return _fitted(LinearModel("Ernest", terms, parameters, 3, 4, need), points)
 
 
@@ -111,7 +111,7 @@ def fit_amdahl(points: Sequence[Point], train_size: int) -> ScalingFit:
         half = fit.half_width([shared / t1**2, -serial / t1**2])
         return {"t1": Estimate.around(t1, fit.half_width([1, 1])), "s": Estimate.around(serial / t1, half, most=1.0)}
 
-    need = "two different numbers of cores with the same number of images"
+    need = "two different numbers of cores with the same training size"
     return _fitted(LinearModel("Amdahl", terms, parameters, 2, 2, need), points, train_size)
 
 
@@ -136,14 +136,14 @@ def fit_usl(points: Sequence[Point], train_size: int) -> ScalingFit:
             "kappa": Estimate.around(kappa, fit.half_width([-kappa / t1, 0, 1 / t1])),
         }
 
-    need = "three different numbers of cores with the same number of images"
+    need = "three different numbers of cores with the same training size"
     return _fitted(LinearModel("Universal Scalability Law", terms, parameters, 3, 3, need), points, train_size)
 
 
 def _fitted(model: LinearModel, points: Sequence[Point], train_size: int | None = None) -> ScalingFit:
     """Fits a linear model, or says why not; with a number of images, to the points with that number only."""
     kept = [point for point in points if train_size in (None, point.train_size)]
-    result = ScalingFit(model.name, tuple(kept), differing("numbers of images", points, kept))
+    result = ScalingFit(model.name, tuple(kept), differing("training sizes", points, kept))
     found = model.solve(kept)
     if found is None:
         why = "Its terms cannot be told apart:" if model.suffices(kept) else f"It needs {model.need};"

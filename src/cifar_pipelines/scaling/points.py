@@ -43,6 +43,6 @@ def points_of(rows: pd.DataFrame) -> list[Point]:
     """The measured points of summary rows, smallest first."""
     ordered = rows.sort_values(["train_size", "cores", "executor_cores"])
     return [
-        Point(int(row.cores), int(row.train_size), float(row.time_s), int(row.timings), row.setting)
+        Point(int(row.cores), int(row.train_size), float(row.time_s), int(row.timings), row.setting, row.content)
         for row in ordered.itertuples()
     ]

@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
+from cifar_pipelines.common.words import seconds
 from cifar_pipelines.records.summary import marks, sections
 
 # Longer names are folded, so that all columns fit into 80.
@@ -39,7 +40,7 @@ def _table(title: str, rows: pd.DataFrame, width: int) -> Table:
             table.add_row(
                 f"  {row['setting']}",
                 "" if pd.isna(row["accuracy"]) else _short_interval(row),
-                f"{row['time_s']:.3g}",
+                seconds(row["time_s"]),
                 f"{row['speedup']:.2f}",
                 ", ".join(marks(row)),
             )

@@ -9,8 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cifar_pipelines.common.words import counted
-from cifar_pipelines.records.summary import BUSY_HOST, judged_on, trained
+from cifar_pipelines.common.words import counted, in_seconds, seconds
+from cifar_pipelines.judging.pairs import compare_pairs
+from cifar_pipelines.records.ranking import fastest_of_each_model, told_apart
+from cifar_pipelines.records.summary import BUSY_HOST, main_study, trained
 from cifar_pipelines.spark.setting import ParallelismSetting, oversubscription
 
 TIE = 0.10  # single timings that are closer than this share are no difference
@@ -49,38 +51,38 @@ def opening(
     return said
 
 
-def closing(rows: pd.DataFrame, classes: int, places: Iterable[tuple[str, Path]]) -> RenderableType:
+def closing(rows: pd.DataFrame, places: Iterable[tuple[str, Path]]) -> RenderableType:
     """The verdict in three sentences, the table, and where to look.
 
     Args:
-        rows: The rows of the study in the table of the comparison.
-        classes: The number of classes.
+        rows: The rows of these images in the table of the comparison; of several studies the main one is told.
         places: What lies where.
     """
+    rows = rows if rows.empty else main_study(rows)
     models = trained(rows)
     parts: list[RenderableType] = []
     if not models.empty:
-        sentences = (_best_model(models, classes), _best_setting(models), _caution(rows))
-        parts += [Text(), *map(Text, sentences), Text(), _table(models), Text()]
+        ranking = fastest_of_each_model(models)
+        sentences = (_best_model(ranking), _best_setting(models), _caution(rows))
+        parts += [Text(), *map(Text, sentences), Text(), _table(models, ranking), Text()]
     parts += [_link(what, place) for what, place in places]
     return Group(*parts)
 
 
-def _best_model(models: pd.DataFrame, classes: int) -> str:
-    ranked = models.sort_values("accuracy", ascending=False).drop_duplicates("label")
-    best, judged = ranked.iloc[0], judged_on(int(ranked.iloc[0]["test_size"]))
+def _best_model(ranking: pd.DataFrame) -> str:
+    """Says which model is the most accurate and what comes next, by the runs and the tests of the report."""
+    best = ranking.iloc[0]
     text = (
-        f"The best model is {best['label']}: it is right on {best['accuracy']:.1%} of {judged} images (95 % interval "
-        f"{best['accuracy_low']:.1%} to {best['accuracy_high']:.1%}), a guess on {1 / classes:.0%}"
+        f"The best model is {best['label']}: it is right on {best['accuracy']:.1%} of "
+        f"{counted(int(best['test_images']), best['judged_on'])} (95 % interval {best['accuracy_low']:.1%} to "
+        f"{best['accuracy_high']:.1%}), guessing on {best['chance']:.1%}"
     )
-    if len(ranked) > 1:
-        second = ranked.iloc[1]
-        near = (
-            "a difference that chance may explain"
-            if second["accuracy"] >= best["accuracy_low"]
-            else "more than chance explains"
-        )
-        text += f"; next comes {second['label']} with {second['accuracy']:.1%}, {near}"
+    if len(ranking) > 1:
+        second = ranking.iloc[1]
+        pairs = {(pair.first, pair.second): pair for pair in compare_pairs(ranking)[0]}
+        apart = told_apart(best, second, pairs.get((best["label"], second["label"])))
+        how = "more than chance explains" if apart else "a difference that chance may explain"
+        text += f"; next comes {second['label']} with {second['accuracy']:.1%}, {how}"
     return f"{text}."
 
 
@@ -91,10 +93,10 @@ def _best_setting(models: pd.DataFrame) -> str:
         return "No model was measured under several settings, so no setting is the best."
     totals = everywhere.groupby("setting")["time_s"].sum().sort_values()
     fastest, rest = totals.index[0], totals.iloc[1:]
-    others = ", ".join(f"{setting} {seconds:.0f} s" for setting, seconds in rest.items())
+    others = ", ".join(f"{setting} {in_seconds(total)}" for setting, total in rest.items())
     tie = " That is a tie" if rest.iloc[0] - totals.iloc[0] < TIE * totals.iloc[0] else ""
     what = counted(everywhere["label"].nunique(), "model")
-    return f"The best setting is {fastest}: the {what} measured under all settings train in {totals.iloc[0]:.0f} s there, {others}.{tie and f'{tie}.'}"
+    return f"The best setting is {fastest}: the {what} measured under all settings train in {in_seconds(totals.iloc[0])} there, {others}.{tie and f'{tie}.'}"
 
 
 def _caution(rows: pd.DataFrame) -> str:
@@ -110,20 +112,18 @@ def _caution(rows: pd.DataFrame) -> str:
     return f"Caution: {'; '.join(said)}." if said else "Every time was measured several times on a quiet host."
 
 
-def _table(models: pd.DataFrame) -> Table:
+def _table(models: pd.DataFrame, ranking: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("model", overflow="fold")
     # Heads of two lines leave the names of models their room.
-    table.add_column("images\nright", justify="right")
+    table.add_column(f"{ranking.iloc[0]['content']}s\nright", justify="right")
     settings = list(models.sort_values(["cores", "executor_cores"])["setting"].unique())
     for setting in settings:
         table.add_column(Text(f"{setting}\n[s]"), justify="right")
-    ranked = models.sort_values("accuracy", ascending=False)
-    for label in ranked["label"].unique():
-        group = ranked[ranked["label"] == label]
-        seconds = group.set_index("setting")["time_s"]
-        cells = [f"{seconds[setting]:.1f}" if setting in seconds else "" for setting in settings]
-        table.add_row(label, f"{group['accuracy'].iloc[0]:.1%}", *cells)
+    for _, row in ranking.iterrows():
+        times = models[models["label"] == row["label"]].set_index("setting")["time_s"]
+        cells = [seconds(times[setting]) if setting in times else "" for setting in settings]
+        table.add_row(row["label"], f"{row['accuracy']:.1%}", *cells)
     return table
 
 

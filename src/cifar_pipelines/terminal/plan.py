@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, seconds
 from cifar_pipelines.scaling.planner import CRITERION, FOR_FIXED_IMAGES, Expectation, most_informative, plan_settings
 from cifar_pipelines.spark.setting import Budget, ParallelismSetting
 
@@ -83,7 +83,7 @@ def _expected(
         for setting in legal:
             times = expectation.of(setting)
             note = _note(setting, expectation, host_cores)
-            table.add_row(setting.name, *(_seconds(times.get(name)) for name in names), note)
+            table.add_row(setting.name, *(_estimated(times.get(name)) for name in names), note)
         yield table
     for name, reason in expectation.reasons.items():
         yield Text(f"  {name} is not identifiable. {reason}")
@@ -95,8 +95,8 @@ def _note(setting: ParallelismSetting, expectation: Expectation, host_cores: int
     return "beyond the cores measured" if setting.cores_max > expectation.most_cores else ""
 
 
-def _seconds(estimate: "Estimate | None") -> str:
+def _estimated(estimate: "Estimate | None") -> str:
     if estimate is None:
         return "–"
-    between = "no interval" if estimate.low is None else f"{estimate.low:.3g} to {estimate.high:.3g}"
-    return f"{estimate.value:.3g} ({between})"
+    between = "no interval" if estimate.low is None else f"{seconds(estimate.low)} to {seconds(estimate.high)}"
+    return f"{seconds(estimate.value)} ({between})"

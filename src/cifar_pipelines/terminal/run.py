@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, in_seconds, seconds
 from cifar_pipelines.records.run_record import RunRecord
 
 SLOWEST = 8
@@ -24,7 +24,7 @@ WORTH_A_LOOK = {
 FOLDERS = {"metrics": "scores, confusion matrices, ROC curves, galleries", "predictions_csv": "predictions"}
 
 
-def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> None:
+def print_summary(pipeline: Any, catalog: Any, times: dict[str, float]) -> None:
     """Prints the scores of a pipeline that ran, the slowest steps by the seconds of every node, and where results are."""
     console = Console(width=None if os.isatty(1) else 120)
     outputs = pipeline.all_outputs()
@@ -34,7 +34,7 @@ def print_summary(pipeline: Any, catalog: Any, seconds: dict[str, float]) -> Non
         console.print(terminal_summary(catalog.load("comparison_table")))
     elif records := [name for name in sorted(outputs) if name.endswith("run_record")]:
         console.print(_records_table([RunRecord.from_json(catalog.load(name)) for name in records]))
-    console.print(_times_table(seconds))
+    console.print(_times_table(times))
     for what, place in _places(catalog, outputs).items():
         console.print(f"  {what}: [bold]{place}[/bold]", soft_wrap=True)
 
@@ -47,23 +47,23 @@ def _records_table(records: list[RunRecord]) -> Table:
     table = Table("model", "accuracy", "95 % interval", "time [s]", "predict [s]", title=title)
     for record in records:
         if record.is_extraction:
-            table.add_row(record.model, "", "", f"{min(record.times_s):.1f}", "")
+            table.add_row(record.model, "", "", seconds(min(record.times_s)), "")
             continue
         value, low, high = (record.score(f"accuracy.{name}") for name in ("value", "low", "high"))
         table.add_row(
             record.model,
             f"{value:.1%}",
             f"{low:.1%} to {high:.1%}",
-            f"{sorted(record.times_s)[len(record.times_s) // 2]:.1f}",
-            f"{min(record.timings.predict_s):.2f}",
+            seconds(sorted(record.times_s)[len(record.times_s) // 2]),
+            seconds(min(record.timings.predict_s)),
         )
     return table
 
 
-def _times_table(seconds: dict[str, float]) -> Table:
-    table = Table("step", "seconds", title=f"{counted(len(seconds), 'step')} in {sum(seconds.values()):.0f} s")
-    for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:SLOWEST]:
-        table.add_row(name, f"{value:.1f}")
+def _times_table(times: dict[str, float]) -> Table:
+    table = Table("step", "seconds", title=f"{counted(len(times), 'step')} in {in_seconds(sum(times.values()))}")
+    for name, value in sorted(times.items(), key=lambda item: -item[1])[:SLOWEST]:
+        table.add_row(name, seconds(value))
     return table
 
 

@@ -11,6 +11,7 @@ from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.judging.fit import FAILED, judge_fit
 from cifar_pipelines.pipelines.training import (
+    chance_in,
     checked_configuration,
     clocked,
     curve_split,
@@ -86,16 +87,16 @@ def train_transfer(
         report = training.report(timing, work.wall_s, resumed)
         weights = training.weights_of(state)
     names = tuple(images_info["class_names"])
-    _say_of_chance(transfer, report, training.validation[1], len(names), seed)
+    _say_of_guessing(transfer, report, training.validation[1], chance_in(images, training.validation[0]), seed)
     kept = training_configuration | {"precision": training.precision}
     network = TransferredNetwork(transfer.wanted.backbone, transfer.input, weights, names, kept)
     return network, pd.DataFrame(history), report
 
 
-def _say_of_chance(transfer: TransferSpec, report: FitReport, validated: int, classes: int, seed: int) -> None:
-    """Says that a training failed which is no better than chance at its end: encoders of texts may, by their seed."""
+def _say_of_guessing(transfer: TransferSpec, report: FitReport, validated: int, chance: float, seed: int) -> None:
+    """Says that a training failed which is no better than guessing at its end: encoders of texts may, by their seed."""
     last = [row for row in report.history if row.phase == report.history[-1].phase]
-    verdict = judge_fit(last, validated, classes)
+    verdict = judge_fit(last, validated, chance)
     if verdict.word == FAILED:
         logger.warning(
             "%s failed with seed %d. %s Give another seed, a warm-up, clip: 1.0 or a lower learning rate.",

@@ -24,8 +24,9 @@ from cifar_pipelines.report.sections.cells import Columns, name_of, table_of
 def identity(rows: pd.DataFrame) -> Table:
     """What the results of a study have in common."""
     newest = rows.sort_values("latest").iloc[-1]
-    columns = ["source", "fingerprint", "train_size", "test_size", "seed", "host_cores", "cluster"]
-    names = ("data source", "fingerprint", "training images", "test images", "seed", "host cores", "cluster")
+    columns = ["source", "fingerprint", "train_size", "judged_size", "seed", "host_cores", "cluster"]
+    sizes = (f"training {newest['content']}s", f"{newest['judged_on']}s")
+    names = ("data source", "fingerprint", *sizes, "seed", "host cores", "cluster")
     return table(["", ""], [(name, newest[column]) for name, column in zip(names, columns, strict=True)])
 
 

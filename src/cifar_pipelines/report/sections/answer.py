@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.document.blocks import Section, Spans, bullets, spans, strong
 from cifar_pipelines.report.sections.cells import behind
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model
 from cifar_pipelines.report.sections.time import why
 from cifar_pipelines.report.sections.verdict import ACCURACY, CAUTIONS, Topic, fastest_of_model, fastest_over_all
 

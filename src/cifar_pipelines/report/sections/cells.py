@@ -6,11 +6,14 @@ from typing import TypeAlias
 
 import pandas as pd
 
+from cifar_pipelines.common import words
 from cifar_pipelines.records.summary import marks
 from cifar_pipelines.report.document.blocks import Span, Spans, Table, table
 
 Cell: TypeAlias = str | Callable[[pd.Series], object]
 Columns: TypeAlias = Mapping[str, Cell]
+# Formats that Python has no letters for.
+FORMS: Mapping[str, Callable[[float], str]] = {"seconds": words.seconds, "digits": words.three_digits}
 
 
 def table_of(rows: pd.DataFrame, columns: Columns) -> Table:
@@ -19,7 +22,7 @@ def table_of(rows: pd.DataFrame, columns: Columns) -> Table:
     Args:
         rows: The rows.
         columns: For each heading, what to write of a row: a column, such as "cores", a column with a format, such as
-            "time_s:.3g", or a function of the row. A missing value becomes a dash.
+            "speedup:.2f" or one of `FORMS`, as in "fit_s:seconds", or a function of the row. A missing value becomes a dash.
     """
     return table(list(columns), ([cell_of(row, cell) for cell in columns.values()] for _, row in rows.iterrows()))
 
@@ -29,7 +32,9 @@ def cell_of(row: pd.Series, cell: Cell) -> object:
     if not isinstance(cell, str):
         return cell(row)
     column, _, form = cell.partition(":")
-    return None if pd.isna(row[column]) else format(row[column], form) if form else row[column]
+    if pd.isna(row[column]) or not form:
+        return None if pd.isna(row[column]) else row[column]
+    return FORMS[form](row[column]) if form in FORMS else format(row[column], form)
 
 
 def pair(first: Cell, second: Cell, between: str = " / ") -> Callable[[pd.Series], str | None]:
@@ -49,9 +54,8 @@ def scaled(value: float, factor: float, form: str = ",.0f") -> str | None:
 
 def seconds(row: pd.Series) -> str:
     """Writes the median time of a row with minimum and maximum, in seconds."""
-    if row["timings"] == 1:
-        return f"{row['time_s']:.3g}"
-    return f"{row['time_s']:.3g} ({row['time_min_s']:.3g} to {row['time_max_s']:.3g})"
+    median, least, most = (words.seconds(row[name]) for name in ("time_s", "time_min_s", "time_max_s"))
+    return median if row["timings"] == 1 else f"{median} ({least} to {most})"
 
 
 def marked(row: pd.Series) -> str:

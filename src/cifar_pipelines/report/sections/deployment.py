@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, three_digits
 from cifar_pipelines.records.deployment_record import DeploymentRecord, VariantResult
 from cifar_pipelines.report.document.blocks import (
     Block,
@@ -92,7 +92,7 @@ def _speed(batch: int) -> Cell:
     def write(record: DeploymentRecord, variant: VariantResult) -> str:
         speedup = record.speedup(variant, batch)
         times = "" if speedup is None or variant.name == variant.baseline else f" ({speedup:.2f} times)"
-        return f"{variant.at(batch).p50_ms:.3g} / {variant.at(batch).p95_ms:.3g}{times}"
+        return f"{three_digits(variant.at(batch).p50_ms)} / {three_digits(variant.at(batch).p95_ms)}{times}"
 
     return write
 
@@ -109,7 +109,7 @@ def _int8(_: DeploymentRecord, variant: VariantResult) -> str | None:
 COLUMNS: dict[str, Cell] = {
     "variant": lambda record, variant: variant.name + (" (hollow)" if variant.hollow else ""),
     "runtime": lambda record, variant: variant.runtime,
-    "file [MB]": lambda record, variant: f"{variant.file_bytes / 1e6:.3g}",
+    "file [MB]": lambda record, variant: three_digits(variant.file_bytes / 1e6),
     "1 image: p50 / p95 [ms]": _speed(1),
     "32 images: p50 / p95 [ms]": _speed(32),
     "images/s": lambda record, variant: f"{variant.at(32).images_per_s:,.0f}",

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from cifar_pipelines.common import words
 from cifar_pipelines.records.summary import marks
 from cifar_pipelines.report.document.blocks import Section, Spans, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, pair, seconds, table_of
@@ -47,13 +48,13 @@ ENGINES: Columns = {
     "accuracy": interval,
     "fit time [s]": seconds,
     "training [images/s]": "images_per_s:,.0f",
-    "overhead [s]": "engine_overhead_s:.3g",
+    "overhead [s]": "engine_overhead_s:seconds",
     "workers x threads": pair("workers:.0f", "threads:.0f", " x "),
-    "predict 1 image [ms]": "predict_1_ms:.3g",
+    "predict 1 image [ms]": "predict_1_ms:digits",
     "in a batch [ms per image]": lambda row: (
         None
         if pd.isna(row["predict_batched_ms"])
-        else f"{row['predict_batched_ms']:.3g} (of {row['predict_batch']:.0f})"
+        else f"{words.three_digits(row['predict_batched_ms'])} (of {row['predict_batch']:.0f})"
     ),
     "marks": marked,
     "records": behind,
@@ -114,7 +115,7 @@ def _less_overhead(rows: pd.DataFrame) -> str:
     said = []
     for _, other in known.iloc[1:].iterrows():
         more = other["engine_overhead_s"] - best["engine_overhead_s"]
-        times = f"{best['engine_overhead_s']:.3g} s against {other['engine_overhead_s']:.3g} s"
+        times = " against ".join(words.in_seconds(row["engine_overhead_s"]) for row in (best, other))
         if more <= TIE_WITHOUT_REPEATS * best["engine_overhead_s"]:
             said.append(
                 f"Overhead is a tie ({times}): without repeats a difference below {TIE_WITHOUT_REPEATS:.0%} proves "

@@ -42,7 +42,7 @@ def verdict_of(record: RunRecord) -> FitVerdict:
     epochs = [row for row in record.history if row.phase == last]
     data = record.data
     validated = data.validation_size or min(record.params.get("validation_images") or data.test_size, data.test_size)
-    return judge_fit(epochs, validated, len(data.class_names))
+    return judge_fit(epochs, validated, record.chance)
 
 
 def _word(verdict: FitVerdict, record: RunRecord) -> str:

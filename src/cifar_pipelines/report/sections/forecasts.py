@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from cifar_pipelines.common.words import in_seconds, seconds
 from cifar_pipelines.records.summary import BUSY_HOST
 from cifar_pipelines.report.document.blocks import Blocks, Section, Span, bullets, say, spans
 from cifar_pipelines.report.sections.cells import Columns, table_of
@@ -52,7 +53,7 @@ INTRODUCTION = spans(
 
 def interval(row: pd.Series) -> str | None:
     """Writes the interval of a forecast, in seconds."""
-    return None if pd.isna(row["low_s"]) else f"{row['low_s']:.3g} to {row['high_s']:.3g}"
+    return None if pd.isna(row["low_s"]) else f"{seconds(row['low_s'])} to {seconds(row['high_s'])}"
 
 
 def _error(row: pd.Series) -> str:
@@ -69,9 +70,9 @@ TABLE: Columns = {
     "model": "model",
     "setting": "setting",
     "training images": "train_size:,.0f",
-    "predicted [s]": "predicted_s:.3g",
+    "predicted [s]": "predicted_s:seconds",
     "interval [s]": interval,
-    "measured [s]": "measured_s:.3g",
+    "measured [s]": "measured_s:seconds",
     "error [%]": _error,
     "in the interval": _inside,
     "marks": "doubt",
@@ -93,7 +94,7 @@ def _unchecked(row: pd.Series) -> str:
     between = f" ({interval(row)} s)" if interval(row) else ""
     return (
         f"{row['model']} under {row['setting']} on {row['train_size']:,.0f} images: predicted "
-        f"{row['predicted_s']:.3g} s{between} on {row['made']}."
+        f"{in_seconds(row['predicted_s'])}{between} on {row['made']}."
     )
 
 

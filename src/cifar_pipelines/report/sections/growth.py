@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cifar_pipelines.common.words import counted
-from cifar_pipelines.records.summary import MODEL, judged_on, marks, trained
+from cifar_pipelines.records.summary import MODEL, marks, trained
 from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, seconds, table_of
 from cifar_pipelines.report.sections.ranking import interval
@@ -36,19 +36,22 @@ def growth_key(row: pd.Series) -> str:
 
 
 INTRODUCTION = (
-    "The same model, parameters, setting and test images, with more training images. Fit time is the fit alone; a "
+    "The same model, parameters and setting with more to learn from, judged on what every title names. Fit time is the fit alone; a "
     "network makes as many epochs, so more images are also more steps. Features that are learned from the training "
-    "images are learned from more of them."
+    "split are learned from more of it."
 )
-GROWTH: Columns = {
-    "model": "label",
-    "setting": "setting",
-    "training images": "train_size:,d",
-    "accuracy": interval,
-    "fit time [s]": seconds,
-    "marks": marked,
-    "records": behind,
-}
+
+
+def _columns(noun: str) -> Columns:
+    return {
+        "model": "label",
+        "setting": "setting",
+        f"training {noun}s": "train_size:,d",
+        "accuracy": interval,
+        "fit time [s]": seconds,
+        "marks": marked,
+        "records": behind,
+    }
 
 
 def _part(rows: pd.DataFrame) -> Section:
@@ -57,16 +60,18 @@ def _part(rows: pd.DataFrame) -> Section:
     alike = rows.groupby([*MODEL, "setting", "params_digest"])
     same = rows[alike["train_size"].transform("nunique") > 1]
     study = rows.iloc[0]
+    # Validation images are a share of the training images, so their number differs within a part.
+    judged = counted(study["test_size"], study["judged_on"]) if study["test_size"] else f"{study['judged_on']}s"
     where = "embedded cluster" if study["cluster"] == "embedded" else f"cluster {study['cluster']}"
     title = (
-        f"{study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {judged_on(study['test_size'])} images, "
+        f"{study['source'][0].upper()}{study['source'][1:]}, seed {study['seed']}, {judged}, "
         f"host with {counted(study['host_cores'], 'core')}, {where}"
     )
     sentences = bullets(
         spans(strong(f"{group['label'].iloc[0]}, {group['setting'].iloc[0]}."), f" {' '.join(_gains(group))}")
         for _, group in groups
     )
-    table = () if same.empty else (table_of(same, GROWTH),)
+    table = () if same.empty else (table_of(same, _columns(study["content"])),)
     return Section(growth_key(study), title, (*table, sentences))
 
 
@@ -80,7 +85,7 @@ def _gains(rows: pd.DataFrame) -> list[str]:
     if sentences:
         return sentences
     sizes = " and ".join(f"{size:,}" for size in sorted(rows["train_size"].unique()))
-    return [f"Trained with different parameters on {sizes} images, so not compared."]
+    return [f"Trained with different parameters on {sizes} {rows['content'].iloc[0]}s, so not compared."]
 
 
 def _gain(less: pd.Series, more: pd.Series) -> str:
@@ -91,13 +96,13 @@ def _gain(less: pd.Series, more: pd.Series) -> str:
         changed = "the same accuracy"
     overlap = more["accuracy_low"] <= less["accuracy_high"] and less["accuracy_low"] <= more["accuracy_high"]
     shown = (
-        f"The intervals overlap, so a difference is not shown with {counted(int(more['test_images']), 'test image')}."
+        f"The intervals overlap, so a difference is not shown with {counted(int(more['test_images']), more['judged_on'])}."
         if overlap
         else "The intervals do not overlap."
     )
     doubts = ", ".join(sorted({mark for row in (less, more) for mark in marks(row)} - {"one timing"}))
     return (
-        f"{more['train_size']:,} instead of {less['train_size']:,} images: {changed}, "
+        f"{more['train_size']:,} instead of {less['train_size']:,} {more['content']}s: {changed}, "
         f"{more['time_s'] / less['time_s']:.2f} times the fit time"
         f"{f' (marked: {doubts})' if doubts else ''}. {shown}"
     )

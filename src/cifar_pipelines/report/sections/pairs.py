@@ -1,4 +1,4 @@
-"""The section about pairs of models on the same test images."""
+"""The section about pairs of models that were judged on the same images or texts."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,13 +6,13 @@ import pandas as pd
 
 from cifar_pipelines.judging.pairs import MOST_MODELS, Pair, UntestedPair, compare_pairs
 from cifar_pipelines.judging.statistics import ALPHA, POWER
+from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.report.document.blocks import Blocks, Section, Spans, bullets, emphasis, say, spans, table
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model
 
 NO_INTERVAL = spans(
     emphasis("No interval"),
-    ": every resample of these test images has the same difference, because none of them, or each of "
-    "them in the same way, tells the two models apart.",
+    ": every resample has the same difference, because nothing that was judged, or all of it in the same way, tells the "
+    "two models apart.",
 )
 
 
@@ -22,20 +22,22 @@ def pairs(models: pd.DataFrame) -> Section | None:
     if len(ranking) < 2:
         return None
     tested, untested = compare_pairs(ranking)
+    judged_on, noun = ranking.iloc[0]["judged_on"], ranking.iloc[0]["content"]
     blocks: Blocks = ()
     if len(ranking) > MOST_MODELS:
         blocks += (say(f"Only the {MOST_MODELS} most accurate of {len(ranking)} models are compared."),)
     if tested:
-        rows = [[write(pair) for write in PAIRS.values()] for pair in tested]
-        blocks += (table(list(PAIRS), rows), say(_introduction(len(tested))))
+        columns = PAIRS | {f"{noun}s needed": _needed}
+        rows = [[write(pair) for write in columns.values()] for pair in tested]
+        blocks += (table(list(columns), rows), say(_introduction(len(tested), judged_on, noun)))
     if any(pair.interval is None for pair in tested):
         blocks += (say(NO_INTERVAL),)
     if untested:
         blocks += _not_tested(untested)
-    return Section("pairs", "Pairs of models on the same test images", blocks)
+    return Section("pairs", f"Pairs of models on the same {judged_on}s", blocks)
 
 
-def _introduction(n_tests: int) -> Spans:
+def _introduction(n_tests: int, judged_on: str, noun: str) -> Spans:
     """Says what the columns are."""
     tests = "the 1 test" if n_tests == 1 else f"the {n_tests} tests"
     return spans(
@@ -44,12 +46,12 @@ def _introduction(n_tests: int) -> Spans:
         " is first minus second, with its 95 % paired bootstrap interval, which is not corrected for the number of "
         "pairs. ",
         emphasis("McNemar p"),
-        " is that of the exact test on the images that only one of the two got right; ",
+        f" is that of the exact test on the {noun}s that only one of the two got right; ",
         emphasis("p, Holm"),
         f" is corrected for {tests} of this table and decides: up to {ALPHA:g} the two differ. ",
-        emphasis("Images needed"),
-        ": with so many test images McNemar's test would show the observed difference with a chance of "
-        f"{POWER:.0%}, were it the only test; a number below that of the test images says that the correction hides "
+        emphasis(f"{noun.capitalize()}s needed"),
+        f": with so many {judged_on}s McNemar's test would show the observed difference with a chance of "
+        f"{POWER:.0%}, were it the only test; a number below that of the {judged_on}s says that the correction hides "
         "the difference.",
     )
 
@@ -80,7 +82,7 @@ def write_p(p: float) -> str:
 
 
 def _needed(pair: Pair) -> str | None:
-    """Writes how many test images a pair that is not shown to differ would need."""
+    """Writes how many images or texts a pair that is not shown to differ would need."""
     return None if pair.images_needed is None else f"{pair.images_needed:,}"
 
 
@@ -93,5 +95,4 @@ PAIRS: dict[str, Callable[[Pair], object]] = {
     "McNemar p": lambda pair: write_p(pair.p),
     "p, Holm": lambda pair: write_p(pair.p_holm),
     "verdict": lambda pair: "differ" if pair.differs else "not shown",
-    "images needed": _needed,
 }

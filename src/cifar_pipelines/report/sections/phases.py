@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cifar_pipelines.common.contents import content_of
+from cifar_pipelines.common.words import in_seconds
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.report.document.blocks import Section, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of
@@ -19,7 +19,7 @@ PHASES: Columns = {
     "on": "inputs",
     "parameters": "trained_parameters:,d",
     "epochs": "epochs",
-    "time [s]": "seconds:.1f",
+    "time [s]": "seconds:seconds",
     "validation accuracy": "validation_accuracy:.1%",
     "records": behind,
 }
@@ -55,16 +55,16 @@ def _saved(record: RunRecord) -> str:
     cache, on_cache = record.cache, [phase for phase in record.phases if phase.inputs == "cache"]
     views = f"{cache.views} views of " if cache.views > 1 else ""
     made = "were there already, from" if cache.reused else "took"
-    noun = content_of(vars(record.data)).noun
-    said = f"Stored features of {views}{cache.images:,} {noun}s {made} {cache.extract_s:.1f} s ({cache.images_per_s:.0f} a second)."
+    noun = record.data.noun
+    said = f"Stored features of {views}{cache.images:,} {noun}s {made} {in_seconds(cache.extract_s)} ({cache.images_per_s:.0f} a second)."
     if cache.truncated:
         said += f" Of these texts {cache.truncated / cache.images:.1%} are longer than the network sees, and their ends were cut off."
     if cache.head_start_s is not None:
-        said += f" The head was started from them in {cache.head_start_s:.1f} s."
+        said += f" The head was started from them in {in_seconds(cache.head_start_s)}."
     if not on_cache:
         return said
     took, epochs = sum(phase.seconds for phase in on_cache), sum(phase.epochs for phase in on_cache)
     return (
-        f"{said} {epochs} epochs on them took {took:.1f} s; asking the frozen network in every epoch would have taken "
-        f"{cache.saved_s:.0f} s more."
+        f"{said} {epochs} epochs on them took {in_seconds(took)}; asking the frozen network in every epoch would have taken "
+        f"{in_seconds(cache.saved_s)} more."
     )

@@ -2,19 +2,9 @@
 
 import pandas as pd
 
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.judging.pairs import MOST_MODELS, Pair, compare_pairs
-
-
-def fastest_of_each_model(models: pd.DataFrame) -> pd.DataFrame:
-    """Returns one row per model, the most accurate first: its latest run at its fastest setting.
-
-    Every statement about accuracy is about these runs, so that tables, tests and verdict agree.
-
-    Args:
-        models: Rows of trained models of one section of a summary.
-    """
-    fastest = models.sort_values(["time_s", "latest"], ascending=[True, False]).groupby("label").head(1)
-    return fastest.sort_values(["accuracy", "label"], ascending=[False, True])
+from cifar_pipelines.records.ranking import fastest_of_each_model, told_apart
 
 
 def interval(row: pd.Series) -> str:
@@ -55,7 +45,7 @@ def most_accurate(models: pd.DataFrame) -> str:
     best, others = ranking.iloc[0], ranking.iloc[1:]
     text = [
         f"{best['label']} has the highest accuracy: {interval(best)}, {best['confidence']:.0%} Wilson interval, "
-        f"{int(best['test_images'])} test images."
+        f"{_judged(best)}."
     ]
     if guesses(best):
         text.append(f"That is not shown to be better than guessing, which has {best['chance']:.1%}.")
@@ -66,7 +56,7 @@ def most_accurate(models: pd.DataFrame) -> str:
     reasons = {pair.second: pair.reason for pair in untested if pair.first == best["label"]}
     in_pairs = others["label"].isin(list(pairs))
     if in_pairs.any():
-        text += _by_pairs(others[in_pairs], pairs, alone=in_pairs.all())
+        text += _by_pairs(best, others[in_pairs], pairs, alone=in_pairs.all())
     if not in_pairs.all():
         text += _by_intervals(best, others[~in_pairs], reasons)
     ranges = models.groupby("label")["accuracy"].agg(["min", "max"])
@@ -75,20 +65,19 @@ def most_accurate(models: pd.DataFrame) -> str:
     return " ".join(text)
 
 
-def _by_pairs(others: pd.DataFrame, pairs: dict[str, Pair], alone: bool) -> list[str]:
+def _by_pairs(best: pd.Series, others: pd.DataFrame, pairs: dict[str, Pair], alone: bool) -> list[str]:
     """Compares the most accurate model with those that were tested against it; `alone` when these are all."""
-    differs = others["label"].map(lambda label: pairs[label].differs)
+    differs = others.apply(lambda other: told_apart(best, other, pairs[other["label"]]), axis=1)
     different, tied = others[differs], others[~differs]
     if tied.empty:
         whom = "every other model" if alone else listed(different["label"].tolist())
         return [
-            f"It differs from {whom} on the same test images (exact McNemar tests with Holm's correction); the next "
+            f"It differs from {whom} on the same {best['judged_on']}s (exact McNemar tests with Holm's correction); the next "
             f"is {_with_p(different, pairs)[0]}."
         ]
-    n = next(iter(pairs.values())).counts.n
     text = [
-        f"A tie: not distinguishable with {n} test images from {listed(_with_p(tied, pairs))}, by exact McNemar "
-        "tests on the same images with Holm's correction."
+        f"A tie: not distinguishable with {_judged(best)} from {listed(_with_p(tied, pairs))}, by exact McNemar "
+        f"tests on the same {best['content']}s with Holm's correction."
     ]
     if not different.empty:
         text.append(f"It differs from {listed(different['label'].tolist())} by the same tests.")
@@ -104,16 +93,22 @@ def _by_intervals(best: pd.Series, others: pd.DataFrame, reasons: dict[str, str]
     """Compares the most accurate model with those that cannot be tested against it."""
     beyond = f"only the {MOST_MODELS} most accurate models are tested"
     why = dict.fromkeys(reasons.get(label, beyond) for label in others["label"])
-    count = "1 model" if len(others) == 1 else f"{len(others)} models"
-    text = [f"Intervals decide about {count}, because a paired test with it is not possible: {'; '.join(why)}."]
-    tied = others[others["accuracy_high"] >= best["accuracy_low"]]
+    text = [
+        f"Intervals decide about {counted(len(others), 'model')}, because a paired test with it is not possible: {'; '.join(why)}."
+    ]
+    tied = others[~others.apply(lambda other: told_apart(best, other, None), axis=1)]
     named = [f"{row['label']}, {interval(row)}" for _, row in (others if tied.empty else tied).iterrows()]
     if tied.empty:
         text.append(f"No interval of theirs overlaps it; the next is {named[0]}.")
     else:
         text.append(
-            f"A tie: not distinguishable with {int(best['test_images'])} test images from {listed(named)}, because "
-            "the intervals overlap. This rule is conservative: a paired test on the same images can tell models "
+            f"A tie: not distinguishable with {_judged(best)} from {listed(named)}, because "
+            f"the intervals overlap. This rule is conservative: a paired test on the same {best['content']}s can tell models "
             "apart whose intervals overlap."
         )
     return text
+
+
+def _judged(row: pd.Series) -> str:
+    """How many images or texts a model was judged on."""
+    return counted(int(row["test_images"]), row["judged_on"])

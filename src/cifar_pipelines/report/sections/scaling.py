@@ -4,6 +4,7 @@ from math import isclose, sqrt
 
 import pandas as pd
 
+from cifar_pipelines.common.words import counted, in_seconds
 from cifar_pipelines.records.speedup import under_several_settings
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.document.blocks import Section, Words, bullets, emphasis, say, spans, strong, table
@@ -101,22 +102,27 @@ def _ernest(fit: ScalingFit) -> str:
     total = fit.predict(largest.cores, largest.train_size).value
     times = {m: fit.predict(m, largest.train_size).value for m in range(1, MOST_CORES + 1)}
     best = min(times, key=times.get)
-    fastest = "more cores always help" if best == MOST_CORES else f"about {best:,} core{'s' * (best > 1)} are fastest"
+    fastest = (
+        "more cores always help"
+        if best == MOST_CORES
+        else f"about {counted(best, 'core')} {'is' if best == 1 else 'are'} fastest"
+    )
     if isclose(times[1], times[MOST_CORES], rel_tol=1e-9) and isclose(times[1], times[best], rel_tol=1e-9):
         fastest = "the number of cores does not matter"
     return (
-        f"With {largest.cores} cores and {largest.train_size:,} images {fixed / total:.0%} of the time is fixed, "
+        f"With {largest.cores} cores and {counted(largest.train_size, largest.noun)} {fixed / total:.0%} of the time is fixed, "
         f"{shared / total:.0%} is shared by the cores and {max(1 - (fixed + shared) / total, 0):.0%} grows with them; "
-        f"{fastest} for as many images."
+        f"{fastest} for as many {largest.noun}s."
     )
 
 
 def _gustafson(fit: ScalingFit) -> str:
     alpha = fit.parameters["alpha"].value
+    nouns = f"{fit.points[0].noun}s"
     if alpha > 1:
-        return "When images grow with cores, more cores get less done per second than the fewest."
+        return f"When {nouns} grow with cores, more cores get less done per second than the fewest."
     return (
-        f"When images grow with cores, every further core adds {1 - alpha:.0%} of a core's work, so {alpha:.0%} of the "
+        f"When {nouns} grow with cores, every further core adds {1 - alpha:.0%} of a core's work, so {alpha:.0%} of the "
         "time is serial."
     )
 
@@ -134,11 +140,12 @@ def _line(label: str, fit: ScalingFit) -> list[str | None]:
 
 def _parameter(name: str, estimate: Estimate) -> str:
     """Writes a parameter with its interval, in per cent or seconds."""
-    form = "{:.1%}" if name in _SHARES else "{:.3g}" if name in _RATIOS else "{:.3g} s"
-    written = f"{name} = {form.format(estimate.value)}"
-    if estimate.low is None:
-        return f"{written} (no interval)"
-    return f"{written} ({form.format(estimate.low)} to {form.format(estimate.high)})"
+
+    def form(value: float) -> str:
+        return f"{value:.1%}" if name in _SHARES else f"{value:.3g}" if name in _RATIOS else in_seconds(value)
+
+    written = f"{name} = {form(estimate.value)}"
+    return f"{written} ({'no interval' if estimate.low is None else f'{form(estimate.low)} to {form(estimate.high)}'})"
 
 
 def _covers_everything(name: str, estimate: Estimate) -> bool:

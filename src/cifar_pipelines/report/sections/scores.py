@@ -5,10 +5,12 @@ from collections.abc import Callable
 import pandas as pd
 
 from cifar_pipelines.common.words import some
+from cifar_pipelines.records.ranking import fastest_of_each_model
+from cifar_pipelines.records.run_record import NO_FEATURES
 from cifar_pipelines.report.author import Author
 from cifar_pipelines.report.document.blocks import Blocks, Section, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, pair, reference, scaled, table_of
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model, interval, listed, scored
+from cifar_pipelines.report.sections.ranking import interval, listed, scored
 
 
 def scores(models: pd.DataFrame, records: pd.DataFrame) -> Section:
@@ -16,7 +18,7 @@ def scores(models: pd.DataFrame, records: pd.DataFrame) -> Section:
 
     Args:
         models: The study's trained models.
-        records: Its run records, the oldest first; they share their test images.
+        records: Its run records, the oldest first; they were judged on the same.
     """
     latest = fastest_of_each_model(models)
     blocks = (table_of(latest, SCORES), *_inputs(latest), *_absent_classes(records))
@@ -24,15 +26,17 @@ def scores(models: pd.DataFrame, records: pd.DataFrame) -> Section:
 
 
 def _inputs(latest: pd.DataFrame) -> Blocks:
-    """Says what each model saw of an image."""
+    """Says what each model saw of an image or a text."""
     by_input = latest.groupby("extractor_identity", sort=False)["label"].agg(list)
-    if list(by_input.index) == ["images"]:
+    if list(by_input.index) == [NO_FEATURES]:
         return ()
-    return (bullets(spans(strong(f"Input of {listed(labels)}: "), f"{seen}.") for seen, labels in by_input.items()),)
+    noun = latest.iloc[0]["content"]
+    said = ((f"{noun}s" if seen == NO_FEATURES else seen, labels) for seen, labels in by_input.items())
+    return (bullets(spans(strong(f"Input of {listed(labels)}: "), f"{seen}.") for seen, labels in said),)
 
 
 def _absent_classes(records: pd.DataFrame) -> Blocks:
-    """Says which classes have no test images, and what that does to the averages; nothing where all have some."""
+    """Says which classes have nothing that is judged, and what that does to the averages; nothing where all have some."""
     classes = next(filter(None, (record.score("per_class") for record in records["raw"].iloc[::-1])), [])
     absent = [str(one.get("class_name")) for one in classes if one.get("support") == 0]
     if not absent:
@@ -42,7 +46,7 @@ def _absent_classes(records: pd.DataFrame) -> Blocks:
         "averages of precision, recall and F1, which are lower for it, and has no ROC curve, so that their mean is missing. "
         "Accuracy and weighted averages do not depend on it."
     )
-    return (say(strong("Classes without test images: "), words),)
+    return (say(strong(f"Classes without {records.iloc[-1]['judged_on']}s: "), words),)
 
 
 def reasons(models: pd.DataFrame, author: Author) -> Section:

@@ -6,8 +6,8 @@ from cifar_pipelines.report.document.blocks import Section, say
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 
 INTRODUCTION = (
-    "Every image is predicted before it is learned, which is the accuracy while learning; the one after it is that of the test images when the "
-    "stream had ended. Late is an image by the seconds from when it was due to the commit of what it taught. Side by side is how "
+    "Every image is predicted before it is learned, which is the accuracy while learning; the one after it is that of the images that "
+    "models are judged on, when the stream had ended. Late is an image by the seconds from when it was due to the commit of what it taught. Side by side is how "
     "many times longer the learners would have taken one after the other, without what it costs to start their tasks: 1 for those "
     "on the driver."
 )
@@ -19,8 +19,8 @@ STREAMS: Columns = {
     "images": "images:,d",
     "of them stored": "stored:,d",
     "images/s": "images_per_s:,.0f",
-    "late, p50 [s]": "late_p50_s:.1f",
-    "late, p99 [s]": "late_p99_s:.1f",
+    "late, p50 [s]": "late_p50_s:seconds",
+    "late, p99 [s]": "late_p99_s:seconds",
     "waiting": "waiting",
     "side by side": "side_by_side:.2f",
     "while learning": "prequential_accuracy:.1%",

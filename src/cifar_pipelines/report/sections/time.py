@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from cifar_pipelines.common.words import in_seconds
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.event_log.components import REMAINDER
 from cifar_pipelines.records.job_groups import GROUP_SEPARATOR, groups_of, named_together
@@ -132,7 +133,7 @@ def _shares(row: pd.Series) -> str | None:
 COMPONENTS_TABLE: Columns = {
     "model": "label",
     "setting": "setting",
-    "wall [s]": "wall_s:.1f",
+    "wall [s]": "wall_s:seconds",
     "core-seconds": "core_s:.1f",
     "spent on": _shares,
     "remainder": lambda row: f"{row[REMAINDER] / row['core_s']:.1%}" if row["core_s"] else None,
@@ -164,23 +165,24 @@ def why(label: str, rows: pd.DataFrame, joined: pd.DataFrame) -> str | None:
     if first != label:
         return f"It learned in the same query as {first}, so the same holds."
     shares = {name: only[name] / only["core_s"] for name in COMPONENTS} if only["core_s"] else {}
-    most = sorted(shares, key=shares.get, reverse=True)[:2]
+    most = [name for name in sorted(shares, key=shares.get, reverse=True)[:2] if round(100 * shares[name]) > 0]
     if not most:
         return None
     spent = " and ".join(f"{COMPONENTS[name].name} ({shares[name]:.0%})" for name in most)
-    return f"Under {only['setting']} most of its core-seconds went into {spent}; what would help next: {COMPONENTS[most[0]].advice}."
+    largest = "largest part of its core-seconds was" if len(most) == 1 else "largest parts of its core-seconds were"
+    return f"Under {only['setting']} the {largest} {spent}; what would help next: {COMPONENTS[most[0]].advice}."
 
 
 def _compared(group: pd.DataFrame, rows: pd.DataFrame) -> str:
     slow, fast = group.loc[group["wall_s"].idxmax()], group.loc[group["wall_s"].idxmin()]
     if slow["wall_s"] == fast["wall_s"] or not min(slow["cores"], fast["cores"]):
-        return f"All settings took {fast['wall_s']:.1f} s, so no component makes a difference."
+        return f"All settings took {in_seconds(fast['wall_s'])}, so no component makes a difference."
     seconds = {name: (slow[name] / slow["cores"], fast[name] / fast["cores"]) for name in COMPONENTS}
     name = max(seconds, key=lambda one: seconds[one][0] - seconds[one][1])
     sentence = (
-        f"From {slow['setting']}, the slowest ({slow['wall_s']:.1f} s), to {fast['setting']}, the fastest "
-        f"({fast['wall_s']:.1f} s), the largest difference is in {COMPONENTS[name].name}: {seconds[name][0]:.1f} s of "
-        f"the wall time against {seconds[name][1]:.1f} s; what would help next: {COMPONENTS[name].advice}"
+        f"From {slow['setting']}, the slowest ({in_seconds(slow['wall_s'])}), to {fast['setting']}, the fastest "
+        f"({in_seconds(fast['wall_s'])}), the largest difference is in {COMPONENTS[name].name}: {in_seconds(seconds[name][0])} of "
+        f"the wall time against {in_seconds(seconds[name][1])}; what would help next: {COMPONENTS[name].advice}"
     )
     one, other = rows.loc[slow["setting"]], rows.loc[fast["setting"]]
     if time_tie(one, other):

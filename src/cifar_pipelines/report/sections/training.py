@@ -5,14 +5,15 @@ from itertools import groupby
 
 import pandas as pd
 
+from cifar_pipelines.records.parts import Data
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.report.document.blocks import Section, say
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 
 CAVEAT = (
-    "Training accuracy is that of the last epoch, counted while the network learned and on images as they were augmented, so "
-    "that it can lie below the others. F1 on validation images is there where some were cut from training and models are judged on "
-    "test images. Memory is that of the largest worker. The batch is that of all workers together."
+    "Training accuracy is that of the last epoch, counted while the network learned and on what augmentation made, so "
+    "that it can lie below the others. Validation F1 is there where a validation split was cut from training and models are judged "
+    "on a test split. Memory is that of the largest worker. The batch is that of all workers together."
 )
 
 
@@ -26,7 +27,11 @@ def training(records: pd.DataFrame) -> Section | None:
     if networks.empty:
         return None
     latest = networks.groupby(["label", "setting"], dropna=True).tail(1).sort_values(["label", "setting"])
-    return Section("training", "What it took to train each network", (table_of(latest, TRAINING), say(CAVEAT)))
+    return Section(
+        "training",
+        "What it took to train each network",
+        (table_of(latest, _columns(latest.iloc[-1]["raw"].data)), say(CAVEAT)),
+    )
 
 
 def _of(value: Callable[[RunRecord], object]) -> Callable[[pd.Series], object]:
@@ -70,20 +75,23 @@ def _curve_end(record: RunRecord) -> str:
     return f"{record.history[-1].validation_accuracy:.1%} ({record.validation_from or 'test'})"
 
 
-TRAINING: Columns = {
-    "model": "label",
-    "setting": "setting",
-    "batch size": _of(_batch),
-    "optimiser": _of(_optimiser),
-    "parameters": "parameter_count:,.0f",
-    "worker [MB]": _of(_memory),
-    "images: training / validation / test": _of(_images),
-    "epochs": _of(lambda record: len(record.history)),
-    "fit [s]": "fit_s:.1f",
-    "training accuracy": _of(_training_accuracy),
-    "at the end of the learning curve": _of(_curve_end),
-    "validation F1 macro": _of(_validation_f1),
-    "test accuracy": "accuracy:.1%",
-    "F1 macro": "f1_macro:.3f",
-    "records": behind,
-}
+def _columns(data: Data) -> Columns:
+    """The columns, of which some are named by what the study holds and was judged on."""
+    split, _, noun = data.judged_on.partition(" ")
+    return {
+        "model": "label",
+        "setting": "setting",
+        "batch size": _of(_batch),
+        "optimiser": _of(_optimiser),
+        "parameters": "parameter_count:,.0f",
+        "worker [MB]": _of(_memory),
+        f"{noun}s: training / validation / test": _of(_images),
+        "epochs": _of(lambda record: len(record.history)),
+        "fit [s]": "fit_s:seconds",
+        "training accuracy": _of(_training_accuracy),
+        "at the end of the learning curve": _of(_curve_end),
+        "validation F1 macro": _of(_validation_f1),
+        f"{split} accuracy": "accuracy:.1%",
+        "F1 macro": "f1_macro:.3f",
+        "records": behind,
+    }

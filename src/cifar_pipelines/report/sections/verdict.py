@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from cifar_pipelines.common.words import in_seconds
 from cifar_pipelines.families import words_for
 from cifar_pipelines.records.parts import Data
+from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import BUSY_HOST, put_together, trained
 from cifar_pipelines.report.document.blocks import Section, bullets, spans, strong
 from cifar_pipelines.report.sections.images import doubts
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model, guesses, listed, most_accurate
+from cifar_pipelines.report.sections.ranking import guesses, listed, most_accurate
 
 TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
 ACCURACY, FIT_TIME, FIT_TIME_OVER_ALL = "accuracy", "fit_time", "fit_time_over_all"
@@ -74,8 +76,8 @@ def time_tie(one: pd.Series, other: pd.Series) -> str | None:
         reason = f"without repeats a difference below {TIE_WITHOUT_REPEATS:.0%} proves nothing"
     else:
         limit = max(row["time_max_s"] - row["time_min_s"] for row in (one, other))
-        reason = f"the repeats spread over {_seconds(limit)}"
-    return f"they differ by {_seconds(difference)}, and {reason}" if difference <= limit else None
+        reason = f"the repeats spread over {in_seconds(limit)}"
+    return f"they differ by {in_seconds(difference)}, and {reason}" if difference <= limit else None
 
 
 def fastest_of_model(rows: pd.DataFrame) -> str:
@@ -83,8 +85,8 @@ def fastest_of_model(rows: pd.DataFrame) -> str:
     ranking = rows.sort_values(["time_s", "cores"])
     best = ranking.iloc[0]
     if len(ranking) == 1:
-        return f"Measured under {_named(best)} only: {_seconds(best['time_s'])}."
-    text = f"Fastest under {_named(best)}: {_seconds(best['time_s'])} (median of {best['timings']})"
+        return f"Measured under {_named(best)} only: {in_seconds(best['time_s'])}."
+    text = f"Fastest under {_named(best)}: {in_seconds(best['time_s'])} (median of {best['timings']})"
     if best["setting"] != best["reference_setting"]:
         ratio = best["cores"] / best["reference_cores"]
         cores = "as many cores" if ratio == 1 else f"{ratio:g} times the cores"
@@ -98,7 +100,7 @@ def fastest_over_all(models: pd.DataFrame) -> str:
     shortest = models.loc[models["time_s"].idxmin()]
     text = [
         f"The shortest training of all is {shortest['label']} under {_named(shortest)}: "
-        f"{_seconds(shortest['time_s'])}, at an accuracy of {shortest['accuracy']:.1%}."
+        f"{in_seconds(shortest['time_s'])}, at an accuracy of {shortest['accuracy']:.1%}."
     ]
     several = models["family"].nunique() > 1
     # By family: a slow network would decide the total of all, one that was measured less would prevent it.
@@ -109,7 +111,11 @@ def fastest_over_all(models: pd.DataFrame) -> str:
     if models["extract_s"].notna().any():
         text.append(
             "These times do not contain the extraction of features, which is measured apart"
-            + ("; networks that read images need none." if models["network"].notna().any() else ".")
+            + (
+                f"; networks that read {models['content'].iloc[0]}s need none."
+                if models["network"].notna().any()
+                else "."
+            )
         )
     return " ".join(text)
 
@@ -129,7 +135,7 @@ def _shortest_total(models: pd.DataFrame, those: str) -> str:
         return f"Fewer than two settings were measured for {those}, so no setting wins over all."
     best = complete.iloc[0]
     text = (
-        f"Over {those}, {_named(best)} has the shortest total of the median times: {_seconds(best['time_s'])}. "
+        f"Over {those}, {_named(best)} has the shortest total of the median times: {in_seconds(best['time_s'])}. "
         f"{_against_the_others(complete)}"
     )
     if unfinished := sorted(set(totals["setting"]) - set(complete["setting"])):
@@ -144,13 +150,13 @@ def _against_the_others(ranking: pd.DataFrame) -> str:
     for _, row in ranking.iloc[1:].iterrows():
         reason = time_tie(best, row)
         if reason:
-            text.append(f"{_named(row)} ({_seconds(row['time_s'])}) is a tie with it: {reason}.")
+            text.append(f"{_named(row)} ({in_seconds(row['time_s'])}) is a tie with it: {reason}.")
         elif following is None:
             following = row
     if following is not None:
         more = following["time_s"] - best["time_s"]
         after = "The next that differs" if text else "The next"
-        text.append(f"{after}, {_named(following)}, needs {_seconds(more)} ({more / best['time_s']:.0%}) more.")
+        text.append(f"{after}, {_named(following)}, needs {in_seconds(more)} ({more / best['time_s']:.0%}) more.")
     return " ".join(text)
 
 
@@ -189,7 +195,7 @@ def _cautions(rows: pd.DataFrame, data: Data | None) -> str:
     """Says what makes these measurements doubtful."""
     text = [] if data is None else [sentence for _, sentence in doubts(data)]
     if data is not None and data.bad_images_skipped:
-        text.append(f"Damaged images were left out: {data.bad_images_skipped:,}.")
+        text.append(f"Damaged {data.noun}s were left out: {data.bad_images_skipped:,}.")
     latest = fastest_of_each_model(trained(rows))
     if guessing := [row["label"] for _, row in latest.iterrows() if guesses(row)]:
         text.append(
@@ -233,8 +239,3 @@ def _cautions(rows: pd.DataFrame, data: Data | None) -> str:
 def _named(row: pd.Series) -> str:
     """Names a setting and marks an oversubscribed one."""
     return f"{row['setting']} (oversubscribed)" if row["oversubscribed"] else row["setting"]
-
-
-def _seconds(value: float) -> str:
-    """Writes seconds with a precision that fits their size."""
-    return f"{value:.0f} s" if value >= 100 else f"{value:.1f} s" if value >= 1 else f"{value:.2g} s"

@@ -5,8 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from cifar_pipelines.common.contents import TEXT
+from cifar_pipelines.common.words import seconds
 from cifar_pipelines.families import words_for
 from cifar_pipelines.records.choice import Choice
+from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.author import WHOSE_WORDS, Author
 from cifar_pipelines.report.chapters.laboratory.data import given_params, run
@@ -15,15 +18,14 @@ from cifar_pipelines.report.document.blocks import Block, Blocks, Section, bulle
 from cifar_pipelines.report.figures import run_figure
 from cifar_pipelines.report.sections.cells import Columns, behind, scaled, table_of
 from cifar_pipelines.report.sections.growth import growth_key
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model
 from cifar_pipelines.report.studies import Study
 
 MOST_ROWS = 150  # of a table by class
 PLOTS = {
     "confusion_matrix": "confusion matrix",
     "roc": "ROC curves",
-    "right_examples": "images that it names rightly",
-    "wrong_examples": "images that it names wrongly",
+    "right_examples": "{noun}s that it names rightly",
+    "wrong_examples": "{noun}s that it names wrongly",
 }  # of a model
 SPARK_ML, CNN = "spark_ml", "bigdl_cnn"  # the families that A6 and A11 are about
 
@@ -90,7 +92,7 @@ def _most_accurate(content: Content, best: pd.Series) -> Blocks:
     label, figures = best["label"], _plots(content, best, PLOTS)
     named = say(strong(label), f" under {best['setting']} ", behind(best))
     classes = best["raw"].score("per_class") or []
-    by_class = (Section("by_class", f"{label} by class", _by_class(classes)),) if classes else ()
+    by_class = (Section("by_class", f"{label} by class", _by_class(classes, best["judged_on"])),) if classes else ()
     return (Section("most_accurate", "The most accurate model", (named, *figures)), *by_class)
 
 
@@ -98,7 +100,9 @@ def _plots(content: Content, record: pd.Series, names: Iterable[str]) -> Iterato
     """Plots of one run of one model."""
     again = run(content.study, record["family"])
     for name in names:
-        yield run_figure(content.reporting, record, name, f"{record['label']}: {PLOTS[name]}.", again)
+        yield run_figure(
+            content.reporting, record, name, f"{record['label']}: {PLOTS[name].format(noun=content.study.noun)}.", again
+        )
 
 
 def _best_of_other_families(content: Content, best: pd.Series) -> Blocks:
@@ -116,7 +120,7 @@ def _best_of_other_families(content: Content, best: pd.Series) -> Blocks:
     return (Section("best_of_families", "The most accurate model of every other family", blocks),) if blocks else ()
 
 
-def _by_class(classes: Sequence[Mapping[str, Any]]) -> Blocks:
+def _by_class(classes: Sequence[Mapping[str, Any]], judged_on: str) -> Blocks:
     """The scores of every class, or of those with the smallest F1 where there are more than anyone reads."""
     scores = ("precision", "recall", "f1", "roc_auc")
     shown = classes if len(classes) <= MOST_ROWS else sorted(classes, key=lambda one: one.get("f1") or 0)[:MOST_ROWS]
@@ -124,7 +128,7 @@ def _by_class(classes: Sequence[Mapping[str, Any]]) -> Blocks:
         [one.get("class_name"), *(scaled(one.get(score), 1, ".3f") for score in scores), one.get("support")]
         for one in shown
     ]
-    written = table(["class", "precision", "recall", "F1", "ROC AUC", "test images"], rows)
+    written = table(["class", "precision", "recall", "F1", "ROC AUC", f"{judged_on}s"], rows)
     if shown is classes:
         return (written,)
     return (say(f"The {MOST_ROWS} of {len(classes):,} classes with the smallest F1; metrics.json has all."), written)
@@ -135,7 +139,7 @@ def network(content: Content) -> Blocks:
     study = content.study
     latest = study.latest(CNN)
     if latest.empty:
-        return (missing("No CNN was trained in this study.", run(study, CNN)),)
+        return (_no_cnn(study),)
     told = []
     for name, own in latest.groupby(latest["network"].fillna(latest["model"]), sort=False):
         why = dict.fromkeys(content.author.reason(record) for _, record in own.iterrows())
@@ -145,8 +149,14 @@ def network(content: Content) -> Blocks:
 
 def engines(content: Content) -> Blocks:
     """A12: the networks under all settings, and the engines side by side."""
-    nothing = missing("No CNN was trained in this study.", run(content.study, CNN))
-    return content.section("engines", title="") or (nothing,)
+    return content.section("engines", title="") or (_no_cnn(content.study),)
+
+
+def _no_cnn(study: Study) -> Block:
+    """Says that no CNN was trained, and the command that trains one where there is one."""
+    if study.noun == TEXT.noun:
+        return say("No CNN was trained in this study: CNNs read images alone, and this is a study of texts.")
+    return missing("No CNN was trained in this study.", run(study, CNN))
 
 
 def more_images(content: Content) -> Blocks:
@@ -154,11 +164,11 @@ def more_images(content: Content) -> Blocks:
     study = content.study
     choice = next((choice for choice in reversed(content.choices) if is_about(choice, study)), None)
     chosen = _choice(choice, study) if choice else ()
-    grown = _grown(content)
+    grown = _grown(content) or ((_no_cnn(study),) if study.noun == TEXT.noun else ())
     command = f"kedro experiment --grow-to {2 * study.newest['train_size']} --params {given_params(study)}"
     if not grown:
         grown = (missing("No network was trained on more images than in the main text.", command),)
-    elif not chosen:
+    elif not chosen and study.noun != TEXT.noun:
         chosen = (missing("No experiment chose the setting for more images.", command),)
     figures = content.figures.get("growth", ())
     return (*chosen, Section("growth", "", (*grown, *figures)), *content.section("forecasts"))
@@ -183,7 +193,7 @@ def _choice(choice: Choice, study: Study) -> Blocks:
     """What an experiment chose, and why."""
     cnns = study.used[study.used["family"] == CNN]
     rows = [
-        [one.setting, f"{one.fit_s:.1f}", one.repeats, f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})",
+        [one.setting, seconds(one.fit_s), one.repeats, f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})",
          "chosen" if one.setting == choice.best.setting else None, behind(cnns[cnns["setting"] == one.setting])]
         for one in choice.candidates
     ]  # fmt: skip

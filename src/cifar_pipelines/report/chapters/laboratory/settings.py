@@ -4,6 +4,8 @@ from itertools import chain
 
 import pandas as pd
 
+from cifar_pipelines.common.contents import TEXT
+from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.chapters.laboratory.data import run
 from cifar_pipelines.report.chapters.laboratory.first_page import KEY_PLOT
@@ -11,7 +13,7 @@ from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Section, missing, say, table
 from cifar_pipelines.report.parallelism_map import parallelism
 from cifar_pipelines.report.sections.cells import behind, cell_of, marked
-from cifar_pipelines.report.sections.ranking import fastest_of_each_model, interval
+from cifar_pipelines.report.sections.ranking import interval
 from cifar_pipelines.report.sections.verdict import (
     ALL_BUT_FIT_TIME,
     CAUTIONS,
@@ -20,7 +22,8 @@ from cifar_pipelines.report.sections.verdict import (
     verdict_section,
 )
 
-ALL = "ingestion,features,spark_ml,bigdl_cnn"
+CLASSIFIERS = "ingestion,features,spark_ml"
+ALL = f"{CLASSIFIERS},bigdl_cnn"
 
 
 def settings(content: Content) -> Blocks:
@@ -74,11 +77,13 @@ def all_models(content: Content) -> Blocks:
     study = content.study
     models = trained(study.rows)
     if models.empty:
-        return (missing("No model was trained in this study.", run(study, ALL)),)
+        return (
+            missing("No model was trained in this study.", run(study, CLASSIFIERS if study.noun == TEXT.noun else ALL)),
+        )
     summed_up = (
         say(
             "The accuracy is that of the latest run, the time the shortest median over the settings. Features are the "
-            "time of their extraction under that setting, which models that read images do not need."
+            f"time of their extraction under that setting, which models that read {study.noun}s themselves do not need."
         ),
         table(
             ["model", "engine", "accuracy", "shortest fit [s]", "under", "features [s]", "marks", "records"],
@@ -93,9 +98,9 @@ def all_models(content: Content) -> Blocks:
 def _summed_up(latest: pd.Series, models: pd.DataFrame) -> list[object]:
     own = models[models["label"] == latest["label"]]
     fastest = own.loc[own["time_s"].idxmin()]
-    features = cell_of(fastest, "extract_s:.3g")
+    features = cell_of(fastest, "extract_s:seconds")
     return [
-        latest["label"], latest["engine"], interval(latest), f"{fastest['time_s']:.3g}", fastest["setting"],
+        latest["label"], latest["engine"], interval(latest), cell_of(fastest, "time_s:seconds"), fastest["setting"],
         features, marked(fastest), behind(own),
     ]  # fmt: skip
 
