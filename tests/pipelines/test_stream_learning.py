@@ -1,5 +1,7 @@
 """What a stream's learners do with micro-batches, without Spark."""
 
+import json
+import shutil
 import tracemalloc
 from types import SimpleNamespace
 
@@ -26,11 +28,13 @@ from cifar_pipelines.pipelines.streaming import nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches, Taken, failed
-from cifar_pipelines.pipelines.streaming.query import put_in_place
+from cifar_pipelines.pipelines.streaming.query import put_in_place, require_same_stream
 from cifar_pipelines.pipelines.streaming.saved import predict_batches
 from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, images_text, stream_of
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.streaming.journal import Journal, Producer
+from cifar_pipelines.streaming.landing import Landing
+from cifar_pipelines.streaming.wire import Frame, StreamImage
 
 SIZES = (20, 7, 33, 24, 36)
 N = sum(SIZES)
@@ -161,6 +165,55 @@ def test_a_learner_that_fails_by_itself_stops_no_other(killed_in, tmp_path, fail
     assert f"stream_mlp failed ({why}) and is left out" in caplog.text
     said = str(failed(failures, ["stream_ridge"]))
     assert "stream_mlp failed (at frame 1" in said and "streaming.selected=stream_ridge" in said
+
+
+@pytest.fixture
+def landing(tmp_path):
+    """Returns a function that lets frames of a stream land in an empty folder, and ends it."""
+
+    def land(digest, last, name="one"):
+        folder = tmp_path / "landing"
+        shutil.rmtree(folder, ignore_errors=True)
+        with Landing(folder, 100, 1) as landing:
+            landing.admit(name, {"digest": digest})
+            for number in range(1, last + 1):
+                landing.land(name, Frame(number, 0, 1.0, 1.0, (StreamImage("0.png", 0, b""),)))
+            landing.end(name, last)
+        return folder
+
+    return land
+
+
+ANEW = "--params streaming.resume=false"
+
+
+def test_commits_know_whose_stream_they_are_of(tmp_path):
+    commits = DyingCommits(tmp_path)
+    commits.producers = {"one": "digest"}
+    take(commits, [(1, 5)])
+    assert DyingCommits(tmp_path).latest().producers == {"one": "digest"}
+    (said,) = (file for file in tmp_path.glob("*/commit.json"))
+    older = json.loads(said.read_text())
+    del older["producers"]
+    said.write_text(json.dumps(older))
+    assert DyingCommits(tmp_path).latest().producers == {}
+
+
+def test_another_stream_is_never_taken_for_the_one_that_was_learned(landing):
+    require_same_stream(landing("digest", 3), 2, {"one": "digest"}, ANEW)
+    with pytest.raises(UserError, match=r"2 frames were taken from .*, which now holds another stream of 'one'"):
+        require_same_stream(landing("other", 3), 2, {"one": "digest"}, ANEW)
+    with pytest.raises(UserError, match=r"which now holds no stream of 'one'.* streaming.resume=false"):
+        require_same_stream(landing("digest", 3, "two"), 2, {"one": "digest"}, ANEW)
+    require_same_stream(landing("other", 3), 2, {}, ANEW)  # as older commits have it
+    with pytest.raises(UserError, match=r"4 frames were taken from .*, where only 3 have landed"):
+        require_same_stream(landing("digest", 3), 4, {"one": "digest"}, ANEW)
+
+
+def test_a_frame_that_was_learned_before_the_journal_had_it_counts(landing):
+    folder = landing("digest", 3)
+    Journal(2, 0, {"one": Producer("digest", [], last=2)}).write(folder)
+    require_same_stream(folder, 3, {"one": "digest"}, ANEW)
 
 
 def cannot_be_made(self, task, *, hidden=6, replay=30, batch_size=8):

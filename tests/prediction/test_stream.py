@@ -25,11 +25,13 @@ CLASSES = ["dark", "bright"]
 def test_rows_come_once_whatever_was_written_when_a_process_was_killed(tmp_path):
     csv = GrowingCsv(tmp_path / "below" / "x.csv", {"model": "one"})
     assert (csv.next_sequence, csv.predicted) == (1, 0)
+    csv.producers = {"one": "digest"}
     csv.append(ROWS, 3, {"b": "damaged"})
     with csv.target.open("a") as file:  # written, and killed before it counted
         file.write("c,cat,0.1\n")
     again = GrowingCsv(csv.target, {"model": "one"})
     assert (again.next_sequence, again.predicted, again.bad) == (3, 2, {"b": "damaged"})
+    assert again.producers == {"one": "digest"}
     again.append(ROWS, 4, {})
     assert pd.read_csv(csv.target)["image"].tolist() == ["a", "ü", "a", "ü"]
     said = json.loads(csv.target.with_suffix(".json").read_text())

@@ -54,6 +54,11 @@ class Journal:
         """Whether all producers that came have sent all they have."""
         return bool(self.producers) and all(producer.ended for producer in self.producers.values())
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """What identifies the stream of every producer, by its name."""
+        return {name: producer.digest for name, producer in self.producers.items()}
+
     def write(self, folder: Path) -> None:
         """Replaces the journal of a folder."""
         write_durably(folder / JOURNAL, json.dumps(asdict(self), indent=1).encode())

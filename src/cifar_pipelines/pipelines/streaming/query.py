@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from itertools import pairwise
@@ -20,7 +20,7 @@ from cifar_pipelines.pipelines.streaming.specification import StreamSpec, images
 from cifar_pipelines.spark.paths import spark_pattern
 from cifar_pipelines.spark.timing import Work, count_jobs
 from cifar_pipelines.streaming.journal import read_journal
-from cifar_pipelines.streaming.landing import LEARNED, frame_file
+from cifar_pipelines.streaming.landing import LEARNED, find_frame, frame_file
 from cifar_pipelines.streaming.supervision import SupervisedReceiver, served
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,35 @@ def reading(folder: Path) -> AbstractContextManager[None]:
         folder / "_reader",
         f"Another run takes frames from {folder}. Wait until it has ended, or receive the stream into another folder.",
     )
+
+
+def require_same_stream(folder: Path, taken: int, producers: Mapping[str, str], anew: str) -> None:
+    """Makes sure that a folder still holds the stream that an earlier run has taken frames of.
+
+    Args:
+        folder: Where frames land.
+        taken: How many of its frames were taken.
+        producers: The digest of every producer's stream then, by name; empty where that is not known.
+        anew: How to begin anew, as a command.
+
+    Raises:
+        UserError: If another stream has landed there, or fewer frames than were taken.
+    """
+    journal, came = read_journal(folder), f"{counted(taken, 'frame was', 'frames were')} taken"
+    remedy = f"Put the former one back, let frames land in another folder, or begin anew: {anew}."
+    for name, digest in producers.items():
+        now = journal.producers.get(name)
+        if now is None or now.digest != digest:
+            what = "no stream" if now is None else "another stream"
+            raise UserError(
+                f"{came} from {folder}, which now holds {what} of {name!r}, but only the same images, batch size, seed and scenario can "
+                f"go on. {remedy}"
+            )
+    # A frame may be there before the journal has it.
+    if journal.landed < taken and find_frame(folder, taken) is None:
+        raise UserError(
+            f"{came} from {folder}, where only {journal.landed} have landed: it is another stream. {remedy}"
+        )
 
 
 def put_in_place(folder: Path, next_sequence: int) -> None:
