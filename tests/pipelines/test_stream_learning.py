@@ -31,6 +31,7 @@ from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngi
 from cifar_pipelines.pipelines.streaming.query import put_in_place, require_same_stream
 from cifar_pipelines.pipelines.streaming.saved import predict_batches
 from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, images_text, stream_of
+from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.streaming.journal import Journal, Producer
 from cifar_pipelines.streaming.landing import Landing
@@ -214,6 +215,29 @@ def test_a_frame_that_was_learned_before_the_journal_had_it_counts(landing):
     folder = landing("digest", 3)
     Journal(2, 0, {"one": Producer("digest", [], last=2)}).write(folder)
     require_same_stream(folder, 3, {"one": "digest"}, ANEW)
+
+
+def test_which_stream_has_landed_is_part_of_what_a_result_depends_on(landing, tmp_path):
+    parameters = load_configuration("exec_2x1")["parameters"]
+
+    def digest_of(folder, **changes):
+        given = parameters | {"streaming": block(folder, **changes)}
+        return study_digest(given, "streaming", "stream_ridge", "embedded")
+
+    nothing = digest_of(tmp_path / "landing")
+    found = [digest_of(landing(*given)) for given in (("digest", 3), ("digest", 6), ("other", 3), ("digest", 3))]
+    assert len({nothing, *found}) == 4 and found[0] == found[3]
+    assert digest_of(tmp_path / "landing", serve=50.0) == nothing  # which other parameters say
+
+
+def test_a_record_says_which_stream_it_was_and_what_was_drawn_anew(landing):
+    def params(folder, **changes):
+        return nodes.describe("stream_ridge", stream_of(block(folder, **changes)), None, None).params
+
+    plain = params(landing("digest", 3))
+    assert plain["stream.one.digest"] == "digest" and plain["stream.one.frames"] == 3 and "augmentation" not in plain
+    assert plain != params(landing("other", 3))
+    assert params(landing("digest", 3), augmentation="crop+flip") == plain | {"augmentation": ["crop", "flip"]}
 
 
 def cannot_be_made(self, task, *, hidden=6, replay=30, batch_size=8):

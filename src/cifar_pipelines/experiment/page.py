@@ -40,7 +40,7 @@ class Watched:
     def __init__(self, experiment: Experiment, progress: Progress) -> None:
         self._progress, self._began = progress, time.time()
         self._shelf = RecordShelf(PROJECT_PATH / place("run_records"))
-        self._expected, self._settings = experiment.expected(), experiment.settings
+        self._experiment = experiment
         self._reporting = PROJECT_PATH / place("reporting_folder")
         self._report = PROJECT_PATH / place("comparison_html")
         self._found: tuple[int, list[dict[str, Any]], list[Path]] = (-1, [], [])  # until so many steps had ended
@@ -84,10 +84,11 @@ class Watched:
             return self._found[1:]
 
     def _table(self) -> list[dict[str, Any]]:
+        expected = self._experiment.expected()  # which changes with the stream that a step lets land
         found = [
             record
-            for setting in self._settings
-            for family, models in self._expected.items()
+            for setting in self._experiment.settings
+            for family, models in expected.items()
             for model, digest in models.items()
             for record in self._shelf.matching(setting, family, model, digest)[-1:]
         ]

@@ -59,6 +59,13 @@ class Journal:
         """What identifies the stream of every producer, by its name."""
         return {name: producer.digest for name, producer in self.producers.items()}
 
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What of a stream a result depends on, by producer: digest, name of the scenario (None in older journals), and number of frames."""
+        return {
+            name: {"digest": one.digest[:16], "scenario": one.scenario.get("name"), "frames": one.last}
+            for name, one in self.producers.items()
+        }
+
     def write(self, folder: Path) -> None:
         """Replaces the journal of a folder."""
         write_durably(folder / JOURNAL, json.dumps(asdict(self), indent=1).encode())

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, RecordBatch
+from cifar_pipelines.common.options import flatten
 from cifar_pipelines.common.tables import PREDICTIONS, judged_split
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.datasets.learned_model import SavedLearner
@@ -147,6 +148,8 @@ def describe(model: str, stream: StreamSpec, fit_report: FitReport, predict_repo
         "learner": spec.learner,
         **spec.options,
         **{f"law.{name}": value for name, value in asdict(stream.law).items()},
+        **({"augmentation": stream.augmentations} if stream.augmentation else {}),
+        **flatten({"stream": read_journal(stream.folder).facts()}),
     }
     engine = f"Spark Structured Streaming {pyspark.__version__}, learners on {stream.engine}"
     return ModelReport(model, "streaming", engine, params, fit_report, predict_report, spec.justification)
