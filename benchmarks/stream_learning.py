@@ -71,7 +71,7 @@ class Bench:
         given = {"landing": str(landing), "holdout_images": HOLDOUT, "resume": False} | changes
         stream = nodes.configure_stream(self.work.parameters["streaming"] | given)
         seed = self.work.parameters["subset"]["seed"]
-        course = nodes.plan_course(self.features, self.info, self.work.images_info, stream, seed)
+        course = nodes.plan_course(self.work.images, self.features, self.info, self.work.images_info, stream, seed)
         made_by = (self.info, self.work.state, self.work.spec)
         *_, log = learn_node.learn(
             course, stream, *made_by, self.folder / "commits", self.folder / "stored", self.work.context

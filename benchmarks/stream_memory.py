@@ -58,7 +58,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
             "landing": str(folder / "landing"), "selected": LEARNERS, "frames_per_trigger": 1, "holdout_images": 50,
         }  # fmt: skip
         stream = nodes.configure_stream(block)
-        course = nodes.plan_course(vectors, described, info, stream, 1)
+        course = nodes.plan_course(table, vectors, described, info, stream, 1)
         step(f"Learning them in {count:,} micro-batches.")
         samples: list[Memory] = []
         with Polling(_sampler(session, folder / "landing", count, samples, step), 0.5):

@@ -47,14 +47,17 @@ def configure_stream(block: dict[str, Any]) -> StreamSpec:
 
 
 def plan_course(
-    features: DataFrame, features_info: dict[str, Any], images_info: dict[str, Any], stream: StreamSpec, seed: int
-) -> Course:
-    """Gathers what the learners need, with the features of the held-out images."""
+    images: DataFrame, features: DataFrame, features_info: dict[str, Any], images_info: dict[str, Any], stream: StreamSpec,
+    seed: int,
+) -> Course:  # fmt: skip
+    """Gathers what the learners need, with the features of the held-out images: the first by rank, which have all classes."""
     if features_info["images_fingerprint"] != images_info["fingerprint"]:
         raise UserError("The features are those of other images. Extract them again: kedro run --pipelines features")
     task = LearningTask(tuple(images_info["class_names"]), features_info["dimension"], seed)
-    test = features.where(f"split = '{judged_split(images_info)}'").select("image_id", "label", "features")
-    rows = test.orderBy("image_id").limit(stream.holdout_images).toPandas()
+    of_split = f"split = '{judged_split(images_info)}'"
+    first = images.where(f"{of_split} and rank < {stream.holdout_images}").select("image_id", "rank")
+    test = features.where(of_split).select("image_id", "label", "features")
+    rows = test.join(first, "image_id").toPandas().sort_values("rank")
     holdout = (np.stack(rows["features"].to_numpy()), rows["label"].to_numpy(np.int64)) if len(rows) else None
     return Course(stream.learners(), task, stream.law, holdout, FIRST_SEQUENCE)
 
