@@ -56,8 +56,8 @@ class Bench:
         folder = self.folder / name
         if folder.exists():
             return folder
-        with Landing(folder, 10**6, 1) as landing:
-            landing.admit("bench", {"digest": "bench", "classes": self.work.images_info["class_names"]})
+        with Landing(folder, 10**6, ["bench"]) as landing:
+            landing.admit("bench", {"digest": "bench", "classes": self.work.images_info["class_names"]}, "bench")
             numbers = range(0, len(self.encoded), BATCH)
             for number, start in enumerate(numbers, 1):
                 part = zip(self.encoded[start : start + BATCH], self.labels[start : start + BATCH], strict=True)

@@ -78,8 +78,8 @@ def _land(folder: Path, source: object, manifest: object, classes: list[str], co
     train = manifest[manifest["split"] == "train"]
     labels = dict(zip(train["image_id"], train["label"], strict=True))
     images = [StreamImage(one, int(labels[one]), image) for one, image in source.read(train["image_id"].tolist())]
-    with Landing(folder, count, 1) as landing:
-        landing.admit("bench", {"digest": "bench", "classes": classes})
+    with Landing(folder, count, ["bench"]) as landing:
+        landing.admit("bench", {"digest": "bench", "classes": classes}, "bench")
         for number in range(1, count + 1):
             part = tuple(images[(number * BATCH + place) % len(images)] for place in range(BATCH))
             landing.land("bench", Frame(number, 0, 1.0, 1.0, part))

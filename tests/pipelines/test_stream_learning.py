@@ -175,8 +175,8 @@ def landing(tmp_path):
     def land(digest, last, name="one"):
         folder = tmp_path / "landing"
         shutil.rmtree(folder, ignore_errors=True)
-        with Landing(folder, 100, 1) as landing:
-            landing.admit(name, {"digest": digest})
+        with Landing(folder, 100, ["here"]) as landing:
+            landing.admit(name, {"digest": digest}, "here")
             for number in range(1, last + 1):
                 landing.land(name, Frame(number, 0, 1.0, 1.0, (StreamImage("0.png", 0, b""),)))
             landing.end(name, last)

@@ -31,8 +31,8 @@ def land(folder, ingested, first=1, last=5, ended=True):
     labels = dict(zip(train["image_id"], train["label"], strict=True))
     ids = np.random.default_rng(3).permutation(train["image_id"].to_numpy())
     ends = np.cumsum(SIZES)
-    with Landing(folder, 100, 1) as landing:
-        landing.admit("test", {"digest": "digest", "classes": ingested.info["class_names"]})
+    with Landing(folder, 100, ["here"]) as landing:
+        landing.admit("test", {"digest": "digest", "classes": ingested.info["class_names"]}, "here")
         for number in range(first, last + 1):
             chosen = ids[ends[number - 1] - SIZES[number - 1] : ends[number - 1]].tolist()
             images = [StreamImage(one, int(labels[one]), image) for one, image in ingested.source.read(chosen)]

@@ -85,8 +85,8 @@ def test_a_model_of_texts_predicts_no_stream():
 def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(spark, tmp_path):
     greys = [[10, 250], [200, None], [10]]
     landing = tmp_path / "stream"
-    with Landing(landing, 10, 1) as folder:
-        folder.admit("test", {"digest": "digest", "classes": CLASSES})
+    with Landing(landing, 10, ["here"]) as folder:
+        folder.admit("test", {"digest": "digest", "classes": CLASSES}, "here")
         for number, frame in enumerate(greys, 1):
             images = [encode_png(np.full((4, 4, 3), grey, np.uint8)) if grey else b"no image" for grey in frame]
             sent = [StreamImage(f"{place}.png", None, image) for place, image in enumerate(images)]
