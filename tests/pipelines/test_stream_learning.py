@@ -334,6 +334,36 @@ def test_drift_is_looked_for_where_it_is_asked_for():
     assert (known["drift_delay"], known["false_alarms"]) == (first - 2000, 0)
 
 
+def test_alarms_are_counted_in_images_of_the_stream_whichever_of_them_are_judged():
+    def of(label, prediction, epoch, **expected):
+        rows = pd.DataFrame(
+            {
+                "first": [0], "images": len(label), "label": [label], "epoch": [epoch], "prediction": [prediction],
+                "holdout_confusion": None, "n": 1, **dict.fromkeys(SCORES, 0.5),
+            }
+        )  # fmt: skip
+        return findings(rows, Expected(0.002, **expected))
+
+    label, prediction = [0] * 4000, [0] * 2000 + [1] * 2000
+    plain = of(label, prediction, [0] * 4000, drift_at=2000)
+    late = of([-1] * 500 + label, [0] * 500 + prediction, [0] * 4500, drift_at=2500)
+    assert late["drift_alarms"] == [alarm + 500 for alarm in plain["drift_alarms"]]
+    assert (late["drift_delay"], late["false_alarms"]) == (plain["drift_delay"], 0)
+    twice = of([0] * 4000, prediction, [0] * 2000 + [1] * 2000)  # what a second epoch is like says nothing
+    assert twice["drift_alarms"] == []
+
+
+def test_phases_are_those_of_the_first_epoch():
+    tests = {0: [5, 5, 9, 1], 1: [10, 0, 10, 0], 3: [4, 6, 0, 10]}
+    rows = rows_of_phases(tests).assign(epoch=[[0] * 10] * 4)
+    again = rows_of_phases({3: [10, 0, 10, 0]}).assign(epoch=[[1] * 10] * 4, first=range(40, 80, 10))
+    both = pd.concat([rows, again], ignore_index=True)
+    expected = findings(rows, Expected(classes_per_phase=1))["forgetting"]
+    assert findings(both, Expected(classes_per_phase=1))["forgetting"] == expected
+    older = pd.concat([rows_of_phases(tests), again], ignore_index=True)  # the first commits had no epochs
+    assert findings(older, Expected(classes_per_phase=1))["forgetting"] == expected
+
+
 SCENARIO = {"drift_at": 70, "phase_classes": [[1, 0], [2, 3]], "label_delay": 0}
 
 

@@ -261,7 +261,7 @@ def _row(model: str, result: BlockResult, seconds: float) -> dict[str, Any]:
     confusion = result.holdout_confusion
     return {
         "model": model, "first": result.first, "images": len(result.label), "seconds": seconds,
-        "label": result.label.tolist(), "prediction": result.probability.argmax(axis=1).tolist(),
+        "label": result.label.tolist(), "epoch": result.epoch.tolist(), "prediction": result.probability.argmax(axis=1).tolist(),
         "holdout_confusion": None if confusion is None else confusion.ravel().tolist(),
         **result.scores,
     }  # fmt: skip

@@ -28,6 +28,7 @@ from cifar_pipelines.streaming.journal import read_journal
 logger = logging.getLogger(__name__)
 
 FIRST_SEQUENCE = 1  # of the first frame that lands
+OF_IMAGES = ("model", "label", "epoch", "prediction", "holdout_confusion")  # what of a block is no score
 
 
 def configure_stream(block: dict[str, Any]) -> StreamSpec:
@@ -66,7 +67,7 @@ def keep(
     model: str, learned: dict[str, LearnedModel], rows: pd.DataFrame, reports: dict[str, FitReport]
 ) -> tuple[LearnedModel, pd.DataFrame, FitReport]:
     """Picks out one model: what it has learned, the scores of its blocks, and what it cost."""
-    scores = rows.loc[rows["model"] == model].drop(columns=["model", "label", "prediction", "holdout_confusion"])
+    scores = rows.loc[rows["model"] == model].drop(columns=list(OF_IMAGES), errors="ignore")
     return learned[model], scores.reset_index(drop=True), reports[model]
 
 
