@@ -17,7 +17,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import encode_png
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment import run
+from cifar_pipelines.experiment import plan, run
 from cifar_pipelines.experiment.expected import ExpectedSeconds
 from cifar_pipelines.experiment.plan import Experiment, Step, about_report, params_of, twice, with_params
 from cifar_pipelines.experiment.progress import Progress
@@ -114,6 +114,38 @@ def test_the_parameters_of_an_environment_come_before_those_that_are_given():
     assert given_anew == under | {"train_size": 600}
     assert params_of("exec_2x1", given) == given
     replace(EXPERIMENT, params_text=text).check()
+
+
+@pytest.fixture
+def conf(tmp_path, monkeypatch):
+    """Returns a function that makes an environment of a globals.yml."""
+    monkeypatch.setattr(plan, "conf_source", lambda: tmp_path)
+    monkeypatch.setattr(plan, "check_environment", lambda environment: None)
+
+    def make(text):
+        (tmp_path / "one").mkdir()
+        if text is not None:
+            (tmp_path / "one" / "globals.yml").write_text(text)
+        return "one"
+
+    return make
+
+
+def test_an_environment_without_parameters_gives_none(conf):
+    assert params_of(conf(None), "seed=1") == "seed=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("source: [", "The configuration in .* cannot be read"),
+        ("report: {author: 'Lovelace, Ada'}", "report.author of the environment one holds a text with a comma"),
+        ("a: {phases: [{train: all}]}", "a.phases of the environment one holds a block within a list"),
+    ],
+)
+def test_what_an_environment_cannot_hand_on_is_named(text, words, conf):
+    with pytest.raises(UserError, match=words):
+        params_of(conf(text), "")
 
 
 def test_the_parameters_of_an_unknown_environment_are_refused():
@@ -331,6 +363,15 @@ def test_what_is_typed_counts_before_what_the_file_of_a_study_says(monkeypatch):
     assert as_typed.once == ("transfer",) and as_typed.repeats == 2 and growth == 900
     assert as_filed.pipelines == as_typed.pipelines == ("ingestion", "features", "spark_ml", "bigdl_cnn")
     assert re.match(r"4 steps, about \d+ min: measurements of", said) and "browser: http://127.0.0.1:" in said
+
+
+@pytest.mark.parametrize("given", [[], ["--again"]])
+def test_after_a_failure_it_says_what_tries_only_what_has_failed(given, monkeypatch):
+    monkeypatch.setattr(run, "run_experiment", lambda plan, *_: ([run.Outcome(STEP, "failed")], None))
+    words = ["--settings", "exec_1x1", "--pipelines", "ingestion", "--no-page", *given]
+    result = CliRunner().invoke(experiment, words)
+    assert f"the same command{' without --again' if given else ''} tries only them again." in result.output
+    assert result.exit_code == 1
 
 
 def test_only_what_is_about_the_report_reaches_the_comparison_and_all_images_do_not_grow():

@@ -240,6 +240,13 @@ def test_a_record_says_which_stream_it_was_and_what_was_drawn_anew(landing):
     assert params(landing("digest", 3), augmentation="crop+flip") == plain | {"augmentation": ["crop", "flip"]}
 
 
+def test_where_every_learner_that_is_asked_for_had_failed_before_no_engine_is_asked(tmp_path):
+    engine = SimpleNamespace(take=lambda given, models: pytest.fail("no models are left"))
+    batches = MicroBatches(engine, Commits(tmp_path, {}), None, None, 3, ["stream_mlp"], {"stream_mlp": "it broke"})
+    with pytest.raises(CodeError, match=r"stream_mlp failed \(it broke\)"):
+        batches.finish()
+
+
 def cannot_be_made(self, task, *, hidden=6, replay=30, batch_size=8):
     raise KeyError("nothing")
 
@@ -451,6 +458,7 @@ def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
         ({"classes_per_phase": 0}, "streaming.classes_per_phase is 0"),
         ({"servers": "nowhere"}, "'nowhere' is not <host>:<port>"),
         ({"serve": 0.0}, "streaming.serve is 0.0"),
+        ({"serve": 4.0}, "serve is 4, so that a frame of 128 images comes every 32 s, .* given up after 30 s without"),
         (
             {"serve": 9.0, "servers": "127.0.0.1:6100"},
             "streaming.serve is 9.0 and streaming.servers is '127.0.0.1:6100'",
@@ -469,6 +477,12 @@ def test_frames_are_put_where_a_query_finds_those_that_are_to_be_learned(tmp_pat
     assert [int(file.stem) for file in tmp_path.glob("*.parquet")] == [3]
     put_in_place(tmp_path, 2)
     assert sorted(int(file.stem) for file in tmp_path.glob("*.parquet")) == [2, 3]
+
+
+def test_a_file_that_is_no_frame_is_named(tmp_path):
+    (tmp_path / "notes.parquet").touch()
+    with pytest.raises(UserError, match=r"notes.parquet is no landed frame, .* such as 0000000001.parquet"):
+        put_in_place(tmp_path, 1)
 
 
 def test_a_learned_model_is_the_same_after_a_round_trip(tmp_path):

@@ -195,7 +195,7 @@ class MicroBatches(Taker):
 
     def _learned(self, frames: Frames | None) -> list[Taken]:
         """Lets the models take frames, and goes on without those that fail."""
-        taken = self._engine.take(frames, self._models)
+        taken = self._engine.take(frames, self._models) if self._models else []
         for one in taken:
             if one.failure:
                 self.failures[one.model] = f"at frame {self.next_sequence} or just after it, {one.failure}"
