@@ -118,11 +118,6 @@ class Commits:
         self.producers: dict[str, str] = {}
         self._identity = json.loads(json.dumps(identity))
 
-    def save(self, commit: Commit, rows: "pd.DataFrame | None" = None) -> None:
-        """Drafts the states of a commit, and keeps it."""
-        drafts = {name: draft(self.folder, name, state) for name, state in commit.states.items()}
-        self.keep(commit.next_sequence, drafts, rows)
-
     def keep(
         self, next_sequence: int, drafts: Mapping[str, Draft], rows: "pd.DataFrame | None" = None,
         failures: Mapping[str, str] | None = None,
@@ -171,7 +166,7 @@ class Commits:
 
     def forget(self) -> None:
         """Removes all of them: what was learned is kept elsewhere, or is to be learned anew."""
-        for folder in (*self._folders(), self.folder / _ROWS, self.folder / _DRAFTS):
+        for folder in (*self._folders(), *self._unfinished(), self.folder / _ROWS):
             shutil.rmtree(folder, ignore_errors=True)
 
     def latest(self) -> Commit | None:
@@ -180,7 +175,8 @@ class Commits:
         Raises:
             UserError: If it was made with other learners, options, classes, features or law, or if all commits are damaged.
         """
-        shutil.rmtree(self.folder / _DRAFTS, ignore_errors=True)  # of a process that was killed
+        for folder in self._unfinished():
+            shutil.rmtree(folder, ignore_errors=True)
         folders = self._folders()
         for number, folder in enumerate(folders):
             try:
@@ -228,6 +224,10 @@ class Commits:
     def _folders(self) -> list[Path]:
         """The folders of the commits, newest first."""
         return sorted((path for path in self.folder.glob("*") if path.name.isdigit()), reverse=True)
+
+    def _unfinished(self) -> list[Path]:
+        """What a process that was killed has left of a commit."""
+        return [self.folder / _DRAFTS, *self.folder.glob(f"*{whole_files.PARTIAL}")]
 
 
 def load_state(folder: Path, name: str) -> State:
