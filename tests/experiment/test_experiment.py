@@ -28,6 +28,7 @@ from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.sources import open_source
+from cifar_pipelines.streaming.journal import JOURNAL, Journal, Producer
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
 STEP = Step("exec_1x1", ("ingestion",), "", "images")
@@ -258,6 +259,35 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     assert choice.best.setting == "exec_2x2"
     summary = json.loads(next((tmp_path / place("experiments")).glob("*.json")).read_text())
     assert summary["choice"]["best"]["setting"] == "exec_2x2" and summary["grow_to"] == 120
+
+
+def test_another_stream_in_the_same_folder_is_learned_and_the_same_one_is_not(tmp_path, monkeypatch):
+    """The step is faked: its server sends a stream, and it leaves a record of it."""
+    study = Experiment(
+        ("exec_1x1",), ("streaming",), 1, f"streaming.landing={tmp_path},streaming.selected=stream_ridge"
+    )
+    versions = iter("abc")
+
+    def fake_run(self, step, result=str):
+        if step.pipelines == ("streaming",):
+            if not (tmp_path / JOURNAL).exists():
+                Journal(3, 0, {"one": Producer("digest", [], last=3, ended=True)}).write(tmp_path)
+            content = record("stream_ridge", "streaming", study.expected()["streaming"]["stream_ridge"], [1.0])
+            shelve(tmp_path / place("run_records"), step.setting, content, next(versions))
+            words.append(result())
+        self.outcomes.append(run.Outcome(step, "done"))
+
+    def rerun():
+        outcomes, _ = run.run_experiment(study, None, False, Console(quiet=True))
+        return outcomes[0].status
+
+    words = []
+    monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(StepRunner, "run", fake_run)
+    monkeypatch.setattr(run._Runs, "_look_at_images", lambda self: make_record()["data"]["fingerprint"])
+    assert [rerun(), rerun()] == ["done", "skipped"] and "stream_ridge" in words[0]
+    Journal(3, 0, {"one": Producer("other", [], last=3, ended=True)}).write(tmp_path)
+    assert [rerun(), rerun()] == ["done", "skipped"]
 
 
 def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(tmp_path, monkeypatch):
