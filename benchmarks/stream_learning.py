@@ -56,8 +56,8 @@ class Bench:
         folder = self.folder / name
         if folder.exists():
             return folder
-        with Landing(folder, 10**6, 1) as landing:
-            landing.admit("bench", {"digest": "bench", "classes": self.work.images_info["class_names"]})
+        with Landing(folder, 10**6, ["bench"]) as landing:
+            landing.admit("bench", {"digest": "bench", "classes": self.work.images_info["class_names"]}, "bench")
             numbers = range(0, len(self.encoded), BATCH)
             for number, start in enumerate(numbers, 1):
                 part = zip(self.encoded[start : start + BATCH], self.labels[start : start + BATCH], strict=True)
@@ -71,7 +71,7 @@ class Bench:
         given = {"landing": str(landing), "holdout_images": HOLDOUT, "resume": False} | changes
         stream = nodes.configure_stream(self.work.parameters["streaming"] | given)
         seed = self.work.parameters["subset"]["seed"]
-        course = nodes.plan_course(self.features, self.info, self.work.images_info, stream, seed)
+        course = nodes.plan_course(self.work.images, self.features, self.info, self.work.images_info, stream, seed)
         made_by = (self.info, self.work.state, self.work.spec)
         *_, log = learn_node.learn(
             course, stream, *made_by, self.folder / "commits", self.folder / "stored", self.work.context

@@ -58,7 +58,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
             "landing": str(folder / "landing"), "selected": LEARNERS, "frames_per_trigger": 1, "holdout_images": 50,
         }  # fmt: skip
         stream = nodes.configure_stream(block)
-        course = nodes.plan_course(vectors, described, info, stream, 1)
+        course = nodes.plan_course(table, vectors, described, info, stream, 1)
         step(f"Learning them in {count:,} micro-batches.")
         samples: list[Memory] = []
         with Polling(_sampler(session, folder / "landing", count, samples, step), 0.5):
@@ -78,8 +78,8 @@ def _land(folder: Path, source: object, manifest: object, classes: list[str], co
     train = manifest[manifest["split"] == "train"]
     labels = dict(zip(train["image_id"], train["label"], strict=True))
     images = [StreamImage(one, int(labels[one]), image) for one, image in source.read(train["image_id"].tolist())]
-    with Landing(folder, count, 1) as landing:
-        landing.admit("bench", {"digest": "bench", "classes": classes})
+    with Landing(folder, count, ["bench"]) as landing:
+        landing.admit("bench", {"digest": "bench", "classes": classes}, "bench")
         for number in range(1, count + 1):
             part = tuple(images[(number * BATCH + place) % len(images)] for place in range(BATCH))
             landing.land("bench", Frame(number, 0, 1.0, 1.0, part))

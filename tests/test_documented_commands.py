@@ -15,6 +15,7 @@ from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.params import parse_params
+from cifar_pipelines.experiment.plan import Experiment
 from cifar_pipelines.families import require_pipelines
 from cifar_pipelines.spark.environment import check_environment
 
@@ -23,6 +24,7 @@ DOCUMENTS = [
     *sorted((PROJECT_PATH / "docs").rglob("*.md")),
     *sorted((PROJECT_PATH / "src").rglob("*.md")),
 ]
+CONFIGURATION = sorted((PROJECT_PATH / "conf").rglob("*.yml"))
 CODE = sorted((PROJECT_PATH / "src").rglob("*.py"))
 KEDRO_S_OWN = {"viz", "package", "registry", "jupyter", "ipython", "catalog"}
 BEGINS = re.compile(r"(?:kedro|make|python -m benchmarks)(?=[ \n]|$)")
@@ -55,6 +57,9 @@ def all_commands() -> dict[str, str]:
     found: dict[str, str] = {}
     for file in DOCUMENTS:
         found |= dict.fromkeys(commands_of(file.read_text(encoding="utf-8")), file.name)
+    for file in CONFIGURATION:
+        comments = re.findall(r"^# +(.*)$", file.read_text(encoding="utf-8"), re.M)
+        found |= dict.fromkeys(filter(BEGINS.match, comments), file.name)
     for file in CODE:
         for text in messages_of(file.read_text(encoding="utf-8")):
             found |= dict.fromkeys(commands_of(text), file.name)
@@ -100,6 +105,8 @@ def check(words: list[str]) -> None:
     names = pipelines.split(",") if isinstance(pipelines, str) else pipelines
     if names := [name.strip() for name in names if name and "<" not in name]:
         require_pipelines(names)
+        if context.command.name == "experiment":
+            Experiment(("exec_1x1",), tuple(names), 1, "")
     for setting in (given.get("settings") or "").split(",") if isinstance(given.get("settings"), str) else ():
         if setting and setting not in PAGES_ADD:
             check_environment(setting)

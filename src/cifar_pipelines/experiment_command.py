@@ -94,7 +94,8 @@ def experiment(
         _close(plan, console)
     if failed := [outcome for outcome in outcomes if outcome.status == "failed"]:
         click.echo(
-            f"{len(failed)} of {counted(len(outcomes), 'step')} failed; the same command tries only them again.",
+            f"{len(failed)} of {counted(len(outcomes), 'step')} failed; the same command{' without --again' if again else ''} tries only them "
+            "again.",
             err=True,
         )
         raise SystemExit(1)

@@ -17,7 +17,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import encode_png
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment import kept_images, run
+from cifar_pipelines.experiment import kept_images, plan, run
 from cifar_pipelines.experiment.expected import ExpectedSeconds
 from cifar_pipelines.experiment.plan import Experiment, Step, about_report, params_of, twice, with_params
 from cifar_pipelines.experiment.progress import Progress
@@ -28,6 +28,7 @@ from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.sources import open_source
+from cifar_pipelines.streaming.journal import JOURNAL, Journal, Producer
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
 STEP = Step("exec_1x1", ("ingestion",), "", "images")
@@ -114,6 +115,38 @@ def test_the_parameters_of_an_environment_come_before_those_that_are_given():
     assert given_anew == under | {"train_size": 600}
     assert params_of("exec_2x1", given) == given
     replace(EXPERIMENT, params_text=text).check()
+
+
+@pytest.fixture
+def conf(tmp_path, monkeypatch):
+    """Returns a function that makes an environment of a globals.yml."""
+    monkeypatch.setattr(plan, "conf_source", lambda: tmp_path)
+    monkeypatch.setattr(plan, "check_environment", lambda environment: None)
+
+    def make(text):
+        (tmp_path / "one").mkdir()
+        if text is not None:
+            (tmp_path / "one" / "globals.yml").write_text(text)
+        return "one"
+
+    return make
+
+
+def test_an_environment_without_parameters_gives_none(conf):
+    assert params_of(conf(None), "seed=1") == "seed=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("source: [", "The configuration in .* cannot be read"),
+        ("report: {author: 'Lovelace, Ada'}", "report.author of the environment one holds a text with a comma"),
+        ("a: {phases: [{train: all}]}", "a.phases of the environment one holds a block within a list"),
+    ],
+)
+def test_what_an_environment_cannot_hand_on_is_named(text, words, conf):
+    with pytest.raises(UserError, match=words):
+        params_of(conf(text), "")
 
 
 def test_the_parameters_of_an_unknown_environment_are_refused():
@@ -233,6 +266,35 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     assert summary["choice"]["best"]["setting"] == "exec_2x2" and summary["grow_to"] == 120
 
 
+def test_another_stream_in_the_same_folder_is_learned_and_the_same_one_is_not(tmp_path, monkeypatch):
+    """The step is faked: its server sends a stream, and it leaves a record of it."""
+    study = Experiment(
+        ("exec_1x1",), ("streaming",), 1, f"streaming.landing={tmp_path},streaming.selected=stream_ridge"
+    )
+    versions = iter("abc")
+
+    def fake_run(self, step, result=str):
+        if step.pipelines == ("streaming",):
+            if not (tmp_path / JOURNAL).exists():
+                Journal(3, 0, {"one": Producer("digest", [], last=3, ended=True)}).write(tmp_path)
+            content = record("stream_ridge", "streaming", study.expected()["streaming"]["stream_ridge"], [1.0])
+            shelve(tmp_path / place("run_records"), step.setting, content, next(versions))
+            words.append(result())
+        self.outcomes.append(run.Outcome(step, "done"))
+
+    def rerun():
+        outcomes, _ = run.run_experiment(study, None, False, Console(quiet=True))
+        return outcomes[0].status
+
+    words = []
+    monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
+    monkeypatch.setattr(StepRunner, "run", fake_run)
+    monkeypatch.setattr(kept_images.KeptImages, "_found", lambda self: make_record()["data"]["fingerprint"])
+    assert [rerun(), rerun()] == ["done", "skipped"] and "stream_ridge" in words[0]
+    Journal(3, 0, {"one": Producer("other", [], last=3, ended=True)}).write(tmp_path)
+    assert [rerun(), rerun()] == ["done", "skipped"]
+
+
 def test_images_are_made_anew_and_measured_anew_where_their_source_has_changed(tmp_path, monkeypatch):
     """Steps are faked: ingestion leaves its description, a training its record of the images that are there."""
     ran, said, pictures = [], io.StringIO(), tmp_path / "pictures"
@@ -337,6 +399,15 @@ def test_what_is_typed_counts_before_what_the_file_of_a_study_says(monkeypatch):
     assert as_typed.once == ("transfer",) and as_typed.repeats == 2 and growth == 900
     assert as_filed.pipelines == as_typed.pipelines == ("ingestion", "features", "spark_ml", "bigdl_cnn")
     assert re.match(r"4 steps, about \d+ min: measurements of", said) and "browser: http://127.0.0.1:" in said
+
+
+@pytest.mark.parametrize("given", [[], ["--again"]])
+def test_after_a_failure_it_says_what_tries_only_what_has_failed(given, monkeypatch):
+    monkeypatch.setattr(run, "run_experiment", lambda plan, *_: ([run.Outcome(STEP, "failed")], None))
+    words = ["--settings", "exec_1x1", "--pipelines", "ingestion", "--no-page", *given]
+    result = CliRunner().invoke(experiment, words)
+    assert f"the same command{' without --again' if given else ''} tries only them again." in result.output
+    assert result.exit_code == 1
 
 
 def test_only_what_is_about_the_report_reaches_the_comparison_and_all_images_do_not_grow():

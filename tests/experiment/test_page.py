@@ -2,6 +2,8 @@ import io
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import time
 from http.client import HTTPConnection
@@ -112,6 +114,26 @@ def test_nothing_else_is_served(watched):
     with serve_page(watched) as address:
         assert {get(address, path)[0] for path in asked} == {404}
         assert get(address, "/", method="POST")[0] == 501
+
+
+def test_a_tab_that_is_closed_and_a_plot_that_is_gone_say_nothing_in_the_terminal(
+    watched, tmp_path, capfd, monkeypatch
+):
+    with serve_page(watched) as address:
+        leave_a_record(tmp_path)
+        end_step(watched, "done")
+        get(address, "/state")
+        shutil.rmtree(tmp_path / place("reporting_folder"))
+        assert get(address, "/plot/0")[0] == 404
+        report = tmp_path / place("comparison_html")
+        report.parent.mkdir(parents=True)
+        report.write_bytes(b"x" * 10**7)
+        with socket.create_connection(("127.0.0.1", int(address.split(":")[2][:-1]))) as tab:
+            tab.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it is closed at once
+            tab.sendall(f"GET /report.html HTTP/1.1\r\nHost: {address.split('/')[2]}\r\n\r\n".encode())
+            tab.recv(10)
+        time.sleep(0.3)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_another_name_of_this_host_is_refused(watched):

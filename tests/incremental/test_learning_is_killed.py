@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_pipelines.incremental.commit import Commit, Commits
+from cifar_pipelines.incremental.commit import Commits, draft
 from cifar_pipelines.incremental.feature_cache import FeatureCache
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, create_learner
@@ -43,7 +43,8 @@ with FeatureCache(folder / "x.features", 6) as cache:
         frames = Frames(np.full(IMAGES, number), np.arange(IMAGES), np.zeros(IMAGES, np.int64), x, label)
         for training in trainings.values():
             training.take(frames)
-        commits.save(Commit(number + 1, {name: training.state() for name, training in trainings.items()}))
+        drafts = {name: draft(commits.folder, name, training.state()) for name, training in trainings.items()}
+        commits.keep(number + 1, drafts)
 print("done")
 """
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.incremental.commit import Commit, Commits, digest, hand_over, handed_over
+from cifar_pipelines.incremental.commit import Commits, digest, draft, hand_over, handed_over
 from cifar_pipelines.incremental.training import UNKNOWN, Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, create_learner, names
 
@@ -192,11 +192,16 @@ def test_a_law_that_cannot_be_is_refused(wrong):
 IDENTITY = {"learners": {"ridge": {"penalty": 0.01}}, "classes": list(CLASSES)}
 
 
+def keep(commits, next_sequence, states, rows=None):
+    drafts = {name: draft(commits.folder, name, state) for name, state in states.items()}
+    commits.keep(next_sequence, drafts, rows)
+
+
 def committed(folder, *ends):
     commits, run = Commits(folder, IDENTITY), training("ridge", Law(block=7))
     for end in ends:
         run.take(single(*range(run.next_sequence, end)))
-        commits.save(Commit(run.next_sequence, {"ridge": run.state()}))
+        keep(commits, run.next_sequence, {"ridge": run.state()})
     return commits, run
 
 
@@ -227,8 +232,8 @@ def test_rows_come_with_their_commits_and_those_of_lost_ones_go(tmp_path):
     commits, run = Commits(tmp_path, IDENTITY), training("ridge", Law(block=7))
     for end in (10, 20):
         state = {"ridge": run.state()}
-        commits.save(Commit(end, state), pd.DataFrame({"end": [end]}))
-    commits.save(Commit(30, state), pd.DataFrame())
+        keep(commits, end, state, pd.DataFrame({"end": [end]}))
+    keep(commits, 30, state, pd.DataFrame())
     assert commits.rows(30)["end"].tolist() == [10, 20]
     assert commits.rows(10)["end"].tolist() == [10] and commits.rows(30)["end"].tolist() == [10]
     commits.forget()
@@ -270,8 +275,18 @@ def test_a_kill_while_a_commit_is_written_leaves_the_one_before(tmp_path, monkey
 
     monkeypatch.setattr(np, "savez", killed)
     with pytest.raises(KeyboardInterrupt):
-        commits.save(Commit(20, {"ridge": run.state()}))
+        keep(commits, 20, {"ridge": run.state()})
     assert commits.latest().next_sequence == 10 and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("then", [Commits.latest, Commits.forget])
+def test_what_a_killed_process_has_left_of_a_commit_is_removed(tmp_path, then):
+    commits, _ = committed(tmp_path, 10)
+    left = tmp_path / f"{20:020d}.4711.partial"
+    left.mkdir()
+    (left / "ridge.npz").touch()
+    then(commits)
+    assert not left.exists() and (then is Commits.forget or commits.latest().next_sequence == 10)
 
 
 def test_a_commit_of_another_configuration_is_refused_by_key(tmp_path):
@@ -285,7 +300,7 @@ def test_a_commit_of_another_configuration_is_refused_by_key(tmp_path):
 
 def test_some_of_the_models_of_a_commit_go_on_without_the_others(tmp_path):
     states = {name: {"blocks": np.array(number)} for number, name in enumerate(("ridge", "mlp"))}
-    Commits(tmp_path, {"models": {"ridge": 1, "mlp": 2}}).save(Commit(5, states))
+    keep(Commits(tmp_path, {"models": {"ridge": 1, "mlp": 2}}), 5, states)
     commit = Commits(tmp_path, {"models": {"ridge": 1}}).latest()
     assert (commit.next_sequence, list(commit.states), commit.failures) == (5, ["ridge"], {})
     with pytest.raises(UserError, match=r"otherwise: models.lda \(commit: absent; now: 3\)\. "):

@@ -1,5 +1,7 @@
 """What a stream's learners do with micro-batches, without Spark."""
 
+import json
+import shutil
 import tracemalloc
 from types import SimpleNamespace
 
@@ -26,11 +28,14 @@ from cifar_pipelines.pipelines.streaming import nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches, Taken, failed
-from cifar_pipelines.pipelines.streaming.query import put_in_place
+from cifar_pipelines.pipelines.streaming.query import put_in_place, require_same_stream
 from cifar_pipelines.pipelines.streaming.saved import predict_batches
 from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, images_text, stream_of
+from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.streaming.journal import Journal, Producer
+from cifar_pipelines.streaming.landing import Landing
+from cifar_pipelines.streaming.wire import Frame, StreamImage
 
 SIZES = (20, 7, 33, 24, 36)
 N = sum(SIZES)
@@ -163,6 +168,85 @@ def test_a_learner_that_fails_by_itself_stops_no_other(killed_in, tmp_path, fail
     assert "stream_mlp failed (at frame 1" in said and "streaming.selected=stream_ridge" in said
 
 
+@pytest.fixture
+def landing(tmp_path):
+    """Returns a function that lets frames of a stream land in an empty folder, and ends it."""
+
+    def land(digest, last, name="one"):
+        folder = tmp_path / "landing"
+        shutil.rmtree(folder, ignore_errors=True)
+        with Landing(folder, 100, ["here"]) as landing:
+            landing.admit(name, {"digest": digest}, "here")
+            for number in range(1, last + 1):
+                landing.land(name, Frame(number, 0, 1.0, 1.0, (StreamImage("0.png", 0, b""),)))
+            landing.end(name, last)
+        return folder
+
+    return land
+
+
+ANEW = "--params streaming.resume=false"
+
+
+def test_commits_know_whose_stream_they_are_of(tmp_path):
+    commits = DyingCommits(tmp_path)
+    commits.producers = {"one": "digest"}
+    take(commits, [(1, 5)])
+    assert DyingCommits(tmp_path).latest().producers == {"one": "digest"}
+    (said,) = (file for file in tmp_path.glob("*/commit.json"))
+    older = json.loads(said.read_text())
+    del older["producers"]
+    said.write_text(json.dumps(older))
+    assert DyingCommits(tmp_path).latest().producers == {}
+
+
+def test_another_stream_is_never_taken_for_the_one_that_was_learned(landing):
+    require_same_stream(landing("digest", 3), 2, {"one": "digest"}, ANEW)
+    with pytest.raises(UserError, match=r"2 frames were taken from .*, which now holds another stream of 'one'"):
+        require_same_stream(landing("other", 3), 2, {"one": "digest"}, ANEW)
+    with pytest.raises(UserError, match=r"which now holds no stream of 'one'.* streaming.resume=false"):
+        require_same_stream(landing("digest", 3, "two"), 2, {"one": "digest"}, ANEW)
+    require_same_stream(landing("other", 3), 2, {}, ANEW)  # as older commits have it
+    with pytest.raises(UserError, match=r"4 frames were taken from .*, where only 3 have landed"):
+        require_same_stream(landing("digest", 3), 4, {"one": "digest"}, ANEW)
+
+
+def test_a_frame_that_was_learned_before_the_journal_had_it_counts(landing):
+    folder = landing("digest", 3)
+    Journal(2, 0, {"one": Producer("digest", [], last=2)}).write(folder)
+    require_same_stream(folder, 3, {"one": "digest"}, ANEW)
+
+
+def test_which_stream_has_landed_is_part_of_what_a_result_depends_on(landing, tmp_path):
+    parameters = load_configuration("exec_2x1")["parameters"]
+
+    def digest_of(folder, **changes):
+        given = parameters | {"streaming": block(folder, **changes)}
+        return study_digest(given, "streaming", "stream_ridge", "embedded")
+
+    nothing = digest_of(tmp_path / "landing")
+    found = [digest_of(landing(*given)) for given in (("digest", 3), ("digest", 6), ("other", 3), ("digest", 3))]
+    assert len({nothing, *found}) == 4 and found[0] == found[3]
+    assert digest_of(tmp_path / "landing", serve=50.0) == nothing  # which other parameters say
+
+
+def test_a_record_says_which_stream_it_was_and_what_was_drawn_anew(landing):
+    def params(folder, **changes):
+        return nodes.describe("stream_ridge", stream_of(block(folder, **changes)), None, None).params
+
+    plain = params(landing("digest", 3))
+    assert plain["stream.one.digest"] == "digest" and plain["stream.one.frames"] == 3 and "augmentation" not in plain
+    assert plain != params(landing("other", 3))
+    assert params(landing("digest", 3), augmentation="crop+flip") == plain | {"augmentation": ["crop", "flip"]}
+
+
+def test_where_every_learner_that_is_asked_for_had_failed_before_no_engine_is_asked(tmp_path):
+    engine = SimpleNamespace(take=lambda given, models: pytest.fail("no models are left"))
+    batches = MicroBatches(engine, Commits(tmp_path, {}), None, None, 3, ["stream_mlp"], {"stream_mlp": "it broke"})
+    with pytest.raises(CodeError, match=r"stream_mlp failed \(it broke\)"):
+        batches.finish()
+
+
 def cannot_be_made(self, task, *, hidden=6, replay=30, batch_size=8):
     raise KeyError("nothing")
 
@@ -257,6 +341,36 @@ def test_drift_is_looked_for_where_it_is_asked_for():
     assert (known["drift_delay"], known["false_alarms"]) == (first - 2000, 0)
 
 
+def test_alarms_are_counted_in_images_of_the_stream_whichever_of_them_are_judged():
+    def of(label, prediction, epoch, **expected):
+        rows = pd.DataFrame(
+            {
+                "first": [0], "images": len(label), "label": [label], "epoch": [epoch], "prediction": [prediction],
+                "holdout_confusion": None, "n": 1, **dict.fromkeys(SCORES, 0.5),
+            }
+        )  # fmt: skip
+        return findings(rows, Expected(0.002, **expected))
+
+    label, prediction = [0] * 4000, [0] * 2000 + [1] * 2000
+    plain = of(label, prediction, [0] * 4000, drift_at=2000)
+    late = of([-1] * 500 + label, [0] * 500 + prediction, [0] * 4500, drift_at=2500)
+    assert late["drift_alarms"] == [alarm + 500 for alarm in plain["drift_alarms"]]
+    assert (late["drift_delay"], late["false_alarms"]) == (plain["drift_delay"], 0)
+    twice = of([0] * 4000, prediction, [0] * 2000 + [1] * 2000)  # what a second epoch is like says nothing
+    assert twice["drift_alarms"] == []
+
+
+def test_phases_are_those_of_the_first_epoch():
+    tests = {0: [5, 5, 9, 1], 1: [10, 0, 10, 0], 3: [4, 6, 0, 10]}
+    rows = rows_of_phases(tests).assign(epoch=[[0] * 10] * 4)
+    again = rows_of_phases({3: [10, 0, 10, 0]}).assign(epoch=[[1] * 10] * 4, first=range(40, 80, 10))
+    both = pd.concat([rows, again], ignore_index=True)
+    expected = findings(rows, Expected(classes_per_phase=1))["forgetting"]
+    assert findings(both, Expected(classes_per_phase=1))["forgetting"] == expected
+    older = pd.concat([rows_of_phases(tests), again], ignore_index=True)  # the first commits had no epochs
+    assert findings(older, Expected(classes_per_phase=1))["forgetting"] == expected
+
+
 SCENARIO = {"drift_at": 70, "phase_classes": [[1, 0], [2, 3]], "label_delay": 0}
 
 
@@ -344,6 +458,7 @@ def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
         ({"classes_per_phase": 0}, "streaming.classes_per_phase is 0"),
         ({"servers": "nowhere"}, "'nowhere' is not <host>:<port>"),
         ({"serve": 0.0}, "streaming.serve is 0.0"),
+        ({"serve": 4.0}, "serve is 4, so that a frame of 128 images comes every 32 s, .* given up after 30 s without"),
         (
             {"serve": 9.0, "servers": "127.0.0.1:6100"},
             "streaming.serve is 9.0 and streaming.servers is '127.0.0.1:6100'",
@@ -362,6 +477,12 @@ def test_frames_are_put_where_a_query_finds_those_that_are_to_be_learned(tmp_pat
     assert [int(file.stem) for file in tmp_path.glob("*.parquet")] == [3]
     put_in_place(tmp_path, 2)
     assert sorted(int(file.stem) for file in tmp_path.glob("*.parquet")) == [2, 3]
+
+
+def test_a_file_that_is_no_frame_is_named(tmp_path):
+    (tmp_path / "notes.parquet").touch()
+    with pytest.raises(UserError, match=r"notes.parquet is no landed frame, .* such as 0000000001.parquet"):
+        put_in_place(tmp_path, 1)
 
 
 def test_a_learned_model_is_the_same_after_a_round_trip(tmp_path):

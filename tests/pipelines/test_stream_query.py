@@ -47,8 +47,8 @@ class Recorder(Taker):
 def landing(tmp_path):
     """A folder where four frames of an image have landed, and the stream has ended."""
     folder = tmp_path / "stream"
-    with Landing(folder, 10, 1) as landing:
-        landing.admit("test", {"digest": "digest", "classes": ["a", "b"]})
+    with Landing(folder, 10, ["here"]) as landing:
+        landing.admit("test", {"digest": "digest", "classes": ["a", "b"]}, "here")
         for number in range(1, 5):
             image = StreamImage("0.png", 0, encode_png(np.zeros((4, 4, 3), np.uint8)))
             landing.land("test", Frame(number, 0, 1.0, 1.0, (image,)))

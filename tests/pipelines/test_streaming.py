@@ -31,8 +31,8 @@ def land(folder, ingested, first=1, last=5, ended=True):
     labels = dict(zip(train["image_id"], train["label"], strict=True))
     ids = np.random.default_rng(3).permutation(train["image_id"].to_numpy())
     ends = np.cumsum(SIZES)
-    with Landing(folder, 100, 1) as landing:
-        landing.admit("test", {"digest": "digest", "classes": ingested.info["class_names"]})
+    with Landing(folder, 100, ["here"]) as landing:
+        landing.admit("test", {"digest": "digest", "classes": ingested.info["class_names"]}, "here")
         for number in range(first, last + 1):
             chosen = ids[ends[number - 1] - SIZES[number - 1] : ends[number - 1]].tolist()
             images = [StreamImage(one, int(labels[one]), image) for one, image in ingested.source.read(chosen)]
@@ -54,7 +54,7 @@ def learn(ingested, extracted, run_context, tmp_path):
 
     def learn(folder, commits=tmp_path / "commits", **changes):
         stream = nodes.configure_stream(block(folder, **changes))
-        course = nodes.plan_course(extracted.features, extracted.info, ingested.info, stream, 42)
+        course = nodes.plan_course(ingested.images, extracted.features, extracted.info, ingested.info, stream, 42)
         given = (extracted.info, extracted.state, extracted.spec, commits, tmp_path / "features", run_context)
         return learn_node.learn(course, stream, *given)
 
@@ -124,6 +124,21 @@ def test_what_is_learned_by_spark_is_what_is_learned_at_once(finished, straight)
     state, expected = finished.catalog.load("streaming.stream_ridge.learner").model.state, straight.state()
     assert state.keys() == expected.keys()
     assert all(np.allclose(state[key], expected[key], rtol=1e-4, atol=1e-4) for key in state)
+
+
+def test_held_out_images_are_the_first_by_rank_and_not_by_id(spark, tmp_path):
+    ids, ranks = ["bear-1", "bear-2", "wolf-1", "wolf-2"], [2, 0, 3, 1]
+    rows = [(one, one[0] == "w", "test", rank) for one, rank in zip(ids, ranks, strict=True)] + [("cat", 0, "train", 0)]
+    images = spark.session.createDataFrame(
+        [(one, int(label), split, rank) for one, label, split, rank in rows],
+        "image_id string, label int, split string, rank long",
+    )
+    features = images.drop("rank").selectExpr("*", "array(float(label)) as features")
+    images_info = {"fingerprint": "f", "class_names": ["bear", "wolf"], "test_size": 4}
+    stream = nodes.stream_of(block(tmp_path, holdout_images=2))
+    features_info = {"images_fingerprint": "f", "dimension": 1}
+    x, label = nodes.plan_course(images, features, features_info, images_info, stream, 42).holdout
+    assert label.tolist() == [0, 1] == x[:, 0].tolist()
 
 
 def test_after_a_stream_has_ended_its_commits_are_gone_and_its_frames_count_as_learned(finished, landing):

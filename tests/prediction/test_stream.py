@@ -25,11 +25,13 @@ CLASSES = ["dark", "bright"]
 def test_rows_come_once_whatever_was_written_when_a_process_was_killed(tmp_path):
     csv = GrowingCsv(tmp_path / "below" / "x.csv", {"model": "one"})
     assert (csv.next_sequence, csv.predicted) == (1, 0)
+    csv.producers = {"one": "digest"}
     csv.append(ROWS, 3, {"b": "damaged"})
     with csv.target.open("a") as file:  # written, and killed before it counted
         file.write("c,cat,0.1\n")
     again = GrowingCsv(csv.target, {"model": "one"})
     assert (again.next_sequence, again.predicted, again.bad) == (3, 2, {"b": "damaged"})
+    assert again.producers == {"one": "digest"}
     again.append(ROWS, 4, {})
     assert pd.read_csv(csv.target)["image"].tolist() == ["a", "ü", "a", "ü"]
     said = json.loads(csv.target.with_suffix(".json").read_text())
@@ -83,8 +85,8 @@ def test_a_model_of_texts_predicts_no_stream():
 def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(spark, tmp_path):
     greys = [[10, 250], [200, None], [10]]
     landing = tmp_path / "stream"
-    with Landing(landing, 10, 1) as folder:
-        folder.admit("test", {"digest": "digest", "classes": CLASSES})
+    with Landing(landing, 10, ["here"]) as folder:
+        folder.admit("test", {"digest": "digest", "classes": CLASSES}, "here")
         for number, frame in enumerate(greys, 1):
             images = [encode_png(np.full((4, 4, 3), grey, np.uint8)) if grey else b"no image" for grey in frame]
             sent = [StreamImage(f"{place}.png", None, image) for place, image in enumerate(images)]

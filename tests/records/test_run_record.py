@@ -94,6 +94,22 @@ def test_features_of_another_input_have_another_identity():
     assert from_json(Features, to_json(other)) == other
 
 
+def test_features_of_other_options_have_another_identity_and_rows_of_their_own():
+    def of(centroids, minute):
+        record = make_record(created=f"2026-11-20T10:{minute:02d}:00Z")
+        record["features"]["options"] = {"mirror": True, "centroids": centroids}
+        return record
+
+    records = {"older": make_record(), "few": of(100, 59), "many": of(1600, 59), "again": of(1600, 58)}
+    summary, notes = summarise(records_to_table(records)[0])
+    assert sorted(summary["runs"]) == [1, 1, 2] and summary["label"].is_unique and not notes
+    assert {text.removeprefix("kmeans_patches, ") for text in summary["extractor_identity"]} == {
+        "learned from the training subset, 32 px, bf16",
+        "learned from the training subset, 32 px, centroids=100,mirror=true, bf16",
+        "learned from the training subset, 32 px, centroids=1600,mirror=true, bf16",
+    }
+
+
 def test_table_has_the_figures_of_the_record():
     record = make_record(fit_s=(7.0, 9.0, 7.5), host_load={"other_cpu_share": 0.5})
     row = records_to_table({"one": record})[0].iloc[0]

@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import shutil
 
@@ -9,7 +10,7 @@ from tests.factories.streaming import frames_in, landed_rows, make_stream, sent_
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.streaming import journal, landing
-from cifar_pipelines.streaming.journal import Journal, commit, committed, read_journal
+from cifar_pipelines.streaming.journal import JOURNAL, Journal, commit, committed, read_journal
 from cifar_pipelines.streaming.landing import LEARNED, Landing, frame_file
 from cifar_pipelines.streaming.wire import Frame, WireError
 
@@ -31,12 +32,13 @@ def opened(folder):
         yield opened
 
 
-def open_landing(folder, max_backlog=8, producers=1):
-    return Landing(folder, max_backlog, producers)
+def open_landing(folder, max_backlog=8, *servers):
+    return Landing(folder, max_backlog, servers or ["a:1"])
 
 
-def admit(opened, name="memory"):
-    return opened.admit(name, {"digest": STREAM.digest, "classes": ["cat", "dog"], "scenario": {"label_delay": 5}})
+def admit(opened, name="memory", address="a:1"):
+    said = {"digest": STREAM.digest, "classes": ["cat", "dog"], "scenario": {"label_delay": 5}}
+    return opened.admit(name, said, address)
 
 
 def land(opened, *numbers):
@@ -128,7 +130,7 @@ def test_room_is_for_frames_that_are_not_learned_from(folder):
 
 
 def test_producers_share_the_room_and_the_numbers(folder):
-    with open_landing(folder, 5, 2) as opened:
+    with open_landing(folder, 5, "a:1", "b:2") as opened:
         for name in ("a", "b"):
             admit(opened, name)
         for name, number in (("a", 1), ("b", 1), ("a", 2)):
@@ -137,7 +139,7 @@ def test_producers_share_the_room_and_the_numbers(folder):
     found = [(row["sequence"], row["producer"], row["producer_sequence"]) for row in landed_rows(folder)]
     assert list(dict.fromkeys(found)) == [(1, "a", 1), (2, "b", 1), (3, "a", 2)]
     with pytest.raises(UserError, match="The backlog is 1, but every one of 2 producers needs room"):
-        open_landing(folder, 1, 2)
+        open_landing(folder, 1, "a:1", "b:2")
 
 
 def test_the_journal_says_who_has_sent_what_and_whether_all_have_ended(folder, opened):
@@ -151,16 +153,45 @@ def test_the_journal_says_who_has_sent_what_and_whether_all_have_ended(folder, o
     said = read_journal(folder)
     assert (said.landed, said.ended, said.producers["memory"].classes) == (3, True, ["cat", "dog"])
     assert said.producers["memory"].scenario == {"label_delay": 5}
-    assert opened.is_complete(1) and not opened.is_complete(2)
     opened.land("memory", Frame(4, 1, 1.0, 1.0, frame(1).images))
     assert not read_journal(folder).ended
+
+
+def test_a_stream_has_ended_when_one_came_from_every_server_that_is_followed(folder):
+    with open_landing(folder, 8, "a:1", "b:2") as opened:
+        admit(opened)
+        land(opened, 1)
+        opened.end("memory", 1)
+        assert not read_journal(folder).ended
+        assert opened.ended_at("a:1") and not opened.ended_at("b:2")
+        admit(opened, "other", "b:2")
+        assert not opened.ended_at("b:2")
+        opened.end("other", 0)
+        assert read_journal(folder).ended and opened.ended_at("b:2")
+    with open_landing(folder, 8, "c:3"):
+        assert not read_journal(folder).ended
+    with open_landing(folder, 8, "b:2"):
+        assert read_journal(folder).ended
+
+
+@pytest.mark.parametrize(("followed", "ended"), [([], True), (["a:1"], True), (["a:1", "b:2"], False)])
+def test_a_journal_that_does_not_say_where_producers_were_has_ended_by_their_number(folder, opened, followed, ended):
+    admit(opened)
+    said = json.loads((folder / JOURNAL).read_text())
+    del said["followed"], said["producers"]["memory"]["address"]
+    said["producers"]["memory"]["ended"] = True
+    (folder / JOURNAL).write_text(json.dumps(said))
+    older = read_journal(folder)
+    assert older.followed == []
+    older.followed = followed
+    assert older.ended == older.ended_at("a:1") == ended
 
 
 def test_another_stream_by_the_same_name_is_refused(folder, opened):
     admit(opened)
     land(opened, 1)
     with pytest.raises(UserError, match="'memory' has sent 1 frames of another stream"):
-        opened.admit("memory", {"digest": "another"})
+        opened.admit("memory", {"digest": "another"}, "a:1")
 
 
 def test_a_folder_has_one_receiver(folder, opened):

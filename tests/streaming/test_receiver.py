@@ -273,6 +273,24 @@ def test_several_producers_land_in_one_order(folder):
         assert [row | {"sequence": 0} for row in landed] == [row | {"sequence": 0} for row in wanted]
 
 
+def test_a_receiver_of_two_goes_on_when_one_of_them_has_ended_and_is_gone(folder):
+    ended, slow = make_stream(8, name="first"), make_stream(40, name="second")
+    patience = Patience(greeting=1, heartbeat=0.05, silence=0.5, retry=0.01, away=0.3)
+    with serving(slow) as other:
+        with (
+            serving(ended) as one,
+            receiving(folder, one.port, other.port, backlog=4) as receiver,
+        ):  # which is stopped while the second one waits for room
+            assert wait_until(lambda: (said := read_journal(folder).producers.get("first")) and said.ended, 5)
+            assert wait_until(lambda: read_journal(folder).landed == 4, 5)
+        assert receiver.failure is None and not read_journal(folder).ended
+        with receiving(folder, one.port, other.port, backlog=4, patience=patience) as again:
+            assert not wait_until(lambda: again.failure, 0.6)  # longer than a server may be away
+            assert wait_until(lambda: commit(folder, read_journal(folder).landed) or not again.thread.is_alive(), 5)
+    assert again.failure is None and read_journal(folder).ended
+    assert [row["producer"] for row in landed_rows(folder)].count("second") == 40
+
+
 def test_producers_of_the_same_name_are_refused(folder):
     with (
         serving(make_stream(40)) as one,

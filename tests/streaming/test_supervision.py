@@ -68,10 +68,24 @@ def test_a_server_is_the_command_that_people_type_and_ends_with_the_block(receiv
     code = "import sys, time; print(sys.argv[1:], 'Serving on 127.0.0.1:6123: 9 images', flush=True); time.sleep(600)"
     receiver_of(code)
     log = tmp_path / "logs" / "server.log"
-    with served("source=animals,seed=1", 60.0, log) as address:
-        assert address == "127.0.0.1:6123"
-    wanted = ["stream", "serve", "--port", "0", "--rate", "60", "--params", "source=animals,seed=1"]
+    with served("source=animals,seed=1", 60.0, log) as server:
+        assert server.address == "127.0.0.1:6123"
+        server.require_well()
+    wanted = ["stream", "serve", "--port", "0", "--rate", "60", "--batch-size", "128"]
+    wanted += ["--params", "source=animals,seed=1"]
     assert log.read_text().startswith(str(wanted))
+
+
+def test_a_server_that_ends_before_its_time_says_why(receiver_of, tmp_path):
+    code = (
+        "import os, time; print('Serving on 127.0.0.1:6123: 9 images', flush=True); time.sleep(0.5); "
+        "open(os.environ['CIFAR_PIPELINES_ERROR_FILE'], 'w').write('An image is gone.'); os._exit(1)"
+    )
+    receiver_of(code)
+    with served("x=1", 60.0, tmp_path / "server.log") as server:
+        assert wait_until(lambda: server._process.poll() is not None, 10)
+        with pytest.raises(UserError, match=r"server of the stream has ended with status 1. An image is gone"):
+            server.require_well()
 
 
 def test_a_server_that_does_not_start_says_why(receiver_of, tmp_path):

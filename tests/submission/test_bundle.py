@@ -13,7 +13,7 @@ from cifar_pipelines.records import provenance
 from cifar_pipelines.spark.run_file import write_run_file
 from cifar_pipelines.submission.bundle import MANIFEST, check_bundle, write_bundle
 from cifar_pipelines.submission.contents import collect, is_code
-from cifar_pipelines.submission.records import SubmissionRecord, require_submissions
+from cifar_pipelines.submission.records import SubmissionRecord
 
 RUN = "roll-2024-01-02T03.04.05.678Z-exec_2x1"
 EXECUTOR = "/".join(["logs", RUN, "work", "app-1", "0"])  # where Spark's Worker puts an executor's files
@@ -290,8 +290,6 @@ def test_a_name_under_which_nothing_ran_is_refused_with_the_nearest(project):
 def test_where_nothing_was_submitted_yet_that_is_said(tmp_path):
     with pytest.raises(UserError, match=r"run name 'rol': nothing was submitted yet\. `kedro submit --run-name`"):
         collect(tmp_path, "rol")
-    with pytest.raises(UserError, match="nothing was submitted yet"):
-        require_submissions(tmp_path, "rol")
 
 
 @pytest.mark.parametrize(

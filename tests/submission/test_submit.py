@@ -23,7 +23,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark.java import find_java_home
 from cifar_pipelines.spark.run_file import write_run_file
 from cifar_pipelines.submission import submit as room
-from cifar_pipelines.submission.records import SubmissionRecord, require_submissions
+from cifar_pipelines.submission.records import SubmissionRecord, submissions
 from cifar_pipelines.submission.submit import Submission, check_run_name, run_submission
 
 # Every import of the package leaves a line: the folder of the process, and from where it was imported.
@@ -135,7 +135,7 @@ def test_output_is_shown_and_kept_and_the_status_passed_on(small_project, monkey
     assert record.spark_logs == [f"logs/{name}"]
     log = (small_project / record.log).read_bytes()
     assert b"".join(shown) == log and log.startswith(b"$ kedro run --pipelines ingestion,features --env exec_2x1")
-    assert require_submissions(small_project, "roll_4711") == [record]
+    assert submissions(small_project, "roll_4711") == [record]
     assert record.log == f"logs/roll_4711/{record.time}/submit.log"
 
 
@@ -148,7 +148,7 @@ def test_ctrl_c_ends_the_run_and_is_recorded(small_project, monkeypatch, submiss
 
     record = run_submission(submission, interrupt)
     assert (record.status, record.exit_status) == ("interrupted", 130)
-    assert require_submissions(small_project, "roll_4711") == [record]
+    assert submissions(small_project, "roll_4711") == [record]
 
 
 def test_a_submission_whose_process_is_gone_does_not_run(small_project):
@@ -161,11 +161,6 @@ def test_a_submission_whose_process_is_gone_does_not_run(small_project):
     assert SubmissionRecord(*fields, "elsewhere", ended.pid, "2024").state == "running"
     failed = SubmissionRecord(*fields, host, ended.pid, "2024", status="failed", exit_status=1)
     assert failed.state == "failed (1)"
-
-
-def test_a_name_that_nobody_submitted_is_refused(small_project):
-    with pytest.raises(UserError, match="Unknown run name 'roll'"):
-        require_submissions(small_project, "roll")
 
 
 def start_daemon(folder, host, main_class, *arguments):
@@ -282,7 +277,7 @@ def test_a_submitted_run_that_loses_a_worker_goes_on_is_found_by_its_name_and_bu
     for worker in workers:  # both took part, with the package that was sent and no other
         assert (worker.folder / "work" / application).is_dir()
         assert all("cifar_pipelines.zip" in Path(file).parts for file in imports_of(worker))
-    (record,) = require_submissions(project, "roll_4711")
+    (record,) = submissions(project, "roll_4711")
     assert (record.status, lost_executors(project, record)) == ("done", 1)
 
     listed = type_in("logs", "roll_4711")
@@ -322,7 +317,7 @@ def test_a_run_that_loses_all_workers_ends_clearly(start_submit, project, worker
     output = " ".join((seen + finish(run, 100)).split())
     assert "no task ran for 6 s" in output, output
     assert run.returncode == 1
-    (record,) = require_submissions(project, "roll_4711")
+    (record,) = submissions(project, "roll_4711")
     assert (record.status, lost_executors(project, record)) == ("failed", 2)
 
 

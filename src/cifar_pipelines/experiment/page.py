@@ -6,6 +6,7 @@ held: nothing hangs when the experiment ends or is stopped. At the end it turns 
 
 import hashlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +41,7 @@ class Watched:
     def __init__(self, experiment: Experiment, progress: Progress) -> None:
         self._progress, self._began = progress, time.time()
         self._shelf = RecordShelf(PROJECT_PATH / place("run_records"))
-        self._expected, self._settings = experiment.expected(), experiment.settings
+        self._experiment = experiment
         self._reporting = PROJECT_PATH / place("reporting_folder")
         self._report = PROJECT_PATH / place("comparison_html")
         self._found: tuple[int, list[dict[str, Any]], list[Path]] = (-1, [], [])  # until so many steps had ended
@@ -84,10 +85,11 @@ class Watched:
             return self._found[1:]
 
     def _table(self) -> list[dict[str, Any]]:
+        expected = self._experiment.expected()  # which changes with the stream that a step lets land
         found = [
             record
-            for setting in self._settings
-            for family, models in self._expected.items()
+            for setting in self._experiment.settings
+            for family, models in expected.items()
             for model, digest in models.items()
             for record in self._shelf.matching(setting, family, model, digest)[-1:]
         ]
@@ -109,7 +111,7 @@ def serve_page(watched: Watched) -> Iterator[str]:
         Its address.
     """
     handler = type("Handler", (_Handler,), {"watched": watched, "page": _page(), "asked_at": 0.0})
-    server = ThreadingHTTPServer((HOST, 0), handler)
+    server = _Server((HOST, 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
@@ -141,6 +143,15 @@ def _model_of(plot: Path) -> str:
     return above.name
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that says nothing of browsers that leave in the middle of an answer."""
+
+    def handle_error(self, *request: Any) -> None:
+        """Prints what went wrong, but not on the experiment's terminal that a tab was closed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*request)
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Answers GET and HEAD for four kinds of places, and nothing else."""
 
@@ -155,7 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}:
             self._send(403, ("text/plain", b"This page is for its own host alone."))
             return
-        answer = self._answer(self.path.partition("?")[0])
+        try:
+            answer = self._answer(self.path.partition("?")[0])
+        except OSError:  # such as a plot that was removed
+            answer = None
         self._send(404 if answer is None else 200, answer or ("text/plain", b"There is nothing here."))
 
     do_HEAD = do_GET  # noqa: N815

@@ -1,11 +1,16 @@
 """The steps of an experiment, in an order in which a noisy minute falls on no setting alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cifar_pipelines.common.configuration import conf_source, conf_source_arguments, load_configuration
+from cifar_pipelines.common.configuration import (
+    conf_source,
+    conf_source_arguments,
+    load_configuration,
+    unreadable_explained,
+)
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import ALL, flatten
 from cifar_pipelines.common.params import params_text, parse_params, split_params
@@ -159,21 +164,35 @@ def params_of(environment: str, given_text: str) -> str:
         given_text: What is given with `--params`; it prevails.
 
     Raises:
-        UserError: If there is no such environment.
+        UserError: If there is no such environment, its files cannot be read, or one of its values cannot stand in a text.
     """
     from omegaconf import OmegaConf
 
     check_environment(environment)
     folder = conf_source() / environment
     files = [*folder.glob("globals*.yml"), *folder.glob("parameters*.yml")]
-    block = OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.load, files)))
+    with unreadable_explained(folder):
+        block = OmegaConf.to_container(OmegaConf.merge({}, *map(OmegaConf.load, files)))
     given = split_params(given_text)
     said = {
         name: value
         for name, value in flatten(block).items()
         if name not in given and not name.startswith("parallelism.")
     }
+    for name, value in said.items():
+        _require_typable(environment, name, value)
     return params_text(said | given)
+
+
+def _require_typable(environment: str, name: str, value: Any) -> None:
+    """Refuses a value of an environment that a text of `--params` cannot hold."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, list | Mapping) or "," in str(one):
+            what = "a block within a list" if isinstance(one, list | Mapping) else "a text with a comma"
+            raise UserError(
+                f"{name} of the environment {environment} holds {what}, which --params-of cannot hand on to runs under other settings. "
+                f"Run it under its own setting, kedro run --env {environment}, or move that block to conf/base."
+            )
 
 
 def twice(train_size: int | str) -> int:

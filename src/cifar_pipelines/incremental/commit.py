@@ -41,11 +41,13 @@ class Commit:
         next_sequence: Sequence number of that frame.
         states: State of every learner, by name.
         failures: Learners that have failed and have no state, each with the reason.
+        producers: The digest of every producer's stream, by name; empty in older commits.
     """
 
     next_sequence: int
     states: dict[str, State]
     failures: dict[str, str] = field(default_factory=dict)
+    producers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,15 @@ class Commits:
         folder: Where they lie.
         identity: What the states depend on: `models` by name, classes, features, law. Plain data. Models learn each by itself,
             so that some of those that were committed can go on without the others.
+
+    Attributes:
+        producers: The digest of every producer's stream, by name, which the commits to come hold.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self.folder = folder
+        self.producers: dict[str, str] = {}
         self._identity = json.loads(json.dumps(identity))
-
-    def save(self, commit: Commit, rows: "pd.DataFrame | None" = None) -> None:
-        """Drafts the states of a commit, and keeps it."""
-        drafts = {name: draft(self.folder, name, state) for name, state in commit.states.items()}
-        self.keep(commit.next_sequence, drafts, rows)
 
     def keep(
         self, next_sequence: int, drafts: Mapping[str, Draft], rows: "pd.DataFrame | None" = None,
@@ -144,7 +145,7 @@ class Commits:
                 one.file.replace(partial / f"{name}.npz")
             digests = {name: one.digest for name, one in drafts.items()}
             said = {"identity": self._identity, "digests": digests, "failures": dict(failures or {})}
-            text = json.dumps(said, indent=1)
+            text = json.dumps(said | {"producers": self.producers}, indent=1)
             (partial / _DESCRIPTION).write_text(text, encoding="utf-8")
             for path in (partial / _DESCRIPTION, partial):
                 _to_disk(path)
@@ -165,7 +166,7 @@ class Commits:
 
     def forget(self) -> None:
         """Removes all of them: what was learned is kept elsewhere, or is to be learned anew."""
-        for folder in (*self._folders(), self.folder / _ROWS, self.folder / _DRAFTS):
+        for folder in (*self._folders(), *self._unfinished(), self.folder / _ROWS):
             shutil.rmtree(folder, ignore_errors=True)
 
     def latest(self) -> Commit | None:
@@ -174,7 +175,8 @@ class Commits:
         Raises:
             UserError: If it was made with other learners, options, classes, features or law, or if all commits are damaged.
         """
-        shutil.rmtree(self.folder / _DRAFTS, ignore_errors=True)  # of a process that was killed
+        for folder in self._unfinished():
+            shutil.rmtree(folder, ignore_errors=True)
         folders = self._folders()
         for number, folder in enumerate(folders):
             try:
@@ -209,7 +211,8 @@ class Commits:
         states = {name: load_state(folder, name) for name in description["digests"] if name in asked}
         if changed := [name for name, state in states.items() if digest(state) != description["digests"][name]]:
             raise ValueError(f"{', '.join(changed)} has another checksum")
-        return Commit(int(folder.name), states, {name: failures[name] for name in failures if name in asked})
+        failures = {name: reason for name, reason in failures.items() if name in asked}
+        return Commit(int(folder.name), states, failures, description.get("producers", {}))
 
     def _asked_for(self, identity: dict[str, Any]) -> dict[str, Any]:
         """The identity of a commit without the models that are not asked for any more."""
@@ -221,6 +224,10 @@ class Commits:
     def _folders(self) -> list[Path]:
         """The folders of the commits, newest first."""
         return sorted((path for path in self.folder.glob("*") if path.name.isdigit()), reverse=True)
+
+    def _unfinished(self) -> list[Path]:
+        """What a process that was killed has left of a commit."""
+        return [self.folder / _DRAFTS, *self.folder.glob(f"*{whole_files.PARTIAL}")]
 
 
 def load_state(folder: Path, name: str) -> State:

@@ -69,6 +69,7 @@ class BlockResult:
     Attributes:
         first: Number of its first image, counted from 0 over the whole stream.
         label: (n,) int64, -1 for an unknown one.
+        epoch: (n,) int64, see `Frames`.
         probability: (n, classes) float64.
         scores: Scores of all images so far, of the last ones (`window_*`) and of held-out images (`holdout_*`).
         holdout_confusion: (classes, classes) int64: counts of the test on held-out images after the block; None where there was none.
@@ -76,6 +77,7 @@ class BlockResult:
 
     first: int
     label: np.ndarray
+    epoch: np.ndarray
     probability: np.ndarray
     scores: dict[str, float]
     holdout_confusion: np.ndarray | None = None
@@ -182,14 +184,14 @@ class StreamTraining:
     def _block(self, images: int) -> BlockResult:
         """Predicts the next images and counts their scores."""
         now = slice(self._predicted, self._predicted + images)
-        label, probability = self._label[now], self.learner.predict(self._x[now])
-        judged = (label != UNKNOWN) & (self._epoch[now] == 0)
+        label, epoch, probability = self._label[now], self._epoch[now], self.learner.predict(self._x[now])
+        judged = (label != UNKNOWN) & (epoch == 0)
         self.scores.add(label[judged], probability[judged])
         first = self._images - len(self._label) + self._predicted
         self._predicted += images
         self._blocks += 1
         row = self.scores.of_all() | {f"window_{name}": value for name, value in self.scores.of_window().items()}
-        return BlockResult(first, label, probability, row)
+        return BlockResult(first, label, epoch, probability, row)
 
     def _tested(self, result: BlockResult) -> BlockResult:
         """The result of a block with the scores of the held-out images after it."""

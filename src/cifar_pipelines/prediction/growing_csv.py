@@ -30,6 +30,7 @@ class GrowingCsv:
         next_sequence: Sequence number of the first frame whose predictions are not there.
         predicted: Images whose predictions are there.
         bad: Images that were left out, with the reason.
+        producers: The digest of every producer's stream, by name, which the JSON holds with the next rows; empty in older ones.
 
     Raises:
         UserError: If the CSV holds predictions of something else, or is shorter than it was.
@@ -39,6 +40,7 @@ class GrowingCsv:
         self.target, self._described = target, dict(description)
         self.next_sequence, self.predicted, self._bytes = FIRST_SEQUENCE, 0, 0
         self.bad: dict[str, str] = {}
+        self.producers: dict[str, str] = {}
         note = description_of(target)
         if note.exists():
             self._go_on(json.loads(note.read_text(encoding="utf-8")))
@@ -69,12 +71,14 @@ class GrowingCsv:
         self.bad |= bad
         said = self._described | {
             "next_sequence": next_sequence, "bytes": self._bytes, "predicted": self.predicted, "bad_images": self.bad,
+            "producers": self.producers,
         }  # fmt: skip
         write_durably(description_of(self.target), json.dumps(said, indent=2, ensure_ascii=False).encode())
 
     def _go_on(self, said: dict[str, Any]) -> None:
         self.next_sequence, self._bytes = said.pop("next_sequence", None), said.pop("bytes", None)
         self.predicted, self.bad = said.pop("predicted", 0), said.pop("bad_images", {})
+        self.producers = said.pop("producers", {})
         if self._bytes is None or (different := differing(said, self._described, "file")):
             reason = "is no stream's" if self._bytes is None else f"has other predictions: {'; '.join(different)}"
             raise UserError(f"{self.target} {reason}. Give another --output, or move it with its JSON.")

@@ -17,9 +17,16 @@ from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import slug
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.pipelines.new_images import FrameImages, Predictor
-from cifar_pipelines.pipelines.streaming.query import Taker, put_in_place, reading, run_query, set_aside
+from cifar_pipelines.pipelines.streaming.query import (
+    Taker,
+    put_in_place,
+    reading,
+    require_same_stream,
+    run_query,
+    set_aside,
+)
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec, stream_of
-from cifar_pipelines.prediction.growing_csv import GrowingCsv
+from cifar_pipelines.prediction.growing_csv import FIRST_SEQUENCE, GrowingCsv
 from cifar_pipelines.prediction.request import Request
 from cifar_pipelines.prediction.run import explained, to_rows
 from cifar_pipelines.records.run_record import RunRecord
@@ -133,6 +140,7 @@ class Predictions(Taker):
                 f"The image {name!r} of the stream cannot be decoded ({reason}). Give --params on_bad_image=skip to leave such images out."
             )
         rows = to_rows(table, [one for one in index["image_id"] if one not in images.bad], self._class_names)
+        self._csv.producers = read_journal(self._stream.folder).digests
         self._csv.append(rows.assign(image=rows["image"].map(names)), came[-1] + 1, bad)
         mark_taken(self._stream.folder, came[-1])
         set_aside(self._stream.folder, first, came[-1])
@@ -169,6 +177,8 @@ def predict_stream(asked: StreamRequest) -> tuple[RunRecord, GrowingCsv]:
     run_name = "-".join(slug(part) for part in (config.run_name, "predict", run_id) if part)
     with disk_errors_explained(), reading(stream.folder):
         csv = GrowingCsv(target, _described(record, stream))
+        if csv.next_sequence > FIRST_SEQUENCE:
+            require_same_stream(stream.folder, csv.next_sequence - 1, csv.producers, "give another --output")
         put_in_place(stream.folder, csv.next_sequence)
         with explained(SparkRuntime(setting, config, run_name)) as runtime:
             cores = runtime.info.cores

@@ -5,6 +5,7 @@ from typing import Any
 
 from cifar_pipelines.backbones import InputSpec
 from cifar_pipelines.common.contents import content_of, judged_on
+from cifar_pipelines.common.params import params_text
 from cifar_pipelines.spark.spark_config import EMBEDDED
 
 
@@ -101,7 +102,9 @@ class Features:
         """Names the features so that two that differ never share a name."""
         size = f"{self.input_size} px" if self.input_size else None
         words = self.input.words if self.input else None  # empty for the one input that older records know
-        return ", ".join(str(part) for part in (self.extractor, self.weights, size, words, self.precision) if part)
+        options = params_text(dict(sorted(self.options.items())))  # empty for older records
+        parts = (self.extractor, self.weights, size, words, options, self.precision)
+        return ", ".join(str(part) for part in parts if part)
 
 
 @dataclass(frozen=True)

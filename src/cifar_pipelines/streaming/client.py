@@ -19,6 +19,11 @@ LOOK_S = 0.05  # how often room for more frames is looked for
 REFUSALS = 3  # in a row, without a frame that lands; then it is no accident
 
 
+def name_of(address: tuple[str, int]) -> str:
+    """What people call the server at an address."""
+    return "{}:{}".format(*address)
+
+
 class Client:
     """Lets the frames of one server land.
 
@@ -37,7 +42,7 @@ class Client:
     ) -> None:  # fmt: skip
         self._address, self._landing, self._secret, self._patience = address, landing, secret, patience
         self._claim, self._say = claim, say
-        self.name = "{}:{}".format(*address)
+        self.name = name_of(address)
         self.stopping = threading.Event()
         self._producer = ""
         self._refusals = 0
@@ -48,7 +53,7 @@ class Client:
         """Follows the server until its stream has ended.
 
         Args:
-            is_over: Asked while the server is away: whether all that was to come has landed before.
+            is_over: Asked while the server is away: whether all that was to come from it has landed before.
 
         Raises:
             UserError: If the server stays away, does not know the secret, is none of ours, sends damaged frames again and again, or the
@@ -115,7 +120,7 @@ class Client:
             raise UserError(
                 f"{self.name} sends as {name!r}, as another server does. Give each its own --name, or follow one of them."
             )
-        landed = self._landing.admit(name, stream)
+        landed = self._landing.admit(name, stream, self.name)
         self._producer, self._admitted = name, True
         until = self._landing.until(name)
         connection.say({"after": landed, "until": until})

@@ -26,6 +26,7 @@ class Producer:
         scenario: What it says of the order of its images, see `ImageStream.facts`.
         last: The number of its last frame that has landed, by its own counting; 0 before the first.
         ended: Whether that was the last one of all.
+        address: Where its server was met last; empty in older journals.
     """
 
     digest: str
@@ -33,6 +34,7 @@ class Producer:
     scenario: dict[str, Any] = field(default_factory=dict)
     last: int = 0
     ended: bool = False
+    address: str = ""
 
 
 @dataclass
@@ -43,16 +45,40 @@ class Journal:
         landed: The sequence number of the last frame; 0 before the first.
         modified_ms: The time of change that its file has, in milliseconds since 1970.
         producers: By name.
+        followed: Addresses of the servers that the last receiver follows; empty in older journals.
     """
 
     landed: int = 0
     modified_ms: int = 0
     producers: dict[str, Producer] = field(default_factory=dict)
+    followed: list[str] = field(default_factory=list)
 
     @property
     def ended(self) -> bool:
-        """Whether all producers that came have sent all they have."""
-        return bool(self.producers) and all(producer.ended for producer in self.producers.values())
+        """Whether all producers that came have sent all they have, and one came from every server that is followed."""
+        if not self.producers or not all(producer.ended for producer in self.producers.values()):
+            return False
+        met = {producer.address for producer in self.producers.values()}
+        if "" in met:  # older journals tell how many came, and not from where
+            return len(self.producers) >= len(self.followed)
+        return met.issuperset(self.followed)
+
+    def ended_at(self, address: str) -> bool:
+        """Whether what a server has sent before was all it has."""
+        own = [producer for producer in self.producers.values() if producer.address == address]
+        return self.ended or (bool(own) and all(producer.ended for producer in own))
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What identifies the stream of every producer, by its name."""
+        return {name: producer.digest for name, producer in self.producers.items()}
+
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What of a stream a result depends on, by producer: digest, name of the scenario (None in older journals), and number of frames."""
+        return {
+            name: {"digest": one.digest[:16], "scenario": one.scenario.get("name"), "frames": one.last}
+            for name, one in self.producers.items()
+        }
 
     def write(self, folder: Path) -> None:
         """Replaces the journal of a folder."""

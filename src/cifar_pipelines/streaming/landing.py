@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -41,20 +41,20 @@ class Landing:
     Args:
         folder: Where the files are; it is made.
         max_backlog: How many frames may wait for the learner.
-        producers: Among how many producers they are shared out evenly.
+        servers: Addresses of the servers that are followed, among whose producers they are shared out evenly.
 
     Raises:
         UserError: If the folder cannot be written or is not whole, another receiver uses it, or there is no room for every producer.
     """
 
-    def __init__(self, folder: Path, max_backlog: int, producers: int) -> None:
+    def __init__(self, folder: Path, max_backlog: int, servers: Sequence[str]) -> None:
         whole("The backlog", max_backlog, 1)
-        if max_backlog < producers:
+        if max_backlog < len(servers):
             raise UserError(
-                f"The backlog is {max_backlog}, but every one of {producers} producers needs room for a frame. Give --max-backlog "
-                f"{producers} or more."
+                f"The backlog is {max_backlog}, but every one of {len(servers)} producers needs room for a frame. Give --max-backlog "
+                f"{len(servers)} or more."
             )
-        self.folder, self._share = folder, max_backlog // producers
+        self.folder, self._share = folder, max_backlog // len(servers)
         self._turn = threading.RLock()
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file, but frames land in a folder. Give another path.")
@@ -67,6 +67,9 @@ class Landing:
                 self._journal = read_journal(folder)
                 self._owners: dict[int, str] = {}  # producers of the frames that wait for the learner
                 self._recover()
+                if self._journal.followed != list(servers):
+                    self._journal.followed = list(servers)
+                    self._journal.write(folder)
                 self._held = held.pop_all()
 
     def __enter__(self) -> "Landing":
@@ -84,12 +87,18 @@ class Landing:
         """The sequence number of the last frame."""
         return self._journal.landed
 
-    def is_complete(self, producers: int) -> bool:
-        """Whether so many producers have sent all they have."""
-        return len(self._journal.producers) >= producers and self._journal.ended
+    def ended_at(self, address: str) -> bool:
+        """Whether what a server has sent before was all it has."""
+        with self._turn:
+            return self._journal.ended_at(address)
 
-    def admit(self, name: str, stream: Mapping[str, Any]) -> int:
+    def admit(self, name: str, stream: Mapping[str, Any], address: str) -> int:
         """Takes a producer in, or knows it again, by what it says of its stream: `digest`, `classes` and `scenario`.
+
+        Args:
+            name: Its name.
+            stream: What it says of its stream.
+            address: Where its server is.
 
         Returns:
             The number of its last frame that has landed, by its own counting.
@@ -102,12 +111,14 @@ class Landing:
             if known is None:
                 known = Producer(digest, list(stream.get("classes") or ()), dict(stream.get("scenario") or {}))
                 self._journal.producers[name] = known
-                self._journal.write(self.folder)
             elif known.digest != digest:
                 raise UserError(
                     f"The producer {name!r} has sent {known.last} frames of another stream into {self.folder}: its images, seed, "
                     "scenario or batch size were others. Serve those again, give this stream another --name, or let it land in another folder."
                 )
+            if known.address != address:
+                known.address = address
+                self._journal.write(self.folder)
             return known.last
 
     def land(self, name: str, frame: Frame) -> bool:

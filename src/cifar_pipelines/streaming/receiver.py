@@ -9,7 +9,7 @@ from pathlib import Path
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.common.words import counted
-from cifar_pipelines.streaming.client import LOOK_S, Client
+from cifar_pipelines.streaming.client import LOOK_S, Client, name_of
 from cifar_pipelines.streaming.connection import Patience
 from cifar_pipelines.streaming.landing import Landing
 
@@ -64,7 +64,7 @@ class Receiver:
         Raises:
             UserError: As `Client.run` and `Landing` do.
         """
-        with Landing(self._folder, self._max_backlog, len(self._addresses)) as landing:
+        with Landing(self._folder, self._max_backlog, list(map(name_of, self._addresses))) as landing:
             self._clients = [self._make(address, landing) for address in self._addresses]
             threads = [threading.Thread(target=self._follow, args=(one, landing), daemon=True) for one in self._clients]
             with Polling(_Progress(landing, self._max_backlog, self._say).look, PROGRESS_S):
@@ -89,7 +89,7 @@ class Receiver:
 
     def _follow(self, client: Client, landing: Landing) -> None:
         try:
-            client.run(lambda: landing.is_complete(len(self._addresses)))
+            client.run(lambda: landing.ended_at(client.name))
         except Exception as error:
             self._failure = self._failure or error
 

@@ -1,9 +1,11 @@
 """Servers and receivers of streams in processes of their own, which end with this process."""
 
 import re
+import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cifar_pipelines.common.configuration import PROJECT_PATH, conf_source_arguments
@@ -15,6 +17,7 @@ from cifar_pipelines.common.words import counted
 RESTARTS = 5
 LOOK_S = 0.2
 START_S = 300.0  # for a server to read what it serves, on a busy host too
+BATCH_SIZE = 128  # images of a frame that a run serves itself
 _ADDRESS = re.compile(r" on (127\.0\.0\.1:\d+):")
 
 
@@ -79,8 +82,26 @@ class SupervisedReceiver:
             self._start()
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server that runs.
+
+    Attributes:
+        address: Where it is, as `host:port`.
+    """
+
+    address: str
+    _process: subprocess.Popen
+    _said: Callable[[], str]
+
+    def require_well(self) -> None:
+        """Raises a `UserError` if the server has failed, with its own words."""
+        if self._process.poll():
+            raise UserError(f"The server of the stream has ended with status {self._process.poll()}. {self._said()}")
+
+
 @contextmanager
-def served(params: str, rate: float, log: Path) -> Iterator[str]:
+def served(params: str, rate: float, log: Path) -> Iterator[Served]:
     """Runs `kedro stream serve` on a free port of loopback while the block runs.
 
     Args:
@@ -89,21 +110,25 @@ def served(params: str, rate: float, log: Path) -> Iterator[str]:
         log: Gets what the server prints.
 
     Yields:
-        The server's address.
+        The server.
 
     Raises:
         UserError: If it does not start, with its own words.
     """
-    arguments = ["stream", "serve", "--port", "0", "--rate", f"{rate:g}", "--params", params, *conf_source_arguments()]
+    arguments = ["stream", "serve", "--port", "0", "--rate", f"{rate:g}", "--batch-size", str(BATCH_SIZE)]
+    arguments += ["--params", params, *conf_source_arguments()]
     log.parent.mkdir(parents=True, exist_ok=True)
     error = log.with_suffix(".error")
     error.unlink(missing_ok=True)
     own = {ERROR_FILE: str(error.absolute())}
+
+    def said() -> str:
+        return error.read_text(encoding="utf-8") if error.exists() else f"Its log is {log}."
+
     with log.open("wb") as file, guarded_kedro(arguments, PROJECT_PATH, file, own) as process:
         begun = time.monotonic()
         while not (found := _ADDRESS.search(log.read_text(encoding="utf-8", errors="replace"))):
             if process.poll() is not None or time.monotonic() - begun > START_S:
-                said = error.read_text(encoding="utf-8") if error.exists() else f"Its log is {log}."
-                raise UserError(f"The server of the stream did not start. {said}")
+                raise UserError(f"The server of the stream did not start. {said()}")
             time.sleep(LOOK_S)
-        yield found[1]
+        yield Served(found[1], process, said)

@@ -93,13 +93,6 @@ def submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
     return [record for file in files if (record := SubmissionRecord.read(file)) is not None]
 
 
-def require_submissions(project: Path, run_name: str) -> list[SubmissionRecord]:
-    """All submissions of a name, oldest first; raises a `UserError` with the nearest names if there is none."""
-    if records := submissions(project, run_name):
-        return records
-    raise unknown_run_name(run_name, submitted_names(project))
-
-
 def submitted_names(project: Path) -> set[str]:
     """The names under which something was submitted."""
     return {file.parents[1].name for file in (project / LOGS).glob(f"*/*/{RECORD}")}

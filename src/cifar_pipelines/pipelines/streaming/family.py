@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.pipelines.features import family as features
 from cifar_pipelines.pipelines.streaming.specification import stream_of
@@ -18,11 +19,18 @@ def selected_learners(parameters: Parameters) -> list[str]:
 
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
-    """The features, the frames, the law of blocks, and learner and options."""
+    """The features, the frames, the law of blocks, and learner and options.
+
+    What a run itself serves are the images that its other parameters say. Of others nothing is known before they land.
+    """
+    from cifar_pipelines.streaming.journal import read_journal
+
     block = parameters["streaming"]
     kept = {key: block["models"][model][key] for key in ("learner", "options")}
     # Only where there is one: digests of models that had none stay as they are.
     kept |= {"augmentation": block["augmentation"]} if block.get("augmentation") else {}
+    landed = {} if block.get("serve") is not None else read_journal(PROJECT_PATH / block["landing"]).facts()
+    kept |= {"stream": landed} if landed else {}
     return features.depends_on(parameters, model) | {"model": [block["landing"], block["law"], kept]}
 
 

@@ -15,15 +15,15 @@ def findings(rows: pd.DataFrame, expected: Expected) -> dict[str, Any]:
     """Sums up the blocks of one model.
 
     Args:
-        rows: One row per block, in the order of the stream: `first`, `images`, `label` and `prediction` (lists of ints),
-            `holdout_confusion` (a list of counts, or None) and the scores.
+        rows: One row per block, in the order of the stream: `first`, `images`, `label`, `epoch` and `prediction` (lists of
+            ints; a block of an older commit has no epochs), `holdout_confusion` (a list of counts, or None) and the scores.
         expected: What is looked for.
 
     Returns:
         What JSON can hold: `images`; `prequential`, scores of all images before they were learned; `drift_alarms`, numbers of images,
         or None, where it is known when the drift came with `drift_delay` and `false_alarms`, see `DriftReport`; `forgetting`, as `forgetting` gives it, with `accuracies` and `phase_classes`, or None, and then why as `forgetting_reason`.
     """
-    label = np.concatenate(rows["label"].to_list())
+    label, epoch = np.concatenate(rows["label"].to_list()), _epochs(rows)
     found: dict[str, Any] = {
         "images": len(label),
         "prequential": {name: float(rows[name].iloc[-1]) for name in ("n", *SCORES)},
@@ -32,17 +32,38 @@ def findings(rows: pd.DataFrame, expected: Expected) -> dict[str, Any]:
     }
     if expected.drift_delta is not None:
         wrong = np.concatenate(rows["prediction"].to_list()) != label
-        report = detect_drift(wrong[label >= 0], expected.drift_at, expected.drift_delta)
-        found["drift_alarms"] = list(report.alarms)
-        if expected.drift_at is not None:
-            found |= {"drift_at": expected.drift_at, "drift_delay": report.delay, "false_alarms": report.false_alarms}
+        found |= _drift(wrong, np.flatnonzero((label >= 0) & (epoch == 0)), expected)
     if expected.classes_per_phase is not None:
-        found |= _forgotten(rows, label, expected.classes_per_phase)
+        first_epoch = label[: np.argmax(epoch > 0)] if epoch.any() else label
+        found |= _forgotten(rows, first_epoch, expected.classes_per_phase)
+    return found
+
+
+def _epochs(rows: pd.DataFrame) -> np.ndarray:
+    """The epoch of every image; 0 where an older commit does not say."""
+    said = rows["epoch"] if "epoch" in rows else [None] * len(rows)
+    return np.concatenate(
+        [one if np.ndim(one) else [0] * images for one, images in zip(said, rows["images"], strict=True)]
+    )
+
+
+def _drift(wrong: np.ndarray, judged: np.ndarray, expected: Expected) -> dict[str, Any]:
+    """The alarms of the detector, which sees the images that are judged, as numbers of images of the stream."""
+    drift_at = expected.drift_at
+    at = None if drift_at is None else int(np.searchsorted(judged, drift_at))
+    report = detect_drift(wrong[judged], at, expected.drift_delta)
+    found: dict[str, Any] = {"drift_alarms": [int(judged[alarm]) for alarm in report.alarms]}
+    if drift_at is not None:
+        delay = None if report.delay is None else int(judged[at + report.delay]) - drift_at
+        found |= {"drift_at": drift_at, "drift_delay": delay, "false_alarms": report.false_alarms}
     return found
 
 
 def _forgotten(rows: pd.DataFrame, label: np.ndarray, classes_per_phase: int) -> dict[str, Any]:
-    """The accuracies on all phases by the last test on held-out images of each, and their sums."""
+    """The accuracies on all phases by the last test on held-out images of each, and their sums.
+
+    Later epochs have no phases: all classes have come before, and come in another order.
+    """
     starts, classes = phases_of(label, classes_per_phase)
     tested = rows[rows["holdout_confusion"].notna()]
     ends = tested["first"] + tested["images"]

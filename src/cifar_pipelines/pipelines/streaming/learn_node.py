@@ -24,7 +24,7 @@ from cifar_pipelines.pipelines.features.specification import FeaturesSpec, creat
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming.frame_features import FrameFeatures, FrameJob
 from cifar_pipelines.pipelines.streaming.learning import Course, DriverEngine, ExecutorsEngine, MicroBatches, failed
-from cifar_pipelines.pipelines.streaming.query import put_in_place, reading, run_query, set_aside
+from cifar_pipelines.pipelines.streaming.query import put_in_place, reading, require_same_stream, run_query, set_aside
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec
 from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.records.parts import Timings
@@ -115,6 +115,7 @@ def _begin(
     next_sequence = commit.next_sequence if commit else course.first_sequence
     commits.rows(next_sequence)
     if commit:
+        require_same_stream(stream.folder, next_sequence - 1, commit.producers, "--params streaming.resume=false")
         logger.info("Going on after frame %d, up to which an earlier run has committed.", next_sequence - 1)
     put_in_place(stream.folder, next_sequence)
     engine = (
@@ -133,6 +134,7 @@ def _begin(
     def checked(frames: DataFrame) -> tuple[Frames, pd.DataFrame]:
         journal = read_journal(stream.folder)
         stream.check_producers(journal, course.task.classes)
+        commits.producers = journal.digests
         if (words := stream.late_labels(journal)) and words not in told:
             logger.warning(words)
             told.add(words)

@@ -195,7 +195,7 @@ class MicroBatches(Taker):
 
     def _learned(self, frames: Frames | None) -> list[Taken]:
         """Lets the models take frames, and goes on without those that fail."""
-        taken = self._engine.take(frames, self._models)
+        taken = self._engine.take(frames, self._models) if self._models else []
         for one in taken:
             if one.failure:
                 self.failures[one.model] = f"at frame {self.next_sequence} or just after it, {one.failure}"
@@ -261,7 +261,7 @@ def _row(model: str, result: BlockResult, seconds: float) -> dict[str, Any]:
     confusion = result.holdout_confusion
     return {
         "model": model, "first": result.first, "images": len(result.label), "seconds": seconds,
-        "label": result.label.tolist(), "prediction": result.probability.argmax(axis=1).tolist(),
+        "label": result.label.tolist(), "epoch": result.epoch.tolist(), "prediction": result.probability.argmax(axis=1).tolist(),
         "holdout_confusion": None if confusion is None else confusion.ravel().tolist(),
         **result.scores,
     }  # fmt: skip

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, RecordBatch
+from cifar_pipelines.common.options import flatten
 from cifar_pipelines.common.tables import PREDICTIONS, judged_split
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.datasets.learned_model import SavedLearner
@@ -27,6 +28,7 @@ from cifar_pipelines.streaming.journal import read_journal
 logger = logging.getLogger(__name__)
 
 FIRST_SEQUENCE = 1  # of the first frame that lands
+OF_IMAGES = ("model", "label", "epoch", "prediction", "holdout_confusion")  # what of a block is no score
 
 
 def configure_stream(block: dict[str, Any]) -> StreamSpec:
@@ -46,14 +48,17 @@ def configure_stream(block: dict[str, Any]) -> StreamSpec:
 
 
 def plan_course(
-    features: DataFrame, features_info: dict[str, Any], images_info: dict[str, Any], stream: StreamSpec, seed: int
-) -> Course:
-    """Gathers what the learners need, with the features of the held-out images."""
+    images: DataFrame, features: DataFrame, features_info: dict[str, Any], images_info: dict[str, Any], stream: StreamSpec,
+    seed: int,
+) -> Course:  # fmt: skip
+    """Gathers what the learners need, with the features of the held-out images: the first by rank, which have all classes."""
     if features_info["images_fingerprint"] != images_info["fingerprint"]:
         raise UserError("The features are those of other images. Extract them again: kedro run --pipelines features")
     task = LearningTask(tuple(images_info["class_names"]), features_info["dimension"], seed)
-    test = features.where(f"split = '{judged_split(images_info)}'").select("image_id", "label", "features")
-    rows = test.orderBy("image_id").limit(stream.holdout_images).toPandas()
+    of_split = f"split = '{judged_split(images_info)}'"
+    first = images.where(f"{of_split} and rank < {stream.holdout_images}").select("image_id", "rank")
+    test = features.where(of_split).select("image_id", "label", "features")
+    rows = test.join(first, "image_id").toPandas().sort_values("rank")
     holdout = (np.stack(rows["features"].to_numpy()), rows["label"].to_numpy(np.int64)) if len(rows) else None
     return Course(stream.learners(), task, stream.law, holdout, FIRST_SEQUENCE)
 
@@ -62,7 +67,7 @@ def keep(
     model: str, learned: dict[str, LearnedModel], rows: pd.DataFrame, reports: dict[str, FitReport]
 ) -> tuple[LearnedModel, pd.DataFrame, FitReport]:
     """Picks out one model: what it has learned, the scores of its blocks, and what it cost."""
-    scores = rows.loc[rows["model"] == model].drop(columns=["model", "label", "prediction", "holdout_confusion"])
+    scores = rows.loc[rows["model"] == model].drop(columns=list(OF_IMAGES), errors="ignore")
     return learned[model], scores.reset_index(drop=True), reports[model]
 
 
@@ -147,6 +152,8 @@ def describe(model: str, stream: StreamSpec, fit_report: FitReport, predict_repo
         "learner": spec.learner,
         **spec.options,
         **{f"law.{name}": value for name, value in asdict(stream.law).items()},
+        **({"augmentation": stream.augmentations} if stream.augmentation else {}),
+        **flatten({"stream": read_journal(stream.folder).facts()}),
     }
     engine = f"Spark Structured Streaming {pyspark.__version__}, learners on {stream.engine}"
     return ModelReport(model, "streaming", engine, params, fit_report, predict_report, spec.justification)

@@ -20,7 +20,7 @@ def create_pipeline(models: Sequence[str] | None = None, **_: object) -> Pipelin
     names = list(models) if models is not None else selected_learners(run_parameters())
     shared = [
         node(nodes.configure_stream, "params:streaming", "stream", name="configure_stream"),
-        node(nodes.plan_course, ["features", "features_info", "images_info", "stream", "params:subset.seed"],
+        node(nodes.plan_course, ["images", "features", "features_info", "images_info", "stream", "params:subset.seed"],
              "course", name="plan_course", tags="spark"),
         node(learn_node.learn, ["course", "stream", "features_info", "extractor_state", "params:features", "stream_commits",
                                 "stored_stream_features", "run_context"],

@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from itertools import pairwise
@@ -20,8 +20,8 @@ from cifar_pipelines.pipelines.streaming.specification import StreamSpec, images
 from cifar_pipelines.spark.paths import spark_pattern
 from cifar_pipelines.spark.timing import Work, count_jobs
 from cifar_pipelines.streaming.journal import read_journal
-from cifar_pipelines.streaming.landing import LEARNED, frame_file
-from cifar_pipelines.streaming.supervision import SupervisedReceiver, served
+from cifar_pipelines.streaming.landing import LEARNED, find_frame, frame_file
+from cifar_pipelines.streaming.supervision import Served, SupervisedReceiver, served
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,35 @@ def reading(folder: Path) -> AbstractContextManager[None]:
     )
 
 
+def require_same_stream(folder: Path, taken: int, producers: Mapping[str, str], anew: str) -> None:
+    """Makes sure that a folder still holds the stream that an earlier run has taken frames of.
+
+    Args:
+        folder: Where frames land.
+        taken: How many of its frames were taken.
+        producers: The digest of every producer's stream then, by name; empty where that is not known.
+        anew: How to begin anew, as a command.
+
+    Raises:
+        UserError: If another stream has landed there, or fewer frames than were taken.
+    """
+    journal, came = read_journal(folder), f"{counted(taken, 'frame was', 'frames were')} taken"
+    remedy = f"Put the former one back, let frames land in another folder, or begin anew: {anew}."
+    for name, digest in producers.items():
+        now = journal.producers.get(name)
+        if now is None or now.digest != digest:
+            what = "no stream" if now is None else "another stream"
+            raise UserError(
+                f"{came} from {folder}, which now holds {what} of {name!r}, but only the same images, batch size, seed and scenario can "
+                f"go on. {remedy}"
+            )
+    # A frame may be there before the journal has it.
+    if journal.landed < taken and find_frame(folder, taken) is None:
+        raise UserError(
+            f"{came} from {folder}, where only {journal.landed} have landed: it is another stream. {remedy}"
+        )
+
+
 def put_in_place(folder: Path, next_sequence: int) -> None:
     """Puts frames that are to be learned where Spark reads, and those that were learned aside.
 
@@ -88,7 +117,11 @@ def put_in_place(folder: Path, next_sequence: int) -> None:
 
 
 def put_one_in_place(file: Path, folder: Path, next_sequence: int) -> None:
-    """Does so with one file of a frame."""
+    """Does so with one file of a frame; raises a `UserError` for any other, which Spark would read as well."""
+    if not file.stem.isdecimal():
+        raise UserError(
+            f"{file} is no landed frame, whose name is a number such as {frame_file(folder, 1).name}. Move it to another folder."
+        )
     place = folder if int(file.stem) >= next_sequence else folder / LEARNED
     if file.parent != place:
         place.mkdir(exist_ok=True)
@@ -116,13 +149,13 @@ def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path
         UserError: If no frame comes for too long, the receiver fails, or a frame cannot be learned.
     """
     with ExitStack() as stack:
-        receiver = None
-        addresses = stream.addresses
+        receiver, server = None, None
         if stream.serve is not None:
-            addresses = [stack.enter_context(served(images_text(), stream.serve, log.with_name("server.log")))]
-        if addresses:
+            server = stack.enter_context(served(images_text(), stream.serve, log.with_name("server.log")))
+        if addresses := [server.address] if server else stream.addresses:
             receiver = SupervisedReceiver(addresses, stream.folder, stream.max_backlog, log)
             stack.enter_context(receiver)
+        senders = [one for one in (server, receiver) if one is not None]
         checkpoint = stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-"))
         frames = (
             session.readStream.schema(FRAMES.ddl)
@@ -138,7 +171,7 @@ def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path
             work.group = str(query.runId)
             count = partial(count_jobs, session, work)
         try:
-            _await_end(query, stream, taker, receiver, count)
+            _await_end(query, stream, taker, senders, count)
         finally:
             query.stop()
 
@@ -147,9 +180,10 @@ def _await_end(
     query: object,
     stream: StreamSpec,
     taker: Taker,
-    receiver: SupervisedReceiver | None,
+    senders: Sequence[Served | SupervisedReceiver],
     count: Callable[[], None] | None,
 ) -> None:
+    receivers = [one for one in senders if isinstance(one, SupervisedReceiver)]
     known, moved, counted_at = -1, time.monotonic(), time.monotonic()
     while True:
         if count is not None and time.monotonic() - counted_at > COUNT_S:
@@ -159,23 +193,33 @@ def _await_end(
             raise taker.failure
         if not query.isActive:
             raise query.exception() or RuntimeError("The query ended by itself.")
-        if receiver is not None:
-            receiver.require_well()
+        for sender in senders:
+            sender.require_well()
         journal, wanted = read_journal(stream.folder), taker.next_sequence
         all_learned = wanted > journal.landed
-        if all_learned and journal.ended and (receiver is None or receiver.has_ended):
+        if all_learned and journal.ended and all(receiver.has_ended for receiver in receivers):
             return
         if not all_learned:
             _require_there(stream.folder, wanted, taker)
         if known != journal.landed or not all_learned:
             known, moved = journal.landed, time.monotonic()
         if time.monotonic() - moved > stream.patience_s:
-            raise UserError(
-                f"For {stream.patience_s:g} s no frame has landed in {stream.folder}, where the stream has not ended; "
-                f"{counted(wanted - 1, 'frame is', 'frames are')} learned. Start `kedro stream serve` and `kedro stream receive` again, then "
-                "this command: it goes on where it was."
-            )
+            raise _given_up(stream, wanted - 1)
         time.sleep(LOOK_S)
+
+
+def _given_up(stream: StreamSpec, learned: int) -> UserError:
+    """The error that says that frames have stopped to come, and what to start again."""
+    remedy = "Start `kedro stream serve` and `kedro stream receive` again, then this command"
+    if stream.serve is not None:
+        remedy = "Start this command again"
+    elif stream.addresses:
+        remedy = "Start `kedro stream serve` again, then this command"
+    return UserError(
+        f"For {stream.patience_s:g} s no frame has landed in {stream.folder}, where the stream has not ended; "
+        f"{counted(learned, 'frame is', 'frames are')} learned. {remedy}: it goes on where it was. A slow stream takes more patience: "
+        "streaming.patience_s."
+    )
 
 
 def _require_there(folder: Path, wanted: int, taker: Taker) -> None:

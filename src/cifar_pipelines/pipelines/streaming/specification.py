@@ -15,6 +15,7 @@ from cifar_pipelines.incremental.training import Law
 from cifar_pipelines.judging.drift import DELTA, can_detect, check_detector
 from cifar_pipelines.learners import LearningTask, checked_learner, create_learner
 from cifar_pipelines.streaming.journal import Journal
+from cifar_pipelines.streaming.supervision import BATCH_SIZE
 from cifar_pipelines.training.augmentation import build_augmentation
 
 ENGINES = ("executors", "driver")
@@ -124,6 +125,11 @@ class StreamSpec:
         if not self.patience_s > 0:
             raise UserError(
                 f"streaming.patience_s is {self.patience_s!r}, but must be more than 0. Give seconds, such as 60."
+            )
+        if self.serve is not None and (between_s := BATCH_SIZE / self.serve) >= self.patience_s:
+            raise UserError(
+                f"streaming.serve is {self.serve:g}, so that a frame of {BATCH_SIZE} images comes every {between_s:g} s, but a stream is given up "
+                f"after {self.patience_s:g} s without one. Give a higher rate, or more streaming.patience_s."
             )
 
     @property
