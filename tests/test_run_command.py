@@ -311,7 +311,10 @@ def test_experiments_and_submissions_follow_another_configuration_folder_and_han
     [
         (["settings"], "exec_3x1"),
         (["plan"], "within 9 cores"),
-        (["search", "bigdl_cnn", "--vary", "seed=1+2", "--env", "exec_3x1"], "No validation images are cut"),
+        (
+            ["search", "bigdl_cnn", "--vary", "train_size=1000+2000", "--env", "exec_3x1"],
+            "No validation images are cut",
+        ),
         (["predict", "lenet_nowhere", "{images}", "--env", "exec_3x1"], "lenet_nowhere"),
         (["stream", "serve", "--params", "new_one=2,train_size=60000"], "60,000 training images are more"),
     ],

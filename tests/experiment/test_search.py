@@ -1,3 +1,4 @@
+import io
 import json
 
 import pandas as pd
@@ -10,7 +11,8 @@ from cifar_pipelines.common.places import place
 from cifar_pipelines.experiment import kept_images
 from cifar_pipelines.experiment import search as search_module
 from cifar_pipelines.experiment.runner import Outcome, StepRunner
-from cifar_pipelines.experiment.search import Search, ranked
+from cifar_pipelines.experiment.search import Found, Search, in_words, ranked
+from cifar_pipelines.experiment.search_command import _table
 from cifar_pipelines.records.run_record import RunRecord
 
 FLIP, WIDTH = "bigdl_cnn.models.airbench.recipe.flip", "bigdl_cnn.models.airbench.options.width"
@@ -80,6 +82,24 @@ def save(folder, version, right, ids=None, model="linear_svm"):
     file.parent.mkdir(parents=True)
     pd.concat([unlabelled, table.sample(frac=1, random_state=right)]).to_parquet(file)
     return RunRecord.from_json(make_record("linear_svm", run_id=version))
+
+
+def test_values_are_told_apart_by_as_little_of_their_names_as_does_it():
+    assert in_words({FLIP: "true", WIDTH: "8"}) == ["flip=true", "width=8"]
+    other = FLIP.replace("airbench", "lenet")
+    assert in_words({FLIP: "true", other: "false"}) == ["airbench.recipe.flip=true", "lenet.recipe.flip=false"]
+    assert in_words({"a.flip": "1", "flip": "2"}) == ["a.flip=1", "flip=2"]
+
+
+def test_the_table_cuts_neither_models_nor_values():
+    names = ("probe_torch_distributor", {FLIP: "true", WIDTH: "8"}, "run", 398, 0.874, 0.838, 0.903)
+    found = [Found(*names, None, 12.4), Found(*names, 0.41, 1401.6)]
+    console = Console(width=80, file=io.StringIO())
+    console.print(_table(found))
+    said = console.file.getvalue()
+    for words in ("probe_torch_distributor", "flip=true", "width=8", "83.8% to 90.3%", "fit [s]", "1402"):
+        assert words in said
+    assert "…" not in said
 
 
 def test_validation_images_alone_rank(tmp_path):

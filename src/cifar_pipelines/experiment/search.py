@@ -83,7 +83,7 @@ class Search:
 
     def step(self, combination: Mapping[str, str]) -> Step:
         """The same as a step, whose words are the values."""
-        what = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in combination.items())
+        what = ", ".join(in_words(combination))
         return Step(self.setting, (self.pipeline,), self.experiment(combination).params_text, what, 1)
 
     def check(self) -> None:
@@ -113,6 +113,19 @@ class Search:
                 "No validation images are cut from the training images, and test images must not choose. Add --params "
                 "validation.share=0.15."
             )
+
+
+def in_words(combination: Mapping[str, str]) -> list[str]:
+    """Values with the last parts of their names, as few as tell them apart, such as "flip=true"."""
+
+    def short(name: str) -> str:
+        parts = name.split(".")
+        ends = [".".join(parts[first:]) for first in reversed(range(len(parts)))]
+        return next(
+            end for end in ends if sum(f".{other}".endswith(f".{end}") for other in combination) == 1 or end == name
+        )
+
+    return [f"{short(name)}={value}" for name, value in combination.items()]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cifar_pipelines.common.commands import Command, ConfSourceOption, ParamsOption
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, seconds
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,14 +57,22 @@ def search(pipeline: str, vary: tuple[str, ...], env: str, params_of: str | None
 
 
 def _table(found: "Sequence[Found]") -> "Table":
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("model", "values", "validation", "95 % interval", "p against the best", "fit [s]")
+    from cifar_pipelines.experiment.search import in_words
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
+    for name in ("model", "values"):
+        table.add_column(name, overflow="fold")
+    for name in ("right", "95 % interval", "p against\nthe best", "fit [s]"):
+        table.add_column(Text(name), justify="right", no_wrap=True)
     table.title = f"{len(found)} models by {found[0].images} validation images"
     for one in found:
-        values = "\n".join(f"{name}={value}" for name, value in one.values.items())
+        values = "\n".join(in_words(one.values))
         interval = f"{one.low:.1%} to {one.high:.1%}"
         p = "" if one.p is None else f"{one.p:.3g}"
-        table.add_row(one.model, escape(values), f"{one.accuracy:.1%}", interval, p, f"{one.fit_s:.1f}")
+        table.add_row(one.model, escape(values), f"{one.accuracy:.1%}", interval, p, seconds(one.fit_s))
     return table
