@@ -67,7 +67,7 @@ def _table(found: "Sequence[Found]") -> "Table":
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
     for name in ("model", "values"):
         table.add_column(name, overflow="fold")
-    for name in ("right", "95 % interval", "p against\nthe best", "fit [s]"):
+    for name in ("right", "95 % interval", "p against\nthe best", "fit\n[s]"):
         table.add_column(Text(name), justify="right", no_wrap=True)
     table.title = f"{len(found)} models by {found[0].images} validation images"
     for one in found:
