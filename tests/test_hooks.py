@@ -1,10 +1,15 @@
 import errno
+import fcntl
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from kedro.io import DatasetError
+from kedro.pipeline import node, pipeline
 from py4j.protocol import Py4JError
 
+from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.own_code import CodeError
 from cifar_pipelines.datasets.catalog import Catalog
@@ -80,6 +85,31 @@ def test_a_result_that_cannot_be_written_is_told_likewise(hooks):
         UserError, match=r"The node judge failed\.\nThe dataset scores cannot be written: TypeError: no JSON"
     ):
         hooks.on_pipeline_error(TypeError("no JSON"))
+
+
+def test_a_run_stands_in_the_project_and_holds_the_tables_it_writes_until_it_ends(hooks, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "data" / "images"
+    hooks._catalog = None
+    catalog = Catalog.from_config(
+        {
+            "images": {"type": "cifar_pipelines.datasets.TableFolderDataset", "path": str(table)},
+            "run_context": {"type": "MemoryDataset"},
+        }
+    )
+    hooks.before_pipeline_run(
+        {"env": None, "run_id": "now"}, pipeline([node(lambda: None, None, "images", name="write")]), catalog
+    )
+    lock = os.open(table.with_name(".images.lock"), os.O_RDONLY)
+    try:
+        assert Path.cwd() == PROJECT_PATH and catalog.load("run_context").run_id == "now"
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        hooks._stop()
+        assert Path.cwd() == tmp_path
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        os.close(lock)
 
 
 def test_an_error_outside_of_nodes_stays_as_it_is(hooks):

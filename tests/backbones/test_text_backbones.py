@@ -97,6 +97,11 @@ def test_a_tokenizer_of_other_weights_is_refused_with_both_vocabularies(tmp_path
         opened(write_encoder(tmp_path, vocabulary=9))
 
 
+def test_a_tokenizer_with_far_fewer_tokens_than_the_network_knows_is_told(tmp_path, caplog):
+    opened(write_encoder(tmp_path, vocabulary=40))
+    assert "has 29 tokens, and the network knows 40" in caplog.text
+
+
 def test_a_folder_without_weights_or_configuration_says_what_to_put_there(tmp_path):
     with pytest.raises(UserError, match=r"holds no config.json, so it is no encoder of transformers. It has to hold"):
         create_backbone(f"transformers:{tmp_path}")

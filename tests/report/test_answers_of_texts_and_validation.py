@@ -1,6 +1,7 @@
 """The answers of studies of texts, and of those that were judged on validation images."""
 
 import re
+import shlex
 
 import pytest
 from tests.factories.records import make_extraction_record, make_record
@@ -62,3 +63,16 @@ def test_a_study_that_was_judged_on_validation_images_says_so(tmp_path):
     lead, scores = text_of(document.lead), text_of(sections(document)["A7"])
     assert "398 validation images" in lead and "10,000 training and 398 validation images, seed 42" in lead
     assert "ROC AUC | validation images" in scores and "test image" not in lead + scores
+
+
+@pytest.mark.usefixtures("run_parameters_forgotten")
+def test_commands_name_the_images_of_this_run_and_can_be_pasted_into_a_shell(tmp_path):
+    folder, group = "/data/my photos (2)", r"[^/]+/([^/]+/(?:r\d*_)?)\d+"
+    given = parse_params(f"source=image_folder,source_path={folder}")
+    set_run_parameters(load_configuration("exec_2x1", given)["parameters"])
+    data = {"source": "image_folder", "validation": {"share": 0.2, "by": "group", "group": group}}
+    said = missing_in(sections(make_document({"a": make_record(data=data)}, tmp_path, plots=False))["A1"])
+    typed = shlex.split(said[0].partition("To make it: ")[2])
+    assert typed[:4] == ["kedro", "run", "--pipelines", "ingestion"] and len(typed) == 6
+    asked = parse_params(typed[5])
+    assert asked["source_path"] == folder and asked["validation"] == {"share": 0.2, "by": "group", "group": group}

@@ -186,12 +186,13 @@ def test_a_training_that_fails_leaves_its_checkpoint_to_be_gone_on_with(unfinish
 
 
 @pytest.mark.parametrize("resume", [True, False])
-def test_a_training_that_another_run_holds_is_left_alone(resume, leave, tmp_path):
+def test_a_training_that_another_run_holds_is_left_alone_and_told(resume, leave, tmp_path, caplog):
     held = leave(OLD)
     with FileLock(held / "lock"), claimed(tmp_path, NOW, CONFIGURATION, resume) as checkpoint:
         assert checkpoint.folder.name == NOW and not checkpoint.holds_state
     forget(tmp_path, NOW)
     assert Checkpoint(held).holds_state and not (tmp_path / NOW).exists()
+    assert f"Another run trains in {held}, so that this one begins a training of its own." in caplog.text
 
 
 @pytest.mark.parametrize("unfinished", [True, False])

@@ -1,6 +1,7 @@
 """Checkpoints: one folder per run that is training, written every epoch, gone when the run has written its record."""
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from cifar_pipelines.common.options import differing
 
 if TYPE_CHECKING:
     from filelock import FileLock
+
+logger = logging.getLogger(__name__)
 
 _STATE = "state.pt"
 _HISTORY = "history.json"
@@ -178,7 +181,8 @@ def _claim(
             lock = FileLock(folder / "lock")
             try:
                 lock.acquire(blocking=False)
-            except Timeout:  # another run is at it, and is left alone
+            except Timeout:
+                logger.warning("Another run trains in %s, so that this one begins a training of its own.", folder)
                 continue
             checkpoint = Checkpoint(folder)
             if resume and checkpoint.holds_state:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 CONFIG, WEIGHTS = "config.json", ("model.safetensors", "pytorch_model.bin")
 HOLDS = "config.json, a tokenizer (tokenizer.json or spiece.model) and, unless weights is none, model.safetensors"
 LONGEST = 512  # tokens, where the configuration knows no limit
+FEWEST = 0.9  # of the tokens that a network knows; some round their number up
 
 
 @register
@@ -123,6 +124,8 @@ class TransformersBackbone(Backbone):
                 f"The tokenizer in {self.folder} has {len(tokenizer):,} tokens, but the network knows {config.vocab_size:,}: it is that "
                 "of other weights. Put the tokenizer there that the weights were trained with."
             )
+        if len(tokenizer) < FEWEST * config.vocab_size:
+            _say_few_tokens(str(self.folder), len(tokenizer), config.vocab_size)
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         longest = getattr(config, "max_position_embeddings", LONGEST)
         return TextSpec(
@@ -184,6 +187,15 @@ def _transformers() -> ModuleType:
 def _say_left_out(name: str, tensors: str) -> None:
     """Once, however often the weights are read."""
     logger.info("%s: weights of heads and poolers that are not used are left out: %s.", name, tensors)
+
+
+@cache
+def _say_few_tokens(folder: str, tokens: int, known: int) -> None:
+    """Once, however often the folder is read."""
+    logger.warning(
+        "The tokenizer in %s has %s tokens, and the network knows %s: it may be that of other weights.",
+        folder, f"{tokens:,}", f"{known:,}",
+    )  # fmt: skip
 
 
 def _config(content: str) -> Any:

@@ -1,11 +1,15 @@
 """What the report says of images or texts, and of features: questions A1 to A4."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
 from cifar_pipelines.common.configuration import run_parameters, selected_names
 from cifar_pipelines.common.contents import TEXT, content_of
+from cifar_pipelines.common.params import params_text
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.families import INGESTION
@@ -158,20 +162,18 @@ def _extractors(noun: str) -> Columns:
 def run(study: Study, pipelines: str) -> str:
     """The command that makes what is missing in a study; images need no setting, all else gets one that fits the host."""
     env = f" --env {_fitting(study)}" if pipelines != INGESTION else ""
-    batches = _batches_that_fit(study) if CNN in pipelines.split(",") else ""
-    return f"kedro run --pipelines {pipelines}{env} --params {given_params(study)}{batches}"
+    batches = _batches_that_fit(study) if CNN in pipelines.split(",") else {}
+    return f"kedro run --pipelines {pipelines}{env} --params {given_params(study, batches)}"
 
 
-def _batches_that_fit(study: Study) -> str:
+def _batches_that_fit(study: Study) -> dict[str, int]:
     """Smaller batches for networks whose configured ones are larger than the study's training images."""
-    block, images = run_parameters()["bigdl_cnn"], study.newest["train_size"]
+    block, images = run_parameters()["bigdl_cnn"], int(study.newest["train_size"])
     sizes = {
         network: block["models"][network]["recipe"]["batch_size"]
         for network in selected_names("bigdl_cnn.networks", block["networks"], "airbench+lenet")
     }
-    return "".join(
-        f",bigdl_cnn.models.{network}.recipe.batch_size={images}" for network, size in sizes.items() if size > images
-    )
+    return {f"bigdl_cnn.models.{name}.recipe.batch_size": images for name, size in sizes.items() if size > images}
 
 
 def _fitting(study: Study) -> str:
@@ -179,13 +181,16 @@ def _fitting(study: Study) -> str:
     return study.rows.sort_values(["oversubscribed", "cores", "executor_cores"]).iloc[0]["setting"]
 
 
-def given_params(study: Study) -> str:
-    """The parameters that name the images or texts of a study, as they are typed."""
+def given_params(study: Study, more: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The parameters that name the images or texts of a study, and more of them, as they are typed in a shell."""
     data = study.newest
-    given = {name: data[name] for name in ("source", "train_size", "test_size", "seed")}
+    given = {"source": data["source"]} | {name: int(data[name]) for name in ("train_size", "test_size", "seed")}
     given |= needed_parameters(data["source"])
+    if (block := run_parameters()["data"])["source"] == data["source"]:  # a record does not say where its images lie
+        given |= {"source_path": block["path"]} if block["path"] else {}
+        given |= {"source_options": block["options"]} if block["options"] else {}
     if study.noun == TEXT.noun:  # the extractor of `conf/base` reads images
         given["extractor"] = next(iter(study.records["extractor"].dropna().iloc[::-1]), "tfidf")
     cut = data["raw"].data.validation or {}
     given |= {f"validation.{name}": cut[name] for name in ("share", "by", "group", "table", "column") if cut.get(name)}
-    return ",".join(f"{name}={value}" for name, value in given.items())
+    return shlex.quote(params_text(given | more))
