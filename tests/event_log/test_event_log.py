@@ -23,7 +23,10 @@ def test_reads_a_whole_log(tmp_path):
     assert log.notes == [] and log.bad_lines == 0
 
 
-@pytest.mark.parametrize(("before", "words"), [("", "micro-batches of the stream"), ("learn\n", "learn")])
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [("", "micro-batches of the stream"), ("\n", "micro-batches of the stream"), ("learn\n", "learn")],
+)
 def test_micro_batches_of_a_stream_are_named_without_their_ids(tmp_path, before, words):
     label = f"{before}id = b25e110a-37f4\nrunId = f1e7f1a2-2473\nbatch = 0"
     events = [logs.log_start(), logs.application_start(), logs.job_start(0, 2000, {0: 1}, "f1e7f1a2", label=label)]

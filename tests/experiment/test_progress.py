@@ -136,7 +136,8 @@ def test_results_are_said_in_a_few_words():
     ]
     extraction = RunRecord.from_json(make_extraction_record((1, 1)))
     assert (
-        of_models([*records, extraction]) == "svm 90.0%, forest 80.0%, tree 70.0% of images right, 1 more models less"
+        of_models([*records, extraction])
+        == "svm 90.0%, forest 80.0%, tree 70.0% of images right, 1 other model less often"
     )
     text = RunRecord.from_json(make_record("svm", (1, 1), [1.0], data={"content": "text"}))
     assert of_models([text]) == "svm 60.0% of texts right"

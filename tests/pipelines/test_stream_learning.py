@@ -235,7 +235,7 @@ def test_a_record_says_which_stream_it_was_and_what_was_drawn_anew(landing):
         return nodes.describe("stream_ridge", stream_of(block(folder, **changes)), None, None).params
 
     plain = params(landing("digest", 3))
-    assert plain["stream.one.digest"] == "digest" and plain["stream.one.frames"] == 3 and "augmentation" not in plain
+    assert plain["stream.one"] == "3 frames (digest digest)" and "augmentation" not in plain
     assert plain != params(landing("other", 3))
     assert params(landing("digest", 3), augmentation="crop+flip") == plain | {"augmentation": ["crop", "flip"]}
 

@@ -103,7 +103,7 @@ class Application:
 def _words(description: str | None) -> str | None:
     """What a job is about, without the ids that Spark gives the query of a stream."""
     batch = _MICRO_BATCH.match(description or "")
-    return description if batch is None else (batch[1] or "micro-batches of the stream").strip()
+    return description if batch is None else (batch[1] or "").strip() or "micro-batches of the stream"
 
 
 def find_event_log(folder: Path, application_id: str) -> Path | None:

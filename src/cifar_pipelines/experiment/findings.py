@@ -28,4 +28,6 @@ def of_models(records: Sequence[RunRecord]) -> str:
         return ", ".join(f"{record.model} in {in_seconds(min(record.times_s))}" for record in records)
     more = len(judged) - SHOWN
     named = [f"{record.model} {record.score('accuracy.value'):.1%}" for record in judged[:SHOWN]]
-    return f"{', '.join(named)} of {judged[0].data.noun}s right" + (f", {more} more models less" if more > 0 else "")
+    return f"{', '.join(named)} of {judged[0].data.noun}s right" + (
+        f", {counted(more, 'other model')} less often" if more > 0 else ""
+    )

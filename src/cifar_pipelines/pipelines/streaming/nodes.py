@@ -11,7 +11,6 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, Figure, RecordBatch
-from cifar_pipelines.common.options import flatten
 from cifar_pipelines.common.tables import PREDICTIONS, judged_split
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.datasets.learned_model import SavedLearner
@@ -143,6 +142,12 @@ def draw_course(rows: pd.DataFrame, stream_log: pd.DataFrame) -> tuple[Figure, F
     return plot_models(rows), plot_pace(stream_log)
 
 
+def _in_words(facts: dict[str, Any]) -> str:
+    """What a producer sent, such as "16 frames (iid, digest 0123456789abcdef)"."""
+    said = [*filter(None, [facts["scenario"]]), f"digest {facts['digest']}"]
+    return f"{counted(facts['frames'], 'frame')} ({', '.join(said)})"
+
+
 def describe(model: str, stream: StreamSpec, fit_report: FitReport, predict_report: PredictionReport) -> ModelReport:
     """Gathers what the run record says of this model."""
     import pyspark
@@ -153,7 +158,7 @@ def describe(model: str, stream: StreamSpec, fit_report: FitReport, predict_repo
         **spec.options,
         **{f"law.{name}": value for name, value in asdict(stream.law).items()},
         **({"augmentation": stream.augmentations} if stream.augmentation else {}),
-        **flatten({"stream": read_journal(stream.folder).facts()}),
+        **{f"stream.{name}": _in_words(facts) for name, facts in read_journal(stream.folder).facts().items()},
     }
     engine = f"Spark Structured Streaming {pyspark.__version__}, learners on {stream.engine}"
     return ModelReport(model, "streaming", engine, params, fit_report, predict_report, spec.justification)
