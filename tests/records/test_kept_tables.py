@@ -55,6 +55,12 @@ def test_features_of_weights_that_were_replaced_are_made_anew(tmp_path):
     assert why("torchvision:mobilenet_v2", catalog, **asked) is None
 
 
+def test_features_are_kept_where_the_place_of_their_weights_is_gone(tmp_path):
+    catalog = Catalog({}, weights_sha256="0" * 64, input={})
+    assert why("torchvision:mobilenet_v2", catalog, weights="package:nowhere-of-that-name") is None
+    assert why(f"transformers:{tmp_path}/gone", Catalog({}, weights_sha256="0" * 64)) is None
+
+
 def test_features_by_spark_have_no_precision_to_be_stale_by():
     assert why("tfidf", Catalog({}, precision=None), precision="fp32") is None
     assert "extracted in fp32" in why("kmeans_patches", Catalog({}), precision="bf16")

@@ -170,6 +170,12 @@ def test_a_stream_has_ended_when_one_came_from_every_server_that_is_followed(fol
         assert read_journal(folder).ended and opened.ended_at("b:2")
     with open_landing(folder, 8, "c:3"):
         assert not read_journal(folder).ended
+    assert read_journal(folder).ended  # nobody was met there
+    with open_landing(folder, 8, "c:3") as opened:
+        admit(opened, "third", "c:3")
+    assert not read_journal(folder).ended
+    with open_landing(folder, 8, "c:3") as opened:
+        opened.end("third", 0)
     with open_landing(folder, 8, "b:2"):
         assert read_journal(folder).ended
 

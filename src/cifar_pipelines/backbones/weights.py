@@ -26,8 +26,8 @@ _ENDINGS = (".pth", ".pt", ".safetensors")
 RANDOM_SEED = 0
 
 
-class MissingWeightsError(UserError):
-    """The file that weights should be in is not there."""
+class ChecksumError(UserError):
+    """The checksum that is asked of a file of weights is none, or that of another file."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def weights_sha256(backbone: Pretrained, weights: str | None = None) -> str | No
     """The checksum of the file that weights are in; None where that is the library's own or there is none.
 
     Raises:
-        MissingWeightsError: If the file is not there.
-        UserError: If it has another checksum than the one that is asked for.
+        ChecksumError: If the checksum that is asked for is none, or that of another file.
+        UserError: If it is not there.
     """
     weights = backbone.default_weights if weights is None else weights
     return None if weights in (NONE, DOWNLOAD) else _verified(_located(backbone, weights)[0], weights)
@@ -197,7 +197,7 @@ def _located(backbone: Pretrained, weights: str) -> tuple[Path, str]:
         raise UserError(f"weights is {weights!r}, but must be {LEGAL}.")
     path = project_path(_parts(weights)[0], "weights")
     if not path.is_file():
-        raise MissingWeightsError(
+        raise UserError(
             f"weights {str(path)!r} is no file. Give the path of a state dict of {backbone.name}, or leave it out for "
             f"{backbone.default_weights}."
         )
@@ -208,7 +208,7 @@ def _parts(weights: str) -> tuple[str, str | None]:
     """The path in "path:<path>#sha256=<checksum>", and the checksum if there is one."""
     path, _, checksum = weights.removeprefix(PATH).partition(SHA256)
     if SHA256 in weights and not re.fullmatch("[0-9a-f]{8,64}", checksum.lower()):
-        raise UserError(f"weights asks for the sha256 {checksum!r}, but that must be 8 to 64 hexadecimal digits.")
+        raise ChecksumError(f"weights asks for the sha256 {checksum!r}, but that must be 8 to 64 hexadecimal digits.")
     return path, checksum.lower() or None
 
 
@@ -217,7 +217,7 @@ def _verified(file: Path, weights: str) -> str:
     found = file_sha256(file)
     wanted = _parts(weights)[1] if weights.startswith(PATH) else _in_name(file)
     if wanted and not found.startswith(wanted):
-        raise UserError(
+        raise ChecksumError(
             f"{file} has the sha256 {found[: len(wanted)]}, not {wanted}: it is another file, or was cut short. Fetch it "
             "again, or correct the checksum."
         )

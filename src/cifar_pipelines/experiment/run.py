@@ -56,6 +56,15 @@ class _Runs:
         models = [(family, model) for family in step.pipelines for model in self.expected.get(family, ())]
         return of_models([record for one in models for record in self.matching(step.setting, *one)[-1:]])
 
+    def _new_models(self, step: Step) -> str:
+        """What the models of a step that has just ended reached; what is expected changes with the stream that it lets land."""
+        expected = self.experiment.expected()
+        if expected != self.expected:
+            self.expected = expected
+            others = (setting for setting in self.before if setting != step.setting)
+            self.before |= {setting: self._most(setting) for setting in others}
+        return self._models_in_words(step)
+
     def _most(self, setting: str) -> int:
         """The most records that any model has under a setting."""
         models = ((family, model) for family, digests in self.expected.items() for model in digests)
@@ -78,12 +87,7 @@ class _Runs:
             return
         wanted = step.repeat + self.before.get(step.setting, 0)
         if missing := self.shelf.missing(step.setting, self.expected, step.pipelines, wanted, self.images.fingerprint):
-
-            def result() -> str:
-                self.expected = self.experiment.expected()  # which changes with the stream that a step lets land
-                return self._models_in_words(step)
-
-            self.runner.run(replace(step, pipelines=(*first, *missing)), result)
+            self.runner.run(replace(step, pipelines=(*first, *missing)), lambda: self._new_models(step))
             self.images.look()
         else:
             self.runner.skip(step, "recorded already")

@@ -212,8 +212,7 @@ def ranked(records: Sequence[tuple[Mapping[str, str], RunRecord]], outputs: Path
         best = judged[0][2]
         if not right.index.equals(best.index):
             raise UserError(
-                "The runs have other validation images, so that they cannot be compared: images that cannot be read were left out "
-                "of some, or the source has changed meanwhile. Give the same command again."
+                "The runs have other validation images: unreadable ones were left out of some, or the source has changed. Search again."
             )
         low, high = wilson_interval(int(right.sum()), len(right))
         p = None if right is best else mcnemar_p(count_pairs(best.to_numpy(), right.to_numpy()))

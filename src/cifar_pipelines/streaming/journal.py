@@ -116,7 +116,7 @@ def commit(folder: Path, sequence: int) -> None:
 def _read(file: Path) -> dict[str, Any] | None:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # of a folder that is none, the one who uses it complains
         return None
     except ValueError as error:
         raise _foreign(file) from error

@@ -67,9 +67,9 @@ class Landing:
                 self._journal = read_journal(folder)
                 self._owners: dict[int, str] = {}  # producers of the frames that wait for the learner
                 self._recover()
-                if self._journal.followed != list(servers):
-                    self._journal.followed = list(servers)
-                    self._journal.write(folder)
+                # Whom a receiver followed before, if all of it was there: see `close`.
+                self._before = self._journal.followed if self._journal.ended else None
+                self._follow(servers)
                 self._held = held.pop_all()
 
     def __enter__(self) -> "Landing":
@@ -79,8 +79,19 @@ class Landing:
         self.close()
 
     def close(self) -> None:
-        """Lets another receiver use the folder."""
-        self._held.close()
+        """Lets another receiver use the folder.
+
+        A stream that was whole before stays so where no producer came from those servers, such as by a mistyped address.
+        """
+        met = {producer.address for producer in self._journal.producers.values()}
+        with self._held:
+            if self._before is not None and not met.issuperset(self._journal.followed):
+                self._follow(self._before)
+
+    def _follow(self, servers: Sequence[str]) -> None:
+        if self._journal.followed != list(servers):
+            self._journal.followed = list(servers)
+            self._journal.write(self.folder)
 
     @property
     def landed(self) -> int:
