@@ -26,10 +26,6 @@ _ENDINGS = (".pth", ".pt", ".safetensors")
 RANDOM_SEED = 0
 
 
-class ChecksumError(UserError):
-    """The checksum that is asked of a file of weights is none, or that of another file."""
-
-
 @dataclass(frozen=True)
 class LoadedWeights:
     """Weights that fit a network, but for its head.
@@ -97,17 +93,20 @@ def weights_sha256(backbone: Pretrained, weights: str | None = None) -> str | No
     """The checksum of the file that weights are in; None where that is the library's own or there is none.
 
     Raises:
-        ChecksumError: If the checksum that is asked for is none, or that of another file.
-        UserError: If it is not there.
+        UserError: If the file is not there.
     """
     weights = backbone.default_weights if weights is None else weights
-    return None if weights in (NONE, DOWNLOAD) else _verified(_located(backbone, weights)[0], weights)
+    return None if weights in (NONE, DOWNLOAD) else file_sha256(_located(backbone, weights)[0])
 
 
 def named_file_sha256(weights: str | None) -> str | None:
-    """The checksum of the file in "path:<file>"; None for other weights, and where there is no such file."""
+    """The checksum of the file in "path:<file>"; None for other weights, and where there is no such file.
+
+    Raises:
+        UserError: If it has another checksum than the one that is asked for.
+    """
     file = project_path(_parts(weights)[0], "weights") if str(weights).startswith(PATH) else None
-    return file_sha256(file) if file and file.is_file() else None
+    return _verified(file, weights) if file and file.is_file() else None
 
 
 def file_sha256(file: Path) -> str:
@@ -208,7 +207,7 @@ def _parts(weights: str) -> tuple[str, str | None]:
     """The path in "path:<path>#sha256=<checksum>", and the checksum if there is one."""
     path, _, checksum = weights.removeprefix(PATH).partition(SHA256)
     if SHA256 in weights and not re.fullmatch("[0-9a-f]{8,64}", checksum.lower()):
-        raise ChecksumError(f"weights asks for the sha256 {checksum!r}, but that must be 8 to 64 hexadecimal digits.")
+        raise UserError(f"weights asks for the sha256 {checksum!r}, but that must be 8 to 64 hexadecimal digits.")
     return path, checksum.lower() or None
 
 
@@ -217,7 +216,7 @@ def _verified(file: Path, weights: str) -> str:
     found = file_sha256(file)
     wanted = _parts(weights)[1] if weights.startswith(PATH) else _in_name(file)
     if wanted and not found.startswith(wanted):
-        raise ChecksumError(
+        raise UserError(
             f"{file} has the sha256 {found[: len(wanted)]}, not {wanted}: it is another file, or was cut short. Fetch it "
             "again, or correct the checksum."
         )

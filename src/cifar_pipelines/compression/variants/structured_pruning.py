@@ -72,6 +72,7 @@ class StructuredPruning(OnnxVariant):
 
 
 def _outputs(layer: "nn.Module") -> int | None:
+    """How many numbers or channels a layer makes; a head is a linear layer, or a convolution."""
     return getattr(layer, "out_features", getattr(layer, "out_channels", None))
 
 
@@ -83,13 +84,16 @@ def _pruned(module: "nn.Module", subject: "Subject", channels: float) -> "nn.Mod
     learned = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
     for parameter in module.parameters():  # the library follows gradients from layer to layer
         parameter.requires_grad_(True)
-    head = [one for one in module.modules() if _outputs(one) == len(subject.class_names)][
-        -1:
-    ]  # linear, or a convolution
+    of_classes = [one for one in module.modules() if _outputs(one) == len(subject.class_names)]
     importance = torch_pruning.importance.MagnitudeImportance(p=2)
     try:
         torch_pruning.pruner.MagnitudePruner(
-            module, subject.example(2), importance, pruning_ratio=channels, ignored_layers=head, round_to=ROUND_TO
+            module,
+            subject.example(2),
+            importance,
+            pruning_ratio=channels,
+            ignored_layers=of_classes[-1:],
+            round_to=ROUND_TO,
         ).step()
         with torch.inference_mode():
             module(subject.example(2))
