@@ -145,14 +145,20 @@ def create_extractor(
     Raises:
         UserError: If the name or an option is unknown, or weights are given twice.
     """
-    if weights_path is not None:
-        if weights is not None:
-            raise UserError(f"weights is {weights!r} and weights_path {weights_path!r}, but only one may be given.")
-        weights = f"path:{weights_path}"
+    weights = weights_named(weights_path, weights)
     file, _, variant = str(name).partition(":")
     extractor = _registry.find(file)
     checked = checked_options(extractor, options, f"the extractor {file!r}")
     return extractor(variant, weights, input_size, **checked)
+
+
+def weights_named(weights_path: str | None, weights: str | None) -> str | None:
+    """The weights of the two parameters that may name them; raises UserError if both do."""
+    if weights_path is None:
+        return weights
+    if weights is not None:
+        raise UserError(f"weights is {weights!r} and weights_path {weights_path!r}, but only one may be given.")
+    return f"path:{weights_path}"
 
 
 def content_read_by(name: str) -> Content:

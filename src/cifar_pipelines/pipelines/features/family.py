@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cifar_pipelines.extractors import content_read_by
+from cifar_pipelines.extractors import content_read_by, weights_named
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.spark.setting import ParallelismSetting
 
@@ -17,10 +17,10 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
 
     Weights count only where they are named: digests are older than that name.
     """
-    from cifar_pipelines.backbones.weights import PATH, named_file_sha256
+    from cifar_pipelines.backbones.weights import named_file_sha256
 
     block = parameters["features"]
-    named = block.get("weights") or (block["weights_path"] and f"{PATH}{block['weights_path']}")
+    named = weights_named(block["weights_path"], block.get("weights"))
     kept = {key: value for key, value in block.items() if key != "weights" or value is not None}
     return {"features": kept | ({"weights_sha256": sha256} if (sha256 := named_file_sha256(named)) else {})}
 
