@@ -189,8 +189,11 @@ def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_
 
 RESTORED = (
     """
-import os, signal, socket, sys
+import ctypes, os, signal, socket, sys
 from contextlib import suppress
+# Where this user may: a host whose name does not resolve.
+if ctypes.CDLL(None).unshare(0x04000000) == 0:  # CLONE_NEWUTS
+    socket.sethostname("nowhere.invalid")
 NAMES = "JAVA_HOME MKL_THREADING_LAYER PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP TMPDIR".split()
 # Another Spark, on a host that shall not be used either.
 FOREIGN = {

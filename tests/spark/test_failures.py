@@ -61,6 +61,10 @@ def test_what_to_do_is_said_where_it_is_known(text, words):
     assert words in spark_failure(Py4JError(text)).reason
 
 
+def test_what_ran_out_of_memory_is_told_how_much_it_had(spark):
+    assert "ran out of memory (executor_memory is 1g): give each more" in spark_failure(Py4JError(LOST)).reason
+
+
 def test_an_error_behind_another_is_found_and_one_of_our_own_is_not():
     try:
         try:

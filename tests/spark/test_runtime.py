@@ -1,4 +1,5 @@
 import os
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -33,12 +34,15 @@ def test_executors_compute_with_one_thread(spark):
     assert spark.session.sparkContext.parallelize([0], 1).map(threads).collect() == [["1", "1"]]
 
 
-def test_no_jvm_follows_the_log_configuration_that_bigdls_jar_brings(spark):
+def test_no_jvm_follows_the_log_configuration_that_bigdls_jar_brings_or_leaves_files_elsewhere(spark):
     jvms = [process for process in descendants_of(psutil.Process()) if Path(process.name()).name == "java"]
     assert len(executors_of(jvms)) == 2 and len(jvms) >= 5  # the driver's, Master and Worker beside them
     own = Path(spark.info.for_record()["log_dir"]).resolve()
     for jvm in jvms:
         assert "-Dlog4j2.configurationFile=" in command(jvm)
+        assert f"-Djava.io.tmpdir={own / 'tmp'}" in command(jvm) and "-XX:-UsePerfData" in command(jvm)
+        unpacked = [Path(file.path) for file in jvm.memory_maps() if file.path.startswith(tempfile.gettempdir())]
+        assert all(path.is_relative_to(own) for path in unpacked)
         opened = [Path(file.path) for file in jvm.open_files()]
         assert not [path for path in opened if path.suffix == ".log" and not path.is_relative_to(own)]
         assert not [path for path in opened if "sys:logFilename" in str(path)]

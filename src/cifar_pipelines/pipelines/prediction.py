@@ -52,9 +52,9 @@ def predict_judged(
     # PARALLEL(executors): every task predicts its partition of the test images.
     test = spread(rows_of_splits(images, [split]), COLUMNS, images_info, network.network.input.square, cores)
     test.count()
-    latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).first()
     # PARALLEL(executors): one task per core, so that no worker loads the network inside the timed prediction.
     session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.network())).collect()
+    latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).collect()[0]
     preparing_s = time.perf_counter() - started
     with measured_work(session, "Predicting", show_progress=False) as work:
         table = _predicted(test, job)

@@ -17,7 +17,7 @@ _QUALIFIED = re.compile(r"^(?:[\w$]+\.)+(?=[\w$]+(?::|$))")
 _HINTS = {
     "No space left on device": "The disk is full: free some space, then run the same command again.",
     "OutOfMemoryError|exit code 137|code 137|Java heap space": (
-        "An executor ran out of memory: give each more, or take fewer of them (parallelism in conf/<env>/globals.yml)."
+        "An executor ran out of memory{has}: give each more, or take fewer of them (parallelism in conf/<env>/globals.yml)."
     ),
     "Mkdirs failed|Permission denied|AccessDenied": (
         "The user of the Workers may not write there: a Worker has to run as the user who runs the project."
@@ -62,8 +62,19 @@ def spark_failure(error: BaseException) -> SparkFailure | None:
     reason = last_error(text)
     if "UserError: " in _last_error(text):  # which says what to do
         return SparkFailure(f"{reason}.", text)
-    hint = next((hint for words, hint in _HINTS.items() if re.search(words, text)), "")
+    hint = next((hint for words, hint in _HINTS.items() if re.search(words, text)), "").format(
+        has=_memory_of_executors()
+    )
     return SparkFailure(f"{reason}{place_in_code(text)}. {hint}".rstrip(), text)
+
+
+def _memory_of_executors() -> str:
+    """What each executor of the session has, in words that follow "memory"; nothing without a session."""
+    from pyspark import SparkContext
+
+    context = SparkContext._active_spark_context
+    memory = context.getConf().get("spark.executor.memory") if context is not None else None
+    return f" (executor_memory is {memory})" if memory else ""
 
 
 def last_error(text: str) -> str:
