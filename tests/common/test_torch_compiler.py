@@ -92,6 +92,7 @@ import sys, tempfile
 import cifar_pipelines
 import torch, torchvision, timm
 import torch.distributed as dist
+from cifar_pipelines.backbones import create_backbone
 from torch.nn.parallel import DistributedDataParallel
 dist.init_process_group("gloo", store=dist.FileStore(tempfile.mkdtemp() + "/store", 1), rank=0, world_size=1)
 network = DistributedDataParallel(torch.nn.Linear(3, 2))
@@ -102,10 +103,12 @@ for kind in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW):
     optimiser.step()
     optimiser.load_state_dict(optimiser.state_dict())
 dist.destroy_process_group()
+for name in ("torchvision:mobilenet_v2", "torchvision:resnet18", "timm:tf_efficientnet_lite0"):
+    assert create_backbone(name).stages()
 print("sympy" in sys.modules)
 print(torch.compile(lambda number: number * 2, backend="eager")(torch.ones(1)).item(), "sympy" in sys.modules)
 """
 
 
-def test_torch_trains_without_it_and_compiles_with_it():
+def test_networks_are_described_and_trained_without_it_and_compiled_with_it():
     assert run(TRAINED) == ["False", "2.0 True"]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cifar_pipelines.backbones.input_spec import InputSpec
+from cifar_pipelines.backbones.skeletons import without_memory
 from cifar_pipelines.backbones.stages import stages_of
 from cifar_pipelines.backbones.text_spec import TextSpec
 from cifar_pipelines.backbones.weights import LoadedWeights, fit, weights_sha256
@@ -126,9 +127,7 @@ class Backbone(ABC):
 
     def skeleton(self, classes: int | None = 1000) -> "nn.Module":
         """The network without memory for its weights, in evaluation mode: only names and shapes."""
-        import torch
-
-        with torch.device("meta"):
+        with without_memory():
             return self.network(classes).eval()
 
     def check_size(self, size: int, training: bool = False) -> None:

@@ -9,6 +9,7 @@ from cifar_pipelines.backbones.backbone import Backbone
 from cifar_pipelines.backbones.folding import fold_batch_norms
 from cifar_pipelines.backbones.input_spec import InputSpec
 from cifar_pipelines.backbones.libraries import register
+from cifar_pipelines.backbones.skeletons import without_memory
 from cifar_pipelines.backbones.weights import LoadedWeights, file_sha256
 from cifar_pipelines.common.errors import UserError, unknown_name
 
@@ -110,9 +111,8 @@ def _fresh(model: str, classes: int, auxiliary: bool) -> "nn.Module":
 
 @cache
 def _last_linear(model: str) -> str:
-    import torch
     from torch import nn
 
-    with torch.device("meta"):
+    with without_memory():
         layers = _fresh(model, 1000, False).named_modules()
     return [name for name, layer in layers if isinstance(layer, nn.Linear)][-1]
