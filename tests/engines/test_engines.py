@@ -69,8 +69,14 @@ def train(stored, ingested, run_context, tmp_path_factory):
         network, history, report = nodes.train_cnn(
             stored, ingested.info, cnn, configuration, checkpoints, SEED, run_context
         )
+        pids = [json.loads(file.read_text())["pid"] for file in checkpoints.glob("*/worker*.json")]
         return SimpleNamespace(
-            network=network, history=history, report=report, checkpoints=checkpoints, configuration=configuration
+            network=network,
+            history=history,
+            report=report,
+            checkpoints=checkpoints,
+            configuration=configuration,
+            alive=[psutil.pid_exists(pid) for pid in pids],
         )
 
     return run
@@ -103,6 +109,11 @@ def trained(train, tmp_path_factory):
 def test_a_worker_of_torch_distributor_that_is_killed_is_started_again(trained):
     restarts = {name: run.report.restarts for name, run in trained.items()}
     assert restarts == {"bigdl": 0, "local": 0, "torch_distributor": 1}
+
+
+def test_sparks_python_workers_outlive_a_training_with_all_that_they_have_imported(trained):
+    alive = {name: run.alive for name, run in trained.items()}
+    assert alive == {"bigdl": [True, True], "local": [False, False], "torch_distributor": [False, False]}
 
 
 @pytest.mark.parametrize("engine", engines.engine_names())

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from bigdl.orca.learn.pytorch.callbacks import MainCallback
 from torch import Tensor, nn, optim
@@ -86,5 +87,6 @@ class RecipeCallback(MainCallback):
             self.worker.end_epoch()
 
     def after_run(self, runner: Any) -> None:
-        """Leaves Spark's Python worker as it was, so that it can take part in the next training."""
+        """Leaves Spark's Python worker as it was, since it goes on with other tasks, which have one core each."""
         dist.destroy_process_group()
+        torch.set_num_threads(1)
