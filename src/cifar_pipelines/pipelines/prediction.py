@@ -43,6 +43,7 @@ def predict_judged(
         The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and what
         prediction cost.
     """
+    from cifar_pipelines.spark.python_tasks import on_every_core
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
@@ -53,8 +54,8 @@ def predict_judged(
     test = spread(rows_of_splits(images, [split]), COLUMNS, images_info, network.network.input.square, cores)
     test.count()
     # PARALLEL(executors): one task per core, so that no worker loads the network inside the timed prediction.
-    session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.network())).collect()
-    latency = session.sparkContext.parallelize(range(1), 1).map(lambda _: time_prediction(job)).collect()[0]
+    on_every_core(session, cores, lambda: bool(job.network()))
+    (latency,) = on_every_core(session, 1, partial(time_prediction, job))
     preparing_s = time.perf_counter() - started
     with measured_work(session, "Predicting", show_progress=False) as work:
         table = _predicted(test, job)

@@ -3,12 +3,11 @@
 import logging
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
-from cifar_pipelines.common.lazy_types import DataFrame, RecordBatch, SparkSession
+from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.common.tables import FEATURES
 from cifar_pipelines.extractors import Extractor, State, TableExtractor
 from cifar_pipelines.pipelines.features.specification import FeaturesSpec
@@ -68,19 +67,12 @@ class ByWorkers(Extraction):
 
     def start(self, cores: int) -> None:
         """Lets every core's Python worker load torch and the network, and settles one precision for all."""
+        from cifar_pipelines.spark.python_tasks import on_every_core
+
         job = self._job
-
-        def warm(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
-            import pyarrow as pa
-
-            for _ in batches:
-                yield pa.RecordBatch.from_pylist([warm_up(job)])
-
-        schema = "host string, pid long, precision string, threads long, seconds double"
         # PARALLEL(executors): one task per core, so that no worker starts inside the timed extraction.
-        rows = self._session.range(cores, numPartitions=cores).mapInArrow(warm, schema).collect()
-        found = {row["precision"] for row in rows}
-        self.workers = [row.asDict() for row in rows]
+        self.workers = on_every_core(self._session, cores, partial(warm_up, job))
+        found = {worker["precision"] for worker in self.workers}
         self._job = replace(job, precision="fp32" if len(found) > 1 else found.pop())
         if job.precision == "auto" and self._job.precision == "fp32":
             logger.info("Precision fp32: not every executor's CPU has bf16.")

@@ -172,6 +172,7 @@ def _extract(
         The number of images, the seconds without those of reading and starting, and how many are truncated texts.
     """
     from cifar_pipelines.spark.paths import spark_path
+    from cifar_pipelines.spark.python_tasks import on_every_core
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
@@ -181,7 +182,7 @@ def _extract(
     cached = spread(images, COLUMNS, images_info, extractor.square, cores * TASKS_PER_CORE)
     count, truncated = cached.count(), _truncated(cached, extractor.texts)
     # PARALLEL(executors): one task per core, so that no worker builds the network inside the timed extraction.
-    session.sparkContext.parallelize(range(cores), cores).map(lambda _: bool(job.features())).collect()
+    on_every_core(session, cores, lambda: bool(job.features()))
     python_cpu = session.sparkContext.accumulator(0.0)
     # PARALLEL(executors): every core runs one Python worker that extracts its share of the images.
     table = cached.mapInArrow(lambda batches: extract_batches(batches, job, python_cpu.add), FEATURES.ddl)

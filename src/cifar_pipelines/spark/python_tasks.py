@@ -1,0 +1,30 @@
+"""Tasks of Spark's Python workers that are not timed: they make ready those that are."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+
+def on_every_core(session: "SparkSession", cores: int, function: Callable[[], Any]) -> list[Any]:
+    """What a function returns in the Python worker of every core.
+
+    By tasks on a table: Spark keeps Python workers of their own for those, so that other tasks would make ready none of them.
+
+    Args:
+        session: The session.
+        cores: Tasks, one a core where no others run.
+        function: Importable or pickled by Spark; what it returns is carried as JSON.
+    """
+
+    def run(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+        import pyarrow as pa
+
+        for _ in batches:
+            yield pa.RecordBatch.from_pydict({"found": [json.dumps(function())]})
+
+    rows = session.range(cores, numPartitions=cores).mapInArrow(run, "found string").collect()
+    return [json.loads(row["found"]) for row in rows]
