@@ -13,7 +13,9 @@ def mark():
 
 def test_the_workers_that_were_made_ready_are_those_that_compute_tables(spark):
     found = on_every_core(spark.session, 2, mark)
-    assert len({one["pid"] for one in found}) == 2 and [(one["half"], one["none"]) for one in found] == [(0.5, None)] * 2
+    assert (
+        len({one["pid"] for one in found}) == 2 and [(one["half"], one["none"]) for one in found] == [(0.5, None)] * 2
+    )
 
     def ready(batches):
         for _ in batches:
