@@ -60,8 +60,9 @@ def test_the_run_ends_with_it_and_is_heard_to_its_end(project, tmp_path, number)
     python.write_text("#!/bin/sh\ntrap 'echo ended; exit 130' INT TERM\necho begun\nwhile :; do sleep 0.1; done\n")
     environment = os.environ | {"CIFAR_PIPELINES_PROJECT": str(project)}
     run = subprocess.Popen(
-        [sys.executable, FILE, "4711"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        [sys.executable, FILE, "4711"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell has what runs in its background ignore SIGINT
+    )  # fmt: skip
     assert run.stdout.readline() == b"begun\n"
     run.send_signal(number)
     said, errors = run.communicate(timeout=60)
