@@ -20,7 +20,7 @@ COMPILER = "torch._dynamo"
 
 def compiler_when_used() -> None:
     """Puts the import of torch's compiler off, in this process, until something is compiled."""
-    if COMPILER not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    if COMPILER not in sys.modules:
         sys.meta_path.insert(0, _Finder())
 
 
@@ -59,9 +59,7 @@ class _Finder(MetaPathFinder, Loader):
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name in _ANSWERS:
-            spec = ModuleSpec(name, self, is_package=name == COMPILER)
-            spec.submodule_search_locations = [] if name == COMPILER else None
-            return spec
+            return ModuleSpec(name, self, is_package=name == COMPILER)
         if not name.startswith(f"{COMPILER}."):
             return None
         _compiler()
@@ -98,5 +96,9 @@ def _compiler() -> ModuleType:
     for name in _ANSWERS:
         if isinstance(sys.modules.get(name), _StandIn):
             del sys.modules[name]
-    vars(sys.modules["torch"]).pop("_dynamo", None)  # where torch's own modules look for the one that is being imported
+    of_torch = vars(sys.modules["torch"])
+    if isinstance(
+        of_torch.get("_dynamo"), _StandIn
+    ):  # where torch's own modules look for the one that is being imported
+        del of_torch["_dynamo"]
     return importlib.import_module(COMPILER)

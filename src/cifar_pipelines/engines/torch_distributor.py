@@ -33,7 +33,7 @@ class TorchDistributorEngine(Engine):
 def _train_on_cpu(job: Job, threads: int) -> None:
     """Trains in a process that torchrun started, without Triton.
 
-    torchvision imports that compiler for GPUs where it finds it, and it ends a process with a page about what it leaves in memory.
+    torch's compiler, which some networks import, imports that one for GPUs, and it ends a process with a page about what it leaves in memory.
     """
     from cifar_pipelines.training.process import train_in_process
 

@@ -16,6 +16,7 @@ from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further, rows_of_splits
 from cifar_pipelines.pipelines.large_images import shrunk, spread
 from cifar_pipelines.records.model_report import PredictionReport
+from cifar_pipelines.spark.python_tasks import on_every_core
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.prediction import PredictionJob, network_of, predict_batches, time_prediction
 from cifar_pipelines.training.trained_network import TrainedNetwork
@@ -43,7 +44,6 @@ def predict_judged(
         The predictions table (`image_id`, `label`, `prediction`, `probability`), sorted by `image_id`, and what
         prediction cost.
     """
-    from cifar_pipelines.spark.python_tasks import on_every_core
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 

@@ -4,18 +4,21 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.common.own_code import CodeError
+from cifar_pipelines.common.precision import resolve_precision
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import Engine, create_engine
 from cifar_pipelines.judging.statistics import chance_of
 from cifar_pipelines.pipelines.epoch_log import EpochLog
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
+from cifar_pipelines.spark.python_tasks import on_every_core
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.checkpoint import Checkpoint, claimed, find_unfinished, forget
 from cifar_pipelines.training.job import Job
@@ -195,12 +198,9 @@ def describe_network(
 
 def settled_precision(session: SparkSession, precision: str, cores: int) -> str:
     """One precision for all workers: bf16 only where every executor's CPU has it."""
-    from cifar_pipelines.common.precision import resolve_precision
-
     if precision != "auto":
         return precision
-    tasks = session.sparkContext.parallelize(range(cores), cores)
-    found = set(tasks.map(lambda _: resolve_precision("auto")).collect())
+    found = set(on_every_core(session, cores, partial(resolve_precision, "auto")))
     return found.pop() if len(found) == 1 else "fp32"
 
 

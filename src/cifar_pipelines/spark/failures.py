@@ -14,11 +14,12 @@ _JAVA_ERROR = re.compile(r"^(?:.*\bin thread \S+ )?((?:[\w$]+\.)+[\w$]*(?:Except
 # What a JVM, and the script around it, say once the cause is said.
 _AFTERWARDS = re.compile("^Error: |CMD: bad array subscript")
 _QUALIFIED = re.compile(r"^(?:[\w$]+\.)+(?=[\w$]+(?::|$))")
+_OUT_OF_MEMORY = (
+    "An executor ran out of memory{has}: give each more, or take fewer of them (parallelism in conf/<env>/globals.yml)."
+)
 _HINTS = {
     "No space left on device": "The disk is full: free some space, then run the same command again.",
-    "OutOfMemoryError|exit code 137|code 137|Java heap space": (
-        "An executor ran out of memory{has}: give each more, or take fewer of them (parallelism in conf/<env>/globals.yml)."
-    ),
+    "OutOfMemoryError|exit code 137|code 137|Java heap space": _OUT_OF_MEMORY,
     "Mkdirs failed|Permission denied|AccessDenied": (
         "The user of the Workers may not write there: a Worker has to run as the user who runs the project."
     ),
@@ -62,9 +63,9 @@ def spark_failure(error: BaseException) -> SparkFailure | None:
     reason = last_error(text)
     if "UserError: " in _last_error(text):  # which says what to do
         return SparkFailure(f"{reason}.", text)
-    hint = next((hint for words, hint in _HINTS.items() if re.search(words, text)), "").format(
-        has=_memory_of_executors()
-    )
+    hint = next((hint for words, hint in _HINTS.items() if re.search(words, text)), "")
+    if hint is _OUT_OF_MEMORY:
+        hint = hint.format(has=_memory_of_executors())
     return SparkFailure(f"{reason}{place_in_code(text)}. {hint}".rstrip(), text)
 
 

@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from pyspark.sql import SparkSession
+from cifar_pipelines.common.lazy_types import RecordBatch, SparkSession
 
 
-def on_every_core(session: "SparkSession", cores: int, function: Callable[[], Any]) -> list[Any]:
+def on_every_core(session: SparkSession, cores: int, function: Callable[[], Any]) -> list[Any]:
     """What a function returns in the Python worker of every core.
 
     By tasks on a table: Spark keeps Python workers of their own for those, so that other tasks would make ready none of them.
@@ -20,7 +18,7 @@ def on_every_core(session: "SparkSession", cores: int, function: Callable[[], An
         function: Importable or pickled by Spark; what it returns is carried as JSON.
     """
 
-    def run(batches: Iterator["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+    def run(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
         import pyarrow as pa
 
         for _ in batches:

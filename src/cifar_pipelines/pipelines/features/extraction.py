@@ -12,6 +12,7 @@ from cifar_pipelines.common.tables import FEATURES
 from cifar_pipelines.extractors import Extractor, State, TableExtractor
 from cifar_pipelines.pipelines.features.specification import FeaturesSpec
 from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_batches, warm_up
+from cifar_pipelines.spark.python_tasks import on_every_core
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +68,6 @@ class ByWorkers(Extraction):
 
     def start(self, cores: int) -> None:
         """Lets every core's Python worker load torch and the network, and settles one precision for all."""
-        from cifar_pipelines.spark.python_tasks import on_every_core
-
         job = self._job
         # PARALLEL(executors): one task per core, so that no worker starts inside the timed extraction.
         self.workers = on_every_core(self._session, cores, partial(warm_up, job))

@@ -23,6 +23,7 @@ from cifar_pipelines.pipelines.large_images import spread
 from cifar_pipelines.pipelines.tasks import TASKS_PER_CORE
 from cifar_pipelines.pipelines.transfer.specification import TransferSpec
 from cifar_pipelines.records.digest import short_digest
+from cifar_pipelines.spark.python_tasks import on_every_core
 from cifar_pipelines.spark.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -172,7 +173,6 @@ def _extract(
         The number of images, the seconds without those of reading and starting, and how many are truncated texts.
     """
     from cifar_pipelines.spark.paths import spark_path
-    from cifar_pipelines.spark.python_tasks import on_every_core
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import measured_work
 
