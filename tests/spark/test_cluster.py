@@ -189,9 +189,14 @@ def test_a_session_that_spark_gives_up_while_it_starts_is_an_error(cluster, run_
 
 RESTORED = (
     """
-import ctypes, os, signal, socket, sys
+import ctypes, os, pwd, signal, socket, sys
 from contextlib import suppress
-# Where this user may: a host whose name does not resolve.
+# Where this user may: one that has no name, on a host whose name does not resolve.
+user, group = os.getuid(), os.getgid()
+if ctypes.CDLL(None).unshare(0x10000000) == 0:  # CLONE_NEWUSER
+    for name, text in (("uid_map", f"2000000123 {user} 1"), ("setgroups", "deny"), ("gid_map", f"2000000123 {group} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
 if ctypes.CDLL(None).unshare(0x04000000) == 0:  # CLONE_NEWUTS
     socket.sethostname("nowhere.invalid")
 NAMES = "JAVA_HOME MKL_THREADING_LAYER PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON SPARK_LOCAL_IP TMPDIR".split()
@@ -229,6 +234,8 @@ def card(_):
 context = runtime.session.sparkContext
 found = context.parallelize([0], 1).map(card).collect()[0]
 file_system = context._jvm.org.apache.hadoop.fs.FileSystem.get(context._jsc.hadoopConfiguration()).getUri().toString()
+login = context._jvm.org.apache.hadoop.security.UserGroupInformation.getLoginUser().getShortUserName()
+print("logged in:", login in (f"user{os.getuid()}", os.environ.get("HADOOP_USER_NAME"), *(one.pw_name for one in pwd.getpwall())))
 print("port:", int(context.uiWebUrl.rpartition(":")[2]) > 4056)
 print("found:", found[0] != "eth99", found[1] == str(runtime.log_dir / "tmp") == os.environ["TMPDIR"], file_system)
 runtime.stop()
@@ -243,4 +250,5 @@ def test_a_runtime_uses_no_other_spark_and_puts_back_what_it_changed_in_the_proc
     output = run_python(RESTORED, 1, 1, "512m", "embedded", 60, tmp_path)
     assert re.findall("as before: .*", output) == ["as before: True"] * 3, output
     assert "found: True True file:///" in output and "port: True" in output, output
+    assert "logged in: True" in output, output
     assert "left: ['event_log', 'work']" in output, output

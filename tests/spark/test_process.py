@@ -7,13 +7,7 @@ import pytest
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.spark import process
-from cifar_pipelines.spark.process import (
-    environment,
-    foreign_variables,
-    require_own_pyspark,
-    require_user_name,
-    temporary_folder,
-)
+from cifar_pipelines.spark.process import environment, foreign_variables, require_own_pyspark, temporary_folder
 
 FOREIGN = {
     "SPARK_HOME": "/opt/nope",
@@ -47,15 +41,6 @@ def test_a_pyspark_of_another_series_that_is_found_first_is_named(tmp_path, monk
             require_own_pyspark()
     else:
         require_own_pyspark()
-
-
-def test_a_user_without_a_name_is_told_how_to_get_one(monkeypatch):
-    require_user_name()
-    monkeypatch.setattr(os, "getuid", lambda: 2_000_000_123)
-    with pytest.raises(
-        UserError, match=r"The user 2000000123 has no name on this host.*'me:x:2000000123:.*/etc/passwd"
-    ):
-        require_user_name()
 
 
 def test_what_is_temporary_lies_in_a_folder_that_is_removed(tmp_path):

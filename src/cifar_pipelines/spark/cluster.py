@@ -18,6 +18,7 @@ from cifar_pipelines.spark.failures import last_error
 from cifar_pipelines.spark.jvm import LIGHT_JVM, SPARKS_LOGGING, temporary_files
 from cifar_pipelines.spark.process import loopback_card, spark_home
 from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.user_name import login_options
 
 _MASTER_URL = re.compile(r"Starting Spark master at (spark://\S+)")
 _WORKER_READY = re.compile(r"Successfully registered with master")
@@ -133,7 +134,8 @@ class EmbeddedCluster:
         home = spark_home()
         command = [str(home / "bin" / "spark-class"), main_class, *arguments]
         java_options = f"{LIGHT_JVM} {sharing_options(self.java_home)}"
-        temporary = temporary_files(Path(tempfile.gettempdir()))  # that of the run, if the run has one
+        folder = Path(tempfile.gettempdir())  # that of the run, if the run has one
+        own = f"{temporary_files(folder)} {login_options(self.java_home, folder)} {SPARKS_LOGGING}"
         environment = {
             **loopback_card(),
             "JAVA_HOME": str(self.java_home),
@@ -143,7 +145,7 @@ class EmbeddedCluster:
             "PYSPARK_PYTHON": sys.executable,
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_DAEMON_JAVA_OPTS": f"{java_options} {temporary} {SPARKS_LOGGING}",
+            "SPARK_DAEMON_JAVA_OPTS": f"{java_options} {own}",
             "SPARK_LAUNCHER_OPTS": launcher_options(self.java_home),
             # Behind Spark's own jars: the archive of classes is that of a class path that begins with them.
             "SPARK_DIST_CLASSPATH": os.pathsep.join(self.jars),

@@ -1,7 +1,6 @@
 """What a session sets in its process: its own Spark instead of another one, and a folder for what is temporary."""
 
 import os
-import pwd
 import re
 import shutil
 import tempfile
@@ -31,12 +30,10 @@ def require_spark() -> Path:
         The folder of the Java runtime.
 
     Raises:
-        UserError: If PySpark is another one than the project's, there is no Java, or the user has no name.
+        UserError: If PySpark is another one than the project's, or there is no Java.
     """
     require_own_pyspark()
-    java_home = find_java_home()
-    require_user_name()
-    return java_home
+    return find_java_home()
 
 
 def require_own_pyspark() -> None:
@@ -52,18 +49,6 @@ def require_own_pyspark() -> None:
             f"PySpark {match[1]} is found first, in {version.parent}, but the project needs {SPARK_SERIES}. Something "
             "like PYTHONPATH names it: unset that, or start with `env -u PYTHONPATH kedro ...`."
         )
-
-
-def require_user_name() -> None:
-    """Raises a `UserError` if this user has a number but no name, as in some containers: Hadoop does not start without."""
-    try:
-        pwd.getpwuid(os.getuid())
-    except KeyError:
-        user = f"{os.getuid()}:{os.getgid()}"
-        raise UserError(
-            f"The user {os.getuid()} has no name on this host, and Hadoop in Spark's JVMs needs one. Start the container as "
-            f"a user of it, or add a line to /etc/passwd: echo 'me:x:{user}::/tmp:/bin/sh' >> /etc/passwd."
-        ) from None
 
 
 def spark_home() -> Path:

@@ -32,6 +32,7 @@ from cifar_pipelines.spark.properties import native_blas, spark_properties
 from cifar_pipelines.spark.setting import ParallelismSetting, host_cores, setting_name, start_words
 from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
 from cifar_pipelines.spark.stall import StallWatch
+from cifar_pipelines.spark.user_name import login_options
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -101,7 +102,7 @@ class SparkRuntime:
             if not cluster:
                 on_step(f"Connecting to {master} at {self.setting.name}.")
             with refusals_explained(None if embedded else master, self.log_dir / DRIVER_LOG):
-                self.session = self._build_session(master, embedded, sharing_options(java_home))
+                self.session = self._build_session(master, embedded, java_home)
                 self._stack.callback(self._stop_session)
                 if cluster:
                     cluster.await_worker()
@@ -188,22 +189,24 @@ class SparkRuntime:
             self._stack.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
             signal.signal(signal.SIGINT, self._interrupt)
 
-    def _build_session(self, master: str, embedded: bool, sharing: str) -> "SparkSession":
+    def _build_session(self, master: str, embedded: bool, java_home: Path) -> "SparkSession":
         from pyspark.sql import SparkSession
 
         if (left := SparkSession.getActiveSession()) is not None:
             end_driver(left)  # or its Master and executors would be kept
         events = self.log_dir / "event_log"
         events.mkdir(exist_ok=True)
-        own_files = temporary_files(self.log_dir / TEMPORARY)
+        sharing = sharing_options(java_home)
+        folder = self.log_dir / TEMPORARY
+        own = f"{temporary_files(folder)} {login_options(java_home, folder)}"
         if embedded:
             host = self.config.embedded.host
             driver = {"spark.driver.host": host, "spark.driver.bindAddress": host}
-            jars, jvm_options = (), {"driver": sharing, "executor": f"{sharing} {own_files} {SPARKS_LOGGING}"}
+            jars, jvm_options = (), {"driver": sharing, "executor": f"{sharing} {own} {SPARKS_LOGGING}"}
         else:
             driver = driver_address(master, self.config.properties)
             jars, jvm_options = self.jars, {"driver": sharing, "executor": SPARKS_LOGGING}
-        jvm_options["driver"] += f" {own_files}"
+        jvm_options["driver"] += f" {own}"
         properties = spark_properties(
             self.setting, self.config, self.run_name, events, driver, jars, native_blas(), jvm_options
         )
