@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.networks import NetworkShape, try_network
 from cifar_pipelines.pipelines.bigdl_cnn.specification import CnnSpec, check_sizes, specify_cnn
@@ -93,8 +94,8 @@ def train_cnn(
         resumed_after_epoch=resumed or None,
     )
     logger.info(
-        "%s: %d epochs in %.1f s, %.1f s of them outside of training and validation.",
-        cnn.model, len(history) - resumed, work.wall_s, report.timings.engine_overhead_s,
+        "%s: %s in %.1f s, %.1f s of them outside of training and validation.",
+        cnn.model, counted(len(history) - resumed, "epoch"), work.wall_s, report.timings.engine_overhead_s,
     )  # fmt: skip
     weights = state["average"] or state["network"]
     kept = training_configuration | {"precision": job.precision}

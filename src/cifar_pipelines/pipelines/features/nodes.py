@@ -8,6 +8,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.tables import image_table_fingerprint
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.extractors import Extractor, TableExtractor, options_of, state_sha256
 from cifar_pipelines.pipelines.features.extraction import BySpark, ByWorkers
 from cifar_pipelines.pipelines.features.specification import FeaturesSpec
@@ -90,8 +91,9 @@ def extract_features(
         "setting": run_context.cluster.setting,
     }
     logger.info(
-        "%d %ss in %.1f s: %.0f %ss/s on %d cores, %s.",
-        rows, noun, work.wall_s, rows / work.wall_s, noun, cores, extraction.facts["precision"] or extraction.engine,
+        "%s in %.1f s: %.0f %ss/s on %s, %s.",
+        counted(rows, noun), work.wall_s, rows / work.wall_s, noun, counted(cores, "core"),
+        extraction.facts["precision"] or extraction.engine,
     )  # fmt: skip
     start_up_s = None if by_spark else round(starting.wall_s, 3)
     timings = Timings(read_s=round(reading.wall_s, 3), worker_start_up_s=start_up_s, extract_s=timing.seconds)
