@@ -1,4 +1,6 @@
+import logging
 import platform
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +15,7 @@ from cifar_pipelines.compression import compiling, timing
 from cifar_pipelines.compression.fine_tuning import _logits
 from cifar_pipelines.compression.predicting import predict_all
 from cifar_pipelines.compression.subject import Subject, load_subject
+from cifar_pipelines.compression.torch_files import flops_of
 from cifar_pipelines.compression.variants import create_variant, variant_names
 from cifar_pipelines.compression.variants.structured_pruning import _pruned
 from cifar_pipelines.training.shard import normalise
@@ -96,6 +99,14 @@ def test_masks_leave_bytes_and_operations_as_they_are(made):
     assert (masked[0].parameters, masked[0].flops) == (original[0].parameters, original[0].flops)
     assert abs(masked[1].stat().st_size - original[1].stat().st_size) < 2000
     assert create_variant("unstructured_pruning").hollow and create_variant("dynamic_int8").hollow
+
+
+def test_operations_are_counted_without_a_word_of_libraries(trained, monkeypatch):
+    said = []
+    monkeypatch.delitem(sys.modules, "torch.utils.flop_counter", raising=False)
+    monkeypatch.setattr(logging.Logger, "callHandlers", lambda logger, record: said.append(record.getMessage()))
+    assert flops_of(trained.subject.build(), trained.subject) > 0
+    assert "torch.utils.flop_counter" in sys.modules and said == []
 
 
 def test_nothing_quantised_is_an_error(trained, tmp_path, monkeypatch):

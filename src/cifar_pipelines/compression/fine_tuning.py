@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.precision import resolve_precision
+from cifar_pipelines.common.progress import Progress
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.compression.subject import Material, Subject
 from cifar_pipelines.training.recipe_augmentation import mirror, shift
@@ -45,7 +46,7 @@ def fine_tune(
     learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(learned, learning_rate, MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
-    losses = []
+    losses, progress = [], Progress("Training what was changed, step", epochs * steps)
     module.to(memory_format=torch.channels_last).train()
     for _ in range(epochs):
         total = 0.0
@@ -59,6 +60,7 @@ def fine_tune(
             optimizer.step()
             schedule.step()
             total += loss.item()
+            progress.advance()
         if not math.isfinite(total):
             raise UserError(
                 f"The loss is not finite. Lower the learning rate ({learning_rate}), "

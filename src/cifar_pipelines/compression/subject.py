@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from cifar_pipelines.common.squares import Square
 from cifar_pipelines.training.saved_network import read_network
 from cifar_pipelines.training.shard import normalise
 from cifar_pipelines.training.trained_network import TrainedNetwork
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 BATCH = 32  # images that are decoded and predicted at once
 
@@ -78,17 +82,21 @@ class ImageTable:
             Ids; labels, int64 (n,); images, uint8 (n, 3, size, size).
         """
         import pyarrow.compute as pc
-        from pyarrow import dataset
 
         wanted = pc.field("split") == split
         if first is not None:
             wanted &= pc.field("rank") < first
-        table = dataset.dataset(list(self.files), format="parquet")
         columns = ["image_id", "label", "image"]
-        for batch in table.to_batches(columns=columns, filter=wanted, batch_size=BATCH, use_threads=False):
+        for batch in self._dataset().to_batches(columns=columns, filter=wanted, batch_size=BATCH, use_threads=False):
             if batch.num_rows:
                 images = load_batch(batch.column("image").to_pylist(), self.square)
                 yield batch.column("image_id").to_pylist(), torch.tensor(batch.column("label").to_pylist()), images
+
+    def count(self, split: str) -> int:
+        """How many images a split has."""
+        import pyarrow.compute as pc
+
+        return self._dataset().count_rows(filter=pc.field("split") == split)
 
     def read(self, split: str, first: int | None = None) -> tuple[Tensor, Tensor]:
         """The images of `batches` at once: uint8 (n, 3, size, size) and labels, int64 (n,).
@@ -101,6 +109,11 @@ class ImageTable:
             raise UserError(f"The image table holds no {split} images. Make the images again with more of them.")
         images, labels = zip(*read, strict=True)
         return torch.cat(images), torch.cat(labels)
+
+    def _dataset(self) -> "Dataset":
+        from pyarrow import dataset
+
+        return dataset.dataset(list(self.files), format="parquet")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cifar_pipelines.common import whole_files
+from cifar_pipelines.compression.quiet import quiet
 from cifar_pipelines.compression.subject import Subject
 from cifar_pipelines.compression.variants import Logits
 
@@ -43,6 +43,9 @@ def parameter_count(module: nn.Module) -> int:
 @torch.inference_mode()
 def flops_of(module: nn.Module, subject: Subject) -> int:
     """Floating-point operations of convolutions and matrix products for one image, as torch counts them."""
+    with quiet():  # torch warns that it counts nothing of Triton, which CPUs do without
+        from torch.utils.flop_counter import FlopCounterMode
+
     with FlopCounterMode(display=False) as counter:
         module(subject.example(1))
     return counter.get_total_flops()
