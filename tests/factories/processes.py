@@ -33,13 +33,22 @@ def descendants_of(process) -> list[psutil.Process]:
 
 def executors_of(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """The JVMs among them that are Spark's executors."""
-    return [
-        process
+    found = {
+        process.pid: process
         for process in processes
         if (words := command(process).split())
         and words[0].endswith("java")
         and any("CoarseGrainedExecutorBackend" in word for word in words)
-    ]
+    }
+    # One that starts a process is there twice for a moment: the child has its command line until it begins its own.
+    return [process for process in found.values() if _parent_of(process) not in found]
+
+
+def _parent_of(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return None
 
 
 def read_until(process, words: str) -> str:
