@@ -8,7 +8,7 @@ ROW = {
 
 def test_a_line_says_where_an_epoch_is_and_how_long_the_rest_takes():
     assert describe_epoch(ROW, 4) == (
-        "epoch 2 of 4: loss 1.500, accuracy 25.0%, validation 50.0% (loss 1.250), learning rate 0.01, 80 images/s, "
+        "epoch 2 of 4: loss 1.500, accuracy 25.0%, validation 50.0% (loss 1.250), learning rate 0.01, 80 a second, "
         "about 8 s left"
     )
 

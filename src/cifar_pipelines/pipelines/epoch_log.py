@@ -44,5 +44,5 @@ def describe_epoch(row: dict[str, Any], epochs: int) -> str:
     return (
         f"epoch {row['epoch']} of {epochs}: loss {row['loss']:.3f}, {accuracy}validation "
         f"{row['validation_accuracy']:.1%} (loss {row['validation_loss']:.3f}), learning rate "
-        f"{row['learning_rate']:.3g}, {row['images_per_s']:.0f} images/s, about {left:.0f} s left"
+        f"{row['learning_rate']:.3g}, {row['images_per_s']:.0f} a second, about {left:.0f} s left"
     )
