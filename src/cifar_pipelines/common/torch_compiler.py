@@ -96,9 +96,8 @@ def _compiler() -> ModuleType:
     for name in _ANSWERS:
         if isinstance(sys.modules.get(name), _StandIn):
             del sys.modules[name]
+    # Where torch's own modules look for the one that is being imported.
     of_torch = vars(sys.modules["torch"])
-    if isinstance(
-        of_torch.get("_dynamo"), _StandIn
-    ):  # where torch's own modules look for the one that is being imported
+    if isinstance(of_torch.get("_dynamo"), _StandIn):
         del of_torch["_dynamo"]
     return importlib.import_module(COMPILER)

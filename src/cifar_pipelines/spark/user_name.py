@@ -29,14 +29,6 @@ class UnixSystem {{
 """
 
 
-def has_name() -> bool:
-    """Whether the host has a name for the number of this user."""
-    try:
-        return bool(pwd.getpwuid(os.getuid()).pw_name)
-    except KeyError:
-        return False
-
-
 def login_options(java_home: Path, folder: Path) -> str:
     """The options by which a JVM knows this user by name; none where the host has a name for it.
 
@@ -47,7 +39,7 @@ def login_options(java_home: Path, folder: Path) -> str:
     Raises:
         UserError: If that class cannot be made.
     """
-    if has_name():
+    if _has_name():
         return ""
     name, classes = f"user{os.getuid()}", Path(folder, "login")
     if not any(classes.rglob("*.class")):
@@ -56,6 +48,14 @@ def login_options(java_home: Path, folder: Path) -> str:
         logger.info(f"The user {os.getuid()} has no name on this host; Spark, which needs one, knows it as {name}.")
     options = (f"--patch-module={MODULE}={classes}", f"-Duser.name={name}", f"-Duser.home={folder}")
     return " ".join(map(jvm_option, options))
+
+
+def _has_name() -> bool:
+    """Whether the host has a name for the number of this user."""
+    try:
+        return bool(pwd.getpwuid(os.getuid()).pw_name)
+    except KeyError:
+        return False
 
 
 def _compile(java_home: Path, text: str, classes: Path) -> None:
