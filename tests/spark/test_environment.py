@@ -119,6 +119,30 @@ def test_a_second_name_of_a_value_is_refused_in_an_environment_as_well(conf):
         checked_configuration(None, {})
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        (
+            "parameters.yml",
+            "train_size: 7",
+            r"train_size is a name of globals.*parameters\*\.yml.* Move it into .*globals\.yml",
+        ),
+        ("parameters_mine.yml", "parallelism: {cores_max: 2}", "parallelism is a name of globals"),
+        (
+            "globals.yml",
+            "transfer: {selected: [lite1]}",
+            r"transfer is a name of parameters.* Move it into .*parameters\.yml",
+        ),
+        ("globals.yml", "trian_size: 7", r"Unknown name 'trian_size'\. Did you mean 'train_size'"),
+        ("parameters.yml", "tranfer: {}", r"Unknown name 'tranfer'\. Did you mean 'transfer'"),
+    ],
+)
+def test_a_name_that_nothing_reads_is_refused_in_an_environment(conf, file, text, message):
+    (conf / "local" / file).write_text(text)
+    with pytest.raises(UserError, match=message):
+        checked_configuration(None, {})
+
+
 def test_two_memories_for_the_same_cores_are_two_settings(conf):
     write_environment("exec_2x1_3g", Budget(), None, conf)
     one, other = (setting_under(name, load_configuration(name)) for name in ("exec_2x1", "exec_2x1_3g"))

@@ -126,10 +126,12 @@ class Names:
     Attributes:
         values: Every name with its value in the configuration, blocks as well.
         repeats: Names in the parameters that only repeat one of globals.yml, with that one.
+        files: The outermost names by the files that they stand in, `globals` and `parameters`.
     """
 
     values: Mapping[str, Any]
     repeats: Mapping[str, str]
+    files: Mapping[str, frozenset[str]]
 
 
 def names_of_parameters(env: str | None = None) -> Names:
@@ -149,23 +151,18 @@ def _names_of_parameters(source: Path, env: str | None) -> Names:
         if path not in short and isinstance(value, str) and value in marks
     }
     own = {path: value for path, value in _paths(loader["parameters"]) if not _lies_in(path, repeats)}
-    return Names(dict(_paths(short)) | own, repeats)
+    files = {file: frozenset(loader[file]) for file in ("globals", "parameters")}
+    return Names(dict(_paths(short)) | own, repeats, files)
 
 
 def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None:
-    """Refuses names from `--params` that nothing reads in the configuration of the run, and second names of another.
+    """Refuses names that nothing reads, of `--params` and of the run's environment, and second names of another.
 
     Raises:
         UserError: For the first such name, with the right one or the nearest known ones.
     """
     names, plain = names_of_parameters(loader.env), names_of_parameters("base")
-    for path, short in plain.repeats.items():
-        if path not in names.repeats:
-            where = f"conf/{loader.env or CONFIG_LOADER_ARGS['default_run_env']}"
-            raise UserError(
-                f"{where} gives {path} a value of its own, but it is called {short} everywhere: the paths of all results "
-                f"name that. Set {short} in {where}/globals.yml instead."
-            )
+    _check_environment(names, plain, f"conf/{loader.env or CONFIG_LOADER_ARGS['default_run_env']}")
     for path, value in _paths(runtime_params):
         if isinstance(value, Mapping) and value:
             continue
@@ -175,6 +172,22 @@ def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None
         if path not in names.values and not any(fnmatchcase(path, f"{block}.*") for block in OPEN_BLOCKS):
             remedy = "See conf/base/globals.yml and parameters_*.yml for all of them."
             raise unknown_name("parameter", path, names.values, remedy)
+
+
+def _check_environment(names: Names, plain: Names, where: str) -> None:
+    """Refuses what the files of an environment, in the folder `where`, name otherwise than those of conf/base, `plain`, do."""
+    for file, other in (("parameters", "globals"), ("globals", "parameters")):
+        for name in sorted(names.files[file] - plain.files[file]):
+            stands = f"It stands in {where}/{file}*.yml, where nothing reads it."
+            if name in plain.files[other]:
+                raise UserError(f"{name} is a name of {other}*.yml. {stands} Move it into {where}/{other}.yml.")
+            raise unknown_name("name", name, plain.files[file], f"{stands} A name of your own stands in conf/base too.")
+    for path, short in plain.repeats.items():
+        if path not in names.repeats:
+            raise UserError(
+                f"{where} gives {path} a value of its own, but it is called {short} everywhere: the paths of all results "
+                f"name that. Set {short} in {where}/globals.yml instead."
+            )
 
 
 def _lies_in(path: str, blocks: Mapping[str, Any]) -> str | None:

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.precision import resolve_precision
 from cifar_pipelines.common.progress import Progress
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.compression.subject import Material, Subject
+from cifar_pipelines.training.device import CPU, cards, device_of, settle_precision
 from cifar_pipelines.training.recipe_augmentation import mirror, shift
-from cifar_pipelines.training.trainer import autocast
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 SHIFT = 1 / 8  # of the side, as 4 pixels of CIFAR's 32
@@ -26,10 +25,10 @@ def fine_tune(
     """Trains a module on the training images; its running statistics follow.
 
     SGD with Nesterov momentum; the learning rate falls to 0 along a cosine (Loshchilov and Hutter, arXiv:1608.03983);
-    images are shifted and mirrored; bf16 where the CPU has it.
+    images are shifted and mirrored; on a card where the host has one; bf16 where the device has it.
 
     Returns:
-        What was done: epochs, images, seconds, precision, and the mean loss of the first and of the last epoch.
+        What was done: epochs, images, seconds, device, precision, and the mean loss of the first and of the last epoch.
 
     Raises:
         UserError: If there are fewer images than one step takes, or the loss is not finite.
@@ -42,19 +41,20 @@ def fine_tune(
             "deployment.options.structured_pruning.batch_size."
         )
     generator, started = torch.Generator().manual_seed(material.seed), time.perf_counter()
-    precision = resolve_precision("auto")
+    device = device_of(cards() > 0)
+    precision = settle_precision("auto", device is not CPU)
+    module.to(device.name, memory_format=torch.channels_last).train()
     learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(learned, learning_rate, MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
     losses, progress = [], Progress("Training what was changed, step", epochs * steps)
-    module.to(memory_format=torch.channels_last).train()
     for _ in range(epochs):
         total = 0.0
         for chosen in torch.randperm(len(images), generator=generator)[: steps * batch_size].split(batch_size):
-            batch = subject.normalise(_augmented(images[chosen], generator))
-            with autocast(precision):
+            batch = subject.normalise(_augmented(images[chosen], generator)).to(device.name)
+            with device.autocast(precision):
                 logits = _logits(module, batch)
-            loss = cross_entropy(logits.float(), labels[chosen])
+            loss = cross_entropy(logits.float(), labels[chosen].to(device.name))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -67,10 +67,10 @@ def fine_tune(
                 "deployment.options.structured_pruning.learning_rate."
             )
         losses.append(round(total / steps, 4))
-    module.eval()
+    module.to(CPU.name).eval()
     seconds = round(time.perf_counter() - started, 1)
     return {
-        "epochs": epochs, "images": len(images), "seconds": seconds, "precision": precision,
+        "epochs": epochs, "images": len(images), "seconds": seconds, "device": device.kind, "precision": precision,
         "first_loss": losses[0], "last_loss": losses[-1],
     }  # fmt: skip
 
