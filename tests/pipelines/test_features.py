@@ -163,6 +163,7 @@ def test_the_precision_auto_is_settled_by_the_executors(ingested, extracted, par
         ({"tasks_per_core": 1.5}, r"tasks_per_core is 1\.5, but must be"),
         ({"input_size": "32"}, "input_size is '32', but must be"),
         ({"input_size": True}, "input_size is True, but must be"),
+        ({"options": {"kmeans_patchs": {"centroids": 50}}}, "Unknown extractor 'kmeans_patchs'"),
     ],
 )
 def test_wrong_parameters_are_refused(change, message):
@@ -172,7 +173,7 @@ def test_wrong_parameters_are_refused(change, message):
 
 def test_the_extractor_is_checked_before_anything_starts():
     assert create_checked_extractor(SPEC).centroids == 400
-    options = {"kmeans_patches": {"centroids": 50}, "another": {"x": 1}}
+    options = {"kmeans_patches": {"centroids": 50}, "torchvision": {"mirror": True}}
     assert create_checked_extractor(replace(SPEC, options=options)).centroids == 50
     with pytest.raises(UserError, match="centroids is 1, but must be"):
         create_checked_extractor(replace(SPEC, options={"kmeans_patches": {"centroids": 1}}))

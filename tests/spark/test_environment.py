@@ -125,22 +125,28 @@ def test_a_second_name_of_a_value_is_refused_in_an_environment_as_well(conf):
         (
             "parameters.yml",
             "train_size: 7",
-            r"train_size is a name of globals.*parameters\*\.yml.* Move it into .*globals\.yml",
+            r"train_size stands in .*/parameters\*\.yml.* Move it into .*/globals\.yml",
         ),
-        ("parameters_mine.yml", "parallelism: {cores_max: 2}", "parallelism is a name of globals"),
-        (
-            "globals.yml",
-            "transfer: {selected: [lite1]}",
-            r"transfer is a name of parameters.* Move it into .*parameters\.yml",
-        ),
-        ("globals.yml", "trian_size: 7", r"Unknown name 'trian_size'\. Did you mean 'train_size'"),
-        ("parameters.yml", "tranfer: {}", r"Unknown name 'tranfer'\. Did you mean 'transfer'"),
+        ("parameters_mine.yml", "parallelism: {cores_max: 2}", r"parallelism stands in .* a name of globals"),
+        ("globals.yml", "transfer: {selected: [lite1]}", r"transfer stands in .* Move it into .*/parameters\.yml"),
+        ("globals.yml", "trian_size: 7", r"Unknown parameter 'trian_size'\. Did you mean 'train_size'"),
+        ("globals.yml", "validation: {shares: 0.1}", r"Did you mean 'validation\.share'"),
+        ("parameters.yml", "tranfer: {}", r"Unknown parameter 'tranfer'\. Did you mean 'transfer'"),
+        ("parameters.yml", "spark_ml: {selcted: []}", r"Did you mean 'spark_ml\.selected'.* It stands in conf/local"),
     ],
 )
 def test_a_name_that_nothing_reads_is_refused_in_an_environment(conf, file, text, message):
     (conf / "local" / file).write_text(text)
     with pytest.raises(UserError, match=message):
         checked_configuration(None, {})
+
+
+def test_an_environment_may_have_models_and_options_of_its_own(conf):
+    (conf / "local" / "parameters.yml").write_text(
+        "transfer: {models: {mine: {backbone: x}}}\nfeatures: {options: {pixels: {}}}\nreport: {reasons: {mine: Because.}}\n"
+    )
+    parameters = checked_configuration(None, {})["parameters"]
+    assert parameters["transfer"]["models"]["mine"] == {"backbone": "x"}
 
 
 def test_two_memories_for_the_same_cores_are_two_settings(conf):

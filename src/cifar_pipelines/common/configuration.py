@@ -1,6 +1,6 @@
 """The configuration folder: how it is loaded, and which parameters are legal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,6 +20,8 @@ CONFIG_LOADER_ARGS = {
 }
 # Blocks that take any name, which their owner checks: a source, an extractor, a classifier, a network.
 OPEN_BLOCKS = ("source_options", "features.options", "*.*.*.options", "*.*.*.params")
+# Blocks to which the files of an environment, but not --params, may add: whole models, reasons, options of variants.
+BLOCKS_OF_NAMES = ("*.models", "*.classifiers", "report.reasons", "deployment.options")
 NO_PARAMETERS = ("parallelism", "budget")  # blocks of globals.yml that belong to the environment
 
 _of_run: dict[str, Any] | None = None
@@ -169,7 +171,7 @@ def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None
         if within := _lies_in(path, names.repeats):
             right = names.repeats[within] + path.removeprefix(within)
             raise UserError(f"{path} is no name of its own. Give {right} instead: it is the one name of this value.")
-        if path not in names.values and not any(fnmatchcase(path, f"{block}.*") for block in OPEN_BLOCKS):
+        if path not in names.values and not _may_be_new(path, OPEN_BLOCKS):
             remedy = "See conf/base/globals.yml and parameters_*.yml for all of them."
             raise unknown_name("parameter", path, names.values, remedy)
 
@@ -177,17 +179,26 @@ def check_runtime_params(runtime_params: Mapping[str, Any], loader: Any) -> None
 def _check_environment(names: Names, plain: Names, where: str) -> None:
     """Refuses what the files of an environment, in the folder `where`, name otherwise than those of conf/base, `plain`, do."""
     for file, other in (("parameters", "globals"), ("globals", "parameters")):
-        for name in sorted(names.files[file] - plain.files[file]):
-            stands = f"It stands in {where}/{file}*.yml, where nothing reads it."
-            if name in plain.files[other]:
-                raise UserError(f"{name} is a name of {other}*.yml. {stands} Move it into {where}/{other}.yml.")
-            raise unknown_name("name", name, plain.files[file], f"{stands} A name of your own stands in conf/base too.")
+        for name in sorted((names.files[file] - plain.files[file]) & plain.files[other]):
+            raise UserError(
+                f"{name} stands in {where}/{file}*.yml, where nothing reads it: it is a name of {other}*.yml. Move it into "
+                f"{where}/{other}.yml."
+            )
     for path, short in plain.repeats.items():
         if path not in names.repeats:
             raise UserError(
                 f"{where} gives {path} a value of its own, but it is called {short} everywhere: the paths of all results "
                 f"name that. Set {short} in {where}/globals.yml instead."
             )
+    for path in names.values:
+        if path not in plain.values and not _may_be_new(path, (*OPEN_BLOCKS, *BLOCKS_OF_NAMES)):
+            remedy = f"It stands in {where}, where nothing reads it; one of your own has a value in conf/base too."
+            raise unknown_name("parameter", path, plain.values, remedy)
+
+
+def _may_be_new(path: str, blocks: Iterable[str]) -> bool:
+    """Whether a path lies in a block of names that their owner checks."""
+    return any(fnmatchcase(path, f"{block}.*") for block in blocks)
 
 
 def _lies_in(path: str, blocks: Mapping[str, Any]) -> str | None:

@@ -123,7 +123,7 @@ class TableExtractor(Extractor):
 
 
 _registry = FileRegistry[type[Extractor]](__name__, "extractor")
-register, names = _registry.register, _registry.names
+register, names, require_known = _registry.register, _registry.names, _registry.require_known
 
 
 def create_extractor(

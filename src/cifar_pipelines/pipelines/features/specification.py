@@ -6,7 +6,7 @@ from typing import Any
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.precision import PRECISIONS
-from cifar_pipelines.extractors import Extractor, create_extractor, options_of
+from cifar_pipelines.extractors import Extractor, create_extractor, options_of, require_known
 
 MOST = 4096  # pixels of height and width, images at once, tasks of a core
 
@@ -41,6 +41,8 @@ class FeaturesSpec:
         for name in ("micro_batch", "tasks_per_core", "input_size"):
             if (value := getattr(self, name)) is not None or name != "input_size":
                 whole(name, value, 1, MOST)
+        for name in self.options:
+            require_known(name)
 
 
 def create_checked_extractor(spec: FeaturesSpec) -> Extractor:
