@@ -122,7 +122,8 @@ class Material:
 
     Attributes:
         table: The image table; test images are not for making variants.
-        calibration_images: From so many training images, the first by rank, the ranges of activations are taken.
+        calibration_images: From so many training images, the first by rank, the ranges of activations are taken, and what
+            channels are worth.
         seed: Seeds what is drawn at random.
     """
 

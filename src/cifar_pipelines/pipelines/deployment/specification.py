@@ -30,7 +30,7 @@ class DeploymentSpec:
         model: Name of the model; its newest saved version is taken.
         variants: Names of the variants beside the original: a list, or names joined by "+".
         threads: Threads of every variant.
-        calibration_images: Training images from which the ranges of activations are taken.
+        calibration_images: Training images from which the ranges of activations are taken, and what channels are worth.
         warm_up: Calls before the clock in every turn.
         seconds: Seconds of timed calls, for each variant and number of images per call.
         accuracy_loss: Points of accuracy that the variant to ship may lose.
