@@ -6,13 +6,15 @@ from pathlib import Path
 
 import torch
 from tests.factories.training import write_images
+from torch import nn
 
 from cifar_pipelines.common.squares import Square
 from cifar_pipelines.compression.fine_tuning import fine_tune
-from cifar_pipelines.compression.subject import ImageTable, Material, load_subject
+from cifar_pipelines.compression.subject import ImageTable, Material, Subject, load_subject
 from cifar_pipelines.networks import NetworkShape, build_network
 from cifar_pipelines.records.deployment_record import DeploymentRecord, Latency, Limits, Quality, VariantResult
 from cifar_pipelines.records.parts import Data, HostLoad
+from cifar_pipelines.training.shard import normalise
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
 SIZE, CLASSES = 16, ("dark", "grey", "bright")
@@ -28,6 +30,12 @@ def save_network(file: Path, name="lenet", options=None, training=None, seed=0) 
     trained = TrainedNetwork(name, options, NetworkShape(SIZE, len(CLASSES)), weights, CLASSES, training or {})
     torch.save(trained.as_dict(), file)
     return file
+
+
+def small(padding="same"):
+    """One convolution of 8 channels, and a linear layer."""
+    layers = (nn.Conv2d(3, 8, 3, padding=padding), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    return Subject(lambda: nn.Sequential(*layers).eval(), Square(SIZE), ("a", "b", "c"), normalise)
 
 
 def make_material(folder: Path, calibration_images=32) -> Material:
