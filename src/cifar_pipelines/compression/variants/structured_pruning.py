@@ -36,9 +36,9 @@ class StructuredPruning(OnnxVariant):
         batch_size: Images per step.
     """
 
-    channels: float = 0.3
+    channels: float = 0.2
     epochs: int = 3
-    learning_rate: float = 0.02
+    learning_rate: float = 0.05
     batch_size: int = 64
 
     packages: ClassVar[tuple[str, ...]] = (*OnnxVariant.packages, "torch_pruning")
@@ -49,11 +49,11 @@ class StructuredPruning(OnnxVariant):
         whole(what.format("batch_size"), self.batch_size, 2)
         if not 0 < self.channels < 1:
             raise UserError(
-                f"structured_pruning.channels is {self.channels!r}, but must be above 0 and below 1. Give 0.3."
+                f"structured_pruning.channels is {self.channels!r}, but must be above 0 and below 1. Give 0.2."
             )
         if not 0 < self.learning_rate < math.inf:
             raise UserError(
-                f"structured_pruning.learning_rate is {self.learning_rate!r}, but must be above 0. Give 0.02."
+                f"structured_pruning.learning_rate is {self.learning_rate!r}, but must be above 0. Give 0.05."
             )
 
     def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
