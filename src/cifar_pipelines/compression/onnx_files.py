@@ -48,17 +48,20 @@ def export(module: nn.Module, subject: Subject, file: Path) -> None:
             ) from error
 
 
-def quantise_static(source: Path, calibration: Sequence[Tensor], activations: str, file: Path) -> None:
+def quantise_static(
+    prepared: Path, calibration: Sequence[Tensor], activations: str, file: Path, layers: Sequence[str] = ()
+) -> None:
     """Writes an ONNX file with int8 weights, per channel, and 8-bit activations, whose ranges are those of the calibration.
 
     Quantise and dequantise nodes (QDQ) stand around every layer, for the runtime to fuse. Where the CPU would add up
     products in 16 bits, weights have 7 bits.
 
     Args:
-        source: The ONNX file in float32.
+        prepared: The ONNX file in float32, from `preprocessed`.
         calibration: Batches as the module takes them.
         activations: "uint8" or "int8".
         file: Where to write.
+        layers: Names of the layers that alone are quantised, and nothing between them; none for all that can be.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -72,9 +75,9 @@ def quantise_static(source: Path, calibration: Sequence[Tensor], activations: st
             batch = next(self._batches, None)
             return None if batch is None else {INPUT: batch.contiguous().numpy()}
 
-    with _preprocessed(source) as prepared, whole_files.writing(file) as partial:
+    with whole_files.writing(file) as partial, quiet():
         quantize_static(
-            prepared, partial, Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
+            prepared, partial, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, nodes_to_quantize=list(layers),
             activation_type={"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}[activations],
             weight_type=QuantType.QInt8, reduce_range=not cpu_has_vnni(),
         )  # fmt: skip
@@ -84,7 +87,7 @@ def quantise_dynamic(source: Path, file: Path) -> None:
     """Writes an ONNX file whose linear layers have int8 weights; the ranges of activations are taken in every call."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with _preprocessed(source) as prepared, whole_files.writing(file) as partial:
+    with preprocessed(source) as prepared, whole_files.writing(file) as partial, quiet():
         quantize_dynamic(prepared, partial, op_types_to_quantize=["Gemm", "MatMul"], weight_type=QuantType.QInt8)
 
 
@@ -114,6 +117,13 @@ def layers_of(file: Path) -> tuple[int, int]:
     return int8, int8 + sum(found[name] for name in FLOAT_LAYERS)
 
 
+def layer_names(file: Path) -> list[str]:
+    """Names of the convolutions and matrix products of a file, in their order."""
+    import onnx
+
+    return [node.name for node in onnx.load(file).graph.node if node.op_type in FLOAT_LAYERS]
+
+
 def require_int8(layers: tuple[int, int]) -> None:
     """Raises a `UserError` where no layer is computed with integers."""
     if not layers[0]:
@@ -132,12 +142,13 @@ def _session(file: Path, threads: int, optimised: Path | None = None) -> Any:
 
 
 @contextmanager
-def _preprocessed(source: Path) -> Any:
+def preprocessed(source: Path) -> Any:
     """The file as quantisation wants it: shapes inferred, batch norms folded into convolutions."""
     from onnxruntime.quantization import quant_pre_process
 
-    with TemporaryDirectory() as folder, quiet():
+    with TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
-        # Symbolic inference of shapes is for transformers; it knows no reduction over axes that are an input.
-        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        with quiet():
+            # Symbolic inference of shapes is for transformers; it knows no reduction over axes that are an input.
+            quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         yield prepared

@@ -33,10 +33,11 @@ class OnnxInt8(OnnxVariant):
             )
 
     def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
-        """Exports the module, looks at the calibration images, and quantises."""
-        from cifar_pipelines.compression import onnx_files
+        """Exports the module, looks at the calibration images, and quantises what bears it."""
+        from cifar_pipelines.compression.int8_layers import quantise
 
         module, calibration = subject.build(), material.calibration(subject)
         with exported(module, subject) as source:
-            onnx_files.quantise_static(source, calibration, self.activations, file)
-        return made_int8(module, file, calibration_images=sum(map(len, calibration)), activations=self.activations)
+            left = quantise(source, calibration, self.activations, file)
+        facts = {"calibration_images": sum(map(len, calibration)), "activations": self.activations}
+        return made_int8(module, file, **facts, **({"float32_layers": left} if left else {}))
