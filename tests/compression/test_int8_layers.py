@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.compression import int8_layers
 from cifar_pipelines.compression.variants import create_variant
 
 
@@ -38,3 +40,9 @@ def test_where_all_bear_it_nothing_is_said(trained, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         made = create_variant("onnx_int8").make(trained.subject, trained.material, tmp_path / "q.onnx")
     assert "float32_layers" not in made.facts and caplog.text == "" and made.int8_layers == 5
+
+
+def test_a_network_of_which_no_layer_bears_it_is_an_error(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(int8_layers, "_agreement", lambda *_: 0.0)
+    with pytest.raises(UserError, match="Nothing was quantised: int8 ruins each of its 5 layers"):
+        create_variant("onnx_int8").make(trained.subject, trained.material, tmp_path / "q.onnx")

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.progress import Progress
 from cifar_pipelines.compression import onnx_files
 
@@ -33,6 +34,9 @@ def quantise(source: Path, calibration: Sequence[Tensor], activations: str, file
 
     Returns:
         Names of the layers that stay in float32; mostly none.
+
+    Raises:
+        UserError: If that is every layer.
     """
     with onnx_files.preprocessed(source) as prepared:
         onnx_files.quantise_static(prepared, calibration, activations, file)
@@ -42,9 +46,12 @@ def quantise(source: Path, calibration: Sequence[Tensor], activations: str, file
             return []
         names = onnx_files.layer_names(prepared)
         ruined = _ruined(prepared, names, tried, before, activations)
-        borne = [name for name in names if name not in ruined]
-        if ruined and borne:
-            onnx_files.quantise_static(prepared, calibration, activations, file, borne)
+        if len(ruined) == len(names):  # or the record would tell of layers in float32 that the file does not have
+            raise UserError(f"Nothing was quantised: int8 ruins each of its {len(names)} layers.")
+        if ruined:
+            onnx_files.quantise_static(
+                prepared, calibration, activations, file, [name for name in names if name not in ruined]
+            )
     return ruined
 
 
