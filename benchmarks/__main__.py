@@ -62,6 +62,7 @@ OWN_SESSIONS = {
     "stream_kills": stream_kills.measure,
     "stream_memory": stream_memory.measure,
 }
+OF_TORCHVISION = {"usual_way", "stream_usual_224"}
 # They need what has to be made first, and run where they are named.
 ON_REQUEST = {"learners": learners.measure, "text_fit": text_fit.measure}
 BENCHMARKS = (
@@ -116,9 +117,11 @@ def selected_benchmarks(arguments: argparse.Namespace) -> list[str]:
     if "executor_memory" in selected:
         selected |= {"feature_extraction", "logistic_regression_fit"}
     if not arguments.extractor.startswith("torchvision:"):
-        if arguments.only == ["usual_way"]:
-            raise UserError("usual_way compares torchvision networks. Add --extractor torchvision:mobilenet_v2.")
-        selected.discard("usual_way")
+        if arguments.only and (those := set(arguments.only) & OF_TORCHVISION):
+            raise UserError(
+                f"{', '.join(sorted(those))} compares torchvision networks. Add --extractor torchvision:mobilenet_v2."
+            )
+        selected -= OF_TORCHVISION
     return [name for name in BENCHMARKS if name in selected]
 
 

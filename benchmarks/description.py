@@ -42,7 +42,9 @@ factor of several, either way.
   stream_features          images/s that five learners learn from 12,288 landed images or more with their features (exec_2x1) over the bare loop of
                            feature_extraction; at least 0.80
   stream_usual             images/s of two learners likewise over the usual way in one loop (a line of JSON a batch, images one by
-                           one, scikit-learn on the driver); at least 5
+                           one, features in fp32 at the same size, scikit-learn on the driver); at least 5
+  stream_usual_224         the same where the usual way has the network as usual_way has it, as featurizers for Spark do; at least 5;
+                           only for torchvision networks
   stream_late              seconds from when an image was due to the commit of what it taught, p99, over TCP at half the rate of
                            stream_features; below 5
   stream_stored            images/s with stored features; at least 2000

@@ -2,16 +2,17 @@
 
 import multiprocessing
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.feature_extraction import bare_loop
+from benchmarks.feature_extraction import USUAL_SIZE, bare_loop, usual_features, usual_network
 from benchmarks.result import Bar, Result
 from benchmarks.stream import LOOPBACK, ReadBefore
 from benchmarks.usual_stream import usual_speed
@@ -24,10 +25,10 @@ from cifar_pipelines.streaming.pace import Pace
 from cifar_pipelines.streaming.server import Service, StreamServer
 from cifar_pipelines.streaming.wire import Frame, StreamImage
 
-NAMES = ("stream_features", "stream_stored", "stream_late", "stream_side_by_side", "stream_usual")
+NAMES = ("stream_features", "stream_stored", "stream_late", "stream_side_by_side", "stream_usual", "stream_usual_224")
+USUAL = {"stream_usual": 1280, "stream_usual_224": 384}  # images of the usual way
 BATCH, TRIGGER, HOLDOUT = 128, 32, 200
 LEAST = 3 * TRIGGER * BATCH  # images: the first micro-batch does not count
-USUAL_IMAGES = 1280
 LIKE_USUAL = ["stream_mlp", "stream_sgd_logistic"]
 
 
@@ -91,7 +92,7 @@ def measure(work: Workload, images: int, repeats: int, names: Sequence[str], ste
     """
     with _bench(work, images) as bench:
         results = []
-        if {"stream_features", "stream_late", "stream_usual"} & set(names):
+        if {"stream_features", "stream_late", *USUAL} & set(names):
             results += _with_features(bench, repeats, names, step)
         if {"stream_stored", "stream_side_by_side"} & set(names):
             results += _with_stored_features(bench, repeats, step)
@@ -115,27 +116,36 @@ def _with_features(bench: Bench, repeats: int, names: Sequence[str], step: Step)
     torch.set_num_threads(work.cores)
     bare = work.extractor.build(work.state, bench.info["precision"])
     bare_loop(work, bare, bench.encoded[: work.spec.micro_batch])
-    ours, loop, usual, few = [], [], [], []
+    ours, loop, few = [], [], []
+    usual = {name: (_usual_way(bench, name), []) for name in USUAL if name in names}
     for repeat in range(repeats):
         if {"stream_features", "stream_late"} & set(names):
             step(f"Learning {len(bench.encoded):,} images with their features, round {repeat + 1} of {repeats}.")
             ours.append(learn_node.sustained(bench.learn(landing, store_features=False)))
             loop.append(bare_loop(work, bare, bench.encoded))
-        if "stream_usual" in names:
+        if usual:
             step(f"Two learners of {len(bench.encoded):,} images, and the usual way, round {repeat + 1} of {repeats}.")
             few.append(learn_node.sustained(bench.learn(landing, store_features=False, selected=LIKE_USUAL)))
-            part, classes = min(USUAL_IMAGES, len(bench.encoded)), len(work.images_info["class_names"])
-            usual.append(
-                usual_speed(work.extractor, work.state, bench.encoded[:part], bench.labels[:part], classes, BATCH)
-            )
+        for way, speeds in usual.values():
+            speeds.append(way())
     results, note = [], [_learners(bench)]
     if ours:
         results.append(Result("stream_features", "images/s", ours, loop, bar=Bar(0.80, at_least=True), notes=note))
-    if usual:
-        results.append(Result("stream_usual", "images/s", few, usual, bar=Bar(5, at_least=True)))
+    results += [Result(name, "images/s", few, speeds, bar=Bar(5, at_least=True)) for name, (_, speeds) in usual.items()]
     if "stream_late" in names:
         results.append(_late(bench, float(np.median(ours)) / 2, step))
     return results
+
+
+def _usual_way(bench: Bench, name: str) -> Callable[[], float]:
+    """Measures images per second of the usual way: with the project's own network in full precision, or with the network as one finds it."""
+    work, part = bench.work, min(USUAL[name], len(bench.encoded))
+    if name == "stream_usual":
+        features, size = work.extractor.build(work.state, "fp32"), work.extractor.input_size
+    else:
+        features, size = usual_features(usual_network(work)), USUAL_SIZE
+    classes = len(work.images_info["class_names"])
+    return partial(usual_speed, features, size, bench.encoded[:part], bench.labels[:part], classes, BATCH)
 
 
 def _late(bench: Bench, rate: float, step: Step) -> Result:

@@ -14,25 +14,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from cifar_pipelines.common.images import decode
-from cifar_pipelines.extractors import Extractor, State
+from cifar_pipelines.extractors import FeatureFunction
 
 LOOPBACK = ("127.0.0.1", 0)
 
 
 def usual_speed(
-    extractor: Extractor, state: State, encoded: Sequence[bytes], labels: np.ndarray, classes: int, batch: int
+    features: FeatureFunction, size: int, encoded: Sequence[bytes], labels: np.ndarray, classes: int, batch: int
 ) -> float:
     """Images per second of the usual way, without its pauses.
 
     Args:
-        extractor: Makes the features.
-        state: Its prepared state.
+        features: Makes features of uint8 images (n, 3, size, size).
+        size: Pixels that images are resized to.
         encoded: Image files of 32 pixels.
         labels: Their labels.
         classes: How many classes there are.
         batch: Images of a line.
     """
-    features, models = extractor.build(state, "fp32"), _models()
+    models = _models()
     processes = multiprocessing.get_context("fork")
     ears, told = processes.Pipe(duplex=False)
     sender = processes.Process(target=_send, args=(told, encoded, labels, batch), daemon=True)
@@ -40,7 +40,7 @@ def usual_speed(
     started, learned = time.perf_counter(), 0
     with socket.create_connection(ears.recv()) as client, client.makefile("r") as lines:
         for line in lines:
-            learned += _learn(line, extractor.input_size, features, models, classes)
+            learned += _learn(line, size, features, models, classes)
     sender.join()
     return learned / (time.perf_counter() - started)
 
@@ -66,7 +66,7 @@ def _models() -> list:
     return [MLPClassifier((256,)), SGDClassifier(loss="log_loss")]
 
 
-def _learn(line: str, size: int, features: object, models: list, classes: int) -> int:
+def _learn(line: str, size: int, features: FeatureFunction, models: list, classes: int) -> int:
     """Learns a line, then judges the models by it."""
     import torch
     from PIL import Image

@@ -89,8 +89,10 @@ def test_selection():
     assert names("--only", "executor_memory") == [
         "feature_extraction", "logistic_regression_fit", "executor_memory",
     ]  # fmt: skip
-    with pytest.raises(UserError, match="torchvision:mobilenet_v2"):
-        names("--only", "usual_way")
+    assert "stream_usual_224" not in names()
+    for only in ("usual_way", "stream_usual_224"):
+        with pytest.raises(UserError, match=f"{only} compares .*torchvision:mobilenet_v2"):
+            names("--only", only)
 
 
 def test_photographs_are_of_both_classes_in_both_splits(tmp_path, monkeypatch):

@@ -7,11 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks import learners
 from benchmarks.__main__ import parse_arguments, selected_benchmarks
+from benchmarks.feature_extraction import usual_features
 from benchmarks.stream_learning import sustained_learning
 from benchmarks.usual_stream import usual_speed
 from tests.factories.images import encode_image
 from tests.factories.learners import MODELS
 
+from cifar_pipelines.backbones.input_spec import IMAGENET_MEAN, IMAGENET_STD
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors import create_extractor
 from cifar_pipelines.pipelines.streaming.learn_node import sustained
@@ -59,8 +61,18 @@ def test_what_needs_something_made_first_runs_where_it_is_named():
 
 def test_the_usual_way_learns_every_line(monkeypatch):
     images = [encode_image(size=(SIDE, SIDE)) for _ in range(5)]
-    speed = usual_speed(create_extractor("pixels", input_size=8), {}, images, np.array([0, 1, 0, 1, 1]), 2, 2)
-    assert speed > 0
+    of_pixels = create_extractor("pixels", input_size=8).build({}, "fp32")
+    assert usual_speed(of_pixels, 8, images, np.array([0, 1, 0, 1, 1]), 2, 2) > 0
+
+
+def test_the_usual_features_are_those_of_a_normalised_image():
+    import torch
+
+    white = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
+    found = usual_features(lambda images: images.mean((2, 3)))(white)
+    assert found == pytest.approx(
+        np.array([[(1 - mean) / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]])
+    )
 
 
 def test_what_is_sustained_begins_after_the_first_micro_batch():

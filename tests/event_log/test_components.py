@@ -142,7 +142,7 @@ def test_a_task_that_waits_for_python(split):
 def test_the_workers_of_a_cnn_split_their_task(split):
     events = [
         *(logs.log_start(), logs.application_start(), logs.executor_added(cores=2)),
-        logs.job_start(0, 2000, {0: 1}, "lenet", python=True),
+        logs.job_start(0, 2000, {0: 1}, "lenet", python=True, barrier=True),
         logs.task_end(0, 0, 2000, 12_000, run=10_000, cpu=50),
         *(logs.job_end(0, 12_000), logs.application_end(13_000)),
     ]
@@ -150,15 +150,59 @@ def test_the_workers_of_a_cnn_split_their_task(split):
         "python_start": 1.0, "worker_read": 1.5, "worker_validation": 0.5, "worker_checkpoint": 0.25,
         "worker_training": 6.0,
     }  # fmt: skip
-    measured = {"lenet": Measured(11.0, 12.0, Workers(2, seconds))}
+    measured = {"lenet": Measured(11.0, 12.0, (Workers(2, seconds),))}
     whole, (fit,) = split(events, measured)
     assert adds_up(whole) and adds_up(fit)
     assert {name: fit.parts[name] / 2 for name in seconds} == pytest.approx(seconds)
     assert fit.parts["remainder"] == pytest.approx(2 * 0.75) and not fit.parts["idle_few_tasks"]
     assert whole.parts["worker_training"] == pytest.approx(12)
     # Counters of a longer time than the task's cannot be of this task alone.
-    _, (fit,) = split(events, {"lenet": Measured(11.0, None, Workers(2, {"worker_training": 99.0}))})
+    _, (fit,) = split(events, {"lenet": Measured(11.0, None, (Workers(2, {"worker_training": 99.0}),))})
     assert adds_up(fit) and fit.parts["worker_training"] == pytest.approx(20)
+
+
+def transfer_log():
+    """The features of a frozen network for 2 s, the driver alone for 4 s, then two phases with a worker each, of 3 and of 2 s."""
+    return [
+        *(logs.log_start(), logs.application_start(), logs.executor_added(cores=2)),
+        logs.job_start(0, 2000, {0: 1}, "lite0", python=True),
+        *(logs.task_end(0, 0, 2000, 4000, run=2000), logs.job_end(0, 4000)),
+        logs.job_start(1, 8000, {1: 1}, "lite0", python=True, barrier=True),
+        *(logs.task_end(1, 1, 8000, 11_000, run=3000), logs.job_end(1, 11_000)),
+        logs.job_start(2, 11_000, {2: 1}, "lite0", python=True, barrier=True),
+        *(logs.task_end(2, 2, 11_000, 13_000, run=2000), logs.job_end(2, 13_000), logs.application_end(14_000)),
+    ]
+
+
+def test_every_phase_of_a_transfer_has_workers_of_its_own_and_the_driver_trains_too(split):
+    phases = tuple(Workers(2, {"worker_training": seconds}) for seconds in (2.5, 1.5))
+    whole, (fit,) = split(transfer_log(), {"lite0": Measured(11.0, 9.0, phases, driver_training_s=3.5)})
+    assert adds_up(whole) and adds_up(fit)
+    assert fit.parts["worker_training"] == pytest.approx(2 * (2.5 + 1.5))
+    assert fit.parts["driver_training"] == pytest.approx(2 * 3.5) and fit.parts["driver"] == pytest.approx(2 * 0.5)
+    assert fit.parts["python_compute"] == pytest.approx(
+        2.0
+    )  # the longest stage of all, if barrier stages were not told apart
+    assert whole.parts["driver_training"] == fit.parts["driver_training"] and whole.parts["driver"] > 0
+
+
+def test_workers_that_were_no_tasks_trained_beside_the_driver(split):
+    events = [*transfer_log()[:5], logs.job_end(0, 4000), logs.application_end(14_000)]
+    workers = (Workers(2, {"worker_training": 6.0, "worker_validation": 1.0}),)
+    whole, (fit,) = split(events, {"lite0": Measured(11.0, None, workers)})
+    assert adds_up(whole) and adds_up(fit)
+    assert fit.parts["driver_training"] == pytest.approx(2 * 7.0) and not fit.parts["worker_training"]
+    # What was trained while tasks ran cannot be told from them: no more than there was time without any.
+    _, (fit,) = split(events, {"lite0": Measured(11.0, None, (), driver_training_s=99.0)})
+    assert adds_up(fit) and fit.parts["driver"] == 0
+
+
+def test_workers_that_were_lost_are_not_taken_for_those_that_came_after(split):
+    events = transfer_log()
+    events[7] = logs.task_end(1, 1, 8000, 11_000, reason="ExceptionFailure", run=3000)
+    _, (fit,) = split(events, {"lite0": Measured(11.0, None, (Workers(2, {"worker_training": 1.5}),))})
+    assert adds_up(fit) and fit.parts["failed"] == pytest.approx(3.0)
+    assert fit.parts["worker_training"] == pytest.approx(2 * 1.5)
 
 
 @settings(max_examples=80)
@@ -207,19 +251,19 @@ def random_log(draw, cores, n_stages):
 def test_what_an_engine_takes_around_its_workers(split):
     events = [
         *(logs.log_start(), logs.application_start(), logs.executor_added(cores=1)),
-        logs.job_start(0, 2000, {0: 1}, "lenet", python=True),
+        logs.job_start(0, 2000, {0: 1}, "lenet", python=True, barrier=True),
         logs.task_end(0, 0, 2000, 12_000, run=10_000, cpu=50),
         *(logs.job_end(0, 12_000), logs.application_end(13_000)),
     ]
     start = read_event_log(logs.write_log(split.folder / "moments", events)).tasks[0].launch
     workers = Workers(1, {"python_start": 0.5, "worker_training": 6.0}, began=start + 2, ended=start + 9)
-    _, (fit,) = split(events, {"lenet": Measured(10.0, None, workers)})
+    _, (fit,) = split(events, {"lenet": Measured(10.0, None, (workers,))})
     assert adds_up(fit)
     # 2 s until the worker's code began, 0.5 s of its own start; 9 s after the start, its last epoch had ended.
     assert fit.parts["python_start"] == pytest.approx(2.5) and fit.parts["worker_stop"] == pytest.approx(1.0)
     # A worker whose clock is an hour late: what it says of moments is left out.
     late = Workers(1, workers.seconds, workers.began + 3600, workers.ended + 3600)
-    _, (fit,) = split(events, {"lenet": Measured(10.0, None, late)})
+    _, (fit,) = split(events, {"lenet": Measured(10.0, None, (late,))})
     assert adds_up(fit) and not fit.parts["worker_stop"] and fit.parts["python_start"] == pytest.approx(0.5)
 
 
@@ -234,9 +278,38 @@ def test_what_run_records_know_of_groups():
     record = make_cnn_record(setting=(2, 2), epochs=4, resumed_after_epoch=1)
     record["resources"]["python_cpu_s"] = 12.0
     (fit,) = measured_groups([read(record, job_groups=["c"])]).values()
-    assert (fit.workers.threads, fit.python_cpu_s) == (2, 12.0)
-    assert fit.workers.seconds["worker_training"] == pytest.approx(3 * 10.0)  # the first epoch lies in another run
+    (workers,) = fit.workers
+    assert (workers.threads, fit.python_cpu_s, fit.driver_training_s) == (2, 12.0, 0)
+    assert workers.seconds["worker_training"] == pytest.approx(3 * 10.0)  # the first epoch lies in another run
     assert fit.wall_s == pytest.approx(record["timings"]["fit_s"][0] - 10.5)
+    rows = [row | {"phase": phase} for row, phase in zip(record["history"], (1, 1, 2, 3), strict=True)]
+    phase = {
+        "train": "all",
+        "epochs": 1,
+        "kept_epoch": 1,
+        "validation_accuracy": 0.5,
+        "seconds": 1.0,
+        "trained_parameters": 1,
+    }
+    phases = [
+        phase | {"phase": 1, "inputs": "cache"},
+        *(phase | {"phase": number, "inputs": "images", "workers": record["workers"]} for number in (2, 3)),
+    ]
+    cache = {
+        "images": 1,
+        "views": 1,
+        "extract_s": 1.0,
+        "images_per_s": 1.0,
+        "reused": True,
+        "head_start_s": 2.0,
+        "saved_s": 0.0,
+    }
+    transferred = read(record, job_groups=["c"], history=rows, phases=phases, cache=cache)
+    (fit,) = measured_groups([transferred]).values()
+    assert [workers.seconds["worker_training"] for workers in fit.workers] == [10.0, 10.0]
+    assert fit.driver_training_s == pytest.approx(2.0 + 10.5)  # the start of the head, and the second epoch
+    (of_head,) = measured_groups([read(record, job_groups=["c"], phases=phases[:1], history=rows[:2])]).values()
+    assert of_head.workers == ()
     lost = read(make_cnn_record(restarts=2))
     assert lost_workers([lost, read(make_record())]) == [
         "airbench_bigdl: workers were lost 2 times; the counters are those of the last ones."

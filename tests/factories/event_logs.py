@@ -32,9 +32,9 @@ def executor_removed(executor, at):
     return event("ExecutorRemoved", **{"Timestamp": START_MS + at, "Executor ID": executor})
 
 
-def job_start(job, at, stages, group=None, python=False, label=None):
+def job_start(job, at, stages, group=None, python=False, label=None, barrier=False):
     """`stages` maps stage ids to their numbers of tasks; `group` is the id of a job group, `label` its words."""
-    rdds = [{"RDD ID": 0, "Name": "PythonRDD" if python else "MapPartitionsRDD"}]
+    rdds = [{"RDD ID": 0, "Name": "PythonRDD" if python else "MapPartitionsRDD", "Barrier": barrier}]
     infos = [
         {"Stage ID": stage, "Stage Attempt ID": 0, "Number of Tasks": tasks, "RDD Info": rdds}
         for stage, tasks in stages.items()

@@ -87,6 +87,10 @@ def test_every_phase_leaves_its_rows_and_its_report(trained, run_context):
     assert (head.train, head.inputs, head.epochs) == ("head", "cache", 3)
     assert (whole.train, whole.inputs, whole.epochs) == ("all", "images", 1)
     assert head.trained_parameters < whole.trained_parameters
+    assert head.workers == () and [worker.rank for worker in whole.workers] == list(range(len(whole.workers)))
+    # The extraction within the fit does not end its job group: the tasks that trained are counted, and the CPU time of both.
+    assert report.resources.task_run_s > report.history[-1].total_s
+    assert report.resources.python_cpu_s > sum(worker.cpu_s for worker in whole.workers)
     checkpoints = trained["torch_distributor"].checkpoints
     forget_checkpoint({"run_id": "this one"}, checkpoints, run_context)
     assert not [path for path in checkpoints.iterdir() if path.is_dir()]

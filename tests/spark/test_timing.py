@@ -77,6 +77,20 @@ def test_jobs_after_the_block_carry_the_description_of_before(spark):
     context.setLocalProperty("spark.job.description", None)
 
 
+def test_a_block_within_another_belongs_to_its_group_and_leaves_it_in_place(spark):
+    context, count = spark.session.sparkContext, spark.session.range(10).count
+    with measured_work(spark.session, "Training", show_progress=False) as outer:
+        count()
+        with measured_work(spark.session, "Storing features", show_progress=False) as inner:
+            assert context.getLocalProperty("spark.job.description") == "Storing features"
+            count()
+        assert context.getLocalProperty("spark.job.description") == "Training"
+        count()
+    assert outer.group == inner.group and (inner.jobs, outer.jobs) == (1, 3)
+    assert context.getLocalProperty("spark.jobGroup.id") is None
+    assert outer.task_run_s > inner.task_run_s > 0 and outer.wall_s > inner.wall_s
+
+
 def test_jobs_of_models_that_train_side_by_side_are_counted(spark):
     from pyspark.ml.classification import LinearSVC, OneVsRest
     from pyspark.ml.linalg import Vectors

@@ -25,6 +25,8 @@ _ROWS = (
     ("start_up", "start-up", "#6B6B6B", "more models in one run, which pays it once"),
     ("driver", "driver (no task runs)", "#333333",
      "fewer Spark jobs with more work each, because all cores wait meanwhile"),
+    ("driver_training", "driver: training", "#661100",
+     "a smaller network or fewer epochs, because the driver's host trains alone meanwhile"),
     ("scheduler_delay", "scheduler delay", "#CC79A7", "larger tasks or fewer jobs"),
     ("deserialise", "task deserialisation", "#882255", "fewer tasks, or less data sent along with each of them"),
     ("python_start", "Python start-up", "#D55E00", "fewer, longer runs with Python workers that are used again"),

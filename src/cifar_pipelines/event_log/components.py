@@ -23,12 +23,14 @@ class Measured:
     Attributes:
         wall_s: Seconds by the run's own clock, which sees the driver before the first job too.
         python_cpu_s: CPU seconds of Python workers; None if unknown.
-        workers: Counters of a CNN's workers; None for all else.
+        workers: Counters of a network's workers, once for every phase of its training; empty for all else.
+        driver_training_s: Seconds in which the driver itself trained.
     """
 
     wall_s: float
     python_cpu_s: float | None = None
-    workers: Workers | None = None
+    workers: tuple[Workers, ...] = ()
+    driver_training_s: float = 0.0
 
 
 @dataclass
@@ -115,20 +117,41 @@ def split_application(log: Application, measured: Mapping[str, Measured]) -> tup
     tasks_of: dict[str | None, list[Task]] = {}
     for task in log.tasks:
         tasks_of.setdefault(owner.get(task.stage), []).append(task)
-    labels, split = log.labels, []
-    for group, jobs in groups.items():
-        start = min(job.submitted for job in jobs)
-        end = max(job.ended or log.ended for job in jobs)
-        components = _split(log, tasks_of.get(group, []), jobs, start, end, workers, start)
-        components.group, components.label = group, labels[group]
-        if group in measured:
-            # The run's own clock saw the driver at work before the first and after the last job too.
-            more = max(measured[group].wall_s - components.wall_s, 0.0)
-            components.wall_s += more
-            components.parts["driver"] += more * components.cores
-            components.python_cpu_s = measured[group].python_cpu_s
-        split.append(components)
+    split = [
+        _of_group(log, group, jobs, tasks_of.get(group, []), workers, measured.get(group))
+        for group, jobs in groups.items()
+    ]
+    by_driver = sum(one.parts["driver_training"] for one in split)
+    whole.parts["driver"] -= by_driver
+    whole.parts["driver_training"] += by_driver
     return whole, split
+
+
+def _of_group(
+    log: Application,
+    group: str,
+    jobs: list[Job],
+    tasks: list[Task],
+    workers: Mapping[int, Workers],
+    known: Measured | None,
+) -> Components:
+    """Splits the time of a job group, from its first job to its last and, where a record knows of it, before and after."""
+    start = min(job.submitted for job in jobs)
+    end = max(job.ended or log.ended for job in jobs)
+    components = _split(log, tasks, jobs, start, end, workers, start)
+    components.group, components.label = group, log.labels[group]
+    if known:
+        # The run's own clock saw the driver at work before the first and after the last job too.
+        more = max(known.wall_s - components.wall_s, 0.0)
+        components.wall_s += more
+        components.python_cpu_s = known.python_cpu_s
+        waited = components.parts["driver"] + more * components.cores
+        no_tasks_trained = not any(task.stage in log.barrier_stages for task in tasks)
+        trained_s = known.driver_training_s
+        trained_s += sum(sum(one.seconds.values()) for one in known.workers if no_tasks_trained)
+        components.parts["driver_training"] = min(trained_s * components.cores, waited)
+        components.parts["driver"] = waited - components.parts["driver_training"]
+    return components
 
 
 def _split(
@@ -169,18 +192,16 @@ def group_of_stages(log: Application) -> dict[int, str | None]:
 def worker_tasks(
     log: Application, owner: Mapping[int, str | None], measured: Mapping[str, Measured]
 ) -> dict[int, Workers]:
-    """The tasks in which a CNN's workers ran: those of its group's stage that ran longest."""
+    """The tasks in which a network's workers ran: those of its group's stages whose tasks ran all at once, a stage for every phase."""
     found = {}
     for group, known in measured.items():
-        if known.workers is None:
-            continue
         by_stage: dict[int, list[Task]] = {}
         for task in log.tasks:
-            if task.succeeded and owner.get(task.stage) == group:
+            if task.succeeded and task.stage in log.barrier_stages and owner.get(task.stage) == group:
                 by_stage.setdefault(task.stage, []).append(task)
-        if by_stage:
-            longest = max(by_stage.values(), key=lambda tasks: sum(task.run_s for task in tasks))
-            found |= {task.id: known.workers for task in longest}
+        # From the last one back: where workers were lost, those that came after them say of themselves.
+        for stage, workers in zip(sorted(by_stage, reverse=True), reversed(known.workers), strict=False):
+            found |= {task.id: workers for task in by_stage[stage]}
     return found
 
 

@@ -62,6 +62,7 @@ class Application:
         jobs: Jobs, in the order of their numbers.
         stage_tasks: Number of tasks by stage id.
         python_stages: Ids of stages that hold an RDD computed by Python workers.
+        barrier_stages: Ids of stages whose tasks all run at once, as the workers of a training do.
         tasks: Tasks that ended, in the order of the log, then those that never did.
         executors: Executors, in the order in which they registered.
         peaks: Peak resident memory in bytes by (stage id, executor id): (JVM, Python workers).
@@ -77,6 +78,7 @@ class Application:
     jobs: list[Job] = field(default_factory=list)
     stage_tasks: dict[int, int] = field(default_factory=dict)
     python_stages: set[int] = field(default_factory=set)
+    barrier_stages: set[int] = field(default_factory=set)
     tasks: list[Task] = field(default_factory=list)
     executors: list[Executor] = field(default_factory=list)
     peaks: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
@@ -244,6 +246,8 @@ class _Reader:
             self.application.stage_tasks[stage["Stage ID"]] = stage["Number of Tasks"]
             if any(rdd.get("Name") == "PythonRDD" for rdd in stage.get("RDD Info", ())):
                 self.application.python_stages.add(stage["Stage ID"])
+            if any(rdd.get("Barrier") for rdd in stage.get("RDD Info", ())):
+                self.application.barrier_stages.add(stage["Stage ID"])
 
     def _keep_peak(self, stage: int, executor: str, metrics: dict[str, int] | None) -> None:
         metrics = metrics or {}

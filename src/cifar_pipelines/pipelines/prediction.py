@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from cifar_pipelines.common.contents import content_of
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.params import command_to_run
 from cifar_pipelines.common.tables import PREDICTIONS, judged_split
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.datasets.trained_network import SavedNetwork
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further, rows_of_splits
 from cifar_pipelines.pipelines.large_images import shrunk, spread
@@ -27,6 +29,10 @@ COLUMNS = ("image_id", "label", "image")
 
 class Specification(Protocol):
     """What a family specifies of a network, as far as its predictions go."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model in records and paths."""
 
     @property
     def flip_at_test(self) -> bool:
@@ -57,7 +63,8 @@ def predict_judged(
     on_every_core(session, cores, lambda: bool(job.network()))
     (latency,) = on_every_core(session, 1, partial(time_prediction, job))
     preparing_s = time.perf_counter() - started
-    with measured_work(session, "Predicting", show_progress=False) as work:
+    said = counted(images_info[f"{split}_size"], f"{split} {content_of(images_info).noun}")
+    with measured_work(session, f"Predicting {said} with {spec.model}") as work:
         table = _predicted(test, job)
     test.unpersist()
     if len(table) != images_info[f"{split}_size"]:
@@ -81,12 +88,17 @@ def predict_further(
     network: SavedNetwork, images: DataFrame, images_info: dict[str, Any], spec: Specification, run_context: RunContext
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Predicts all other images that were not learned from; see `further_tables`."""
+    from cifar_pipelines.spark.session import active_session
+    from cifar_pipelines.spark.timing import measured_work
+
     if not (splits := further_splits(images_info)):
         return no_further()
     small = shrunk(rows_of_splits(images, splits), COLUMNS, images_info, network.network.input.square)
     rows = small.repartition(run_context.cluster.cores)
     # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
-    table = _predicted(rows, prediction_job(network.network, spec.flip_at_test))
+    said = counted(sum(images_info[f"{split}_size"] for split in splits), f"further {content_of(images_info).noun}")
+    with measured_work(active_session(), f"Predicting {said} with {spec.model}"):
+        table = _predicted(rows, prediction_job(network.network, spec.flip_at_test))
     return further_tables(table, images, images_info)
 
 

@@ -1,6 +1,6 @@
 """Which Spark job groups belong to a run record: their ids, and what the record knows of the work in them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -10,6 +10,7 @@ from cifar_pipelines.common.words import counted
 from cifar_pipelines.event_log.components import Measured
 from cifar_pipelines.event_log.task_time import Workers
 from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.training_parts import EpochRow, WorkerReport
 
 GROUP_SEPARATOR = "; "  # between the names of several groups in one cell of a table
 
@@ -54,7 +55,7 @@ def measured_groups(records: Iterable[RunRecord]) -> dict[str, Measured]:
         python_cpu_s = record.resources.python_cpu_s
         share = None if python_cpu_s is None else python_cpu_s / len(record.times_s)  # of one repeat
         for group, wall_s in zip(record.job_groups, record.times_s, strict=False):
-            found[group] = Measured(wall_s - record.earlier_s, share, _workers(record))
+            found[group] = Measured(wall_s - record.earlier_s, share, _workers(record), _driver_training_s(record))
     return found
 
 
@@ -67,11 +68,33 @@ def lost_workers(records: Iterable[RunRecord]) -> list[str]:
     ]
 
 
-def _workers(record: RunRecord) -> Workers | None:
-    """A network's workers; the seconds of training are those of the first one, which all keep step with."""
-    workers = record.workers
-    if not workers or not record.history:
-        return None
+def _workers(record: RunRecord) -> tuple[Workers, ...]:
+    """A network's workers, once for every phase in which they trained; in older records only the last ones are known."""
+    rows = [row for row in _rows_of_this_run(record) if row.phase not in _on_cache(record)]
+    told = [phase for phase in record.phases if phase.workers]
+    if told:
+        return tuple(_counted(phase.workers, [row for row in rows if row.phase == phase.phase]) for phase in told)
+    by_workers = record.workers and record.history and {row.phase for row in record.history} - _on_cache(record)
+    return (_counted(record.workers, rows),) if by_workers else ()
+
+
+def _driver_training_s(record: RunRecord) -> float:
+    """Seconds of this run in which the driver trained: the start of a head, and phases on stored features."""
+    of_head = (record.cache.head_start_s if record.cache else None) or 0.0
+    return of_head + sum(row.total_s for row in _rows_of_this_run(record) if row.phase in _on_cache(record))
+
+
+def _rows_of_this_run(record: RunRecord) -> tuple[EpochRow, ...]:
+    return record.history[record.resumed_after_epoch or 0 :]
+
+
+def _on_cache(record: RunRecord) -> set[int]:
+    """Numbers of the phases that the driver trained, on stored features."""
+    return {phase.phase for phase in record.phases if phase.inputs == "cache"}
+
+
+def _counted(workers: Sequence[WorkerReport], rows: Iterable[EpochRow]) -> Workers:
+    """What workers counted in some epochs; the seconds of training are those of the first one, which all keep step with."""
 
     def mean(name: str) -> float:
         return fmean(getattr(worker, name) or 0.0 for worker in workers)
@@ -83,7 +106,7 @@ def _workers(record: RunRecord) -> Workers | None:
             "worker_read": mean("read_s"),
             "worker_validation": mean("validate_s"),
             "worker_checkpoint": mean("checkpoint_s"),
-            "worker_training": sum(row.seconds for row in record.history[record.resumed_after_epoch or 0 :]),
+            "worker_training": sum(row.seconds for row in rows),
         },
         began=mean("began_at") or None,
         ended=mean("ended_at") or None,

@@ -81,6 +81,8 @@ class PhaseReport:
         validation_accuracy: That epoch's.
         seconds: Training and validation, by the first worker's clock.
         trained_parameters: Numbers that learned.
+        workers: What its workers said of themselves in this run; empty where the driver trained or an earlier run did, and in
+            older records.
     """
 
     phase: int
@@ -91,6 +93,7 @@ class PhaseReport:
     validation_accuracy: float
     seconds: float
     trained_parameters: int
+    workers: tuple[WorkerReport, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_DESCRIPTION = "spark.job.description"
+_GROUP, _DESCRIPTION = "spark.jobGroup.id", "spark.job.description"
 _POLL_S = 0.2
 _COUNTS = ("shuffle_read_bytes", "shuffle_write_bytes", "jobs", "stages", "tasks")
 _LINE_S = 10.0  # between two lines of progress in a log file: after every six of them so much longer, up to a minute
@@ -36,7 +36,7 @@ class Work:
         gc_s: Seconds of garbage collection in tasks.
         stages: Number of stages that ran.
         tasks: Number of tasks that succeeded.
-        group: Id of its Spark job group, known from the start; empty for a sum.
+        group: Id of its Spark job group, known from the start; that of the outer block where it is within one; empty for a sum.
         counted: The newest job whose counters are in it; -1 for none.
     """
 
@@ -61,6 +61,8 @@ class Work:
 def measured_work(session: "SparkSession", label: str, show_progress: bool = True) -> Iterator[Work]:
     """Times a block of Spark work and adds up its tasks' own counters.
 
+    A block within another one belongs to the job group of the outer one, whose time and counters hold its own.
+
     Args:
         session: The session that runs it.
         label: What is being done, in words for people: the display, Spark's web page and the event log show them.
@@ -70,8 +72,9 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
         A `Work` that is filled in when the block ends.
     """
     context = session.sparkContext
-    work = Work(group=uuid.uuid4().hex)
-    before = context.getLocalProperty(_DESCRIPTION)
+    outer, before = context.getLocalProperty(_GROUP), context.getLocalProperty(_DESCRIPTION)
+    work = Work(group=outer or uuid.uuid4().hex)
+    work.counted = max(context.statusTracker().getJobIdsForGroup(work.group), default=-1)
     context.setJobGroup(work.group, label)
     with _progress(session, work.group, label) if show_progress else nullcontext():
         started = time.perf_counter()
@@ -79,7 +82,7 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
             yield work
         finally:
             work.wall_s = time.perf_counter() - started
-            context.setLocalProperty("spark.jobGroup.id", None)
+            context.setLocalProperty(_GROUP, outer)
             context.setLocalProperty(_DESCRIPTION, before)
     session.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
     count_jobs(session, work)
@@ -188,6 +191,7 @@ def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]
 
     tracker, console = session.sparkContext.statusTracker(), get_console()
     since = last_line = time.monotonic()
+    before = _count_tasks(tracker, group)
     done = lines = 0
 
     def said() -> str:
@@ -195,7 +199,7 @@ def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]
 
     def look() -> None:
         nonlocal done, lines, last_line
-        done = max(done, _count_tasks(tracker, group))
+        done = max(done, _count_tasks(tracker, group) - before)
         if not console.is_interactive and time.monotonic() - last_line > _LINE_S * min(6, 1 + lines // 6):
             lines, last_line = lines + 1, time.monotonic()
             logger.info("%s", said())

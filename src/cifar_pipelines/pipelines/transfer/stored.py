@@ -47,6 +47,7 @@ class Stored:
         images: Images.
         extract_s: Seconds of the extraction.
         truncated: Texts that are longer than the network sees; None for images, and where an earlier version stored them.
+        cpu_s: CPU seconds that it took of Python workers in this run.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Stored:
     images: int
     extract_s: float
     truncated: int | None = None
+    cpu_s: float = 0.0
 
 
 class Views(Extractor):
@@ -146,7 +148,7 @@ def store_features(
             return Stored(folder, True, known["images"], known["extract_s"], known.get("truncated"))
         split, most = validation
         wanted = images.where(f"split = 'train' or (split = '{split}' and rank < {most})")
-        count, seconds, truncated = _extract(
+        count, seconds, truncated, cpu_s = _extract(
             wanted, images_info, extractor, precision, folder / "features", run_context
         )
         known = identity | {"images": count, "extract_s": round(seconds, 3), "truncated": truncated}
@@ -156,7 +158,7 @@ def store_features(
         spec.model, f"{spec.wanted.views} views of " if spec.wanted.views > 1 else "", count, noun, seconds,
         count * spec.wanted.views / seconds,
     )  # fmt: skip
-    return Stored(folder, False, count, known["extract_s"], truncated)
+    return Stored(folder, False, count, known["extract_s"], truncated, cpu_s)
 
 
 def _extract(
@@ -166,11 +168,12 @@ def _extract(
     precision: str,
     target: Path,
     run_context: RunContext,
-) -> tuple[int, float, int | None]:
+) -> tuple[int, float, int | None, float]:
     """Writes the table of features.
 
     Returns:
-        The number of images, the seconds without those of reading and starting, and how many are truncated texts.
+        The number of images, the seconds without those of reading and starting, how many are truncated texts, and CPU seconds of the
+        Python workers.
     """
     from cifar_pipelines.spark.paths import spark_path
     from cifar_pipelines.spark.session import active_session
@@ -190,7 +193,7 @@ def _extract(
         table.write.mode("overwrite").parquet(spark_path(target))
     cached.unpersist()
     broadcast.unpersist()
-    return count, work.wall_s, truncated
+    return count, work.wall_s, truncated, python_cpu.value
 
 
 def _truncated(table: DataFrame, spec: TextSpec | None) -> int | None:

@@ -14,9 +14,10 @@ from cifar_pipelines.pipelines.training import curve_images, fit_timings, settle
 from cifar_pipelines.pipelines.transfer.memory import settle_loader
 from cifar_pipelines.pipelines.transfer.specification import LOGISTIC_REGRESSION, TransferSpec
 from cifar_pipelines.pipelines.transfer.stored import Stored, read_features, store_features
+from cifar_pipelines.records.json_form import from_json
 from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.records.parts import Timings
-from cifar_pipelines.records.training_parts import CacheReport, PhaseReport
+from cifar_pipelines.records.training_parts import CacheReport, PhaseReport, WorkerReport
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.checkpoint import Checkpoint
 from cifar_pipelines.training.phases import CACHE
@@ -67,7 +68,8 @@ class Transfer:
         self._stored: Stored | None = None
         self._features: StoredFeatures | None = None
         self._head_start_s: float | None = None
-        self._cpu_s = 0.0  # of the workers of engines; what this process computes is the driver's
+        self._cpu_s = 0.0  # of Python workers; what this process computes is the driver's
+        self._workers: dict[int, list[dict[str, Any]]] = {}  # what those of engines said of themselves, by phase
 
     def run(self) -> None:
         """Trains all phases that are not done."""
@@ -77,6 +79,7 @@ class Transfer:
             self._stored = store_features(
                 self._images, self._info, self._spec, self._extraction_precision, self._root, self.validation, self._run
             )
+            self._cpu_s += self._stored.cpu_s
         loaded = self._checkpoint.load()
         if not loaded:
             self._start()
@@ -89,7 +92,8 @@ class Transfer:
             else:
                 engine = create_engine(self._spec.engine)
                 self.restarts += train_to_the_end(engine, self._job(number), self._checkpoint, self._run)
-                self._cpu_s += sum(worker["cpu_s"] for worker in self._checkpoint.reports())
+                self._workers[number] = self._checkpoint.reports()
+                self._cpu_s += sum(worker["cpu_s"] for worker in self._workers[number])
         self._features = None
 
     def _is_done(self, number: int, state: dict[str, Any], history: list[dict[str, Any]]) -> bool:
@@ -206,6 +210,7 @@ class Transfer:
             validation_accuracy=kept["validation_accuracy"],
             seconds=round(sum(row["seconds"] + row["validation_seconds"] for row in rows), 3),
             trained_parameters=self._trained_parameters(number),
+            workers=tuple(from_json(WorkerReport, worker) for worker in self._workers.get(number, ())),
         )
 
     def _trained_parameters(self, number: int) -> int:
