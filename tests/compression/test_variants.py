@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tests.factories.deployment import SIZE, save_network, small
+from tests.factories.deployment import SIZE, save_network, small, unchanged
 from torch import nn
 
 from cifar_pipelines.common.errors import UserError
@@ -131,7 +131,7 @@ class Residual(nn.Module):
 def test_layers_of_residual_blocks_are_integers_where_activations_have_no_sign(activations, int8, trained, tmp_path):
     torch.manual_seed(0)
     module = Residual().eval()
-    subject = Subject(lambda: module, Square(SIZE), ("a", "b", "c"), normalise)
+    subject = Subject(lambda: module, Square(SIZE), ("a", "b", "c"), normalise, unchanged)
     variant = create_variant("onnx_int8", {"activations": activations})
     made = variant.make(subject, trained.material, tmp_path / "q.onnx")
     assert (made.int8_layers, made.layers) == (int8, 3)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tests.factories.training import write_images
+from tests.factories.training import RECIPE, write_images
 from torch import nn
 
 from cifar_pipelines.common.squares import Square
@@ -27,15 +27,23 @@ def save_network(file: Path, name="lenet", options=None, training=None, seed=0) 
     options = options or {}
     weights = build_network(name, NetworkShape(SIZE, len(CLASSES)), options).state_dict()
     file.parent.mkdir(parents=True, exist_ok=True)
-    trained = TrainedNetwork(name, options, NetworkShape(SIZE, len(CLASSES)), weights, CLASSES, training or {})
+    trained = TrainedNetwork(
+        name, options, NetworkShape(SIZE, len(CLASSES)), weights, CLASSES, {"recipe": RECIPE} | (training or {})
+    )
     torch.save(trained.as_dict(), file)
     return file
+
+
+def unchanged(images, labels, seed, epoch, batch_size):
+    """Batches of an epoch in the order of the images."""
+    for start in range(0, len(images) // batch_size * batch_size, batch_size):
+        yield normalise(images[start : start + batch_size]), labels[start : start + batch_size]
 
 
 def small(padding="same"):
     """One convolution of 8 channels, and a linear layer."""
     layers = (nn.Conv2d(3, 8, 3, padding=padding), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
-    return Subject(lambda: nn.Sequential(*layers).eval(), Square(SIZE), ("a", "b", "c"), normalise)
+    return Subject(lambda: nn.Sequential(*layers).eval(), Square(SIZE), ("a", "b", "c"), normalise, unchanged)
 
 
 def make_material(folder: Path, calibration_images=32) -> Material:

@@ -13,10 +13,8 @@ from cifar_pipelines.common.progress import Progress
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.compression.subject import Material, Subject
 from cifar_pipelines.training.device import CPU, cards, device_of, settle_precision
-from cifar_pipelines.training.recipe_augmentation import mirror, shift
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
-SHIFT = 1 / 8  # of the side, as 4 pixels of CIFAR's 32
 
 
 def fine_tune(
@@ -25,7 +23,7 @@ def fine_tune(
     """Trains a module on the training images; its running statistics follow.
 
     SGD with Nesterov momentum; the learning rate falls to 0 along a cosine (Loshchilov and Hutter, arXiv:1608.03983);
-    images are shifted and mirrored; on a card where the host has one; bf16 where the device has it.
+    images are changed at random as when the network was trained; on a card where the host has one; bf16 where the device has it.
 
     Returns:
         What was done: epochs, images, seconds, device, precision, and the mean loss of the first and of the last epoch.
@@ -40,7 +38,7 @@ def fine_tune(
             f"A step takes {batch_size} images, and there are {len(images)} training images. Lower "
             "deployment.options.structured_pruning.batch_size."
         )
-    generator, started = torch.Generator().manual_seed(material.seed), time.perf_counter()
+    started = time.perf_counter()
     device = device_of(cards() > 0)
     precision = settle_precision("auto", device is not CPU)
     module.to(device.name, memory_format=torch.channels_last).train()
@@ -48,13 +46,12 @@ def fine_tune(
     optimizer = torch.optim.SGD(learned, learning_rate, MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
     losses, progress = [], Progress("Training what was changed, step", epochs * steps)
-    for _ in range(epochs):
+    for epoch in range(epochs):
         total = 0.0
-        for chosen in torch.randperm(len(images), generator=generator)[: steps * batch_size].split(batch_size):
-            batch = subject.normalise(_augmented(images[chosen], generator)).to(device.name)
+        for batch, classes in subject.learned_from(images, labels, material.seed, epoch, batch_size):
             with device.autocast(precision):
-                logits = _logits(module, batch)
-            loss = cross_entropy(logits.float(), labels[chosen].to(device.name))
+                logits = _logits(module, batch.to(device.name))
+            loss = cross_entropy(logits.float(), classes.to(device.name))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -88,8 +85,3 @@ def _logits(module: nn.Module, batch: Tensor) -> Tensor:
     if not isinstance(logits, Tensor):
         raise UserError("The network has an auxiliary head, with which it cannot be trained any further here.")
     return logits
-
-
-def _augmented(images: Tensor, generator: torch.Generator) -> Tensor:
-    shifted = shift(images, int(SHIFT * images.shape[-1]), generator)
-    return mirror(shifted, torch.rand(len(images), generator=generator) < 0.5)

@@ -2,23 +2,31 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import load_batch
+from cifar_pipelines.common.options import build
 from cifar_pipelines.common.squares import Square
+from cifar_pipelines.training.augmentation import build_augmentation
+from cifar_pipelines.training.draws import Draws
+from cifar_pipelines.training.recipe import Recipe
 from cifar_pipelines.training.saved_network import read_network
-from cifar_pipelines.training.shard import normalise
+from cifar_pipelines.training.shard import Shard, normalise
 from cifar_pipelines.training.trained_network import TrainedNetwork
+from cifar_pipelines.training.transferred_network import TransferredNetwork
 
 if TYPE_CHECKING:
     from pyarrow.dataset import Dataset
 
 BATCH = 32  # images that are decoded and predicted at once
+
+Epochs = Callable[[Tensor, Tensor, int, int, int], Iterator[tuple[Tensor, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class Subject:
         square: What it sees of an image.
         class_names: Names of the classes, by label.
         normalise: Maps uint8 images (n, 3, size, size) to what the module takes, float32 of the same shape.
+        learned_from: Makes the batches of an epoch from training images, uint8 (n, 3, size, size), and their labels, with a seed, the
+            epoch from 0 and the images of a batch: what the module takes, and labels, changed at random as when it was trained.
         notes: What of its prediction is no part of the module, in sentences.
     """
 
@@ -37,6 +47,7 @@ class Subject:
     square: Square
     class_names: tuple[str, ...]
     normalise: Callable[[Tensor], Tensor]
+    learned_from: Epochs
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,8 +70,29 @@ def load_subject(file: Path) -> Subject:
     mirrored = "The training predicted with the mean over an image and its mirror image; here an image is seen once."
     known = network.training
     notes = (mirrored,) if known.get("recipe", known).get("flip_at_test") else ()
-    own = normalise if isinstance(network, TrainedNetwork) else network.input.prepare
-    return Subject(network.build, network.input.square, network.class_names, own, notes)
+    if isinstance(network, TrainedNetwork):
+        own, epochs = normalise, partial(_by_recipe, known)
+    else:
+        own, epochs = network.input.prepare, partial(_by_phase, network)
+    return Subject(network.build, network.input.square, network.class_names, own, epochs, notes)
+
+
+def _by_recipe(
+    training: dict[str, Any], images: Tensor, labels: Tensor, seed: int, epoch: int, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches as a CNN of the project's own learned from them."""
+    recipe = build(Recipe, training.get("recipe"), "the recipe that the network was trained with")
+    return Shard(images, labels, seed).batches(epoch, len(images) // batch_size, batch_size, recipe)
+
+
+def _by_phase(
+    network: TransferredNetwork, images: Tensor, labels: Tensor, seed: int, epoch: int, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches as a pretrained network learned from them in its last phase; images are not mixed."""
+    augmentation = build_augmentation(network.training["phases"][-1]["augmentation"])
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed + epoch))
+    for chosen in order[: len(images) // batch_size * batch_size].split(batch_size):
+        yield network.input.prepare(augmentation(images[chosen], Draws.begin(chosen, seed, epoch))), labels[chosen]
 
 
 @dataclass(frozen=True)
