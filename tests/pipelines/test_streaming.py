@@ -120,6 +120,13 @@ def test_a_learner_is_judged_and_recorded_as_every_other_model(name, finished):
     assert list((finished.folder / "data/08_reporting").rglob(f"{name}/stream.png"))
 
 
+def test_fit_times_of_all_learners_add_up_to_what_one_waits_for(finished):
+    records = [finished.catalog.load(f"{name}_run_record") for name in CHOSEN]
+    (learned_s,) = {record["stream"]["learn_s"] for record in records}
+    # The images that fill no block are learned at the end, by the driver.
+    assert sum(record["timings"]["fit_s"][0] for record in records) == pytest.approx(learned_s, rel=0.1)
+
+
 def test_what_is_learned_by_spark_is_what_is_learned_at_once(finished, straight):
     state, expected = finished.catalog.load("streaming.stream_ridge.learner").model.state, straight.state()
     assert state.keys() == expected.keys()

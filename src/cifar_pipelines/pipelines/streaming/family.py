@@ -58,7 +58,6 @@ FAMILY = Family(
     depends_on,
     check,
     needs=("ingestion", "features"),
-    only=lambda parameters, model: {"streaming.selected": model},
     predictor=predictor,
     predicts_validation=False,
     on_request=True,

@@ -174,13 +174,18 @@ def _extraction(
 def _reports(
     micro_batches: MicroBatches, rows: pd.DataFrame, stream: StreamSpec, stored: int, timing: Any
 ) -> dict[str, FitReport]:
-    """What it cost, by model."""
+    """What it cost, by model.
+
+    The fit time of a learner is its share of the time in which all learned, by what each took alone. So those of a setting add up to what
+    one waits for; alone, side by side, each takes longer the more of them there are.
+    """
     parts = Timings(extract_s=(round(micro_batches.extract_s, 3),), engine_overhead_s=round(micro_batches.commit_s, 3))
     log, seconds = micro_batches.log(), rows.groupby("model")["seconds"].sum()
+    share = micro_batches.learn_s / micro_batches.alone_s if micro_batches.alone_s else 1.0
     late = np.repeat((log["committed_at"] - log["scheduled_at"]).to_numpy(float), log["images"].to_numpy(int))
     reports = {}
     for model, last in rows.groupby("model").last().iterrows():
-        fit = replace(parts, fit_s=(round(float(seconds[model]), 3),))
+        fit = replace(parts, fit_s=(round(share * float(seconds[model]), 3),))
         went = None  # where an earlier run had committed all
         if len(late):
             went = StreamReport(
