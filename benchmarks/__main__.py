@@ -119,7 +119,7 @@ def selected_benchmarks(arguments: argparse.Namespace) -> list[str]:
     if not arguments.extractor.startswith("torchvision:"):
         if arguments.only and (those := set(arguments.only) & OF_TORCHVISION):
             raise UserError(
-                f"{', '.join(sorted(those))} compares torchvision networks. Add --extractor torchvision:mobilenet_v2."
+                f"Only torchvision networks can be compared by {' and '.join(sorted(those))}. Add --extractor torchvision:mobilenet_v2."
             )
         selected -= OF_TORCHVISION
     return [name for name in BENCHMARKS if name in selected]

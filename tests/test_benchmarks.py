@@ -3,12 +3,14 @@ import subprocess
 import sys
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
 from benchmarks import (  # noqa: E402
+    deployment,
     executor_memory,
     feature_extraction,
     gpu,
@@ -91,8 +93,13 @@ def test_selection():
     ]  # fmt: skip
     assert "stream_usual_224" not in names()
     for only in ("usual_way", "stream_usual_224"):
-        with pytest.raises(UserError, match=f"{only} compares .*torchvision:mobilenet_v2"):
+        with pytest.raises(UserError, match=f"by {only}.*torchvision:mobilenet_v2"):
             names("--only", only)
+
+
+def test_the_network_of_the_deployment_benchmark_is_one_that_variants_are_made_of():
+    subject = deployment._subject(SimpleNamespace(class_names=("a", "b")))
+    assert subject.size == 224 and subject.build()(subject.example(1)).shape == (1, 2)
 
 
 def test_photographs_are_of_both_classes_in_both_splits(tmp_path, monkeypatch):

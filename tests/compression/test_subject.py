@@ -25,7 +25,7 @@ def test_a_cnn_learns_further_from_images_that_its_recipe_changes(tmp_path):
 
 
 def test_a_pretrained_network_learns_further_from_images_that_its_last_phase_changes(tmp_path):
-    given, phases = InputSpec(SIZE, SIZE), [{"augmentation": ["shift"]}, {"augmentation": ["flip"]}]
+    given, phases = InputSpec(SIZE, SIZE), [{"inputs": "images", "augmentation": [step]} for step in ("shift", "flip")]
     network = TransferredNetwork("torchvision:resnet18", given, {}, ("a", "b"), {"phases": phases})
     torch.save(network.as_dict(), tmp_path / "resnet.pt")
     epochs = load_subject(tmp_path / "resnet.pt").learned_from
@@ -40,3 +40,13 @@ def test_a_pretrained_network_learns_further_from_images_that_its_last_phase_cha
             mirrored += torch.equal(image, flipped)
     assert 0 < mirrored < 8
     assert not torch.equal(torch.cat([labels for _, labels in first]), torch.cat([labels for _, labels in other]))
+
+
+def test_a_head_that_learned_from_mirror_images_too_learns_further_from_them(tmp_path):
+    given, phases = InputSpec(SIZE, SIZE), [{"inputs": "cache", "augmentation": []}]
+    for views in (1, 2):
+        training = {"phases": phases, "views": views}
+        network = TransferredNetwork("torchvision:resnet18", given, {}, ("a", "b"), training)
+        torch.save(network.as_dict(), tmp_path / "probe.pt")
+        ((images, labels),) = load_subject(tmp_path / "probe.pt").learned_from(IMAGES, LABELS, 7, 0, 10)
+        assert torch.equal(images, given.prepare(IMAGES[labels])) == (views == 1)

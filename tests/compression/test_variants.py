@@ -131,7 +131,7 @@ class Residual(nn.Module):
 def test_layers_of_residual_blocks_are_integers_where_activations_have_no_sign(activations, int8, trained, tmp_path):
     torch.manual_seed(0)
     module = Residual().eval()
-    subject = Subject(lambda: module, Square(SIZE), ("a", "b", "c"), normalise, unchanged)
+    subject = Subject(lambda: module, Square(SIZE), ("a", "b", "c"), normalise, learned_from=unchanged)
     variant = create_variant("onnx_int8", {"activations": activations})
     made = variant.make(subject, trained.material, tmp_path / "q.onnx")
     assert (made.int8_layers, made.layers) == (int8, 3)

@@ -161,33 +161,36 @@ def test_the_workers_of_a_cnn_split_their_task(split):
     assert adds_up(fit) and fit.parts["worker_training"] == pytest.approx(20)
 
 
-def transfer_log():
-    """The features of a frozen network for 2 s, the driver alone for 4 s, then two phases with a worker each, of 3 and of 2 s."""
-    return [
+def transfer_log(workers=1):
+    """Two phases of 3 and of 2 s after the features of a frozen network, 2 s, and 3.5 s of the driver alone.
+
+    Every phase has a stage of its workers, behind a short one of the kind that Orca has before every training.
+    """
+    events = [
         *(logs.log_start(), logs.application_start(), logs.executor_added(cores=2)),
         logs.job_start(0, 2000, {0: 1}, "lite0", python=True),
         *(logs.task_end(0, 0, 2000, 4000, run=2000), logs.job_end(0, 4000)),
-        logs.job_start(1, 8000, {1: 1}, "lite0", python=True, barrier=True),
-        *(logs.task_end(1, 1, 8000, 11_000, run=3000), logs.job_end(1, 11_000)),
-        logs.job_start(2, 11_000, {2: 1}, "lite0", python=True, barrier=True),
-        *(logs.task_end(2, 2, 11_000, 13_000, run=2000), logs.job_end(2, 13_000), logs.application_end(14_000)),
     ]
+    for job, start, end in ((1, 7500, 8000), (2, 8000, 11_000), (3, 10_900, 11_000), (4, 11_000, 13_000)):
+        events.append(logs.job_start(job, start, {job: workers}, "lite0", python=True, barrier=True))
+        events += [logs.task_end(10 * job + n, job, start, end, run=end - start) for n in range(workers)]
+        events.append(logs.job_end(job, end))
+    return [*events, logs.application_end(14_000)]
 
 
 def test_every_phase_of_a_transfer_has_workers_of_its_own_and_the_driver_trains_too(split):
-    phases = tuple(Workers(2, {"worker_training": seconds}) for seconds in (2.5, 1.5))
-    whole, (fit,) = split(transfer_log(), {"lite0": Measured(11.0, 9.0, phases, driver_training_s=3.5)})
+    phases = tuple(Workers(1, {"worker_training": seconds}) for seconds in (2.5, 1.5))
+    whole, (fit,) = split(transfer_log(), {"lite0": Measured(11.0, 9.0, phases, driver_training_s=3.0)})
     assert adds_up(whole) and adds_up(fit)
-    assert fit.parts["worker_training"] == pytest.approx(2 * (2.5 + 1.5))
-    assert fit.parts["driver_training"] == pytest.approx(2 * 3.5) and fit.parts["driver"] == pytest.approx(2 * 0.5)
-    assert fit.parts["python_compute"] == pytest.approx(
-        2.0
-    )  # the longest stage of all, if barrier stages were not told apart
+    assert fit.parts["worker_training"] == pytest.approx(2.5 + 1.5)
+    assert fit.parts["driver_training"] == pytest.approx(2 * 3.0) and fit.parts["driver"] == pytest.approx(2 * 0.5)
+    # The features, and the stages before the trainings.
+    assert fit.parts["python_compute"] == pytest.approx(2.0 + 0.5 + 0.1)
     assert whole.parts["driver_training"] == fit.parts["driver_training"] and whole.parts["driver"] > 0
 
 
 def test_workers_that_were_no_tasks_trained_beside_the_driver(split):
-    events = [*transfer_log()[:5], logs.job_end(0, 4000), logs.application_end(14_000)]
+    events = [*transfer_log()[:6], logs.application_end(14_000)]
     workers = (Workers(2, {"worker_training": 6.0, "worker_validation": 1.0}),)
     whole, (fit,) = split(events, {"lite0": Measured(11.0, None, workers)})
     assert adds_up(whole) and adds_up(fit)
@@ -198,11 +201,12 @@ def test_workers_that_were_no_tasks_trained_beside_the_driver(split):
 
 
 def test_workers_that_were_lost_are_not_taken_for_those_that_came_after(split):
-    events = transfer_log()
-    events[7] = logs.task_end(1, 1, 8000, 11_000, reason="ExceptionFailure", run=3000)
-    _, (fit,) = split(events, {"lite0": Measured(11.0, None, (Workers(2, {"worker_training": 1.5}),))})
+    events = transfer_log(workers=2)
+    first = next(n for n, event in enumerate(events) if event.get("Stage ID") == 2)
+    events[first] = logs.task_end(20, 2, 8000, 11_000, reason="ExceptionFailure", run=3000)
+    _, (fit,) = split(events, {"lite0": Measured(11.0, None, (Workers(1, {"worker_training": 1.5}),))})
     assert adds_up(fit) and fit.parts["failed"] == pytest.approx(3.0)
-    assert fit.parts["worker_training"] == pytest.approx(2 * 1.5)
+    assert fit.parts["worker_training"] == pytest.approx(2 * 1.5)  # those of the second phase, which is shorter
 
 
 @settings(max_examples=80)

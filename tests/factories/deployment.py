@@ -43,7 +43,9 @@ def unchanged(images, labels, seed, epoch, batch_size):
 def small(padding="same"):
     """One convolution of 8 channels, and a linear layer."""
     layers = (nn.Conv2d(3, 8, 3, padding=padding), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
-    return Subject(lambda: nn.Sequential(*layers).eval(), Square(SIZE), ("a", "b", "c"), normalise, unchanged)
+    return Subject(
+        lambda: nn.Sequential(*layers).eval(), Square(SIZE), ("a", "b", "c"), normalise, learned_from=unchanged
+    )
 
 
 def make_material(folder: Path, calibration_images=32) -> Material:

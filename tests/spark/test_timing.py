@@ -86,6 +86,9 @@ def test_a_block_within_another_belongs_to_its_group_and_leaves_it_in_place(spar
             count()
         assert context.getLocalProperty("spark.job.description") == "Training"
         count()
+        with pytest.raises(ZeroDivisionError), measured_work(spark.session, "Failing", show_progress=False):
+            1 / 0  # noqa: B018
+        assert context.getLocalProperty("spark.jobGroup.id") == outer.group
     assert outer.group == inner.group and (inner.jobs, outer.jobs) == (1, 3)
     assert context.getLocalProperty("spark.jobGroup.id") is None
     assert outer.task_run_s > inner.task_run_s > 0 and outer.wall_s > inner.wall_s

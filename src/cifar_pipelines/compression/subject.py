@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from cifar_pipelines.common.options import build
 from cifar_pipelines.common.squares import Square
 from cifar_pipelines.training.augmentation import build_augmentation
 from cifar_pipelines.training.draws import Draws
+from cifar_pipelines.training.phases import CACHE
 from cifar_pipelines.training.recipe import Recipe
 from cifar_pipelines.training.saved_network import read_network
 from cifar_pipelines.training.shard import Shard, normalise
@@ -26,7 +27,25 @@ if TYPE_CHECKING:
 
 BATCH = 32  # images that are decoded and predicted at once
 
-Epochs = Callable[[Tensor, Tensor, int, int, int], Iterator[tuple[Tensor, Tensor]]]
+
+class Epochs(Protocol):
+    """Makes the batches of an epoch, changed at random as when the network was trained."""
+
+    def __call__(
+        self, images: Tensor, labels: Tensor, seed: int, epoch: int, batch_size: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Makes the batches of one epoch.
+
+        Args:
+            images: Training images, uint8 (n, 3, size, size).
+            labels: Their labels, int64 (n,).
+            seed: Decides with the epoch what is drawn.
+            epoch: Counted from 0.
+            batch_size: Images of a batch; what does not fill one is left out.
+
+        Yields:
+            What the module takes, float32 (batch_size, 3, size, size), and labels.
+        """
 
 
 @dataclass(frozen=True)
@@ -38,17 +57,16 @@ class Subject:
         square: What it sees of an image.
         class_names: Names of the classes, by label.
         normalise: Maps uint8 images (n, 3, size, size) to what the module takes, float32 of the same shape.
-        learned_from: Makes the batches of an epoch from training images, uint8 (n, 3, size, size), and their labels, with a seed, the
-            epoch from 0 and the images of a batch: what the module takes, and labels, changed at random as when it was trained.
         notes: What of its prediction is no part of the module, in sentences.
+        learned_from: Makes batches of training images, as it learned from them; None where it never learned.
     """
 
     build: Callable[[], nn.Module]
     square: Square
     class_names: tuple[str, ...]
     normalise: Callable[[Tensor], Tensor]
-    learned_from: Epochs
     notes: tuple[str, ...] = ()
+    learned_from: Epochs | None = None
 
     @property
     def size(self) -> int:
@@ -74,7 +92,7 @@ def load_subject(file: Path) -> Subject:
         own, epochs = normalise, partial(_by_recipe, known)
     else:
         own, epochs = network.input.prepare, partial(_by_phase, network)
-    return Subject(network.build, network.input.square, network.class_names, own, epochs, notes)
+    return Subject(network.build, network.input.square, network.class_names, own, notes, epochs)
 
 
 def _by_recipe(
@@ -88,9 +106,13 @@ def _by_recipe(
 def _by_phase(
     network: TransferredNetwork, images: Tensor, labels: Tensor, seed: int, epoch: int, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches as a pretrained network learned from them in its last phase; images are not mixed."""
-    augmentation = build_augmentation(network.training["phases"][-1]["augmentation"])
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed + epoch))
+    """Batches as a pretrained network learned from them in its last phase; images are not mixed.
+
+    Where that was on stored features, there may have been some of the mirror images too.
+    """
+    phase, mirrored = network.training["phases"][-1], network.training.get("views") == 2
+    augmentation = build_augmentation(["flip"] if phase["inputs"] == CACHE and mirrored else phase["augmentation"])
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63))
     for chosen in order[: len(images) // batch_size * batch_size].split(batch_size):
         yield network.input.prepare(augmentation(images[chosen], Draws.begin(chosen, seed, epoch))), labels[chosen]
 

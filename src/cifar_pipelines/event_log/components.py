@@ -121,7 +121,7 @@ def split_application(log: Application, measured: Mapping[str, Measured]) -> tup
         _of_group(log, group, jobs, tasks_of.get(group, []), workers, measured.get(group))
         for group, jobs in groups.items()
     ]
-    by_driver = sum(one.parts["driver_training"] for one in split)
+    by_driver = min(sum(one.parts["driver_training"] for one in split), whole.parts["driver"])
     whole.parts["driver"] -= by_driver
     whole.parts["driver_training"] += by_driver
     return whole, split
@@ -146,9 +146,11 @@ def _of_group(
         components.wall_s += more
         components.python_cpu_s = known.python_cpu_s
         waited = components.parts["driver"] + more * components.cores
-        no_tasks_trained = not any(task.stage in log.barrier_stages for task in tasks)
         trained_s = known.driver_training_s
-        trained_s += sum(sum(one.seconds.values()) for one in known.workers if no_tasks_trained)
+        if not any(
+            task.stage in log.barrier_stages for task in tasks
+        ):  # the workers were processes of the driver's host
+            trained_s += sum(sum(one.seconds.values()) for one in known.workers)
         components.parts["driver_training"] = min(trained_s * components.cores, waited)
         components.parts["driver"] = waited - components.parts["driver_training"]
     return components
@@ -192,15 +194,19 @@ def group_of_stages(log: Application) -> dict[int, str | None]:
 def worker_tasks(
     log: Application, owner: Mapping[int, str | None], measured: Mapping[str, Measured]
 ) -> dict[int, Workers]:
-    """The tasks in which a network's workers ran: those of its group's stages whose tasks ran all at once, a stage for every phase."""
+    """The tasks in which a network's workers ran, a stage for every phase.
+
+    The tasks of such a stage run all at once, and all of them succeed. Orca has a short one like it before every training.
+    """
     found = {}
     for group, known in measured.items():
         by_stage: dict[int, list[Task]] = {}
         for task in log.tasks:
             if task.succeeded and task.stage in log.barrier_stages and owner.get(task.stage) == group:
                 by_stage.setdefault(task.stage, []).append(task)
-        # From the last one back: where workers were lost, those that came after them say of themselves.
-        for stage, workers in zip(sorted(by_stage, reverse=True), reversed(known.workers), strict=False):
+        whole = [stage for stage, tasks in by_stage.items() if len(tasks) == log.stage_tasks[stage]]
+        whole.sort(key=lambda stage: sum(task.run_s for task in by_stage[stage]), reverse=True)
+        for stage, workers in zip(sorted(whole[: len(known.workers)]), known.workers, strict=False):
             found |= {task.id: workers for task in by_stage[stage]}
     return found
 

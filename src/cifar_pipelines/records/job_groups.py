@@ -70,26 +70,28 @@ def lost_workers(records: Iterable[RunRecord]) -> list[str]:
 
 def _workers(record: RunRecord) -> tuple[Workers, ...]:
     """A network's workers, once for every phase in which they trained; in older records only the last ones are known."""
-    rows = [row for row in _rows_of_this_run(record) if row.phase not in _on_cache(record)]
+    rows = _rows_of_this_run(record, on_cache=False)
     told = [phase for phase in record.phases if phase.workers]
     if told:
         return tuple(_counted(phase.workers, [row for row in rows if row.phase == phase.phase]) for phase in told)
-    by_workers = record.workers and record.history and {row.phase for row in record.history} - _on_cache(record)
-    return (_counted(record.workers, rows),) if by_workers else ()
+    only_on_cache = record.phases and len(_on_cache(record)) == len(record.phases)
+    return () if only_on_cache or not record.workers or not record.history else (_counted(record.workers, rows),)
 
 
 def _driver_training_s(record: RunRecord) -> float:
     """Seconds of this run in which the driver trained: the start of a head, and phases on stored features."""
     of_head = (record.cache.head_start_s if record.cache else None) or 0.0
-    return of_head + sum(row.total_s for row in _rows_of_this_run(record) if row.phase in _on_cache(record))
+    return of_head + sum(row.total_s for row in _rows_of_this_run(record, on_cache=True))
 
 
-def _rows_of_this_run(record: RunRecord) -> tuple[EpochRow, ...]:
-    return record.history[record.resumed_after_epoch or 0 :]
+def _rows_of_this_run(record: RunRecord, on_cache: bool) -> list[EpochRow]:
+    """Epochs on stored features, which the driver trains, or the others."""
+    stored = _on_cache(record)
+    return [row for row in record.history[record.resumed_after_epoch or 0 :] if (row.phase in stored) == on_cache]
 
 
 def _on_cache(record: RunRecord) -> set[int]:
-    """Numbers of the phases that the driver trained, on stored features."""
+    """Numbers of the phases on stored features."""
     return {phase.phase for phase in record.phases if phase.inputs == "cache"}
 
 

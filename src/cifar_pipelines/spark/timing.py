@@ -37,7 +37,7 @@ class Work:
         stages: Number of stages that ran.
         tasks: Number of tasks that succeeded.
         group: Id of its Spark job group, known from the start; that of the outer block where it is within one; empty for a sum.
-        counted: The newest job whose counters are in it; -1 for none.
+        counted: The newest job of the group that is counted already, or was there before; -1 for none.
     """
 
     wall_s: float = 0.0
@@ -74,7 +74,9 @@ def measured_work(session: "SparkSession", label: str, show_progress: bool = Tru
     context = session.sparkContext
     outer, before = context.getLocalProperty(_GROUP), context.getLocalProperty(_DESCRIPTION)
     work = Work(group=outer or uuid.uuid4().hex)
-    work.counted = max(context.statusTracker().getJobIdsForGroup(work.group), default=-1)
+    if outer:
+        context._jsc.sc().listenerBus().waitUntilEmpty()
+        work.counted = max(context.statusTracker().getJobIdsForGroup(outer), default=-1)
     context.setJobGroup(work.group, label)
     with _progress(session, work.group, label) if show_progress else nullcontext():
         started = time.perf_counter()
