@@ -120,7 +120,7 @@ def test_a_network_predicts_validation_images_beside_test_images_and_those_witho
     dataset = TrainedNetworkDataset(filepath=str(tmp_path / "network.pt"))
     dataset.save(network)
     saved: SavedNetwork = dataset.load()
-    cnn = SimpleNamespace(flip_at_test=False)
+    cnn = SimpleNamespace(model="lenet_bigdl", flip_at_test=False)
     judged, _ = prediction.predict_judged(saved, contest.images, contest.info, cnn, run_context)
     table, listed = prediction.predict_further(saved, contest.images, contest.info, cnn, run_context)
     assert len(judged) == 6 and listed["image"].tolist() == WANTED and len(table) == 12

@@ -223,8 +223,8 @@ def test_native_algebra_is_used_only_where_its_library_is_installed(monkeypatch,
 
 
 def test_progress_counts_finished_tasks_and_never_goes_back(monkeypatch, caplog):
-    """Jobs come one after the other, so that no total is known; Spark forgets the oldest."""
-    looks = [{1: 3}, {1: 5, 2: 1}, {2: 4}, {2: 8}]
+    """Jobs come one after the other, so that no total is known; Spark forgets the oldest; two tasks are of the block around it."""
+    looks = [{0: 2}, {0: 2, 1: 3}, {0: 2, 1: 5, 2: 1}, {2: 4}, {2: 10}]
 
     class Tracker:
         def getJobIdsForGroup(self, group):  # noqa: N802

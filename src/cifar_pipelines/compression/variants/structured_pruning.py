@@ -37,8 +37,8 @@ class StructuredPruning(OnnxVariant):
     """
 
     channels: float = 0.2
-    epochs: int = 3
-    learning_rate: float = 0.01
+    epochs: int = 5
+    learning_rate: float = 0.02
     batch_size: int = 64
 
     packages: ClassVar[tuple[str, ...]] = (*OnnxVariant.packages, "torch_pruning")
@@ -53,7 +53,7 @@ class StructuredPruning(OnnxVariant):
             )
         if not 0 < self.learning_rate < math.inf:
             raise UserError(
-                f"structured_pruning.learning_rate is {self.learning_rate!r}, but must be above 0. Give 0.01."
+                f"structured_pruning.learning_rate is {self.learning_rate!r}, but must be above 0. Give 0.02."
             )
 
     def make(self, subject: "Subject", material: "Material", file: Path) -> Made:
