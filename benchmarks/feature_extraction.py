@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.result import Bar, Result
 from benchmarks.workload import RANDOM_WEIGHTS, Step, Workload
+from cifar_pipelines.backbones import InputSpec
 from cifar_pipelines.backbones.input_spec import IMAGENET_MEAN, IMAGENET_STD
 from cifar_pipelines.common.images import decode, resize
 from cifar_pipelines.extractors import FeatureFunction
@@ -116,11 +117,11 @@ def usual_features(model: Any) -> FeatureFunction:
     """Features of uint8 images (n, 3, h, w) by the network of `usual_network`."""
     import torch
 
-    mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (IMAGENET_MEAN, IMAGENET_STD))
+    normalise = InputSpec(USUAL_SIZE, USUAL_SIZE, mean=IMAGENET_MEAN, std=IMAGENET_STD).normalise
 
     def features(images: Any) -> Any:
         with torch.no_grad():
-            return model((images / 255 - mean) / std).numpy()
+            return model(normalise(images)).numpy()
 
     return features
 
