@@ -62,7 +62,7 @@ OWN_SESSIONS = {
     "stream_kills": stream_kills.measure,
     "stream_memory": stream_memory.measure,
 }
-OF_TORCHVISION = {"usual_way", "stream_usual_224"}
+OF_NETWORKS = {"usual_way", "stream_usual_size"}
 # They need what has to be made first, and run where they are named.
 ON_REQUEST = {"learners": learners.measure, "text_fit": text_fit.measure}
 BENCHMARKS = (
@@ -87,6 +87,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="kmeans_patches, torchvision:<backbone> or timm:<backbone>; default: mobilenet_v2 with weights",
     )
     add("--weights-path", help="state dict of the backbone; without it, weights are random")
+    add("--input-size", type=_positive, help="pixels to which the extractor resizes images; default: its own")
     add("--centroids", type=_positive, help="size of the dictionary of kmeans_patches")
     add("--images", type=_positive, default=2000, help="for extraction, streams and CNN speed; default: %(default)s")
     add("--train-images", type=_positive, default=10_000, help="for fits and Orca's example; default: %(default)s")
@@ -116,12 +117,12 @@ def selected_benchmarks(arguments: argparse.Namespace) -> list[str]:
     selected = set(arguments.only or [name for name in BENCHMARKS if name not in ON_REQUEST])
     if "executor_memory" in selected:
         selected |= {"feature_extraction", "logistic_regression_fit"}
-    if not arguments.extractor.startswith("torchvision:"):
-        if arguments.only and (those := set(arguments.only) & OF_TORCHVISION):
+    if not arguments.extractor.startswith(("torchvision:", "timm:")):
+        if arguments.only and (those := set(arguments.only) & OF_NETWORKS):
             raise UserError(
-                f"Only torchvision networks can be compared by {' and '.join(sorted(those))}. Add --extractor torchvision:mobilenet_v2."
+                f"Only networks of torchvision and timm can be compared by {' and '.join(sorted(those))}. Add --extractor torchvision:mobilenet_v2."
             )
-        selected -= OF_TORCHVISION
+        selected -= OF_NETWORKS
     return [name for name in BENCHMARKS if name in selected]
 
 

@@ -8,8 +8,8 @@ factor of several, either way.
 
   feature_extraction       images/s on Spark (exec_2x1, warm workers) over a bare PyTorch loop with the
                            same network in this process with 2 threads; at least 0.80
-  usual_way                images/s on Spark over fp32 at 224 px with batches of 64; at least 5; only for
-                           torchvision:<backbone>
+  usual_way                images/s on Spark over fp32 at the size of the weights, such as 224 px, with batches of 64; at least
+                           5; only for torchvision:<backbone> and timm:<backbone>
   new_images               images/s of `kedro predict` (logistic regression, exec_2x1) from files in a folder over a bare
                            loop that reads, decodes and classifies them with 2 threads; at least 0.80
   logistic_regression_fit  seconds of Spark ML over those of scikit-learn, same matrix; only reported
@@ -43,8 +43,8 @@ factor of several, either way.
                            feature_extraction; at least 0.80
   stream_usual             images/s of two learners likewise over the usual way in one loop (a line of JSON a batch, images one by
                            one, features in fp32 at the same size, scikit-learn on the driver); at least 5
-  stream_usual_224         the same where the usual way has the network as usual_way has it, as featurizers for Spark do; at least 5;
-                           only for torchvision networks
+  stream_usual_size        the same where the usual way has the network as usual_way has it, as featurizers for Spark do; at least 5;
+                           only for torchvision:<backbone> and timm:<backbone>
   stream_late              seconds from when an image was due to the commit of what it taught, p99, over TCP at half the rate of
                            stream_features; below 5
   stream_stored            images/s with stored features; at least 2000

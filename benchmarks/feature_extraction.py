@@ -13,12 +13,11 @@ from typing import Any
 
 from benchmarks.result import Bar, Result
 from benchmarks.workload import RANDOM_WEIGHTS, Step, Workload
-from cifar_pipelines.backbones import InputSpec
-from cifar_pipelines.backbones.input_spec import IMAGENET_MEAN, IMAGENET_STD
+from cifar_pipelines.backbones import InputSpec, create_backbone
 from cifar_pipelines.common.images import decode, resize
 from cifar_pipelines.extractors import FeatureFunction
 
-USUAL_SIZE, USUAL_BATCH, USUAL_IMAGES = 224, 64, 256
+USUAL_BATCH, USUAL_IMAGES = 64, 256
 
 BARE, USUAL = "feature_extraction", "usual_way"
 BARS = {BARE: Bar(0.80, at_least=True), USUAL: Bar(5, at_least=True)}
@@ -65,8 +64,8 @@ def measure(work: Workload, images: int, repeats: int, names: Iterable[str], ste
         if usual is not None:
             step(f"Extraction, round {repeat + 1} of {repeats}: usual way.")
             if not speeds[USUAL]:
-                usual_loop(usual, encoded[:USUAL_BATCH])
-            speeds[USUAL].append(usual_loop(usual, encoded[:USUAL_IMAGES]))
+                usual_loop(*usual, encoded[:USUAL_BATCH])
+            speeds[USUAL].append(usual_loop(*usual, encoded[:USUAL_IMAGES]))
     network = [_describe(info)]
     if RANDOM_WEIGHTS in info["weights"]:
         network.append("Random weights, which have the same speed.")
@@ -82,7 +81,7 @@ def measure(work: Workload, images: int, repeats: int, names: Iterable[str], ste
         ]
     if USUAL in names:
         notes[USUAL] = [
-            f"Reference: fp32, {USUAL_SIZE} px, batches of {USUAL_BATCH}, PIL resize, network unfused, one process."
+            f"Reference: fp32, {usual[1].size} px, batches of {USUAL_BATCH}, PIL resize, network unfused, one process."
         ]
     return [Result(name, "images/s", spark_speeds, speeds[name], BARS[name], network + notes[name]) for name in speeds]
 
@@ -96,47 +95,37 @@ def bare_loop(work: Workload, features: FeatureFunction, encoded: list[bytes]) -
     return len(encoded) / (time.perf_counter() - started)
 
 
-def usual_network(work: Workload) -> Any:
-    """The unfused fp32 network without its head, as most people build it.
-
-    The last child is replaced as a whole; networks with hidden layers in there, such as VGG, have less to
-    do than the project's own, which keeps these layers.
-    """
+def usual_network(work: Workload) -> tuple[Any, InputSpec]:
+    """The unfused fp32 network without its head, as most people build it, and what its weights expect of an image."""
     import torch
-    from torchvision.models import get_model
 
-    model = get_model(work.extractor.name.partition(":")[2], weights=None)
+    backbone = create_backbone(work.extractor.name)
     weights = torch.load(io.BytesIO(work.state["weights"]), weights_only=True)
-    model.load_state_dict(weights, strict=False)  # the file may come without the head
-    *_, (head, _) = model.named_children()
-    setattr(model, head, torch.nn.Identity())
-    return model.eval()
+    return backbone.build(None, weights).eval(), backbone.input_spec(work.extractor.weights)
 
 
-def usual_features(model: Any) -> FeatureFunction:
+def usual_features(model: Any, expected: InputSpec) -> FeatureFunction:
     """Features of uint8 images (n, 3, h, w) by the network of `usual_network`."""
     import torch
 
-    normalise = InputSpec(USUAL_SIZE, USUAL_SIZE, mean=IMAGENET_MEAN, std=IMAGENET_STD).normalise
-
     def features(images: Any) -> Any:
         with torch.no_grad():
-            return model(normalise(images)).numpy()
+            return model(expected.normalise(images)).flatten(1).numpy()
 
     return features
 
 
-def usual_loop(model: Any, encoded: list[bytes]) -> float:
-    """Images per second of fp32, batches of 64 at 224 px, and one PIL resize per image."""
+def usual_loop(model: Any, expected: InputSpec, encoded: list[bytes]) -> float:
+    """Images per second of fp32, batches of 64 at the size of the weights, and one PIL resize per image."""
     import torch
     from PIL import Image
     from torchvision import transforms
 
     transform = transforms.Compose(
         [
-            transforms.Resize((USUAL_SIZE, USUAL_SIZE)),
+            transforms.Resize((expected.size, expected.size)),
             transforms.ToTensor(),
-            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+            transforms.Normalize(expected.mean, expected.std),
         ]
     )
     started = time.perf_counter()

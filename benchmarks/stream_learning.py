@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.feature_extraction import USUAL_SIZE, bare_loop, usual_features, usual_network
+from benchmarks.feature_extraction import bare_loop, usual_features, usual_network
 from benchmarks.result import Bar, Result
 from benchmarks.stream import LOOPBACK, ReadBefore
 from benchmarks.usual_stream import usual_speed
@@ -25,8 +25,8 @@ from cifar_pipelines.streaming.pace import Pace
 from cifar_pipelines.streaming.server import Service, StreamServer
 from cifar_pipelines.streaming.wire import Frame, StreamImage
 
-NAMES = ("stream_features", "stream_stored", "stream_late", "stream_side_by_side", "stream_usual", "stream_usual_224")
-USUAL = {"stream_usual": 1280, "stream_usual_224": 384}  # images of the usual way
+NAMES = ("stream_features", "stream_stored", "stream_late", "stream_side_by_side", "stream_usual", "stream_usual_size")
+USUAL = {"stream_usual": 1280, "stream_usual_size": 384}  # images of the usual way
 BATCH, TRIGGER, HOLDOUT = 128, 32, 200
 LEAST = 3 * TRIGGER * BATCH  # images: the first micro-batch does not count
 LIKE_USUAL = ["stream_mlp", "stream_sgd_logistic"]
@@ -131,19 +131,23 @@ def _with_features(bench: Bench, repeats: int, names: Sequence[str], step: Step)
     results, note = [], [_learners(bench)]
     if ours:
         results.append(Result("stream_features", "images/s", ours, loop, bar=Bar(0.80, at_least=True), notes=note))
-    results += [Result(name, "images/s", few, speeds, bar=Bar(5, at_least=True)) for name, (_, speeds) in usual.items()]
+    results += [
+        Result(name, "images/s", few, speeds, bar=Bar(5, at_least=True), notes=[_features(bench)])
+        for name, (_, speeds) in usual.items()
+    ]
     if "stream_late" in names:
         results.append(_late(bench, float(np.median(ours)) / 2, step))
     return results
 
 
 def _usual_way(bench: Bench, name: str) -> Callable[[], float]:
-    """Measures images per second of the usual way: with the project's own network in full precision, or with the network as one finds it."""
+    """Measures images per second of the usual way: with the project's own network in full precision, or with the network as one finds it, at the size of its weights."""
     work, part = bench.work, min(USUAL[name], len(bench.encoded))
     if name == "stream_usual":
         features, size = work.extractor.build(work.state, "fp32"), work.extractor.input_size
     else:
-        features, size = usual_features(usual_network(work)), USUAL_SIZE
+        network, expected = usual_network(work)
+        features, size = usual_features(network, expected), expected.size
     classes = len(work.images_info["class_names"])
     return partial(usual_speed, features, size, bench.encoded[:part], bench.labels[:part], classes, BATCH)
 
@@ -202,6 +206,11 @@ def sustained_learning(log: pd.DataFrame) -> float:
     """Images per second of learning alone, after the first micro-batch."""
     batches = log.groupby("committed_at").agg(images=("images", "sum"), learn_s=("learn_s", "first")).iloc[1:]
     return batches["images"].sum() / batches["learn_s"].sum()
+
+
+def _features(bench: Bench) -> str:
+    info = bench.info
+    return f"Ours: {info['extractor']} at {info['input_size']} px in {info['precision']}."
 
 
 def _learners(bench: Bench) -> str:

@@ -94,7 +94,7 @@ def open_workload(
         if weights_path is None and arguments.extractor.startswith("torchvision:"):
             step("No --weights-path: the network gets random weights, which have the same speed.")
             weights_path = random_weights(arguments.extractor, folder)
-        given = {"extractor": arguments.extractor, "weights_path": weights_path}
+        given = {"extractor": arguments.extractor, "weights_path": weights_path, "input_size": arguments.input_size}
         loader = load_configuration(environment, {name: value for name, value in given.items() if value})
         parameters = loader["parameters"]
         spec = FeaturesSpec(**parameters["features"])

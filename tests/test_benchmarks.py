@@ -91,8 +91,8 @@ def test_selection():
     assert names("--only", "executor_memory") == [
         "feature_extraction", "logistic_regression_fit", "executor_memory",
     ]  # fmt: skip
-    assert "stream_usual_224" not in names()
-    for only in ("usual_way", "stream_usual_224"):
+    assert "stream_usual_size" not in names()
+    for only in ("usual_way", "stream_usual_size"):
         with pytest.raises(UserError, match=f"by {only}.*torchvision:mobilenet_v2"):
             names("--only", only)
 

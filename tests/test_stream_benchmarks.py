@@ -1,5 +1,7 @@
 """The benchmarks of streams, in small."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,13 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks import learners
 from benchmarks.__main__ import parse_arguments, selected_benchmarks
-from benchmarks.feature_extraction import usual_features
+from benchmarks.feature_extraction import usual_features, usual_network
 from benchmarks.stream_learning import sustained_learning
 from benchmarks.usual_stream import usual_speed
 from tests.factories.images import encode_image
 from tests.factories.learners import MODELS
 
-from cifar_pipelines.backbones.input_spec import IMAGENET_MEAN, IMAGENET_STD
+from cifar_pipelines.backbones import InputSpec
+from cifar_pipelines.backbones.input_spec import IMAGENET_MEAN
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors import create_extractor
 from cifar_pipelines.pipelines.streaming.learn_node import sustained
@@ -69,10 +72,20 @@ def test_the_usual_features_are_those_of_a_normalised_image():
     import torch
 
     white = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
-    found = usual_features(lambda images: images.mean((2, 3)))(white)
+    found = usual_features(lambda images: images.mean((2, 3)), InputSpec(2, 2, std=(0.5, 0.25, 0.125)))(white)
     assert found == pytest.approx(
-        np.array([[(1 - mean) / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]])
+        np.array([[(1 - mean) / std for mean, std in zip(IMAGENET_MEAN, (0.5, 0.25, 0.125), strict=True)]])
     )
+
+
+@pytest.mark.parametrize("name", ["torchvision:squeezenet1_1", "timm:tf_efficientnet_lite0"])
+def test_the_usual_network_is_the_extractors_at_the_size_of_its_weights(name):
+    extractor = create_extractor(name, weights="none", input_size=32)
+    state = extractor.prepare([], seed=0)
+    network, expected = usual_network(SimpleNamespace(extractor=extractor, state=state))
+    images = extractor.example(2) + 99
+    assert expected.size == 224
+    assert usual_features(network, expected)(images) == pytest.approx(extractor.build(state, "fp32")(images), abs=1e-4)
 
 
 def test_what_is_sustained_begins_after_the_first_micro_batch():
