@@ -107,7 +107,7 @@ def take(commits, groups):
     log = batches.log()
     assert list(log) == LOG
     assert log["sequence"].tolist() == list(range(commit.next_sequence if commit else 1, 6))
-    assert (log["committed_at"] > log["scheduled_at"]).all()
+    assert (log["committed_at"] > log["scheduled_at"]).all() and not log["live"].any()
     states, rows = batches.finish()
     rows = pd.concat([commits.rows(6), rows], ignore_index=True)
     return {name: digest(state) for name, state in states.items()}, rows

@@ -33,10 +33,25 @@ def test_lateness_is_counted_from_when_frames_were_due():
     log = pd.DataFrame(
         {"scheduled_at": [100.0, 101.0], "landed_at": [100.5, 101.5], "committed_at": [102.0, 105.0], "waiting": [1, 0]}
     )
-    figure = plot_pace(log)
+    before = log.assign(scheduled_at=1.0, landed_at=1.5)
+    figure = plot_pace(pd.concat([before.assign(live=False), log.assign(live=True)]))
     late, waiting = figure.axes
     learned, landed = late.lines
     assert np.allclose(learned.get_ydata(), [2, 4]) and np.allclose(landed.get_ydata(), 0.5)
     assert np.allclose(learned.get_xdata(), [2, 5]) and waiting.lines[0].get_ydata().tolist() == [1, 0]
     plt.close(figure)
-    plt.close(plot_pace(log[:0]))  # of a run that had nothing left to learn
+    for nothing_live in (before.assign(live=False), log[:0].assign(live=True)):
+        message = plot_pace(nothing_live)
+        assert any("landed before this run" in text.get_text() for text in message.texts + message.axes[0].texts)
+        plt.close(message)
+
+
+def test_held_out_images_have_a_line_of_their_own():
+    rows = pd.DataFrame(
+        {"model": "m", "first": [0, 10], "images": 10, "window_accuracy": [0.1, 0.5], "window_log_loss": [3.0, 1.0],
+         "holdout_accuracy": [None, 0.6], "holdout_log_loss": [None, 1.2]}
+    )  # fmt: skip
+    figure = plot_models(rows)
+    *_, accuracy, loss = figure.axes
+    assert accuracy.lines[0].get_xdata().tolist() == [20] and loss.lines[0].get_ydata().tolist() == [1.2]
+    plt.close(figure)

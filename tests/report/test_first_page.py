@@ -15,7 +15,7 @@ from cifar_pipelines.report.chapters.laboratory.questions import answer_question
 from cifar_pipelines.report.document.blocks import Figure, Paragraph, walk
 from cifar_pipelines.report.document.to_html import to_html
 from cifar_pipelines.report.document.to_typst import to_typst
-from cifar_pipelines.report.figures import comparison_figure
+from cifar_pipelines.report.figures import shown_figure
 
 NOWHERE = Path("nowhere")
 
@@ -78,12 +78,12 @@ def test_one_setting_is_one_sentence_instead_of_speed_up_efficiency_and_scaling(
     times = text_of(content.study.sections["times"].blocks)
     assert "speed-up" not in times and "efficiency" not in times
     assert "so none can be called the best" in text_of(content.study.answer.blocks)
-    (sentence,) = walk([comparison_figure(png_of(plot_speedup(summary_of(records))), "Speed-up", "speedup.png")])
+    (sentence,) = walk([shown_figure(png_of(plot_speedup(summary_of(records))), "Speed-up", "speedup.png")])
     assert isinstance(sentence, Paragraph)
     assert text_of([sentence]).startswith("Speed-up. All was measured under exec_2x1 alone, so there is no speed-up")
     several = png_of(plot_speedup(summary_of(make_study())))
-    assert isinstance(comparison_figure(several, "Speed-up", "speedup.png"), Figure)
-    assert isinstance(comparison_figure(make_png(), "Any", "any.png"), Figure)
+    assert isinstance(shown_figure(several, "Speed-up", "speedup.png"), Figure)
+    assert isinstance(shown_figure(make_png(), "Any", "any.png"), Figure)
 
 
 def test_plots_show_the_main_study_alone():

@@ -52,11 +52,15 @@ class Learner(ABC):
     names `arrays` lists and whose shapes and types never change.
 
     Attributes:
+        exact: Whether one pass in any order gives what a fit of all images at once gives.
+        at_once: The classifier of `classifiers` that fits the same kind of model to all images at once; None for none.
         task: What it has to learn.
         blocks: () int64: the blocks that it has learned from.
     """
 
     arrays: ClassVar[tuple[str, ...]]
+    exact: ClassVar[bool] = False
+    at_once: ClassVar[str | None] = None
 
     def __init__(self, task: LearningTask) -> None:
         self.task = task

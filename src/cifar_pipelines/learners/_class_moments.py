@@ -19,6 +19,7 @@ class ScatterLearner(Learner):
         width: Numbers per image after `_lift`.
     """
 
+    exact = True
     arrays = ("counts", "sums", "second_moments")
 
     def __init__(self, task: LearningTask, width: int) -> None:

@@ -18,6 +18,8 @@ class GaussianNaiveBayes(Learner):
         smoothing: Added to every variance, relative to the largest variance of a number within a class.
     """
 
+    exact = True
+    at_once = "gaussian_naive_bayes"
     arrays = ("counts", "means", "squares")
 
     def __init__(self, task: LearningTask, *, smoothing: float = 1e-9) -> None:

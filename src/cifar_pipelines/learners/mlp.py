@@ -27,6 +27,7 @@ class Mlp(StandardisedLearner):
         replay_batches: Batches of kept images per batch of new ones.
     """
 
+    at_once = "multilayer_perceptron"
     arrays = (
         *StandardisedLearner.arrays,
         "parameters", "first_moment", "second_moment", "steps", "kept", "kept_labels",

@@ -15,6 +15,7 @@ class NearestClassMean(Learner):
     squared distance over the mean variance of a number within the classes. A class without images has probability 0.
     """
 
+    exact = True
     arrays = ("counts", "sums", "square_norms")
 
     def __init__(self, task: LearningTask) -> None:

@@ -16,6 +16,8 @@ class SgdLogistic(AveragedSgd):
         penalty: Strength of the L2 penalty.
     """
 
+    at_once = "logistic_regression"
+
     def __init__(self, task: LearningTask, *, learning_rate: float = 1.0, penalty: float = 0.0) -> None:
         super().__init__(task, learning_rate, penalty)
 

@@ -16,6 +16,8 @@ class SgdSvm(AveragedSgd):
         penalty: Strength of the L2 penalty.
     """
 
+    at_once = "linear_svm"
+
     def __init__(self, task: LearningTask, *, learning_rate: float = 0.3, penalty: float = 0.0) -> None:
         super().__init__(task, learning_rate, penalty)
 

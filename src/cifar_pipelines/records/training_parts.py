@@ -131,13 +131,16 @@ class StreamReport:
         images: Images.
         stored: Those of them whose features were there already.
         images_per_s: Images per second after the first micro-batch; None where that was all.
-        late_p50_s: Seconds from when an image was due to the commit of what it taught, the median.
+        late_p50_s: Seconds from when an image was due to the commit of what it taught, the median; None where all frames had
+            landed before the run.
         late_p99_s: Likewise, of all but the latest hundredth.
-        waiting: Most frames that waited.
+        waiting: Most frames that waited; None likewise.
         learn_s: Seconds that the learners took together, side by side or not.
-        side_by_side: Seconds that each of them took alone, added up, over `learn_s`.
+        side_by_side: Seconds of CPU that each of them took, added up, over `learn_s`.
         prequential_accuracy: Accuracy of all images of the stream before they were learned.
         prequential_log_loss: Likewise.
+        exact: Whether one pass gives what a fit of all images at once gives.
+        at_once: The classifier that fits the same kind of model to all images at once; None for none.
     """
 
     engine: str
@@ -145,10 +148,12 @@ class StreamReport:
     images: int
     stored: int
     images_per_s: float | None
-    late_p50_s: float
-    late_p99_s: float
-    waiting: int
+    late_p50_s: float | None
+    late_p99_s: float | None
+    waiting: int | None
     learn_s: float
     side_by_side: float
     prequential_accuracy: float
     prequential_log_loss: float
+    exact: bool = False
+    at_once: str | None = None

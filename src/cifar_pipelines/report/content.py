@@ -15,7 +15,7 @@ from cifar_pipelines.records.choice import Candidate, Choice
 from cifar_pipelines.records.summary import main_study, of_section, sections, trained
 from cifar_pipelines.report.author import Author
 from cifar_pipelines.report.document.blocks import Block, Blocks, Section
-from cifar_pipelines.report.figures import comparison_figure, study_folder
+from cifar_pipelines.report.figures import shown_figure, study_folder
 from cifar_pipelines.report.sections.about import versions
 from cifar_pipelines.report.sections.answer import answer
 from cifar_pipelines.report.sections.deployment import deployments
@@ -123,7 +123,7 @@ def make_content(
     ]
     figures: dict[str, tuple[Block, ...]] = {}
     for plot, png in zip(comparison_plots(), plots, strict=bool(plots)):
-        figures[plot.section] = (*figures.get(plot.section, ()), comparison_figure(png, plot.caption, plot.file))
+        figures[plot.section] = (*figures.get(plot.section, ()), shown_figure(png, plot.caption, plot.file))
     return Content(
         studies=tuple(studies),
         records=numbered,
@@ -162,7 +162,7 @@ def _study(
         training(own),
         phases(own),
         fit(own),
-        stream(own),
+        stream(own, reporting),
         resources(rows),
         versions(rows),
     )

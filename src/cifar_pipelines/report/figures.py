@@ -24,8 +24,8 @@ def study_folder(reporting: Path, records: pd.DataFrame) -> Path | None:
         and seed; None where there is none.
     """
     for _, record in records.head(NEWEST).iterrows():
-        for found in reporting.glob(f"*/*/*/{_run(record)}/metrics.json/{escape(record['run_id'])}"):
-            return found.parents[4]
+        if found := run_file(reporting, record, "metrics.json"):
+            return found.parents[5]
     data = records.iloc[0]
     subset = f"train{data['train_size']}-test{data['test_size']}-seed{data['seed']}"
     cut = "-validation*" if data["raw"].data.validation else ""
@@ -43,26 +43,28 @@ def study_figure(folder: Path | None, name: str, caption: str, command: str) -> 
     return _figure(versions[-1] if versions else None, caption, command)
 
 
-def run_figure(reporting: Path, record: pd.Series, name: str, caption: str, command: str) -> Block:
-    """A plot of one run of one model; see `study_figure`."""
-    found = sorted(reporting.glob(f"*/*/*/{_run(record)}/{name}.png/{escape(record['run_id'])}/{name}.png"))
-    return _figure(found[0] if found else None, caption, command)
+def run_figure(
+    reporting: Path, record: pd.Series, name: str, caption: str, command: str, folder: str | None = None
+) -> Block:
+    """A plot of one run; see `study_figure`. It lies with its model, or in the folder that all models of the run share."""
+    return _figure(run_file(reporting, record, f"{name}.png", folder), caption, command)
 
 
-def comparison_figure(png: bytes, caption: str, file: str) -> Block:
-    """A plot of the comparison, or the sentence that it holds where there is nothing to see (`plots.style.message_figure`)."""
+def run_file(reporting: Path, record: pd.Series, name: str, folder: str | None = None) -> Path | None:
+    """What a run has left beside its record; None where it is not there."""
+    place = f"{escape(record['setting'])}/{escape(folder or record['model'])}"
+    return next(reporting.glob(f"*/*/*/{place}/{name}/{escape(record['run_id'])}/{name}"), None)
+
+
+def shown_figure(png: bytes, caption: str, file: str) -> Block:
+    """A plot, or the sentence that it holds where there is nothing to see (`plots.style.message_figure`)."""
     with Image.open(io.BytesIO(png)) as image:
         instead = image.info.get("Description")
     return say(strong(f"{caption}. "), str(instead)) if instead else Figure(png, caption, file)
-
-
-def _run(record: pd.Series) -> str:
-    """Where the results of a model under a setting lie, as a pattern."""
-    return f"{escape(record['setting'])}/{escape(record['model'])}"
 
 
 def _figure(file: Path | None, caption: str, command: str) -> Block:
     png = file.read_bytes() if file else b""
     if png_size(png) is None:
         return missing(f"There is no figure here ({caption}).", command)
-    return Figure(png, caption, file.name)
+    return shown_figure(png, caption, file.name)

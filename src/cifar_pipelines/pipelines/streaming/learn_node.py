@@ -20,6 +20,7 @@ from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.feature_cache import FeatureCache
 from cifar_pipelines.incremental.learned import LearnedModel
 from cifar_pipelines.incremental.training import Frames
+from cifar_pipelines.learners import find
 from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
 from cifar_pipelines.pipelines.streaming.frame_features import FrameFeatures, FrameJob
@@ -85,15 +86,31 @@ def learn(
             raise failed(micro_batches.failures, list(states), micro_batches.traces)
         rows = pd.concat([kept.rows(micro_batches.next_sequence), last_rows], ignore_index=True)
         rows = rows[rows["model"].isin(states)] if len(rows) else rows
-        kept.forget()
     _require_images(rows, stream)
     _say_what_it_cost(micro_batches, first, work.wall_s, extract.stored)
     learned = {
         model: LearnedModel(spec.learner, spec.options, course.task, features, _of_learner(states[model]))
         for model, spec in course.learners.items()
     }
-    reports = _reports(micro_batches, rows, stream, extract.stored, timing)
+    reports = _reports(course, micro_batches, rows, stream, extract.stored, timing)
     return learned, rows, reports, micro_batches.log()
+
+
+def forget_commits(commits: Path, *run_records: dict[str, Any]) -> str:
+    """Removes what was committed on the way, once every model and its run record are there.
+
+    Until then the same command goes on with it, whatever else of the run fails.
+
+    Args:
+        commits: Where it is.
+        *run_records: The record of every model.
+
+    Returns:
+        The run, for which those wait who come last.
+    """
+    with alone(commits / "lock", f"Another run learns in {commits}. Wait until it has ended, or stop it."):
+        Commits(commits, {}).forget()
+    return run_records[0]["run_id"]
 
 
 def _cache(folder: Path, identity: dict[str, Any], course: Course, stream: StreamSpec) -> Any:
@@ -172,27 +189,30 @@ def _extraction(
 
 
 def _reports(
-    micro_batches: MicroBatches, rows: pd.DataFrame, stream: StreamSpec, stored: int, timing: Any
+    course: Course, micro_batches: MicroBatches, rows: pd.DataFrame, stream: StreamSpec, stored: int, timing: Any
 ) -> dict[str, FitReport]:
     """What it cost, by model.
 
-    The fit time of a learner is its share of the time in which all learned, by what each took alone. So those of a setting add up to what
-    one waits for; alone, side by side, each takes longer the more of them there are.
+    The fit time of a learner is its share of the time in which all learned, by the CPU time of each. So those of a setting add up to what
+    one waits for.
     """
     parts = Timings(extract_s=(round(micro_batches.extract_s, 3),), engine_overhead_s=round(micro_batches.commit_s, 3))
     log, seconds = micro_batches.log(), rows.groupby("model")["seconds"].sum()
+    live = log[log["live"]]
     share = micro_batches.learn_s / micro_batches.alone_s if micro_batches.alone_s else 1.0
-    late = np.repeat((log["committed_at"] - log["scheduled_at"]).to_numpy(float), log["images"].to_numpy(int))
+    late = np.repeat((live["committed_at"] - live["scheduled_at"]).to_numpy(float), live["images"].to_numpy(int))
+    lateness = [round(float(one), 3) for one in np.quantile(late, (0.5, 0.99))] if len(late) else [None, None]
     reports = {}
     for model, last in rows.groupby("model").last().iterrows():
         fit = replace(parts, fit_s=(round(share * float(seconds[model]), 3),))
+        learner = find(course.learners[str(model)].learner)
         went = None  # where an earlier run had committed all
-        if len(late):
+        if len(log):
             went = StreamReport(
                 stream.engine, len(seconds), micro_batches.images, stored, sustained(log),
-                *(round(float(one), 3) for one in np.quantile(late, (0.5, 0.99))), int(log["waiting"].max()),
+                *lateness, int(live["waiting"].max()) if len(live) else None,
                 round(micro_batches.learn_s, 3), round(micro_batches.alone_s / micro_batches.learn_s, 3),
-                float(last["accuracy"]), float(last["log_loss"]),
+                float(last["accuracy"]), float(last["log_loss"]), learner.exact, learner.at_once,
             )  # fmt: skip
         reports[str(model)] = FitReport.of(timing, fit, stream=went)
     return reports

@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 
 SAY_S = 2.0
 LOG = [
-    "sequence", "images", "scheduled_at", "sent_at", "landed_at", "committed_at", "waiting", "extract_s", "learn_s", "commit_s",
+    "sequence", "images", "scheduled_at", "sent_at", "landed_at", "committed_at", "live", "waiting", "extract_s", "learn_s", "commit_s",
 ]  # fmt: skip
 
 
-WHOLE = ("sequence", "images", "waiting")
+TYPES = {"sequence": "int64", "images": "int64", "waiting": "int64", "live": "bool"}
 
 
 class Taken(NamedTuple):
@@ -84,7 +84,8 @@ class Course:
         Raises:
             UserError: If something is wrong with the frames, for whatever learner.
         """
-        started = time.perf_counter()
+        # What other learners take of the cores meanwhile is not this one's: its thread is the only one that computes.
+        started = time.thread_time()
         try:
             training = training_of(model)
             results = training.finish() if frames is None else training.take(frames)
@@ -94,7 +95,7 @@ class Course:
                 raise
             failure = str(error) if isinstance(error, CodeError) else told(error)
             return Taken(model, None, [], failure, whole(error))
-        seconds = time.perf_counter() - started
+        seconds = time.thread_time() - started
         images = sum(len(result.label) for result in results)
         rows = [_row(model, result, seconds * len(result.label) / images) for result in results]
         return Taken(model, draft(commits, model, state), rows)
@@ -161,7 +162,7 @@ class MicroBatches(Taker):
         failures: Models that have failed, each with the reason; the others go on without them.
         traces: All that is known of the failures of this run.
         extract_s: Seconds that features took, `learn_s` that learning took, and `commit_s` that commits took.
-        alone_s: Seconds that every learner took by itself, added up.
+        alone_s: Seconds of CPU that every learner took, added up.
         images: Images that came.
     """
 
@@ -175,7 +176,7 @@ class MicroBatches(Taker):
         self.traces: list[str] = []
         self._engine, self._commits, self._extract, self._on_commit = engine, commits, extract, on_commit
         self.extract_s = self.learn_s = self.commit_s = self.alone_s = 0.0
-        self.images = 0
+        self.images, self._began = 0, time.time()
         self._log: list[tuple[float, ...]] = []  # a stream has many
         self._say = Progress()
 
@@ -183,10 +184,11 @@ class MicroBatches(Taker):
         """A row for every frame that was committed.
 
         Returns:
-            `sequence`, `images`, its times in seconds since 1970 (`scheduled_at`, `sent_at`, `landed_at`, `committed_at`), frames that
-            were `waiting` then, and seconds of its micro-batch (`extract_s`, `learn_s`, `commit_s`).
+            `sequence`, `images`, its times in seconds since 1970 (`scheduled_at`, `sent_at`, `landed_at`, `committed_at`), whether it came
+            `live`, frames that were `waiting` then, and seconds of its micro-batch (`extract_s`, `learn_s`, `commit_s`). A frame that had
+            landed before this run is not live: how late it was learned says when the run was started, and nothing of it.
         """
-        return pd.DataFrame(self._log, columns=LOG).astype(dict.fromkeys(WHOLE, "int64"))
+        return pd.DataFrame(self._log, columns=LOG).astype(TYPES)
 
     def finish(self) -> tuple[dict[str, State], pd.DataFrame]:
         """Ends the stream: states at its end, which are not committed because a stream may go on, and the last rows."""
@@ -226,7 +228,8 @@ class MicroBatches(Taker):
             setattr(self, name, getattr(self, name) + seconds)
         self.alone_s += sum(row["seconds"] for one in taken for row in one.rows)
         self.images += len(features.label)
-        new = new.assign(committed_at=time.time(), waiting=waiting, **spent)[LOG]
+        live = new["landed_at"] >= self._began
+        new = new.assign(committed_at=time.time(), live=live, waiting=waiting, **spent)[LOG]
         self._log.extend(new.itertuples(index=False, name=None))
         self._say(new, taken)
 
@@ -249,9 +252,9 @@ class Progress:
             f"{model} {row['window_accuracy']:.1%}, loss {row['window_log_loss']:.2f}" for model, row in scores.items()
         )
         logger.info(
-            "Frame %d, %.0f images/s, %s, learned %.1f s after it was due. Of the last images: %s.",
+            "Frame %d, %.0f images/s, %s, %s. Of the last images: %s.",
             last["sequence"], self._images / (now - self._since), f"{counted(int(last['waiting']), 'frame waits', 'frames wait')}",
-            last["committed_at"] - last["scheduled_at"], said,
+            f"learned {last['committed_at'] - last['scheduled_at']:.1f} s after it was due" if last["live"] else "landed before this run", said,
         )  # fmt: skip
         self._since, self._images = now, 0
 

@@ -25,6 +25,8 @@ def create_pipeline(models: Sequence[str] | None = None, **_: object) -> Pipelin
         node(learn_node.learn, ["course", "stream", "features_info", "extractor_state", "params:features", "stream_commits",
                                 "stored_stream_features", "run_context"],
              ["learned", "learning_rows", "learning_reports", "stream_log"], name="learn", tags="spark"),
+        node(learn_node.forget_commits, ["stream_commits", *(f"{name}_run_record" for name in names)], "stream_finished",
+             name="forget_commits"),
         node(nodes.draw_course, ["learning_rows", "stream_log"], ["stream_models_plot", "stream_pace_plot"], name="draw_course"),
     ]  # fmt: skip
     models_of = [model_pipeline("streaming", name, _template(name), SHARED, {}) for name in names]

@@ -1,10 +1,12 @@
 """The end of the report: what no answer showed, other studies, what was left out, versions, sources."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, table, walk
 from cifar_pipelines.report.sections.about import left_out, reading, sources
+from cifar_pipelines.report.sections.stream import stream_figures
 from cifar_pipelines.report.sections.verdict import ALL_BUT_FIT_TIME, verdict_section
 from cifar_pipelines.report.studies import Study
 
@@ -53,9 +55,17 @@ def versions(content: Content) -> Section:
     return Section("versions", "Versions, host and code", (*content.study.sections["versions"].blocks, *blocks))
 
 
+def _streams(content: Content) -> Iterator[Section]:
+    """Learners on a stream, with their plots, where there are some."""
+    study = content.study
+    if section := study.sections.get("stream"):
+        yield replace(section, blocks=(*section.blocks, *stream_figures(study.records, content.reporting)))
+
+
 def end_of(content: Content, answers: Blocks) -> Blocks:
     """What follows the answers."""
     appendix = (left_out(content.left_out), reading(), versions(content), sources(content.records))
-    rest = further(content, answers + appendix)
+    streams = tuple(_streams(content))
+    rest = further(content, answers + streams + appendix)
     findings = (Section("further", "Further findings of the comparison", rest),) if rest else ()
-    return (*findings, *((other_studies(content),) if content.others else ()), *appendix)
+    return (*streams, *findings, *((other_studies(content),) if content.others else ()), *appendix)
