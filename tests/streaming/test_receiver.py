@@ -24,6 +24,7 @@ from cifar_pipelines.streaming import landing
 from cifar_pipelines.streaming.connection import Patience
 from cifar_pipelines.streaming.journal import commit, read_journal
 from cifar_pipelines.streaming.landing import Landing
+from cifar_pipelines.streaming.pace import Pace
 from cifar_pipelines.streaming.receiver import read_address
 from cifar_pipelines.streaming.wire import encode, sealed
 
@@ -67,6 +68,29 @@ def test_a_full_backlog_stops_the_sender_until_the_learner_has_learned(folder):
         receiver.thread.join(5)
         assert receiver.failure is None
     assert landed_rows(folder) == sent_rows(stream)
+
+
+def test_an_endless_stream_ends_when_its_server_comes_back_with_an_end(folder):
+    with serving(make_stream(epochs=None)) as server, receiving(folder, server.port, backlog=4) as receiver:
+        assert wait_until(lambda: len(frames_in(folder)) == 4, 5)
+        server.stop()
+        server.thread.join(5)
+        server._socket.close()
+        with serving(make_stream(epochs=3), port=server.port):
+            assert wait_until(lambda: commit(folder, read_journal(folder).landed) or not receiver.thread.is_alive(), 10)
+        assert receiver.failure is None and read_journal(folder).ended
+    assert landed_rows(folder) == sent_rows(make_stream(epochs=3))
+
+
+def test_a_stream_that_pauses_for_longer_than_its_server_may_be_silent_or_away_goes_on(folder):
+    patience = Patience(greeting=1, heartbeat=0.05, silence=0.2, retry=0.01, away=0.3)
+    with (
+        serving(make_stream(12), pace=Pace(interval=0.7), patience=patience) as server,
+        receiving(folder, server.port, patience=patience) as receiver,
+    ):
+        receiver.thread.join(10)
+        assert receiver.failure is None and read_journal(folder).ended
+    assert landed_rows(folder) == sent_rows(make_stream(12))
 
 
 def test_a_server_that_is_killed_and_started_again_goes_on(folder):

@@ -43,9 +43,22 @@ def test_a_receiver_that_was_killed_is_started_again_a_few_times(receiver_of, mo
     monkeypatch.setattr(supervision, "LOOK_S", 0.05)
     with receiver_of("import os; os.kill(os.getpid(), 9)") as receiver:
         assert wait_until(lambda: receiver._failure, 10)
-        with pytest.raises(UserError, match=r"The receiver ended 3 times with status 247; its log is .*receiver.log"):
+        with pytest.raises(
+            UserError,
+            match=r"The receiver ended 3 times with status 247, never after 60 s or more; its log is .*receiver.log",
+        ):
             receiver.require_well()
         assert receiver.restarts == 2
+
+
+def test_what_has_run_well_for_a_while_may_be_killed_again(receiver_of, monkeypatch):
+    monkeypatch.setattr(supervision, "RESTARTS", 1)
+    monkeypatch.setattr(supervision, "LOOK_S", 0.05)
+    monkeypatch.setattr(supervision, "WELL_S", 0.0)
+    with receiver_of("import os; os.kill(os.getpid(), 9)") as receiver:
+        first = receiver._process.pid
+        assert not wait_until(lambda: receiver._failure, 1.5)
+        assert receiver._process.pid != first and receiver.restarts == 1
 
 
 def test_a_mistake_is_said_in_the_receivers_own_words_and_not_repeated(receiver_of):

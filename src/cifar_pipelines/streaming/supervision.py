@@ -14,7 +14,8 @@ from cifar_pipelines.common.polling import Polling
 from cifar_pipelines.common.processes import guarded_kedro
 from cifar_pipelines.common.words import counted
 
-RESTARTS = 5
+RESTARTS = 5  # one after the other, before it has run well
+WELL_S = 60.0
 LOOK_S = 0.2
 START_S = 300.0  # for a server to read what it serves, on a busy host too
 BATCH_SIZE = 128  # images of a frame that a run serves itself
@@ -41,6 +42,7 @@ class SupervisedReceiver:
         self._stack = ExitStack()
         self._polling = Polling(self._look, LOOK_S)
         self.restarts = 0
+        self._begun = 0.0
         self.has_ended = False  # whether all streams have ended
         self._failure = ""
 
@@ -63,6 +65,7 @@ class SupervisedReceiver:
     def _start(self) -> None:
         log = self._stack.enter_context(self._log.open("ab"))
         own = {ERROR_FILE: str(self._error.absolute())}
+        self._begun = time.monotonic()
         self._process = self._stack.enter_context(guarded_kedro(self._arguments, PROJECT_PATH, log, own))
 
     def _look(self) -> None:
@@ -71,15 +74,17 @@ class SupervisedReceiver:
             return
         if status == 0:
             self.has_ended = True
-        elif self._error.exists():
+            return
+        if self._error.exists():
             self._failure = self._error.read_text(encoding="utf-8")
-        elif self.restarts == RESTARTS:
-            self._failure = (
-                f"The receiver ended {counted(RESTARTS + 1, 'time')} with status {status}; its log is {self._log}."
-            )
-        else:
-            self.restarts += 1
-            self._start()
+            return
+        if time.monotonic() - self._begun > WELL_S:
+            self.restarts = 0
+        if self.restarts == RESTARTS:
+            self._failure = f"The receiver ended {counted(RESTARTS + 1, 'time')} with status {status}, never after {WELL_S:g} s or more; its log is {self._log}."
+            return
+        self.restarts += 1
+        self._start()
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,7 @@ def _identity(
         "features": features | {"extractor_state": digest(extractor_state)},
         "law": asdict(stream.law),
         "landing": stream.landing,
+        "holdout_images": stream.holdout_images,
     }
     return identity | ({"augmentation": stream.augmentations} if stream.augmentation else {})
 
