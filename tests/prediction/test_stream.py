@@ -1,6 +1,7 @@
 """A saved model predicts a stream into a CSV that grows."""
 
 import json
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,12 +9,12 @@ import pandas as pd
 import pytest
 from tests.factories.learners import block
 
+from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import encode_png, load_batch
-from cifar_pipelines.pipelines.streaming.query import put_in_place, run_query
-from cifar_pipelines.pipelines.streaming.specification import stream_of
+from cifar_pipelines.prediction import stream as prediction_stream
 from cifar_pipelines.prediction.growing_csv import GrowingCsv
-from cifar_pipelines.prediction.stream import Predictions, StreamRequest
+from cifar_pipelines.prediction.stream import StreamRequest, predict_stream
 from cifar_pipelines.streaming.journal import committed
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.wire import Frame, StreamImage
@@ -82,7 +83,7 @@ def test_a_model_of_texts_predicts_no_stream():
         StreamRequest(request, ()).saved_model()
 
 
-def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(spark, tmp_path):
+def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(spark, tmp_path, monkeypatch):
     greys = [[10, 250], [200, None], [10]]
     landing = tmp_path / "stream"
     with Landing(landing, 10, ["here"]) as folder:
@@ -92,19 +93,27 @@ def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(sp
             sent = [StreamImage(f"{place}.png", None, image) for place, image in enumerate(images)]
             folder.land("test", Frame(number, 0, 1.0, 1.0, tuple(sent)))
         folder.end("test", 3)
-    stream = stream_of(block(landing, on_bad_image="skip"))
-    for begins_at in (
-        1,
-        3,
-    ):  # the second process goes on after a commit of the first one that did not count its last frame
-        csv = GrowingCsv(tmp_path / "x.csv", {"model": "one"})
-        assert csv.next_sequence == begins_at or begins_at == 3
-        put_in_place(landing, csv.next_sequence)
-        run_query(
-            spark.session, stream, Predictions(spark.session, brightness, csv, CLASSES, stream, 2), tmp_path / "log"
-        )
+    parameters = {"streaming": block(landing, on_bad_image="skip")}
+    loader = {"spark": load_configuration()["spark"], "parameters": parameters}
+    record = SimpleNamespace(
+        model="bright", family="made_up", run_id="now", artifacts={"model": "bright.pt"},
+        data=SimpleNamespace(content="image", class_names=CLASSES),
+    )  # fmt: skip
+    request = SimpleNamespace(
+        model="bright", folder=str(landing), output=tmp_path / "x.csv", loader=loader, setting=None,
+        saved_model=lambda: (record, brightness),
+    )  # fmt: skip
+    monkeypatch.setattr(prediction_stream, "SparkRuntime", lambda *_: nullcontext(spark))
+    for _ in range(2):  # where all is predicted, the same command changes nothing
+        of, csv = predict_stream(StreamRequest(request, ()))
+        assert of is record
     rows = pd.read_csv(csv.target)
     assert rows["image"].tolist() == ["0.png", "1.png", "0.png", "0.png"]
     assert rows["label"].tolist() == ["dark", "bright", "bright", "dark"]
     assert rows["probability"].min() > 0.7 and list(csv.bad) == ["1.png"]
     assert committed(landing) == 3 and csv.next_sequence == 4
+    said = json.loads(csv.target.with_suffix(".json").read_text())
+    assert (said["model"], said["version"], said["classes"]) == ("bright", "now", CLASSES)
+    record.run_id = "later"
+    with pytest.raises(UserError, match=r"has other predictions: version \(file: now; now: later\)"):
+        predict_stream(StreamRequest(request, ()))
