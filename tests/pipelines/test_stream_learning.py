@@ -200,6 +200,18 @@ def test_commits_know_whose_stream_they_are_of(tmp_path):
     assert DyingCommits(tmp_path).latest().producers == {}
 
 
+def test_states_of_another_version_go_on_and_are_told(tmp_path, caplog):
+    take(DyingCommits(tmp_path), [(1, 5)])
+    DyingCommits(tmp_path).latest()
+    assert not caplog.text
+    (said,) = tmp_path.glob("*/commit.json")
+    older = json.loads(said.read_text())
+    older["versions"]["numpy"] = "1.26.4"
+    said.write_text(json.dumps(older))
+    assert DyingCommits(tmp_path).latest().next_sequence == 6
+    assert "learned by other versions: numpy (commit: 1.26.4; now:" in caplog.text
+
+
 def test_another_stream_is_never_taken_for_the_one_that_was_learned(landing):
     require_same_stream(landing("digest", 3), 2, {"one": "digest"}, ANEW)
     with pytest.raises(UserError, match=r"2 frames were taken from .*, which now holds another stream of 'one'"):

@@ -14,6 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +146,7 @@ class Commits:
                 one.file.replace(partial / f"{name}.npz")
             digests = {name: one.digest for name, one in drafts.items()}
             said = {"identity": self._identity, "digests": digests, "failures": dict(failures or {})}
-            text = json.dumps(said | {"producers": self.producers}, indent=1)
+            text = json.dumps(said | {"producers": self.producers, "versions": _versions()}, indent=1)
             (partial / _DESCRIPTION).write_text(text, encoding="utf-8")
             for path in (partial / _DESCRIPTION, partial):
                 _to_disk(path)
@@ -206,6 +207,11 @@ class Commits:
                 f"What was learned in {self.folder} was learned otherwise: {'; '.join(different)}. Give it the same values to go "
                 "on, or remove the folder to begin anew."
             )
+        if different := differing(description.get("versions") or _versions(), _versions(), "commit"):
+            logger.warning(
+                "What was learned in %s was learned by other versions: %s. It goes on, and its last digits may not be those of one version.",
+                self.folder, "; ".join(different),
+            )  # fmt: skip
         failures = description.get("failures", {})
         asked = self._identity.get("models", {*description["digests"], *failures})
         states = {name: load_state(folder, name) for name in description["digests"] if name in asked}
@@ -243,6 +249,11 @@ def digest(state: Mapping[str, np.ndarray]) -> str:
         content.update(f"{name} {array.dtype.str} {state[name].shape} ".encode())
         content.update(array.data if array.size else b"")
     return content.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    """Of what computes the states."""
+    return {name: version(name) for name in ("numpy", "scipy")}
 
 
 def _new_draft(folder: Path, name: str) -> Path:
