@@ -55,6 +55,23 @@ def test_a_learner_stands_beside_the_fit_of_all_images_on_the_same_features(tmp_
     assert "after one pass" not in text_of(sections_of(records, reporting=tmp_path)["stream"].blocks)
 
 
+def test_what_more_cores_gained_is_told_where_the_same_was_learned():
+    def record(setting, learn_s, **changes):
+        return make_record(model="stream_ridge", setting=setting, stream=WENT | {"learn_s": learn_s} | changes)
+
+    records = {
+        "slow": record((1, 1), 60.0), "fast": record((2, 1), 40.0), "one": record((2, 1), 90.0, engine="driver"),
+        "other": record((4, 1), 1.0, images=7),
+    }  # fmt: skip
+    text = text_of(sections_of(records)["stream"].blocks)
+    assert (
+        "exec_2x1, learners on executors. 5 learners took 40.0 s for 50,000 images; under exec_1x1, on executors, 60.0 s: 1.50 times"
+        in text
+    )
+    assert "exec_2x1, learners on driver. 5 learners took 90.0 s" in text and "0.67 times as fast" in text
+    assert "exec_4x1, learners" not in text
+
+
 def test_frames_that_had_landed_before_are_not_late():
     before = WENT | {"late_p50_s": None, "late_p99_s": None, "waiting": None}
     (row,) = rows_of(sections_of({"one": make_record(model="stream_ridge", stream=before)})["stream"].blocks)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cifar_pipelines.common.words import counted
+from cifar_pipelines.common.words import counted, in_seconds
 from cifar_pipelines.report.document.blocks import Blocks, Section, Spans, bullets, say, spans, strong
 from cifar_pipelines.report.figures import run_figure, run_file
 from cifar_pipelines.report.sections.cells import Columns, behind, reference, table_of
@@ -56,7 +56,7 @@ def stream(records: pd.DataFrame, reporting: Path) -> Section | None:
         return None
     rows = pd.DataFrame(
         [
-            {name: run[name] for name in ("label", "setting", "model", "run_id", "records", "raw")}
+            {name: run[name] for name in ("label", "setting", "cores", "model", "run_id", "records", "raw")}
             | vars(run["raw"].stream)
             | {"after": run["raw"].metrics["accuracy"]["value"]}
             for _, run in learned.iterrows()
@@ -64,7 +64,7 @@ def stream(records: pd.DataFrame, reporting: Path) -> Section | None:
     )
     latest = rows.groupby(["label", "setting", "engine"]).tail(1).sort_values(["label", "setting", "engine"])
     newest = rows.groupby("label").tail(1).sort_values("label")
-    said = [*_beside_all_at_once(newest, records), *_found(newest, reporting)]
+    said = [*_gained(latest), *_beside_all_at_once(newest, records), *_found(newest, reporting)]
     blocks = (table_of(latest, STREAMS), say(INTRODUCTION), *((bullets(said),) if said else ()))
     return Section("stream", "Learning from a stream", blocks)
 
@@ -77,6 +77,19 @@ def stream_figures(records: pd.DataFrame, reporting: Path) -> Blocks:
 
 def _streamed(records: pd.DataFrame) -> pd.DataFrame:
     return records[records["raw"].map(lambda record: record.stream is not None)]
+
+
+def _gained(latest: pd.DataFrame) -> Iterator[Spans]:
+    """What learning side by side gained: the time of all learners under every setting and engine, over that with the fewest cores."""
+    runs = latest.drop_duplicates(["setting", "engine"]).sort_values(["cores", "setting", "engine"])
+    first, *others = runs.iloc
+    for run in others:
+        if (run["learners"], run["images"]) == (first["learners"], first["images"]) and run["learn_s"]:
+            yield spans(
+                strong(f"{run['setting']}, learners on {run['engine']}. "),
+                f"{counted(run['learners'], 'learner')} took {in_seconds(run['learn_s'])} for {run['images']:,} images; under {first['setting']}, on "
+                f"{first['engine']}, {in_seconds(first['learn_s'])}: {first['learn_s'] / run['learn_s']:.2f} times as fast.",
+            )
 
 
 def _beside_all_at_once(newest: pd.DataFrame, records: pd.DataFrame) -> Iterator[Spans]:
