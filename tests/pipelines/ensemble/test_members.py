@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -91,7 +92,9 @@ def test_predictions_that_do_not_fit_are_refused():
 
 def choose(project, **changes):
     found = find_members(["linear_svm", "random_forest"], project.records, project.models, INFO)
-    return make_choosing(found, spec(**changes.pop("spec", {})), INFO | changes, project.outputs, project.features, 42)
+    judged = {name: read_predictions(one, project.outputs, "predictions") for name, one in found.items()}
+    joined, wanted = join(judged, CLASS_NAMES, "test images"), spec(**changes.pop("spec", {}))
+    return make_choosing(found, joined, wanted, INFO | changes, project.outputs, project.features, 42)
 
 
 def test_weights_are_chosen_on_validation_images(project):
@@ -103,7 +106,7 @@ def test_weights_are_chosen_on_validation_images(project):
     ("changes", "words"),
     [
         ({"validation_size": 0}, "no validation images were cut from the training images. Cut some"),
-        ({"test_size": 0}, "would be chosen by what it is judged on. Take ensemble.choose_on=out_of_fold"),
+        ({"test_size": 0}, "would be chosen by what it is judged on. Take ensemble.choose_on=cross_fit"),
         (
             {"spec": {"choose_on": "out_of_fold"}},
             "The features that 'linear_svm' was trained on are not in .* any more",
@@ -127,7 +130,7 @@ def test_a_network_has_no_out_of_fold_predictions(project):
     ("changes", "words"),
     [
         ({"votes": "soft+loud"}, "Unknown vote 'loud'.*Known: greedy, hard, soft, weighted"),
-        ({"choose_on": "test"}, "weights are never chosen on the images that models are judged on"),
+        ({"choose_on": "test"}, "no weight is ever chosen on the images that it is judged on"),
         ({"folds": 1}, "ensemble.folds is 1, but must be a whole number of at least 2"),
         ({"rounds": 0}, "ensemble.rounds is 0"),
     ],
@@ -223,3 +226,21 @@ def test_held_out_images_are_predicted_with_weights_that_others_chose():
     assert np.allclose(chosen, right, atol=0.05)
     soft = predict_held_out(VOTES["soft"], joined, spec(), 0)
     assert np.allclose(soft, joined.probability.mean(0))
+
+
+def test_cross_fit_weights_of_an_image_do_not_know_its_label(project):
+    assert choose(project, spec={"choose_on": "cross_fit"}, test_size=0).probability.shape == (2, 40, 10)
+    tables = {f"m{seed}": make_predictions(40, skill=1.5, seed=seed) for seed in range(2)}
+    chosen = join(tables, CLASS_NAMES, "test images")
+    wanted = spec(choose_on="cross_fit", rounds=5)
+    names = ("linear_svm", "random_forest")
+    members = nodes.Members(wanted, 42, names, ("1", "2"), chosen, chosen, None)
+    even = dict.fromkeys(names, 0.5)
+    table = nodes.vote_on_judged("weighted", members, even)
+    others = replace(chosen, label=np.where(np.arange(40) == 7, (chosen.label + 1) % 10, chosen.label))
+    changed = nodes.vote_on_judged("weighted", replace(members, judged=others), even)
+    np.testing.assert_array_equal(table["probability"][7], changed["probability"][7])
+    assert any(not np.array_equal(*both) for both in zip(table["probability"], changed["probability"], strict=True))
+    soft = nodes.vote_on_judged("soft", members, even)
+    np.testing.assert_allclose(np.stack(soft["probability"]), chosen.probability.mean(axis=0))
+    assert nodes.compare_with_members("weighted", table, members)["chosen_on"] is None

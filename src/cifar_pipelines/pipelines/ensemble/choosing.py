@@ -1,4 +1,4 @@
-"""What weights are chosen by: validation images, or out-of-fold predictions of the training images."""
+"""What weights are chosen by: validation images, out-of-fold predictions of the training images, or other folds of those that models are judged on."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.pipelines.ensemble.members import Joined, join
 from cifar_pipelines.pipelines.ensemble.out_of_fold import Penalty, out_of_fold
-from cifar_pipelines.pipelines.ensemble.specification import VALIDATION, EnsembleSpec
+from cifar_pipelines.pipelines.ensemble.specification import CROSS_FIT, VALIDATION, EnsembleSpec
 from cifar_pipelines.pipelines.ensemble.votes import Choosing, Vote
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import MODEL
@@ -30,6 +30,7 @@ PENALTY, PENALTY_OF_SPARSE = Penalty(0.01), Penalty(1e-5, standardised=False)
 
 def make_choosing(
     members: dict[str, RunRecord],
+    judged: Joined,
     spec: EnsembleSpec,
     images_info: dict[str, Any],
     outputs: Path,
@@ -40,6 +41,7 @@ def make_choosing(
 
     Args:
         members: The run records of the members, by name.
+        judged: What they say of the images that models are judged on.
         spec: The ensemble.
         images_info: The description of the image table.
         outputs: The folder of all outputs of models.
@@ -51,6 +53,8 @@ def make_choosing(
     """
     if not spec.chooses:
         return None
+    if spec.choose_on == CROSS_FIT:
+        return judged
     names = images_info["class_names"]
     if spec.choose_on == VALIDATION:
         _require_validation(images_info)
@@ -95,7 +99,8 @@ def _require_validation(images_info: dict[str, Any]) -> None:
     if judged_split(images_info) == VALIDATION:
         raise UserError(
             "ensemble.choose_on is 'validation', but models are judged on the validation images here, since no test image "
-            "has a label: an ensemble would be chosen by what it is judged on. Take ensemble.choose_on=out_of_fold."
+            "has a label: an ensemble would be chosen by what it is judged on. Take ensemble.choose_on=cross_fit, which chooses for "
+            "each fold of them by the others, or out_of_fold."
         )
 
 
@@ -104,7 +109,8 @@ def _out_of_fold(name: str, record: RunRecord, folds: int, classes: int, feature
     if record.features is None:
         raise UserError(
             f"The member {name!r} was trained on images, and out-of-fold predictions are made of stored features. Cut "
-            "validation images (--params validation.share=0.15), train it again, and take ensemble.choose_on=validation."
+            "validation images (--params validation.share=0.15), train it again, and take ensemble.choose_on=validation; or take "
+            "ensemble.choose_on=cross_fit."
         )
     from scipy.sparse import issparse
 

@@ -13,7 +13,7 @@ from cifar_pipelines.judging.statistics import count_pairs, holm, mcnemar_p
 from cifar_pipelines.pipelines.ensemble.choosing import make_choosing, predict_held_out
 from cifar_pipelines.pipelines.ensemble.family import model_name
 from cifar_pipelines.pipelines.ensemble.members import UNKNOWN, Joined, find_members, join
-from cifar_pipelines.pipelines.ensemble.specification import OUT_OF_FOLD, VALIDATION, EnsembleSpec
+from cifar_pipelines.pipelines.ensemble.specification import CROSS_FIT, OUT_OF_FOLD, VALIDATION, EnsembleSpec
 from cifar_pipelines.pipelines.ensemble.votes import VOTES, Choosing
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
@@ -76,7 +76,7 @@ def open_members(
     records = find_members(ensemble.member_names, run_records, models_folder, images_info)
     judged = {name: read_predictions(record, outputs_folder, "predictions") for name, record in records.items()}
     joined = join(judged, images_info["class_names"], "the images that models are judged on")
-    choosing = make_choosing(records, ensemble, images_info, outputs_folder, features_folder, seed)
+    choosing = make_choosing(records, joined, ensemble, images_info, outputs_folder, features_folder, seed)
     further = _join_further(records, outputs_folder, images_info) if further_splits(images_info) else None
     versions = tuple(record.run_id for record in records.values())
     return Members(ensemble, seed, tuple(records), versions, joined, choosing, further)
@@ -122,9 +122,16 @@ def let_vote(vote: str, members: Members, weights: dict[str, float]) -> tuple[pd
     from cifar_pipelines.spark.timing import timed
 
     with timed(active_session(), f"Voting of {model_name(vote)}", show_progress=False) as timing, timing.repeat():
-        table = _table(vote, members.judged, weights)
+        table = vote_on_judged(vote, members, weights)
     source = "votes of the members" if VOTES[vote].hard else "mean of the members' probabilities"
     return table, PredictionReport(predict_s=timing.seconds, probability_source=source, parameter_count=len(weights))
+
+
+def vote_on_judged(vote: str, members: Members, weights: dict[str, float]) -> pd.DataFrame:
+    """The predictions table of the images that models are judged on, none of which had a say in the weights of its own vote."""
+    if VOTES[vote].choose and members.spec.choose_on == CROSS_FIT:
+        return _as_table(members.judged, predict_held_out(VOTES[vote], members.judged, members.spec, members.seed))
+    return _table(vote, members.judged, weights)
 
 
 def let_vote_further(
@@ -137,7 +144,10 @@ def let_vote_further(
 
 
 def _table(vote: str, joined: Joined, weights: dict[str, float]) -> pd.DataFrame:
-    probability = VOTES[vote].combine(joined.probability, np.array(list(weights.values())))
+    return _as_table(joined, VOTES[vote].combine(joined.probability, np.array(list(weights.values()))))
+
+
+def _as_table(joined: Joined, probability: np.ndarray) -> pd.DataFrame:
     probability = probability / probability.sum(axis=1, keepdims=True)
     known = joined.label != UNKNOWN
     label = joined.label if known.all() else pd.Series(joined.label, dtype="Int64").where(known)
@@ -151,12 +161,12 @@ def compare_with_members(vote: str, predictions: pd.DataFrame, members: Members)
     Returns:
         What `_compared` returns of the images that models are judged on, and
         `chosen_on`: the same of the images that weights are chosen by, each predicted with weights that others chose; None
-        where no vote chooses.
+        where no vote chooses, and where these are the images that models are judged on.
     """
     joined = members.judged
     named = predictions.set_index("image_id").loc[joined.image_id, "prediction"].to_numpy()
     found = _compared(vote, named, joined, members, "the images that models are judged on")
-    if members.choosing is None:
+    if members.choosing is None or members.spec.choose_on == CROSS_FIT:
         return found | {"chosen_on": None}
     held_out = predict_held_out(VOTES[vote], members.choosing, members.spec, members.seed).argmax(axis=1)
     what = {VALIDATION: "validation images", OUT_OF_FOLD: "training images, out of fold"}[members.spec.choose_on]

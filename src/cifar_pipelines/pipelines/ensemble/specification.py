@@ -8,7 +8,7 @@ from cifar_pipelines.common.options import whole
 from cifar_pipelines.pipelines.ensemble.out_of_fold import LEAST_FOLDS
 from cifar_pipelines.pipelines.ensemble.votes import VOTES
 
-VALIDATION, OUT_OF_FOLD = "validation", "out_of_fold"
+VALIDATION, OUT_OF_FOLD, CROSS_FIT = CHOOSE_ON = ("validation", "out_of_fold", "cross_fit")
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class EnsembleSpec:
     Attributes:
         members: Saved models, as `kedro predict` names them; a version may follow after "@".
         votes: Names of `VOTES`.
-        choose_on: By what weights are chosen: "validation" images, or "out_of_fold" predictions of the training images.
-        folds: Folds of the latter.
+        choose_on: By what weights are chosen: "validation" images, "out_of_fold" predictions of the training images, or
+            "cross_fit": each fold of the images that models are judged on is voted on with weights that the other folds chose.
+        folds: Folds of the latter two.
         rounds: Members that the greedy vote takes, with repetition.
     """
 
@@ -33,10 +34,10 @@ class EnsembleSpec:
         for name in self.vote_names:
             if name not in VOTES:
                 raise unknown_name("vote", name, VOTES)
-        if self.choose_on not in (VALIDATION, OUT_OF_FOLD):
+        if self.choose_on not in CHOOSE_ON:
             raise UserError(
-                f"ensemble.choose_on is {self.choose_on!r}, but must be {VALIDATION!r} or {OUT_OF_FOLD!r}: weights are never "
-                "chosen on the images that models are judged on."
+                f"ensemble.choose_on is {self.choose_on!r}, but must be {VALIDATION!r}, {OUT_OF_FOLD!r} or {CROSS_FIT!r}: no weight is "
+                "ever chosen on the images that it is judged on."
             )
         whole("ensemble.folds", self.folds, LEAST_FOLDS)
         whole("ensemble.rounds", self.rounds, 1)
