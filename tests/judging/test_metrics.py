@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 from tests.factories.records import CLASS_NAMES, make_predictions
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.judging.metrics import evaluate
+from cifar_pipelines.judging.metrics import Confusion, confusions, evaluate
 from cifar_pipelines.judging.outcomes import unpack_outcomes
 from cifar_pipelines.judging.predictions import predictions_csv
 from cifar_pipelines.judging.statistics import expected_calibration_error
@@ -150,3 +150,12 @@ def test_calibration_and_outcomes_are_those_of_the_table(n, seed):
     sure = np.stack(table["probability"]).max(axis=1)
     expected = expected_calibration_error(sure, right)
     assert result["calibration_error"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_confusions_are_the_commonest_first_with_their_share_of_the_true_class():
+    counts = [[6, 1, 3], [0, 2, 2], [3, 0, 0]]
+    assert confusions(counts, ("cat", "dog", "eel"), most=3) == [
+        Confusion("cat", "eel", 3, 0.3), Confusion("eel", "cat", 3, 1.0), Confusion("dog", "eel", 2, 0.5)
+    ]  # fmt: skip
+    assert len(confusions(counts, ("cat", "dog", "eel"))) == 4
+    assert confusions(np.diag([4, 0, 2]), ("cat", "dog", "eel")) == []

@@ -31,7 +31,7 @@ def test_predictions_are_judged_by_image_and_never_by_place(files):
     assert done.exit_code == 0, done.output
     assert "Accuracy: 80.0% (37.6% to 96.4%) of 5 images" in done.output
     assert "Not judged: 1 image with a truth and without a prediction." in done.output
-    assert "dog taken for cat: 1 times" in done.output
+    assert "  dog taken for cat: 1 time (50.0% of dog)\n" in done.output
     assert "+20.0% (2 images only here right, 1 only there), McNemar's p 1" in done.output
     written = json.loads((files / "mine.scores.json").read_text())
     assert written["confusion_matrix"] == [[1, 0, 0], [1, 1, 0], [0, 0, 2]]

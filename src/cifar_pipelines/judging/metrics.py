@@ -1,6 +1,7 @@
 """How good a classifier is, from its predictions table alone."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,24 @@ from cifar_pipelines.common.words import some
 from cifar_pipelines.judging.outcomes import pack_outcomes
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.judging.statistics import expected_calibration_error, wilson_interval
+
+MOST_CONFUSIONS = 5
+
+
+class Confusion(NamedTuple):
+    """A class that was taken for another one.
+
+    Attributes:
+        true: The true class.
+        predicted: The class that it was taken for.
+        times: How often.
+        share: That of all that are of the true class.
+    """
+
+    true: str
+    predicted: str
+    times: int
+    share: float
 
 
 def evaluate(predictions: pd.DataFrame, class_names: Sequence[str], confidence: float = 0.95) -> dict:
@@ -90,6 +109,26 @@ def score_labels(
     result["confusion_matrix"] = confusion_matrix(truth, predicted, labels=classes).tolist()
     result["outcomes"] = pack_outcomes(image_id, right)
     return result
+
+
+def confusions(
+    confusion_matrix: Sequence[Sequence[int]], class_names: Sequence[str], most: int = MOST_CONFUSIONS
+) -> list[Confusion]:
+    """Names the classes that were most often taken for another one, the commonest first; those as common by their names.
+
+    Args:
+        confusion_matrix: (n_classes, n_classes) counts, rows are the truth.
+        class_names: The n_classes names, in the order of the labels.
+        most: Largest number of confusions.
+    """
+    counts = np.asarray(confusion_matrix, dtype=np.int64)
+    of_class, names = counts.sum(axis=1), [str(name) for name in class_names]
+    found = [
+        Confusion(names[i], names[j], int(counts[i, j]), float(counts[i, j] / of_class[i]))
+        for i, j in np.argwhere(counts)
+        if i != j
+    ]
+    return sorted(found, key=lambda one: (-one.times, one.true, one.predicted))[:most]
 
 
 def _per_class(truth: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> list[dict]:

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import decode
 from cifar_pipelines.common.words import counted
+from cifar_pipelines.judging.metrics import confusions
 from cifar_pipelines.judging.predictions import CheckedPredictions, check_predictions
 from cifar_pipelines.plots import style
 from cifar_pipelines.plots.cells import draw_image, frame
 
 MOST_NUMBERED_CLASSES = 20  # beyond this, numbers in the cells and a legend per class cannot be read
 MOST_NAMED_CLASSES = 80  # beyond this, no name beside a row can be read
-MOST_CONFUSIONS = 5
 GALLERY_SIZE, GALLERY_COLUMNS = 20, 7
 # Of a cell of the gallery: an image whose longer side is 1, and above it one line, or three for a wrong prediction.
 CELL_WIDTH, CELL_HEIGHT = 1.15, {True: 1.35, False: 1.7}
@@ -62,12 +62,8 @@ def plot_confusion_matrix(metrics: Mapping, class_names: Sequence[str], title: s
 
 def _confusions(counts: np.ndarray, class_names: Sequence[str]) -> str:
     """Names the classes that were most often taken for another one, a line each."""
-    true, taken = np.nonzero(counts * (1 - np.eye(len(counts), dtype=np.int64)))
-    wrong, names = counts[true, taken], [style.shortened(name, 32) for name in class_names]
-    lines = [
-        f"{names[true[place]]} taken for {names[taken[place]]}: {counted(wrong[place], 'time')}"
-        for place in np.argsort(-wrong, kind="stable")[:MOST_CONFUSIONS]
-    ]
+    names = [style.shortened(name, 32) for name in class_names]
+    lines = [f"{one.true} taken for {one.predicted}: {counted(one.times, 'time')}" for one in confusions(counts, names)]
     return "\n".join(["The most frequent confusions:", *lines]) if lines else "No image was taken for another class."
 
 

@@ -11,10 +11,10 @@ from cifar_pipelines.common.contents import content_of
 from cifar_pipelines.common.words import counted, one_line
 
 if TYPE_CHECKING:
+    from cifar_pipelines.judging.metrics import Confusion
     from cifar_pipelines.prediction.run import Predicted
 
 LISTED = 20  # classes of the summary
-CONFUSIONS = 5
 
 
 @click.command(cls=Command)
@@ -126,7 +126,7 @@ def score(predictions: str, truth: str, against: str | None) -> None:
     click.echo(f"Scores: {scoring.write_scores(scored, file)}")
 
 
-def _show_scores(metrics: dict[str, Any], confusions: Sequence[tuple[str, str, int]], without: int) -> None:
+def _show_scores(metrics: dict[str, Any], confusions: Sequence["Confusion"], without: int) -> None:
     accuracy = metrics["accuracy"]
     click.echo(
         f"Accuracy: {accuracy['value']:.1%} ({accuracy['low']:.1%} to {accuracy['high']:.1%}) of "
@@ -134,5 +134,6 @@ def _show_scores(metrics: dict[str, Any], confusions: Sequence[tuple[str, str, i
     )
     if without:
         click.echo(f"Not judged: {counted(without, 'image')} with a truth and without a prediction.")
-    for true, predicted, times in confusions[:CONFUSIONS]:
-        click.echo(f"  {true} taken for {predicted}: {times} times")
+    for one in confusions:
+        share = f"{one.share:.1%} of {one.true}"
+        click.echo(f"  {one.true} taken for {one.predicted}: {counted(one.times, 'time')} ({share})")

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.paths import local_path
 from cifar_pipelines.common.words import some
 from cifar_pipelines.judging import statistics
-from cifar_pipelines.judging.metrics import score_labels
+from cifar_pipelines.judging.metrics import Confusion, confusions, score_labels
 from cifar_pipelines.judging.predictions import UNLABELLED_COLUMNS
 from cifar_pipelines.prediction.request import description_of
 
@@ -40,13 +39,10 @@ class Scored:
     class_names: tuple[str, ...]
     without_prediction: tuple[str, ...]
 
-    @cached_property
-    def confusions(self) -> list[tuple[str, str, int]]:
-        """The classes that were taken for another one: true class, predicted class, how often; the commonest first."""
-        counts = np.array(self.metrics["confusion_matrix"])
-        np.fill_diagonal(counts, 0)
-        found = [(self.class_names[i], self.class_names[j], int(counts[i, j])) for i, j in np.argwhere(counts)]
-        return sorted(found, key=lambda row: (-row[2], *row[:2]))
+    @property
+    def confusions(self) -> list[Confusion]:
+        """The classes that were most often taken for another one; see `judging.metrics.confusions`."""
+        return confusions(self.metrics["confusion_matrix"], self.class_names)
 
 
 def score(predictions: Path, truth: Path) -> Scored:

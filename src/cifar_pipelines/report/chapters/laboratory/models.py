@@ -8,6 +8,7 @@ import pandas as pd
 from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.words import seconds
 from cifar_pipelines.families import words_for
+from cifar_pipelines.judging.metrics import confusions
 from cifar_pipelines.records.choice import Choice
 from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import trained
@@ -103,6 +104,22 @@ def _plots(content: Content, record: pd.Series, names: Iterable[str]) -> Iterato
         yield run_figure(
             content.reporting, record, name, f"{record['label']}: {PLOTS[name].format(noun=content.study.noun)}.", again
         )
+        if name == "confusion_matrix":
+            yield from _confusions(record)
+
+
+def _confusions(record: pd.Series) -> Iterator[Block]:
+    """The classes that the model most often took for another one; nothing where its record has no confusion matrix."""
+    counts, names = record["raw"].score("confusion_matrix"), record["raw"].data.class_names
+    if counts is None or names is None:
+        return
+    found, judged_on = confusions(counts, names), record["judged_on"]
+    if not found:
+        yield say(f"{record['label']} took no {judged_on} for one of another class.")
+        return
+    yield say(strong("Most confused classes. "), f"{record['label']} took most often for another class:")
+    rows = [(one.true, one.predicted, f"{one.times:,}", f"{one.share:.1%}") for one in found]
+    yield table(["true class", "predicted class", f"{judged_on}s", "share of the true class"], rows)
 
 
 def _best_of_other_families(content: Content, best: pd.Series) -> Blocks:
