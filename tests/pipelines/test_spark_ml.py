@@ -124,7 +124,9 @@ def test_what_people_open_is_there(name, finished):
     listed = finished.catalog.load(f"spark_ml.{name}.predictions_csv")
     assert list(listed.columns) == ["image_name", "label", "probability", "truth"] and len(listed) == 9
     pictures = {path.name for path in finished.folder.glob(f"data/08_reporting/**/{name}/**/*.png") if path.is_file()}
-    assert pictures == {"confusion_matrix.png", "roc.png", "right_examples.png", "wrong_examples.png"}
+    assert pictures == {
+        *("confusion_matrix.png", "roc.png", "confidence.png", "right_examples.png", "wrong_examples.png")
+    }
 
 
 @pytest.fixture

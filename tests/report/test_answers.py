@@ -74,7 +74,7 @@ def test_what_the_sections_say(complete):
         and "maxIter 100" in said["A6"]
     )
     assert "airbench" not in said["A6"]
-    assert "<confusion_matrix.png" in said["A7"] and "<roc.png" in said["A7"]
+    assert "<confusion_matrix.png" in said["A7"] and "<roc.png" in said["A7"] and "<confidence.png" in said["A7"]
     assert "airbench_torch_distributor | 80.5% (77.0% to 84.0%)" in said["A7"]
     assert "exec_4x2 | 4 | 4 | 2 | 2 | 2 | 1024 MB | 2 | yes | [r" in said["A8"]
     assert "Training time of random_forest. Fastest under exec_2x2" in said["A9"]
@@ -159,7 +159,7 @@ def test_missing_parts_are_said_with_the_command(tmp_path):
     assert said["A4"][0].endswith(f"kedro run --pipelines features --env exec_2x1 {params}")
     assert said["A5"] == ["The classifiers of the installed Spark ML were not listed. To make it: kedro classifiers"]
     assert said["A6"] == []
-    assert len(said["A7"]) == 4 and "--pipelines spark_ml" in said["A7"][0]
+    assert len(said["A7"]) == 5 and "--pipelines spark_ml" in said["A7"][0]
     for name in ("A11", "A12"):
         assert said[name] == [
             f"No CNN was trained in this study. To make it: kedro run --pipelines bigdl_cnn --env exec_2x1 {params}"
@@ -214,7 +214,7 @@ def test_a_choice_of_another_study_is_not_shown(tmp_path):
 def test_plots_of_another_run_are_not_shown(tmp_path):
     write_results(tmp_path, {"a": make_cnn_record(created="2026-11-19T10:00:00+00:00")})
     made = sections(make_document({"a": make_record()}, tmp_path))
-    assert len(missing_in(made["A7"])) == 4
+    assert len(missing_in(made["A7"])) == 5
     # The only folder with that source, these sizes and that seed is that of the study.
     assert "<source_classes.png" in text_of(made["A1"])
 

@@ -229,11 +229,21 @@ def repeats(values: Sequence[float]) -> Repeats:
     return Repeats(measured.size, float(np.median(measured)), float(measured.min()), float(measured.max()), deviation)
 
 
+def confidence_bins(confidence: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
+    """Puts confidences into bins of equal width from 0 to 1, each with its upper edge; returns (n,) int, from 0.
+
+    Args:
+        confidence: (n,) float, from 0 to 1.
+        bins: Number of bins.
+    """
+    return np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence)
+
+
 def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
     """Says how far the probability of the predicted class is from the share of right predictions.
 
-    Top-label, equal-width bins, each with its upper edge: the mean over images of |accuracy - mean
-    confidence| of the image's bin. Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural
+    Top-label, the bins of `confidence_bins`: the mean over images of |accuracy - mean confidence| of the
+    image's bin. Source: Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural
     networks", ICML 2017, arXiv:1706.04599.
 
     Args:
@@ -256,8 +266,7 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
     wrong = ~((sure >= 0) & (sure <= 1 + 1e-9))
     if wrong.any():
         raise UserError(f"The confidence {sure[wrong][0]} must lie between 0 and 1. Turn scores into probabilities.")
-    place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], sure)
-    return float(np.abs(np.bincount(place, weights=right - sure)).sum() / len(sure))
+    return float(np.abs(np.bincount(confidence_bins(sure, bins), weights=right - sure)).sum() / len(sure))
 
 
 def _whole(name: str, value: int) -> int:

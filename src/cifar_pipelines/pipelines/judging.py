@@ -11,7 +11,7 @@ from cifar_pipelines.common.contents import TEXT, content_of, judged_on
 from cifar_pipelines.common.lazy_types import DataFrame, Figure
 from cifar_pipelines.judging import metrics
 from cifar_pipelines.judging.predictions import predictions_csv
-from cifar_pipelines.plots import of_model, of_texts
+from cifar_pipelines.plots import of_confidence, of_model, of_texts
 from cifar_pipelines.records.model_report import ModelReport
 from cifar_pipelines.records.provenance import make_record
 from cifar_pipelines.records.saved_predictions import validation_rows
@@ -44,12 +44,14 @@ def list_predictions(predictions: pd.DataFrame, images_info: dict[str, Any]) -> 
 
 def draw_scores(
     predictions: pd.DataFrame, scores: dict[str, Any], images_info: dict[str, Any], model_report: ModelReport
-) -> tuple[Figure, Figure]:
-    """Draws the confusion matrix and the ROC curves."""
-    names, curves = images_info["class_names"], f"{model_report.model}: ROC curves, one class against the rest"
+) -> tuple[Figure, Figure, Figure]:
+    """Draws the confusion matrix, the ROC curves, and right and wrong predictions by confidence."""
+    names, model, judged = images_info["class_names"], model_report.model, judged_on(images_info)
+    curves = f"{model}: ROC curves, one class against the rest"
     return (
-        of_model.plot_confusion_matrix(scores, names, f"{model_report.model}: confusion matrix"),
-        of_model.plot_roc_curves(predictions, names, curves, judged_on(images_info)),
+        of_model.plot_confusion_matrix(scores, names, f"{model}: confusion matrix"),
+        of_model.plot_roc_curves(predictions, names, curves, judged),
+        of_confidence.plot_confidence(predictions, names, f"{model}: right and wrong by confidence", judged),
     )
 
 
@@ -91,7 +93,7 @@ def judging_nodes(*features_info: str, further: Sequence[str] = ("further_predic
         node(evaluate, ["predictions", "images_info", *further], "metrics", name="evaluate"),
         node(list_predictions, ["predictions", "images_info"], "predictions_csv", name="list_predictions"),
         node(draw_scores, ["predictions", "metrics", "images_info", "model_report"],
-             ["confusion_matrix_plot", "roc_plot"], name="draw_scores"),
+             ["confusion_matrix_plot", "roc_plot", "confidence_plot"], name="draw_scores"),
         node(draw_galleries, ["predictions", "images", "images_info", "model_report"],
              ["right_gallery", "wrong_gallery"], name="draw_galleries", tags="spark"),
         node(write_record, ["metrics", "model_report", "images_info", "parameters", "run_context", *features_info],

@@ -25,9 +25,11 @@ MOST_ROWS = 150  # of a table by class
 PLOTS = {
     "confusion_matrix": "confusion matrix",
     "roc": "ROC curves",
+    "confidence": "right and wrong predictions by confidence, and the accuracy at each",
     "right_examples": "{noun}s that it names rightly",
     "wrong_examples": "{noun}s that it names wrongly",
 }  # of a model
+OF_THE_BEST = ("roc", "confidence")  # which are shown of the most accurate model alone
 SPARK_ML, CNN = "spark_ml", "bigdl_cnn"  # the families that A6 and A11 are about
 
 
@@ -133,7 +135,7 @@ def _best_of_other_families(content: Content, best: pd.Series) -> Blocks:
         record = study.used[study.used["label"] == own.iloc[0]["label"]].iloc[-1]
         words = f"Of {words_for(family)}: {record['label']} under {record['setting']} "
         blocks += (say(words, behind(record)),)
-        blocks += tuple(_plots(content, record, [name for name in PLOTS if name != "roc"]))
+        blocks += tuple(_plots(content, record, [name for name in PLOTS if name not in OF_THE_BEST]))
     return (Section("best_of_families", "The most accurate model of every other family", blocks),) if blocks else ()
 
 
