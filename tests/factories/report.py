@@ -136,7 +136,8 @@ def write_results(reporting: Path, records, folder="synthetic/train10000-test500
         run = f"{record['parallelism']['setting']}/{record['model']}"
         model = reporting / folder / "kmeans_patches" / run
         examples = ("right_examples.png", "wrong_examples.png")
-        for file in ("metrics.json", "confusion_matrix.png", "roc.png", "confidence.png", *examples):
+        drawn = ("diagram.png",) if record.get("history") else ()
+        for file in ("metrics.json", "confusion_matrix.png", "roc.png", "confidence.png", *examples, *drawn):
             _write(model / file / record["run_id"] / file, make_png())
     if any(record["family"] == "bigdl_cnn" for record in records.values()):
         choice = json.dumps(make_experiment(records)).encode()

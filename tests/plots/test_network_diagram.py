@@ -1,13 +1,17 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
 
+from cifar_pipelines.backbones import create_backbone
 from cifar_pipelines.networks import NetworkShape, build_network
 from cifar_pipelines.pipelines.diagram import draw_network
+from cifar_pipelines.report.document.to_typst import PIXELS_PER_CM
 from cifar_pipelines.training.layers import parts_of
+from cifar_pipelines.training.transferred_network import TransferredNetwork
 
 
 class Twice(nn.Module):
@@ -40,3 +44,23 @@ def test_every_network_is_drawn_with_all_that_it_learned(name):
     assert f"{total:,} in all" in words and "3 × 32 × 32" in words
     assert f"{name}_bigdl: the network" in figure.get_suptitle()
     plt.close("all")
+
+
+@pytest.mark.parametrize("name", ["timm:test_efficientnet", "torchvision:squeezenet1_1"])
+def test_a_pretrained_network_is_drawn_so_that_nothing_covers_anything_else(name):
+    backbone = create_backbone(name)
+    weights = backbone.build(10, None).state_dict()
+    trained = TransferredNetwork(
+        name, backbone.input_spec("none", 64, "squash"), weights, tuple(map(str, range(10))), {}
+    )
+    figure = draw_network(SimpleNamespace(network=trained, path="models/network.pt"))
+    figure.draw_without_rendering()
+    texts = [text for text in figure.axes[0].texts if text.get_text()]
+    words = [text.get_text() for text in texts]
+    assert f"{trained.parameter_count:,} in all" in words and "3 × 64 × 64" in words
+    boxes = [(text.get_bbox_patch() or text).get_window_extent() for text in texts]
+    corners = np.array([box.extents for box in boxes])
+    assert (corners >= 0).all() and (corners[:, 2:] <= figure.bbox.extents[2:]).all()
+    assert not [(one, two) for one in boxes for two in boxes if one is not two and one.overlaps(two)]
+    shrunk = figure.dpi / (PIXELS_PER_CM[1] * 2.54)  # in the PDF, where a figure is tall
+    assert min(text.get_fontsize() for text in texts) * shrunk >= 6.4  # points

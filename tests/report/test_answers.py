@@ -134,21 +134,6 @@ def test_references_are_short():
     assert list(written.values()) == ["–", "[r3]", "[r1, r2]", "[r1–r4, r9, r11, r12]"]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"), [(3, "truck | bird | 3 | 37.5%"), (0, "random_forest took no test image for one of another class.")]
-)  # fmt: skip
-def test_the_most_confused_classes_stand_beside_the_matrix(wrong, said, tmp_path):
-    counts = [[0] * 10 for _ in range(10)]
-    counts[9][2], counts[9][9] = wrong, 5
-    metrics = {"confusion_matrix": counts}
-    records = {"best": make_record("random_forest", accuracy=0.7, metrics=metrics), "other": make_record()}
-    write_results(tmp_path, records)
-    lines = text_of(sections(make_document(records, tmp_path))["A7"]).split("\n")
-    place = next(place for place, line in enumerate(lines) if line.startswith("<confusion_matrix.png"))
-    assert said in lines[place : place + 4]
-    assert sum("confused" in line for line in lines) == bool(wrong)
-
-
 def test_missing_parts_are_said_with_the_command(tmp_path):
     said = {
         name: missing_in(blocks) for name, blocks in sections(make_document({"a": make_record()}, tmp_path)).items()

@@ -10,7 +10,9 @@ from cifar_pipelines.plots import style
 if TYPE_CHECKING:
     from cifar_pipelines.training.layers import Part
 
-LINE = 0.42  # inches a part
+# In print, a tall figure is three fifths as large: its letters have to be larger than those of other plots.
+WIDTH, LINE, LETTERS = 7.0, 0.38, 11  # inches of the figure, inches of a part, points
+BOXES, SHAPES = 0.23, 0.63  # where they have their middle, as a share of the width
 
 
 def plot_network(parts: "Sequence[Part]", given: tuple[str, str], classes: int, total: int, title: str) -> Figure:
@@ -23,25 +25,26 @@ def plot_network(parts: "Sequence[Part]", given: tuple[str, str], classes: int, 
         total: Learned numbers of the network; some may lie outside of its parts.
         title: Title of the figure.
     """
-    figure, axes = style.new_figure(1, 1, size=(8, 1.2 + LINE * (len(parts) + 2)), title=title)
+    figure, axes = style.new_figure(1, 1, size=(WIDTH, 1 + LINE * (len(parts) + 2)), title=title)
     ax = axes[0][0]
     rows = [(*given, "")]
     rows += [(_called(part), " × ".join(map(str, part.shape)), f"{part.parameters:,}") for part in parts]
     rows.append(("classes", str(classes), f"{total:,} in all"))
     ax.set(xlim=(0, 1), ylim=(len(rows) - 0.3, -0.9))
     ax.axis("off")
-    for x, heading in ((0.25, "part"), (0.68, f"what it makes of {given[0]}s"), (0.98, "learned numbers")):
-        ax.text(x, -0.75, heading, ha="right" if x > 0.9 else "center", va="center", color=style.GREY, fontsize=8)
+    look = {"va": "center", "fontsize": LETTERS}
+    for x, heading in ((BOXES, "part"), (SHAPES, f"what it makes of {given[0]}s"), (1, "learned numbers")):
+        ax.text(x, -0.8, heading, ha="right" if x == 1 else "center", color=style.GREY, **look)
     for place, (name, shape, learned) in enumerate(rows):
-        box = {"boxstyle": "round,pad=0.35", "facecolor": style.LIGHT_GREY if learned in ("", "0") else "white"}
-        ax.text(0.25, place, name, ha="center", va="center", fontsize=8, bbox=box | {"edgecolor": style.PALETTE[0]})
-        ax.text(0.68, place, shape, ha="center", va="center", fontsize=8)
-        ax.text(0.98, place, learned, ha="right", va="center", fontsize=8)
+        box = {"boxstyle": "round,pad=0.25", "facecolor": style.LIGHT_GREY if learned in ("", "0") else "white"}
+        ax.text(BOXES, place, name, ha="center", bbox=box | {"edgecolor": style.PALETTE[0]}, **look)
+        ax.text(SHAPES, place, shape, ha="center", **look)
+        ax.text(1, place, learned, ha="right", **look)
         if place:
-            ends = {"xy": (0.25, place - 0.3), "xytext": (0.25, place - 0.7)}
-            ax.annotate("", **ends, arrowprops={"arrowstyle": "->", "color": style.GREY})
+            ends = {"xy": (BOXES, place - 0.28), "xytext": (BOXES, place - 0.72)}
+            ax.annotate("", **ends, arrowprops={"arrowstyle": "->", "color": style.GREY, "shrinkA": 0, "shrinkB": 0})
     return figure
 
 
 def _called(part: "Part") -> str:
-    return f"{part.name}: {part.kind}" + (f", {part.times} times" if part.times > 1 else "")
+    return style.shortened(f"{part.name}: {part.kind}", 36) + (f", {part.times} times" if part.times > 1 else "")

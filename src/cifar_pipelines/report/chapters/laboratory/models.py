@@ -53,13 +53,11 @@ def selected_classifiers(content: Content) -> Blocks:
     latest = study.latest(SPARK_ML)
     nothing = (missing("No classifier of Spark ML was trained in this study.", command),)
     chosen = nothing if latest.empty else (say(WHOSE_WORDS), *_reasons_and_parameters(latest, content.author))
-    further = [
-        Section(
-            "other_models", f"Also {words_for(family)}", _reasons_and_parameters(study.latest(family), content.author)
-        )
-        for family in study.families()
-        if family not in (SPARK_ML, CNN)
-    ]
+    further = []
+    for family in (name for name in study.families() if name not in (SPARK_ML, CNN)):
+        models = study.latest(family)
+        told = (*_reasons_and_parameters(models, content.author), *_diagrams(content, models))
+        further.append(Section("other_models", f"Also {words_for(family)}", told))
     return (Section("reasons", "", chosen), *further)
 
 
@@ -162,8 +160,16 @@ def network(content: Content) -> Blocks:
     told = []
     for name, own in latest.groupby(latest["network"].fillna(latest["model"]), sort=False):
         why = dict.fromkeys(content.author.reason(record) for _, record in own.iterrows())
-        told.append(Section("network", name, (*map(say, why), table_of(own, NETWORKS))))
+        told.append(Section("network", name, (*map(say, why), table_of(own, NETWORKS), *_diagrams(content, own))))
     return (*told, Section("learning", "How it learned", (*content.section("learning"), *content.section("fit"))))
+
+
+def _diagrams(content: Content, models: pd.DataFrame) -> Iterator[Block]:
+    """The most accurate network of each architecture, drawn part by part; nothing of models that are no networks."""
+    for _, own in models.groupby("network", sort=False):
+        best = own.loc[own["accuracy"].idxmax()]
+        caption = f"{best['label']}: the parts of the network from the {content.study.noun} to the classes."
+        yield run_figure(content.reporting, best, "diagram", caption, run(content.study, best["family"]))
 
 
 def engines(content: Content) -> Blocks:
