@@ -69,7 +69,11 @@ def test_every_epoch_leaves_a_row_a_state_and_a_report(alone, make):
     assert row["validation_loss"] == pytest.approx(judged["loss"] / 4)
     (report,) = checkpoint.reports()
     assert report["rank"] == 0 and report["pid"] == os.getpid() and report["threads"] == 1
-    assert report["batch_size"] == 5 and report["images"] == 15 and report["precision"] == "fp32"
+    assert (
+        report["batch_size"] == 5
+        and report["images"] == 15
+        and (report["precision"], report["device"]) == ("fp32", "CPU")
+    )
     for key in ("start_s", "read_s", "validate_s", "checkpoint_s", "cpu_s", "peak_memory_mb"):
         assert report[key] >= 0
 

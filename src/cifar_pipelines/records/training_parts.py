@@ -9,6 +9,7 @@ class WorkerReport:
 
     Attributes:
         precision: "bf16" or "fp32".
+        device: Where a training's worker computed: "CPU", or the name of its card; None in older records.
         threads: Threads of torch.
         seconds: Start-up of an extraction's worker.
         batch_size: Images per step.
@@ -27,6 +28,7 @@ class WorkerReport:
     host: str | None = None
     pid: int | None = None
     precision: str | None = None
+    device: str | None = None
     threads: int | None = None
     seconds: float | None = None
     batch_size: int | None = None

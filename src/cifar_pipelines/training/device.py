@@ -58,6 +58,11 @@ def device_of(on_gpu: bool) -> Device:
     return Device(f"cuda:{number}", "nccl")
 
 
+def called(device: torch.device) -> str:
+    """What people call a device: "CPU", or the name of the card."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
 def cards() -> int:
     """How many cards this host has; 0 where torch sees none."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -13,6 +13,7 @@ from torch import nn
 
 from cifar_pipelines.common.own_code import told
 from cifar_pipelines.training.checkpoint import Checkpoint
+from cifar_pipelines.training.device import called
 from cifar_pipelines.training.job import Job
 from cifar_pipelines.training.trainer import NotFiniteError
 
@@ -96,6 +97,11 @@ class TrainingWorker:
         """Whether all epochs are done, or further ones would gain nothing."""
         return self.trainer.epoch >= self.job.epochs or self.job.has_stopped(self.history)
 
+    @property
+    def _device(self) -> torch.device:
+        """Where the network is, of which nccl wants what it adds up."""
+        return next(self.trainer.network.parameters()).device
+
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The loss of a batch; one that is not finite, or an error in the code of the network, ends the training for good."""
         try:
@@ -120,8 +126,7 @@ class TrainingWorker:
         ) in self.trainer.buffers():  # running statistics differ until the next step, and their averages for ever
             dist.broadcast(buffer, 0)
         judged = self.trainer.evaluate(self.validation)
-        device = next(self.trainer.network.parameters()).device  # of which nccl wants what it adds up
-        sums = _sum_over_workers([mine["loss"], mine["correct"], mine["images"], *judged.values()], device)
+        sums = _sum_over_workers([mine["loss"], mine["correct"], mine["images"], *judged.values()], self._device)
         validated = time.perf_counter()
         loss, correct, count, validation_loss, validation_correct, validation_count = sums
         self.history.append(
@@ -154,6 +159,7 @@ class TrainingWorker:
             "rank": self.rank,
             "host": os.uname().nodename,
             "pid": os.getpid(),
+            "device": called(self._device),
             "threads": torch.get_num_threads(),
             "batch_size": self.trainer.batch_size,
             "images": len(self.trainer.shard.images),

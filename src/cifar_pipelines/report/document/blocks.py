@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TypeAlias
 
 _NUMBER = re.compile(r"[<>~≈]?[+\-−±]?[\d.,]+ ?(%|s|ms|kB|MB|GB)?")
-_NOTHING = ("", "–")
+NOTHING = ("", "–")  # what a cell holds that says nothing
 COMMAND_WIDTH = 92  # letters in a line of a command
 
 
@@ -195,8 +195,8 @@ def right_aligned(table: Table) -> tuple[bool, ...]:
     """Whether each column of a table holds nothing but numbers."""
     columns = [[plain(row[place]).strip() for row in table.rows] for place in range(len(table.header))]
     return tuple(
-        any(text not in _NOTHING for text in column)
-        and all(text in _NOTHING or _NUMBER.fullmatch(text) is not None for text in column)
+        any(text not in NOTHING for text in column)
+        and all(text in NOTHING or _NUMBER.fullmatch(text) is not None for text in column)
         for column in columns
     )
 

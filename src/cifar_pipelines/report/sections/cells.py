@@ -8,7 +8,7 @@ import pandas as pd
 
 from cifar_pipelines.common import words
 from cifar_pipelines.records.summary import marks
-from cifar_pipelines.report.document.blocks import Span, Spans, Table, table
+from cifar_pipelines.report.document.blocks import NOTHING, Span, Spans, Table, plain, table
 
 Cell: TypeAlias = str | Callable[[pd.Series], object]
 Columns: TypeAlias = Mapping[str, Cell]
@@ -25,6 +25,14 @@ def table_of(rows: pd.DataFrame, columns: Columns) -> Table:
             "speedup:.2f" or one of `FORMS`, as in "fit_s:seconds", or a function of the row. A missing value becomes a dash.
     """
     return table(list(columns), ([cell_of(row, cell) for cell in columns.values()] for _, row in rows.iterrows()))
+
+
+def without_empty(whole: Table) -> Table:
+    """The same table without the columns that say nothing of any row."""
+    said = [place for place in range(len(whole.header)) if any(plain(row[place]) not in NOTHING for row in whole.rows)]
+    return Table(
+        tuple(whole.header[place] for place in said), tuple(tuple(row[place] for place in said) for row in whole.rows)
+    )
 
 
 def cell_of(row: pd.Series, cell: Cell) -> object:

@@ -1,19 +1,20 @@
 """The section on what it took to train each network, and how well it knew its training images in the end."""
 
 from collections.abc import Callable
-from itertools import groupby
+from itertools import chain, groupby
 
 import pandas as pd
 
 from cifar_pipelines.records.parts import Data
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.report.document.blocks import Section, say
-from cifar_pipelines.report.sections.cells import Columns, behind, table_of
+from cifar_pipelines.report.sections.cells import Columns, behind, table_of, without_empty
 
 CAVEAT = (
     "Training accuracy is that of the last epoch, counted while the network learned and on what augmentation made, so "
     "that it can lie below the others. Validation F1 is there where a validation split was cut from training and models are judged "
-    "on a test split. Memory is that of the largest worker. The batch is that of all workers together."
+    "on a test split. Memory is that of the largest worker. The batch is that of all workers together. Trained parameters "
+    "are said of networks that were trained in phases: those of the phase that trained most."
 )
 
 
@@ -30,7 +31,7 @@ def training(records: pd.DataFrame) -> Section | None:
     return Section(
         "training",
         "What it took to train each network",
-        (table_of(latest, _columns(latest.iloc[-1]["raw"].data)), say(CAVEAT)),
+        (without_empty(table_of(latest, _columns(latest.iloc[-1]["raw"].data))), say(CAVEAT)),
     )
 
 
@@ -47,6 +48,16 @@ def _images(record: RunRecord) -> str:
 def _batch(record: RunRecord) -> str | None:
     sizes = [worker.batch_size for worker in record.workers]
     return None if not sizes or None in sizes else f"{sum(sizes):,}"
+
+
+def _device(record: RunRecord) -> str | None:
+    """Names what the workers of all phases computed on."""
+    workers = chain(*(phase.workers for phase in record.phases), record.workers)
+    return ", ".join(dict.fromkeys(worker.device for worker in workers if worker.device)) or None
+
+
+def _trained_parameters(record: RunRecord) -> str | None:
+    return f"{max(phase.trained_parameters for phase in record.phases):,}" if record.phases else None
 
 
 def _memory(record: RunRecord) -> str | None:
@@ -81,9 +92,12 @@ def _columns(data: Data) -> Columns:
     return {
         "model": "label",
         "setting": "setting",
+        "network": "network",
+        "device": _of(_device),
         "batch size": _of(_batch),
         "optimiser": _of(_optimiser),
         "parameters": "parameter_count:,.0f",
+        "trained parameters": _of(_trained_parameters),
         "worker [MB]": _of(_memory),
         f"{noun}s: training / validation / test": _of(_images),
         "epochs": _of(lambda record: len(record.history)),

@@ -117,9 +117,8 @@ def _confusions(record: pd.Series) -> Iterator[Block]:
     if not found:
         yield say(f"{record['label']} took no {judged_on} for one of another class.")
         return
-    yield say(strong("Most confused classes. "), f"{record['label']} took most often for another class:")
     rows = [(one.true, one.predicted, f"{one.times:,}", f"{one.share:.1%}") for one in found]
-    yield table(["true class", "predicted class", f"{judged_on}s", "share of the true class"], rows)
+    yield table(["most confused: true class", "predicted class", f"{judged_on}s", "share of the true class"], rows)
 
 
 def _best_of_other_families(content: Content, best: pd.Series) -> Blocks:
