@@ -1,5 +1,6 @@
 """Pairs of models on the same test images: which differ, and which cannot be told apart."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -19,7 +20,7 @@ class Pair:
     """Two models that were tested on the same test images.
 
     Attributes:
-        first: Label of the more accurate model.
+        first: Label of the first model; of a ranking, the more accurate one.
         second: Label of the other one.
         counts: On which images they are right.
         p: Of the exact McNemar test.
@@ -68,9 +69,23 @@ def compare_pairs(ranking: pd.DataFrame) -> tuple[list[Pair], list[UntestedPair]
     Returns:
         The pairs that were tested and those that could not be, in the order of the ranking.
     """
-    outcomes = {row["label"]: _outcomes(row) for _, row in ranking.head(MOST_MODELS).iterrows()}
+    best = ranking.head(MOST_MODELS)
+    return compare_these(best, combinations(best["label"], 2))
+
+
+def compare_these(models: pd.DataFrame, chosen: Iterable[tuple[str, str]]) -> tuple[list[Pair], list[UntestedPair]]:
+    """Tests chosen pairs of models together.
+
+    Args:
+        models: One row per model, with the columns of `compare_pairs`.
+        chosen: First and second label of every pair.
+
+    Returns:
+        The pairs that were tested and those that could not be, in their order.
+    """
+    outcomes = {row["label"]: _outcomes(row) for _, row in models.iterrows()}
     counted, untested = [], []
-    for first, second in combinations(outcomes, 2):
+    for first, second in chosen:
         reason = _obstacle(outcomes[first], outcomes[second])
         if reason:
             untested.append(UntestedPair(first, second, reason))

@@ -33,6 +33,7 @@ from cifar_pipelines.report.sections.sentences import sentences
 from cifar_pipelines.report.sections.stream import stream
 from cifar_pipelines.report.sections.time import components, why
 from cifar_pipelines.report.sections.training import training
+from cifar_pipelines.report.sections.transfer import transfer
 from cifar_pipelines.report.sections.verdict import verdict
 from cifar_pipelines.report.studies import Study, number_records, with_numbers
 
@@ -161,6 +162,7 @@ def _study(
         engines(models),
         training(own),
         phases(own),
+        transfer(models, own),
         fit(own),
         stream(own, reporting),
         resources(rows),

@@ -62,6 +62,12 @@ class Study:
         used = self.used[self.used["family"] == family]
         return used.groupby("label").tail(1).sort_values("label")
 
+    @property
+    def transferred(self) -> pd.DataFrame:
+        """The newest record of every network of the comparison that was trained phase by phase, by label."""
+        phased = self.used[self.used["raw"].map(lambda record: bool(record.phases)).astype(bool)]
+        return phased.groupby("label").tail(1).sort_values("label")
+
     def best(self) -> pd.Series | None:
         """The newest record of the most accurate model; None where none was trained."""
         models = trained(self.rows)

@@ -33,7 +33,7 @@ def pairs(models: pd.DataFrame) -> Section | None:
     if any(pair.interval is None for pair in tested):
         blocks += (say(NO_INTERVAL),)
     if untested:
-        blocks += _not_tested(untested)
+        blocks += not_tested(untested)
     return Section("pairs", f"Pairs of models on the same {judged_on}s", blocks)
 
 
@@ -56,7 +56,7 @@ def _introduction(n_tests: int, judged_on: str, noun: str) -> Spans:
     )
 
 
-def _not_tested(untested: Sequence[UntestedPair]) -> Blocks:
+def not_tested(untested: Sequence[UntestedPair]) -> Blocks:
     """Names the pairs that were not tested; those with the same reason share a line."""
     by_reason: dict[str, list[str]] = {}
     for pair in untested:
@@ -64,13 +64,13 @@ def _not_tested(untested: Sequence[UntestedPair]) -> Blocks:
     return say("Not tested:"), bullets(f"{'; '.join(names)}: {reason}." for reason, names in by_reason.items())
 
 
-def _difference(pair: Pair) -> str:
-    """Writes a difference of accuracies in points, with its interval or that there is none."""
-    interval = "no interval" if pair.interval is None else " to ".join(map(_points, pair.interval))
-    return f"{_points(pair.counts.difference)} ({interval})"
+def difference_with_interval(pair: Pair) -> str:
+    """Writes the difference of two accuracies in points, with its interval or that there is none."""
+    interval = "no interval" if pair.interval is None else " to ".join(map(in_points, pair.interval))
+    return f"{in_points(pair.counts.difference)} ({interval})"
 
 
-def _points(share: float) -> str:
+def in_points(share: float) -> str:
     """Writes a difference in points; zero without a sign."""
     points = round(100 * share, 2)
     return f"{points:+.2f}" if points else "0.00"
@@ -89,7 +89,7 @@ def _needed(pair: Pair) -> str | None:
 PAIRS: dict[str, Callable[[Pair], object]] = {
     "first": lambda pair: pair.first,
     "second": lambda pair: pair.second,
-    "difference [points]": _difference,
+    "difference [points]": difference_with_interval,
     "only first right": lambda pair: f"{pair.counts.only_first:,}",
     "only second right": lambda pair: f"{pair.counts.only_second:,}",
     "McNemar p": lambda pair: write_p(pair.p),

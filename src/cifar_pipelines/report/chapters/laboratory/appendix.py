@@ -1,8 +1,9 @@
-"""The end of the report: what no answer showed, other studies, what was left out, versions, sources."""
+"""The end of the report: transferred networks, deployment, what no answer showed, other studies, what was left out, versions, sources."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from cifar_pipelines.report.chapters.laboratory.transferred import TRANSFERRED, transferred_networks
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, table, walk
 from cifar_pipelines.report.sections.about import left_out, reading, sources
@@ -64,8 +65,16 @@ def _streams(content: Content) -> Iterator[Section]:
 
 def end_of(content: Content, answers: Blocks) -> Blocks:
     """What follows the answers."""
+    parts = tuple(
+        Section(key, title, blocks)
+        for key, title, blocks in (
+            ("transferred", TRANSFERRED, transferred_networks(content)),
+            ("deployed", "Deployment", content.section("deployment")),
+        )
+        if blocks
+    )
+    parts += tuple(_streams(content))
     appendix = (left_out(content.left_out), reading(), versions(content), sources(content.records))
-    streams = tuple(_streams(content))
-    rest = further(content, answers + streams + appendix)
+    rest = further(content, answers + parts + appendix)
     findings = (Section("further", "Further findings of the comparison", rest),) if rest else ()
-    return (*streams, *findings, *((other_studies(content),) if content.others else ()), *appendix)
+    return (*parts, *findings, *((other_studies(content),) if content.others else ()), *appendix)

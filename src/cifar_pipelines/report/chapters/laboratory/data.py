@@ -159,11 +159,17 @@ def _extractors(noun: str) -> Columns:
     }
 
 
-def run(study: Study, pipelines: str) -> str:
-    """The command that makes what is missing in a study; images need no setting, all else gets one that fits the host."""
+def run(study: Study, pipelines: str, more: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The command that makes what is missing in a study; images need no setting, all else gets one that fits the host.
+
+    Args:
+        study: The study.
+        pipelines: Their names, joined by commas.
+        more: Further parameters.
+    """
     env = f" --env {_fitting(study)}" if pipelines != INGESTION else ""
     batches = _batches_that_fit(study) if CNN in pipelines.split(",") else {}
-    return f"kedro run --pipelines {pipelines}{env} --params {given_params(study, batches)}"
+    return f"kedro run --pipelines {pipelines}{env} --params {given_params(study, {**batches, **more})}"
 
 
 def _batches_that_fit(study: Study) -> dict[str, int]:

@@ -14,6 +14,7 @@ from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.author import WHOSE_WORDS, Author
 from cifar_pipelines.report.chapters.laboratory.data import given_params, run
+from cifar_pipelines.report.chapters.laboratory.transferred import mention_transferred
 from cifar_pipelines.report.content import SURVEYED, Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Section, bullets, missing, say, spans, strong, table
 from cifar_pipelines.report.figures import run_figure
@@ -51,7 +52,7 @@ def selected_classifiers(content: Content) -> Blocks:
     study = content.study
     command = run(study, f"ingestion,features,{SPARK_ML}")
     latest = study.latest(SPARK_ML)
-    nothing = (missing("No classifier of Spark ML was trained in this study.", command),)
+    nothing = (missing("No classifier of Spark ML was trained in this study.", command), *mention_transferred(study))
     chosen = nothing if latest.empty else (say(WHOSE_WORDS), *_reasons_and_parameters(latest, content.author))
     further = []
     for family in (name for name in study.families() if name not in (SPARK_ML, CNN)):
@@ -151,16 +152,17 @@ def _by_class(classes: Sequence[Mapping[str, Any]], judged_on: str) -> Blocks:
 
 
 def network(content: Content) -> Blocks:
-    """A11: the network, why it has these layers, and how it learned."""
+    """A11: the network, why it has these layers, and how it learned; of transferred networks, where they are told."""
     study = content.study
-    latest = study.latest(CNN)
-    if latest.empty:
+    latest, transferred = study.latest(CNN), mention_transferred(study)
+    if latest.empty and not transferred:
         return (_no_cnn(study),)
-    told = []
+    told: list[Block] = [_no_cnn(study)] if latest.empty else []
     for name, own in latest.groupby(latest["network"].fillna(latest["model"]), sort=False):
         why = dict.fromkeys(content.author.reason(record) for _, record in own.iterrows())
         told.append(Section("network", name, (*map(say, why), table_of(own, NETWORKS), *_diagrams(content, own))))
-    return (*told, Section("learning", "How it learned", (*content.section("learning"), *content.section("fit"))))
+    learned = Section("learning", "How it learned", (*content.section("learning"), *content.section("fit")))
+    return (*told, *transferred, learned)
 
 
 def _diagrams(content: Content, models: pd.DataFrame) -> Iterator[Block]:
@@ -177,10 +179,11 @@ def engines(content: Content) -> Blocks:
 
 
 def _no_cnn(study: Study) -> Block:
-    """Says that no CNN was trained, and the command that trains one where there is one."""
+    """Says that no CNN of the project was trained, and the command that trains one where there is one."""
     if study.noun == TEXT.noun:
         return say("No CNN was trained in this study: CNNs read images alone, and this is a study of texts.")
-    return missing("No CNN was trained in this study.", run(study, CNN))
+    own = " of the project's own" if len(study.transferred) else ""
+    return missing(f"No CNN{own} was trained in this study.", run(study, CNN))
 
 
 def more_images(content: Content) -> Blocks:

@@ -1,0 +1,74 @@
+"""The part of the report on transferred networks, and how answers point to it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from cifar_pipelines.common.configuration import run_parameters
+from cifar_pipelines.engines import engine_names, model_name
+from cifar_pipelines.records.transfer_roles import ROLES, role_of, role_of_block
+from cifar_pipelines.report.chapters.laboratory.data import run
+from cifar_pipelines.report.content import Content
+from cifar_pipelines.report.document.blocks import Blocks, Paragraph, emphasis, missing, say
+from cifar_pipelines.report.studies import Study
+
+TRANSFERRED = "Transferred networks"  # the title of the part
+
+
+def mention_transferred(study: Study) -> Blocks:
+    """Names the transferred networks of a study, and says where they are told; nothing where there are none."""
+    found = study.transferred
+    if found.empty:
+        return ()
+    named = ", ".join(f"{record['label']} ({record['network']})" for _, record in found.iterrows())
+    return (
+        say(
+            f"Networks of libraries were trained phase by phase: {named}. They are told under ",
+            emphasis(TRANSFERRED),
+            ".",
+        ),
+    )
+
+
+def transferred_networks(content: Content) -> Blocks:
+    """The phases of transferred networks, what freezing and transfer gave, and what to measure beside a network that is alone."""
+    return (*content.section("phases"), *content.section("transfer"), *_unpaired(content.study))
+
+
+def _unpaired(study: Study) -> Blocks:
+    """Of every backbone that was measured in one role alone: the command that measures it in another, where there is one."""
+    found = study.transferred
+    found = found.assign(role=found["raw"].map(role_of)).dropna(subset="role")
+    return tuple(
+        paragraph
+        for _, own in found.groupby("network")
+        if own["role"].nunique() == 1 and (paragraph := _missing_role(study, own.iloc[-1]))
+    )
+
+
+def _missing_role(study: Study, record: pd.Series) -> Paragraph | None:
+    """The first of the other roles in which the configuration has the backbone, with its command; None where there is none."""
+    network, family, own = record["network"], record["family"], record["role"]
+    known = run_parameters().get(family, {}).get("models", {})
+    # A model of the same name would replace what was measured.
+    pairs = [(name, engine) for name in known for engine in engine_names()]
+    block, engine = next((pair for pair in pairs if model_name(*pair) == record["model"]), (None, None))
+    others = {name: model for name, model in known.items() if name != block and model["backbone"] == network}
+    for role in ROLES:
+        names = [name for name, model in others.items() if role_of_block(model) == role]
+        if role == own or not names:
+            continue
+        seen = record["raw"].params["input"]
+        name = max(names, key=lambda name: _agrees(others[name], seen))  # the first where none is better
+        more = {"selected": name} | ({"engines": engine} if engine else {})
+        command = run(study, family, {f"{family}.{key}": value for key, value in more.items()})
+        return missing(
+            f"{network} was measured {own} alone: what it gives beside the same network {role} is not known.", command
+        )
+    return None
+
+
+def _agrees(block: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
+    """Whether a configured model sees what was seen."""
+    return all(seen.get(key) == value for key, value in (block.get("input") or {}).items())
