@@ -113,6 +113,23 @@ def test_histories_are_those_of_the_latest_runs_with_the_newest_parameters():
     assert set(summary["label"]) == {"airbench_bigdl", "logistic_regression"}
 
 
+def test_where_a_further_phase_begins_is_marked_on_its_curve():
+    phased = make_cnn_record("torch_distributor", epochs=5, network="lite0")
+    for row, phase in zip(phased["history"], (1, 1, 2, 2, 3), strict=True):
+        row["phase"] = phase
+    summary, histories = _both(phased, make_cnn_record(epochs=3))
+    by_label = {label: rows["phase"].tolist() for label, rows in histories.groupby("label")}
+    assert by_label["lite0_torch_distributor"] == [1, 1, 2, 2, 3] and histories["phase"].isna().sum() == 3
+    figure = plot_all_histories(histories, summary)
+    (marks,), (later,) = ([line for line in ax.lines if line.get_marker() == "|"] for ax in figure.axes)
+    assert list(marks.get_xdata()) == [3, 5]
+    assert list(later.get_xdata()) == pytest.approx([31.5, 52.5])  # 10.5 s an epoch
+    curve = next(line for line in figure.axes[0].lines if len(line.get_xdata()) == 5)
+    assert list(marks.get_ydata()) == [curve.get_ydata()[2], curve.get_ydata()[4]]
+    assert marks.get_color() == curve.get_color() and _legend(figure)[-1] == "first epoch of a further phase"
+    assert "first epoch of a further phase" not in _legend(plot_all_histories(*reversed(_both(make_cnn_record()))))
+
+
 def test_without_networks_there_is_a_sentence_instead_of_curves():
     summary, histories = _both(make_record())
     assert histories.empty and "epoch" in histories

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import cycle
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,6 +16,8 @@ from cifar_pipelines.plots.registry import comparison_plot
 
 # By the split that they are of: nothing is chosen by test images.
 CURVES = {"validation": "validation (cut from training)", "test": "validation on test images (nothing is chosen by it)"}
+# Across a curve, at the first epoch of a phase.
+PHASE_BEGINS: dict[str, Any] = {"marker": "|", "markersize": 13, "markeredgewidth": 1.8, "linestyle": ""}
 
 
 def plot_learning_curves(
@@ -73,7 +76,8 @@ def _mark_phases(ax: Axes, history: pd.DataFrame, phases: Sequence[str]) -> None
 def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Draws the validation curves of every network under every setting, by epoch and by time.
 
-    Colour is the network, line style and the shape at the end of a curve are the setting.
+    Colour is the network, line style and the shape at the end of a curve are the setting; a bar across the curve of a
+    transfer is where first epoch of a further phase.
 
     Args:
         histories: What `histories_table` returned of a study.
@@ -90,13 +94,15 @@ def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure
     settings = [name for name in ordered if name in set(histories["setting"])]
     dashes = dict(zip(settings, cycle(style.LINE_STYLES)))
     for (label, setting), history in histories.groupby(["label", "setting"], sort=False):
-        marked = history["put_together"].any()
+        marked, begins = history["put_together"].any(), _begins(history)
         end = {"marker": shape[setting], "markevery": [-1], "markersize": 10 if marked else 8}
         for ax, x in zip(line, (history["epoch"], _elapsed(history)), strict=True):
             ax.plot(
                 x, history["validation_accuracy"], dashes[setting], color=colour[label], linewidth=1.4,
                 markeredgecolor="white", alpha=0.85, **end,
             )  # fmt: skip
+            if begins.any():
+                ax.plot(x[begins], history["validation_accuracy"][begins], color=colour[label], **PHASE_BEGINS)
         if marked:
             style.star(line[1], _elapsed(history).iloc[-1], history["validation_accuracy"].iloc[-1])
     style.label_axes(line[0], x="epoch", y="validation accuracy")
@@ -108,6 +114,8 @@ def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure
     handles += [
         Line2D([], [], color="#333333", linestyle=dashes[name], marker=shape[name], label=name) for name in settings
     ]
+    if _begins(histories).any():
+        handles.append(Line2D([], [], color="#333333", label="first epoch of a further phase", **PHASE_BEGINS))
     if histories["put_together"].any():
         handles.append(style.PUT_TOGETHER)
     style.legend(figure, handles, handlelength=3.5)
@@ -116,3 +124,8 @@ def plot_all_histories(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure
 
 def _elapsed(history: pd.DataFrame) -> pd.Series:
     return (history["seconds"] + history["validation_seconds"]).cumsum()
+
+
+def _begins(history: pd.DataFrame) -> pd.Series:
+    """Whether each epoch is the first of a phase that follows another."""
+    return history["phase"].astype(float).diff() > 0
