@@ -30,7 +30,7 @@ def test_whole_pipeline_on_the_real_catalog(tmp_path):
     report = (folder / "report.md").read_text()
     files = [plot.file for plot in comparison_plots()]
     assert sorted(files) == [
-        *("accuracy_time.png", "components.png", "learning_curves.png", "resources.png"),
+        *("accuracy_size.png", "accuracy_time.png", "components.png", "learning_curves.png", "resources.png"),
         *("speedup.png", "time_by_setting.png", "timeline.png"),
     ]
     assert all((folder / file).stat().st_size > 5_000 for file in files)
@@ -107,7 +107,14 @@ def test_folders_of_records_may_share_names():
 
 def test_every_node_is_named_and_needs_no_spark():
     assert {node.name.removeprefix("comparison.") for node in create_pipeline().nodes} == {
-        *("compare_runs", "plot_accuracy_time", "plot_time_by_setting", "plot_speedup", "plot_resources"),
+        *(
+            "compare_runs",
+            "plot_accuracy_time",
+            "plot_accuracy_size",
+            "plot_time_by_setting",
+            "plot_speedup",
+            "plot_resources",
+        ),
         *("plot_all_histories", "check_forecasts", "join_applications", "plot_components", "plot_timeline"),
         *("select_main_study", "make_report_content", "write_comparison_report", "write_comparison_files"),
     }

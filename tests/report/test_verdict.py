@@ -111,6 +111,7 @@ def test_features_alone_have_no_verdict():
     "plot",
     [
         of_comparison.plot_accuracy_time,
+        of_comparison.plot_accuracy_size,
         of_comparison.plot_time_by_setting,
         of_comparison.plot_speedup,
         of_comparison.plot_resources,

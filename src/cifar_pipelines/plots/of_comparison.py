@@ -14,11 +14,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 from cifar_pipelines.plots import style
 from cifar_pipelines.plots.registry import comparison_plot
+from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.speedup import one_setting, under_several_settings
 from cifar_pipelines.records.summary import put_together, trained
 
 _OVERSUBSCRIBED = Patch(facecolor="white", edgecolor=style.GREY, hatch="////", label="more cores than the host")
 _BAR_AXIS = "setting: cores x cores per executor"
+_FRONT = Line2D([], [], color=style.GREY, linewidth=1, label="Pareto front")
 Draw = Callable[[np.ndarray, pd.DataFrame, dict[str, str], dict[str, str]], None]
 
 
@@ -32,23 +34,39 @@ def plot_accuracy_time(summary: pd.DataFrame) -> Figure:
 
     def draw(axes: np.ndarray, rows: pd.DataFrame, colour: dict[str, str], shape: dict[str, str]) -> None:
         ax = axes[0]
-        for _, row in rows.iterrows():
-            spread = [[row["time_s"] - row["time_min_s"]], [row["time_max_s"] - row["time_s"]]]
-            interval = [[row["accuracy"] - row["accuracy_low"]], [row["accuracy_high"] - row["accuracy"]]]
-            look = {"color": colour[row["label"]], "elinewidth": 0.8, "alpha": 0.45}
-            ax.errorbar(row["time_s"], row["accuracy"], xerr=spread, yerr=interval, **look)
-            _point(ax, row["time_s"], row["accuracy"], row, colour, shape)
-        front = pareto_front(rows)
-        ax.step(front["time_s"], front["accuracy"], where="post", color=style.GREY, linewidth=1, zorder=1)
-        ax.set_xscale("log")
-        # At least this wide, so that a small spread does not look large and a tick is always in sight.
-        ax.set_xlim(rows["time_min_s"].min() / 1.6, rows["time_max_s"].max() * 1.6)
-        _plain_ticks(ax)
-        ax.yaxis.set_major_formatter(PercentFormatter(1))
+        _against_accuracy(ax, rows, ("time_s", "time_min_s", "time_max_s"), colour, shape)
         style.label_axes(ax, x="fit time [s], log scale", y="accuracy, with its interval")
 
-    front_key = Line2D([], [], color=style.GREY, linewidth=1, label="Pareto front")
-    return _drawn(summary, trained(summary), "Accuracy against fit time", 1, draw, [front_key], shapes=True)
+    return _drawn(summary, trained(summary), "Accuracy against fit time", 1, draw, [_FRONT], shapes=True)
+
+
+@comparison_plot(
+    "accuracy_size", "Accuracy against model size, and against prediction time without features", section="all_models"
+)
+def plot_accuracy_size(summary: pd.DataFrame) -> Figure:
+    """Draws accuracy with its interval against the size of the saved model and against the prediction time, with Pareto fronts.
+
+    Each model by its latest run at its fastest setting. The prediction time is that of all judged images on the executors over
+    their number; the extraction of features is not in it.
+    """
+    models = trained(summary)
+    noun = summary["content"].iloc[0]
+    costs = {
+        "size of the saved model [MB], log scale": models["model_size_bytes"].astype(float) / 1e6,
+        f"prediction [ms per {noun}], log scale": 1000 * models["predict_s"].astype(float) / models["test_images"],
+    }
+
+    def draw(axes: np.ndarray, rows: pd.DataFrame, colour: dict[str, str], shape: dict[str, str]) -> None:
+        for ax, (name, cost) in zip(axes, costs.items(), strict=True):
+            known = rows.assign(cost=cost).query("cost > 0")
+            if known.empty:
+                style.message(ax, "No model has a record of it.")
+                continue
+            _against_accuracy(ax, known, ("cost", "cost", "cost"), colour, shape)
+            style.label_axes(ax, x=name, y="accuracy, with its interval")
+
+    title = "Accuracy against model size and prediction time"
+    return _drawn(summary, fastest_of_each_model(models), title, 2, draw, [_FRONT], shapes=True)
 
 
 @comparison_plot("time_by_setting", "Time by setting", section="times")
@@ -155,11 +173,39 @@ def plot_resources(summary: pd.DataFrame) -> Figure:
     return _drawn(summary, summary, "Resource use", 2, draw, keys, shapes=True)
 
 
-def pareto_front(rows: pd.DataFrame) -> pd.DataFrame:
-    """Returns the rows that no other row beats in both `time_s` and `accuracy`; both rise from row to row."""
-    ordered = rows.sort_values(["time_s", "accuracy"], ascending=[True, False])
+def pareto_front(rows: pd.DataFrame, cost: str = "time_s") -> pd.DataFrame:
+    """Returns the rows that no other row beats in both a cost and `accuracy`; both rise from row to row."""
+    ordered = rows.sort_values([cost, "accuracy"], ascending=[True, False])
     before = ordered["accuracy"].astype(float).cummax().shift(fill_value=-np.inf)
     return ordered[ordered["accuracy"] > before]
+
+
+def _against_accuracy(
+    ax: Axes, rows: pd.DataFrame, cost: tuple[str, str, str], colour: dict[str, str], shape: dict[str, str]
+) -> None:
+    """Draws accuracy with its interval against a cost, and the Pareto front of the two.
+
+    Args:
+        ax: Where.
+        rows: Rows of a summary.
+        cost: The column, and those of its smallest and largest value.
+        colour: By model.
+        shape: By setting.
+    """
+    middle, low, high = cost
+    for _, row in rows.iterrows():
+        spread = [[row[middle] - row[low]], [row[high] - row[middle]]]
+        interval = [[row["accuracy"] - row["accuracy_low"]], [row["accuracy_high"] - row["accuracy"]]]
+        look = {"color": colour[row["label"]], "elinewidth": 0.8, "alpha": 0.45}
+        ax.errorbar(row[middle], row["accuracy"], xerr=spread, yerr=interval, **look)
+        _point(ax, row[middle], row["accuracy"], row, colour, shape)
+    front = pareto_front(rows, middle)
+    ax.step(front[middle], front["accuracy"], where="post", color=style.GREY, linewidth=1, zorder=1)
+    ax.set_xscale("log")
+    # At least this wide, so that a small spread does not look large and a tick is always in sight.
+    ax.set_xlim(rows[low].min() / 1.6, rows[high].max() * 1.6)
+    _plain_ticks(ax)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
 
 
 def _drawn(
@@ -174,9 +220,9 @@ def _drawn(
     """Draws the rows of a study side by side, with one legend."""
     if rows.empty:
         return style.message_figure(title, "No trained model is among the run records.")
-    # Of the whole study, so that a model has the same tint in every plot.
+    # Of the whole study, so that a model has the same tint and a setting the same shape in every plot.
     colour = style.colours(sorted(study["label"].unique()))
-    shape = style.markers(rows.sort_values(["cores", "executor_cores"])["setting"].unique().tolist())
+    shape = style.markers(study.sort_values(["cores", "executor_cores"])["setting"].unique().tolist())
     figure, axes = style.new_figure(1, columns, size=(style.WIDTH, 4.2), title=title)
     draw(axes[0], rows, colour, shape)
     if put_together(rows).any():
@@ -186,7 +232,8 @@ def _drawn(
     handles = [Patch(color=colour[name], label=name) for name in sorted(rows["label"].unique())]
     if shapes:
         look = {"color": "#333333", "linestyle": ""}
-        handles += [Line2D([], [], marker=form, label=name, **look) for name, form in shape.items()]
+        drawn = [name for name in shape if name in set(rows["setting"])]
+        handles += [Line2D([], [], marker=shape[name], label=name, **look) for name in drawn]
     style.legend(figure, handles + keys)
     return figure
 
@@ -220,8 +267,9 @@ def _grouped_bars(
 
 
 def _plain_ticks(ax: Axes, axis: str = "x") -> None:
-    """Writes 2, 5, 10, 20 beside a log axis instead of powers."""
+    """Writes 2, 5, 10, 20 beside a log axis instead of powers, and 1, 10, 100 alone where it is so long that they would touch."""
     for one in {"x": [ax.xaxis], "y": [ax.yaxis], "both": [ax.xaxis, ax.yaxis]}[axis]:
-        one.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+        least, most = one.get_view_interval()
+        one.set_major_locator(LogLocator(subs=(1,) if most > 1000 * least else (1, 2, 5), numticks=12))
         one.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         one.set_minor_formatter(NullFormatter())

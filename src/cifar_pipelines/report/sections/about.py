@@ -106,6 +106,8 @@ GLOSSARY: dict[str, Words] = {
     "Resumed": "means that a training went on from a checkpoint in a later run.",
     "Restarted": "means that it went on from a checkpoint after a worker was lost. Both times are put together from "
     "parts; plots mark them with a star.",
+    "Prediction time": "by image or text is that of all that were judged, on the executors, divided by their number: a model "
+    "that reads features has their extraction beside it.",
     "Learning curves": "show the validation accuracy of the latest run of each network and setting, on validation "
     "images that were cut from training or, where none were, on the first test images, by which nothing is chosen; their time is training and validation alone.",
     "Where the time went": spans(
