@@ -66,13 +66,15 @@ def test_own_cnns_stay_what_a11_is_about(tmp_path):
 def test_a_backbone_in_one_role_names_the_command_for_another(
     model, network, trains, weights, words, selected, tmp_path
 ):
-    record = make_transfer_record(model, 800, trains, weights=weights, network=network, data={"validation_size": 0})
-    ((said, command),) = missing_in(parts({"a": record}, tmp_path)["transferred"])
+    record = make_transfer_record(model, 800, trains, weights=weights, network=network, setting=(2, 2))
+    records = {"a": record, "b": make_record(setting=(1, 1))}
+    ((said, command),) = missing_in(parts(records, tmp_path)["transferred"])
     assert said.startswith(f"{network} was measured {words} is not known.")
     *kedro, env, _, params = shlex.split(command)
-    assert kedro == ["kedro", "run", "--pipelines", "transfer", "--env"]
+    assert [*kedro, env] == ["kedro", "run", "--pipelines", "transfer", "--env", "exec_2x2"]  # that of its pair
     asked = parse_params(params, env)
-    assert asked["transfer"] == {"selected": selected, "engines": "local"}
+    same_input = {} if selected.startswith("lite1") else {"models": {selected: {"input": {"size": 160}}}}
+    assert asked["transfer"] == {"selected": selected, "engines": "local"} | same_input
     check_run(["transfer"], load_configuration(env, asked))
 
 

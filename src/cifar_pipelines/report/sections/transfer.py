@@ -10,13 +10,10 @@ from cifar_pipelines.judging.pairs import Pair, compare_these
 from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.transfer_roles import RANDOM, ROLES, role_of
 from cifar_pipelines.report.document.blocks import Blocks, Section, Spans, bullets, emphasis, say, spans, strong, table
-from cifar_pipelines.report.sections.cells import behind
+from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 from cifar_pipelines.report.sections.pairs import NO_INTERVAL, difference_with_interval, in_points, not_tested, write_p
 
-HEADER = (
-    *("backbone", "first", "second", "accuracy", "difference [points]", "McNemar p", "p, Holm", "fit [s]", "setting"),
-    "records",
-)
+HEADER = ("first", "second", "accuracy", "difference [points]", "McNemar p", "p, Holm", "fit [s]")
 SEEN = ("size", "policy", "max_tokens", "pooling")  # of an input: what of an image or a text reaches the network
 
 
@@ -36,7 +33,8 @@ def transfer(models: pd.DataFrame, records: pd.DataFrame) -> Section | None:
     if tested:
         both = [(pair, own.loc[pair.first], own.loc[pair.second]) for pair in tested]
         noun = rows.iloc[0]["judged_on"]
-        blocks += (table(HEADER, [_row(*one) for one in both]), say(_introduction(noun)))
+        paired = rows[rows["label"].isin({label for pair in tested for label in (pair.first, pair.second)})]
+        blocks += (table_of(paired, NETWORKS), table(HEADER, [_row(*one) for one in both]), say(_introduction(noun)))
         blocks += (bullets(_sentence(*one) for one in both),)
     if any(pair.interval is None for pair in tested):
         blocks += (say(NO_INTERVAL),)
@@ -74,31 +72,26 @@ def _introduction(judged_on: str) -> Spans:
     return spans(
         f"Networks of one backbone on the same {judged_on}s, each by its latest run at its fastest setting: ",
         emphasis("fine-tuned"), " began with pretrained weights and learned in more than its head, ",
-        emphasis("frozen"), " learned in its head alone, ", emphasis(RANDOM), " began with none that were learned. "
-        "What learned in its phases stands in brackets. Difference, interval and p are those of the pairs of models, first minus "
+        emphasis("frozen"), " learned in its head alone, ", emphasis(RANDOM), " began with none that were learned. Difference, interval and p are those of the pairs of models, first minus "
         "second; p by Holm's correction for the tests of this table decides.",
     )  # fmt: skip
 
 
-def _row(pair: Pair, first: pd.Series, second: pd.Series) -> list[object]:
+def _row(pair: Pair, first: pd.Series, second: pd.Series) -> list[str]:
     return [
-        first["backbone"],
-        _named(first),
-        _named(second),
+        pair.first,
+        pair.second,
         f"{first['accuracy']:.1%} / {second['accuracy']:.1%}",
         difference_with_interval(pair),
         write_p(pair.p),
         write_p(pair.p_holm),
         f"{seconds(first['time_s'])} / {seconds(second['time_s'])}",
-        " / ".join(dict.fromkeys([first["setting"], second["setting"]])),
-        behind(pd.DataFrame([first, second])),
     ]
 
 
-def _named(row: pd.Series) -> str:
-    """The model with its role and with what learned, such as "lite1_local: fine-tuned (head, last:5)"."""
-    trained = ", ".join(what for what, _ in groupby(phase.train for phase in row["raw"].phases))
-    return f"{row['label']}: {row['role']} ({trained})"
+def _learned(row: pd.Series) -> str:
+    """What learned in the phases, such as "head, last:5"."""
+    return ", ".join(what for what, _ in groupby(phase.train for phase in row["raw"].phases))
 
 
 def _sentence(pair: Pair, first: pd.Series, second: pd.Series) -> Spans:
@@ -133,5 +126,15 @@ def _doubts(first: pd.Series, second: pd.Series) -> Iterator[str]:
         if cache and cache.reused:
             yield (
                 f"{row['label']} found its stored features there; the run that stored them took {in_seconds(cache.extract_s)} "
-                "for it, which is in no time here."
+                "for it, which its time here lacks."
             )
+
+
+NETWORKS: Columns = {
+    "backbone": "backbone",
+    "model": "label",
+    "role": "role",
+    "learned": _learned,
+    "setting": "setting",
+    "records": behind,
+}

@@ -159,15 +159,18 @@ def _extractors(noun: str) -> Columns:
     }
 
 
-def run(study: Study, pipelines: str, more: Mapping[str, Any] = MappingProxyType({})) -> str:
+def run(
+    study: Study, pipelines: str, more: Mapping[str, Any] = MappingProxyType({}), setting: str | None = None
+) -> str:
     """The command that makes what is missing in a study; images need no setting, all else gets one that fits the host.
 
     Args:
         study: The study.
         pipelines: Their names, joined by commas.
         more: Further parameters.
+        setting: The setting; None for the smallest of the study.
     """
-    env = f" --env {_fitting(study)}" if pipelines != INGESTION else ""
+    env = f" --env {setting or _fitting(study)}" if pipelines != INGESTION else ""
     batches = _batches_that_fit(study) if CNN in pipelines.split(",") else {}
     return f"kedro run --pipelines {pipelines}{env} --params {given_params(study, {**batches, **more})}"
 

@@ -7,10 +7,12 @@ import pandas as pd
 
 from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.engines import engine_names, model_name
-from cifar_pipelines.records.transfer_roles import ROLES, role_of, role_of_block
+from cifar_pipelines.records.summary import trained
+from cifar_pipelines.records.transfer_roles import ROLES, role_of_block
 from cifar_pipelines.report.chapters.laboratory.data import run
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Paragraph, emphasis, missing, say
+from cifar_pipelines.report.sections.transfer import networks_by_role
 from cifar_pipelines.report.studies import Study
 
 TRANSFERRED = "Transferred networks"  # the title of the part
@@ -38,37 +40,37 @@ def transferred_networks(content: Content) -> Blocks:
 
 def _unpaired(study: Study) -> Blocks:
     """Of every backbone that was measured in one role alone: the command that measures it in another, where there is one."""
-    found = study.transferred
-    found = found.assign(role=found["raw"].map(role_of)).dropna(subset="role")
+    found = networks_by_role(trained(study.rows), study.used)
     return tuple(
         paragraph
-        for _, own in found.groupby("network")
+        for _, own in found.groupby("backbone")
         if own["role"].nunique() == 1 and (paragraph := _missing_role(study, own.iloc[-1]))
     )
 
 
-def _missing_role(study: Study, record: pd.Series) -> Paragraph | None:
+def _missing_role(study: Study, measured: pd.Series) -> Paragraph | None:
     """The first of the other roles in which the configuration has the backbone, with its command; None where there is none."""
-    network, family, own = record["network"], record["family"], record["role"]
+    network, family, own = measured["backbone"], measured["family"], measured["role"]
     known = run_parameters().get(family, {}).get("models", {})
     # A model of the same name would replace what was measured.
     pairs = [(name, engine) for name in known for engine in engine_names()]
-    block, engine = next((pair for pair in pairs if model_name(*pair) == record["model"]), (None, None))
+    block, engine = next((pair for pair in pairs if model_name(*pair) == measured["model"]), (None, None))
     others = {name: model for name, model in known.items() if name != block and model["backbone"] == network}
     for role in ROLES:
         names = [name for name, model in others.items() if role_of_block(model) == role]
         if role == own or not names:
             continue
-        seen = record["raw"].params["input"]
-        name = max(names, key=lambda name: _agrees(others[name], seen))  # the first where none is better
+        seen = measured["raw"].params["input"]
+        name = min(names, key=lambda name: len(_otherwise(others[name], seen)))  # the first of several
         more = {"selected": name} | ({"engines": engine} if engine else {})
-        command = run(study, family, {f"{family}.{key}": value for key, value in more.items()})
+        more |= {f"models.{name}.input.{key}": value for key, value in _otherwise(others[name], seen).items()}
+        command = run(study, family, {f"{family}.{key}": value for key, value in more.items()}, measured["setting"])
         return missing(
             f"{network} was measured {own} alone: what it gives beside the same network {role} is not known.", command
         )
     return None
 
 
-def _agrees(block: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
-    """Whether a configured model sees what was seen."""
-    return all(seen.get(key) == value for key, value in (block.get("input") or {}).items())
+def _otherwise(block: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+    """What of its input a configured model has otherwise than it was seen, as it was seen."""
+    return {key: seen[key] for key, value in (block.get("input") or {}).items() if key in seen and seen[key] != value}
