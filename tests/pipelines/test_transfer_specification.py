@@ -1,6 +1,8 @@
 """What is refused before any process starts, and what is told."""
 
+from collections import namedtuple
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,7 +17,7 @@ from cifar_pipelines.pipelines.transfer import memory
 from cifar_pipelines.pipelines.transfer.memory import settle_loader
 from cifar_pipelines.pipelines.transfer.specification import check_sizes, require_validation, specify_transfer
 from cifar_pipelines.spark.setting import ParallelismSetting
-from cifar_pipelines.training import device
+from cifar_pipelines.training import device, loading
 from cifar_pipelines.training.device import settle_device, settle_precision
 
 PARAMETERS = load_configuration()["parameters"]
@@ -130,6 +132,17 @@ def test_the_memory_of_images_is_told_and_refused_where_it_cannot_suffice(files,
     )
     with pytest.raises(UserError, match=words):
         settle_loader(specify(loader="memory"), files, ("test", 6), 1)
+
+
+def test_batches_of_validation_count_in_the_memory_that_loaders_share(files, monkeypatch):
+    usage = namedtuple("Usage", "total used free")
+    monkeypatch.setattr(loading, "SHARED_MEMORY", Path(__file__).parent)
+    monkeypatch.setattr(loading.shutil, "disk_usage", lambda path: usage(0, 0, 2**19))
+    spec = specify(phases=[LAST], loader="workers:2")
+    assert settle_loader(spec, files, ("test", 6), 1) == "workers:2"
+    assert settle_loader(spec, files, ("test", 100), 1) == "workers:2"
+    with pytest.raises(UserError, match="2 processes of the loader hand over up to 1 MiB there"):
+        settle_loader(spec, files, ("test", 1000), 1)
 
 
 def test_stored_features_need_no_images_in_memory(files):

@@ -28,11 +28,13 @@ def settle_loader(spec: TransferSpec, files: tuple[str, ...], validation: tuple[
         "memory" or "workers:<n>".
 
     Raises:
-        UserError: If images would not fit into the memory that this host has free.
+        UserError: If images would not fit into the memory that this host has free, or batches not into what a loader's processes
+            share.
     """
     import psutil
 
-    from cifar_pipelines.training.loading import AUTO, MEMORY, loading_processes, require_shared_memory
+    from cifar_pipelines.training import loading
+    from cifar_pipelines.training.loading import AUTO, MEMORY
 
     phases = [phase for phase in spec.phases if phase.inputs == IMAGES]
     if not phases or isinstance(spec.input, TextSpec):  # the tokens of a text are fewer bytes than its letters
@@ -51,9 +53,10 @@ def settle_loader(spec: TransferSpec, files: tuple[str, ...], validation: tuple[
             "free for them. Take a smaller input.size, fewer images (train_size), loader: workers:2, or a "
             "host with more memory."
         )
-    if processes := loading_processes(loader):
-        batch = max(-(-phase.batch_size // workers) for phase in phases)
-        require_shared_memory(batch, spec.input.size, processes * workers)
+    if processes := loading.loading_processes(loader):
+        of_training = max(-(-phase.batch_size // workers) for phase in phases)
+        of_validation = min(loading.EVALUATION_BATCH, -(-validation[1] // workers))
+        loading.require_shared_memory(max(of_training, of_validation), spec.input.size, processes * workers)
     return loader
 
 
