@@ -29,12 +29,14 @@ from cifar_pipelines.spark.run_context import RunContext
 if TYPE_CHECKING:
     import pyarrow as pa
     import torch
+    from pyarrow import dataset
 
     from cifar_pipelines.training.head import StoredFeatures
 
 logger = logging.getLogger(__name__)
 
 MICRO_BATCH = 16
+ROWS_AT_ONCE = 1024  # of stored features that are read
 
 
 @dataclass(frozen=True)
@@ -229,24 +231,28 @@ def read_features(stored: Stored, views: int, files: tuple[str, ...], curve_spli
     from cifar_pipelines.training.draws import image_keys
     from cifar_pipelines.training.head import StoredFeatures
 
-    table = dataset.dataset(stored.folder / "features", format="parquet").to_table()
-    if len(table) != stored.images:
+    table = dataset.dataset(stored.folder / "features", format="parquet")
+    if (count := table.count_rows()) != stored.images:
         raise UserError(
-            f"The stored features in {stored.folder} are {len(table):,}, but were {stored.images:,} when they were stored: files are "
+            f"The stored features in {stored.folder} are {count:,}, but were {stored.images:,} when they were stored: files are "
             "missing there, or too many. Remove that folder, and give the same command again."
         )
-    train, validation = (_by_rank(table, split, files) for split in ("train", curve_split))
-    keys = image_keys(train.column("image_id").to_pylist())
-    labels, held_out = (_labels(part) for part in (train, validation))
-    vectors = _vectors(train)
+    ids, labels, vectors = _by_rank(table, "train", files)
+    _, held_out, of_validation = _by_rank(table, curve_split, files)
     dimension = vectors.shape[1] // views
-    of_validation = _vectors(validation)[:, :dimension] if len(validation) else torch.empty(0, dimension)
+    of_validation = of_validation[:, :dimension] if len(of_validation) else torch.empty(0, dimension)
     chooses = curve_split == "validation"
-    return StoredFeatures(vectors.view(len(train), views, dimension), labels, keys, of_validation, held_out, chooses)
+    return StoredFeatures(
+        vectors.view(len(ids), views, dimension), labels, image_keys(ids), of_validation, held_out, chooses
+    )
 
 
-def _by_rank(table: "pa.Table", split: str, files: tuple[str, ...]) -> "pa.Table":
+def _by_rank(
+    table: "dataset.Dataset", split: str, files: tuple[str, ...]
+) -> "tuple[list[str], torch.Tensor, torch.Tensor]":
+    """Ids, labels, int64 (n,), and features, float32 (n, views * d), of a split; the table is never in memory beside them."""
     import numpy as np
+    import torch
     from pyarrow import compute as pc
 
     from cifar_pipelines.training.job import scan
@@ -256,18 +262,17 @@ def _by_rank(table: "pa.Table", split: str, files: tuple[str, ...]) -> "pa.Table
         for batch in scan(files, split, ["image_id", "rank"])
         for pair in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     )
-    part = table.filter(pc.field("split") == split)
-    return part.take(np.argsort([ranks[one] for one in part.column("image_id").to_pylist()]))
-
-
-def _labels(table: "pa.Table") -> "torch.Tensor":
-    import torch
-
-    return torch.tensor(table.column("label").to_pylist(), dtype=torch.int64)
-
-
-def _vectors(table: "pa.Table") -> "torch.Tensor":
-    import torch
-
-    values = table.column("features").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return torch.from_numpy(values.copy()).view(len(table), -1)
+    of_split = pc.field("split") == split
+    ids = sorted(table.to_table(["image_id"], of_split).column(0).to_pylist(), key=ranks.__getitem__)
+    place = {one: at for at, one in enumerate(ids)}
+    labels, vectors = np.empty(len(ids), np.int64), np.empty((len(ids), 0), np.float32)
+    columns, few = ["image_id", "label", "features"], {"batch_size": ROWS_AT_ONCE, "batch_readahead": 1}
+    for batch in table.to_batches(columns, of_split, **few, fragment_readahead=1):
+        if not len(batch):
+            continue
+        at = [place[one] for one in batch.column("image_id").to_pylist()]
+        found = batch.column("features").flatten().to_numpy(zero_copy_only=False).reshape(len(batch), -1)
+        if not vectors.shape[1]:
+            vectors = np.empty((len(ids), found.shape[1]), np.float32)
+        labels[at], vectors[at] = batch.column("label").to_numpy(), found
+    return ids, torch.from_numpy(labels), torch.from_numpy(vectors)
