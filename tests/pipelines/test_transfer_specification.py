@@ -1,23 +1,17 @@
-"""What is refused before any process starts, and what is told."""
+"""What of a transfer is refused before any process starts."""
 
-from collections import namedtuple
 from copy import deepcopy
-from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
-from tests.factories.training import write_images
 from tests.factories.transfer import ADAMW, HEAD, LAST, WHOLE
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import families
-from cifar_pipelines.pipelines.transfer import memory
-from cifar_pipelines.pipelines.transfer.memory import settle_loader
 from cifar_pipelines.pipelines.transfer.specification import check_sizes, require_validation, specify_transfer
 from cifar_pipelines.spark.setting import ParallelismSetting
-from cifar_pipelines.training import device, loading
+from cifar_pipelines.training import device
 from cifar_pipelines.training.device import settle_device, settle_precision
 
 PARAMETERS = load_configuration()["parameters"]
@@ -112,41 +106,6 @@ def test_a_model_without_a_block_is_refused_with_the_nearest():
     parameters["transfer"]["selected"] = ["lite00"]
     with pytest.raises(UserError, match=r"Unknown transfer 'lite00'\. Did you mean 'lite0'"):
         families()["transfer"].check(parameters, ParallelismSetting(2, 1, "1g"))
-
-
-@pytest.fixture
-def files(tmp_path):
-    return write_images(tmp_path, 24, 6, size=20, classes=3)
-
-
-def test_the_memory_of_images_is_told_and_refused_where_it_cannot_suffice(files, monkeypatch, caplog):
-    caplog.set_level("INFO")
-    assert settle_loader(specify(), files, ("test", 6), 1) == "memory"
-    assert "images take 0 MiB of memory with loader memory" in caplog.text
-    usage = psutil.virtual_memory()
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: usage._replace(available=1000 * 2**20))
-    monkeypatch.setattr(memory, "_sizes", lambda *_: (700 * 2**20, 70 * 2**20))
-    assert settle_loader(specify(phases=[LAST]), files, ("test", 6), 1) == "workers:2"
-    words = (
-        r"images of tiny_torch_distributor take 700 MiB of memory with loader memory, and 600 MiB are free.*train_size"
-    )
-    with pytest.raises(UserError, match=words):
-        settle_loader(specify(loader="memory"), files, ("test", 6), 1)
-
-
-def test_batches_of_validation_count_in_the_memory_that_loaders_share(files, monkeypatch):
-    usage = namedtuple("Usage", "total used free")
-    monkeypatch.setattr(loading, "SHARED_MEMORY", Path(__file__).parent)
-    monkeypatch.setattr(loading.shutil, "disk_usage", lambda path: usage(0, 0, 2**19))
-    spec = specify(phases=[LAST], loader="workers:2")
-    assert settle_loader(spec, files, ("test", 6), 1) == "workers:2"
-    assert settle_loader(spec, files, ("test", 100), 1) == "workers:2"
-    with pytest.raises(UserError, match="2 processes of the loader hand over up to 1 MiB there"):
-        settle_loader(spec, files, ("test", 1000), 1)
-
-
-def test_stored_features_need_no_images_in_memory(files):
-    assert settle_loader(specify(phases=[HEAD]), files, ("test", 6), 1) == "memory"
 
 
 def test_fp16_is_refused_where_no_card_would_be_taken(monkeypatch):

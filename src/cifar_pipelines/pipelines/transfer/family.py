@@ -45,12 +45,15 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
-    """Refuses what is wrong with networks, weights, phases, devices and sizes, and an engine whose libraries are missing."""
+    """Refuses what is wrong with networks, weights, phases, devices, sizes and memory, and an engine whose libraries are missing."""
+    from cifar_pipelines.pipelines.transfer.memory import check_memory
     from cifar_pipelines.pipelines.transfer.specification import check_sizes, require_validation, specify_transfer
 
     for name, engine in selected_transfers(parameters):
         spec = specify_transfer(name, engine, parameters["transfer"])
-        check_sizes(spec, parameters["subset"]["train_size"], setting.executors)
+        train_size = parameters["subset"]["train_size"]
+        check_sizes(spec, train_size, setting.executors)
+        check_memory(spec, train_size, setting.executors)
         require_validation(spec, parameters["validation"]["share"] > 0)
 
 

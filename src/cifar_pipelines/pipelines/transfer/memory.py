@@ -1,18 +1,77 @@
-"""How much memory the images of a training take, told and checked before anything is trained."""
+"""How much memory the images of a training and their stored features take, told and checked before anything is trained."""
 
 import logging
 from pathlib import Path
 
 from cifar_pipelines.backbones import TextSpec
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.options import ALL
 from cifar_pipelines.common.table_files import path_of
-from cifar_pipelines.pipelines.transfer.specification import TransferSpec
-from cifar_pipelines.training.phases import IMAGES
+from cifar_pipelines.pipelines.transfer.specification import LOGISTIC_REGRESSION, TransferSpec
+from cifar_pipelines.training.phases import IMAGES, Phase
 
 logger = logging.getLogger(__name__)
 
 SHARE = 0.6  # of the memory that is free: networks, gradients and activations need the rest
 LOADERS = 2  # processes of a loader for each worker, where images do not fit
+SOLVING = 3  # copies of stored features while a head is solved: they, their normalised numbers, and parts of these
+
+
+def check_memory(spec: TransferSpec, train_images: int | str, workers: int) -> None:
+    """Refuses what cannot fit whatever the images are, and warns of what may not, before Spark starts.
+
+    Args:
+        spec: The transfer.
+        train_images: Training images that the configuration asks for; "all" is a number only when they are there.
+        workers: Workers.
+
+    Raises:
+        UserError: If stored features would not fit into the memory that this host has free, or batches not into what a loader's
+            processes share.
+    """
+    import psutil
+
+    from cifar_pipelines.training.loading import MEMORY
+
+    on_images = _on_images(spec)
+    if on_images:
+        _require_shared(spec, on_images, spec.wanted.loader, 0, workers)
+    if train_images == ALL:
+        return
+    room_for_features(spec, train_images)
+    if not on_images or spec.wanted.loader != MEMORY:
+        return
+    most, room = 3 * spec.input.square.scaled_to**2 * train_images, SHARE * psutil.virtual_memory().available
+    if most > room:
+        logger.warning(
+            "%s: images of %d px take up to %s MiB of memory with loader memory, and %s MiB are free for them; smaller images take "
+            "less. Whether they fit is known when they are ingested. Loader auto takes memory only where they do.",
+            spec.model, spec.input.size, f"{most / 2**20:,.0f}", f"{room / 2**20:,.0f}",
+        )  # fmt: skip
+
+
+def room_for_features(spec: TransferSpec, images: int) -> int:
+    """MiB of memory that this process needs for the stored features of so many images; 0 where nothing is stored.
+
+    Raises:
+        UserError: If that is more than this host has free.
+    """
+    import psutil
+
+    from cifar_pipelines.training.head import linear_head
+
+    if not spec.stores_features:
+        return 0
+    numbers = spec.backbone.skeleton().get_submodule(linear_head(spec.backbone)).in_features
+    vectors, copies = images * spec.wanted.views, SOLVING if spec.wanted.head_start == LOGISTIC_REGRESSION else 1
+    needed = copies * 4 * vectors * numbers
+    if needed > (free := psutil.virtual_memory().available):
+        raise UserError(
+            f"The stored features of {spec.model} take {needed / 2**20:,.0f} MiB of memory ({vectors:,} vectors of {numbers:,} numbers"
+            f"{f', {copies} times while the head is solved' if copies > 1 else ''}), and {free / 2**20:,.0f} MiB are free. Take fewer images "
+            "(train_size), views: 1, or a host with more memory. Phases with inputs: images and head_start: zeros need no features."
+        )
+    return round(needed / 2**20)
 
 
 def settle_loader(spec: TransferSpec, files: tuple[str, ...], validation: tuple[str, int], workers: int) -> str:
@@ -33,11 +92,10 @@ def settle_loader(spec: TransferSpec, files: tuple[str, ...], validation: tuple[
     """
     import psutil
 
-    from cifar_pipelines.training import loading
     from cifar_pipelines.training.loading import AUTO, MEMORY
 
-    phases = [phase for phase in spec.phases if phase.inputs == IMAGES]
-    if not phases or isinstance(spec.input, TextSpec):  # the tokens of a text are fewer bytes than its letters
+    phases = _on_images(spec)
+    if not phases:
         return MEMORY
     kept, encoded = _sizes(spec, files, validation[0])
     room = SHARE * psutil.virtual_memory().available
@@ -53,11 +111,23 @@ def settle_loader(spec: TransferSpec, files: tuple[str, ...], validation: tuple[
             "free for them. Take a smaller input.size, fewer images (train_size), loader: workers:2, or a "
             "host with more memory."
         )
-    if processes := loading.loading_processes(loader):
-        of_training = max(-(-phase.batch_size // workers) for phase in phases)
-        of_validation = min(loading.EVALUATION_BATCH, -(-validation[1] // workers))
-        loading.require_shared_memory(max(of_training, of_validation), spec.input.size, processes * workers)
+    _require_shared(spec, phases, loader, validation[1], workers)
     return loader
+
+
+def _on_images(spec: TransferSpec) -> list[Phase]:
+    """The phases that read images; none of a network of texts, whose tokens are fewer bytes than their letters."""
+    return [] if isinstance(spec.input, TextSpec) else [phase for phase in spec.phases if phase.inputs == IMAGES]
+
+
+def _require_shared(spec: TransferSpec, phases: list[Phase], loader: str, validated: int, workers: int) -> None:
+    """Raises a `UserError` if the largest batch, of training or of so many validation images, is too large for loaders to share."""
+    from cifar_pipelines.training.loading import EVALUATION_BATCH, loading_processes, require_shared_memory
+
+    if processes := loading_processes(loader):
+        of_training = max(-(-phase.batch_size // workers) for phase in phases)
+        of_validation = min(EVALUATION_BATCH, -(-validated // workers))
+        require_shared_memory(max(of_training, of_validation), spec.input.size, processes * workers)
 
 
 def _sizes(spec: TransferSpec, files: tuple[str, ...], held_out: str) -> tuple[int, int]:

@@ -1,0 +1,101 @@
+"""How much memory a transfer takes: what is told, and what is refused, before Spark starts and before anything is trained."""
+
+from collections import namedtuple
+from copy import deepcopy
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.factories.training import write_images
+from tests.factories.transfer import HEAD, LAST
+from tests.pipelines.test_transfer_specification import PARAMETERS, TINY, specify
+
+from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.families import families
+from cifar_pipelines.pipelines.transfer import memory
+from cifar_pipelines.pipelines.transfer.memory import check_memory, room_for_features, settle_loader
+from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.training import loading
+
+
+def leave_free(mebibytes, monkeypatch):
+    usage = psutil.virtual_memory()
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: usage._replace(available=mebibytes * 2**20))
+
+
+def share(free, monkeypatch):
+    usage = namedtuple("Usage", "total used free")
+    monkeypatch.setattr(loading, "SHARED_MEMORY", Path(__file__).parent)
+    monkeypatch.setattr(loading.shutil, "disk_usage", lambda path: usage(0, 0, free))
+
+
+@pytest.fixture
+def files(tmp_path):
+    return write_images(tmp_path, 24, 6, size=20, classes=3)
+
+
+def test_the_memory_of_images_is_told_and_refused_where_it_cannot_suffice(files, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    assert settle_loader(specify(), files, ("test", 6), 1) == "memory"
+    assert "images take 0 MiB of memory with loader memory" in caplog.text
+    leave_free(1000, monkeypatch)
+    monkeypatch.setattr(memory, "_sizes", lambda *_: (700 * 2**20, 70 * 2**20))
+    assert settle_loader(specify(phases=[LAST]), files, ("test", 6), 1) == "workers:2"
+    words = (
+        r"images of tiny_torch_distributor take 700 MiB of memory with loader memory, and 600 MiB are free.*train_size"
+    )
+    with pytest.raises(UserError, match=words):
+        settle_loader(specify(loader="memory"), files, ("test", 6), 1)
+
+
+def test_batches_of_validation_count_in_the_memory_that_loaders_share(files, monkeypatch):
+    share(2**19, monkeypatch)
+    spec = specify(phases=[LAST], loader="workers:2")
+    assert settle_loader(spec, files, ("test", 6), 1) == "workers:2"
+    assert settle_loader(spec, files, ("test", 100), 1) == "workers:2"
+    with pytest.raises(UserError, match="2 processes of the loader hand over up to 1 MiB there"):
+        settle_loader(spec, files, ("test", 1000), 1)
+
+
+def test_stored_features_need_no_images_in_memory(files):
+    assert settle_loader(specify(phases=[HEAD]), files, ("test", 6), 1) == "memory"
+
+
+def test_stored_features_that_cannot_fit_are_refused_before_spark_starts(monkeypatch):
+    parameters = deepcopy(PARAMETERS)
+    block = {"models": {"tiny": TINY | {"views": 2}}, "selected": ["tiny"], "engines": ["local"], "device": "cpu"}
+    parameters["transfer"] |= block
+    parameters["subset"]["train_size"] = 100_000
+    setting = ParallelismSetting(2, 1, "1g")
+    leave_free(586, monkeypatch)  # three times 100,000 images of two vectors of 256 numbers of 4 bytes are 585.9
+    families()["transfer"].check(parameters, setting)
+    leave_free(585, monkeypatch)
+    words = r"tiny_local take 586 MiB .*200,000 vectors of 256 numbers, 3 times .* and 585 MiB are free.*views: 1"
+    with pytest.raises(UserError, match=words):
+        families()["transfer"].check(parameters, setting)
+    parameters["subset"]["train_size"] = "all"  # known when the images are there
+    families()["transfer"].check(parameters, setting)
+
+
+def test_only_a_head_that_is_solved_needs_further_copies_of_stored_features():
+    phases = {"phases": [HEAD]}
+    assert room_for_features(specify(**phases), 2**20) == 3 * room_for_features(
+        specify(head_start="zeros", **phases), 2**20
+    )
+    assert room_for_features(specify(head_start="zeros"), 2**20) == 0
+
+
+def test_what_loaders_share_is_known_before_spark_starts(monkeypatch):
+    share(2**14, monkeypatch)
+    check_memory(specify(), "all", 1)
+    with pytest.raises(UserError, match="2 processes of the loader hand over"):
+        check_memory(specify(loader="workers:2"), "all", 1)
+
+
+def test_images_that_may_not_fit_are_warned_of_before_spark_starts(monkeypatch, caplog):
+    leave_free(1000, monkeypatch)
+    spec = specify(loader="memory", head_start="zeros")
+    check_memory(spec, 10_000, 1)
+    assert "up to" not in caplog.text
+    check_memory(spec, 1_000_000, 1)
+    assert "images of 16 px take up to 732 MiB of memory with loader memory, and 600 MiB are free" in caplog.text
