@@ -1,5 +1,6 @@
 """Where a worker computes: the CPU, or a card of its own."""
 
+import logging
 import os
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ import torch
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.precision import resolve_precision
+
+logger = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "gpu")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -34,6 +37,12 @@ class Device:
     def autocast(self, precision: str) -> Any:
         """The context in which a forward pass computes in `precision`; nothing changes for "fp32"."""
         return torch.autocast(self.kind, dtype=_DTYPES[precision]) if precision in _DTYPES else nullcontext()
+
+    def take(self, batch: torch.Tensor) -> torch.Tensor:
+        """A batch on this device; on its way to a card it is pinned, so that this process need not wait for the copy."""
+        if self.kind == "cuda":
+            batch = batch.pin_memory()
+        return batch.to(self.name, non_blocking=True)
 
     def seed(self, number: int) -> None:
         """Seeds what is drawn on this device, at any step.
@@ -75,7 +84,7 @@ def require_device(wanted: str) -> None:
 
 
 def settle_device(wanted: str, workers: int) -> bool:
-    """Whether workers on this host compute on cards.
+    """Whether workers on this host compute on cards; where there are some, but too few for "auto", that is said.
 
     Args:
         wanted: "auto" (cards, where there are as many as workers), "cpu" or "gpu".
@@ -90,6 +99,12 @@ def settle_device(wanted: str, workers: int) -> bool:
             f"device is 'gpu', but torch sees {cards()} cards on this host and the setting has {workers} workers, each of which "
             "needs one. Take a setting with fewer executors, or device cpu."
         )
+    if wanted == "auto" and 0 < cards() < workers:
+        logger.warning(
+            "device auto takes the CPU: torch sees %d cards on this host and the setting has %d workers, each of which needs one. A "
+            "setting with at most %d executors takes cards.",
+            cards(), workers, cards(),
+        )  # fmt: skip
     return wanted != "cpu" and cards() >= workers > 0
 
 

@@ -92,7 +92,7 @@ class Pictures:
             return torch.empty((0, 3, self.square.size, self.square.size), dtype=torch.uint8)
         return resize(pixels, self.square)
 
-    def batches(self, order: Sequence[Sequence[int]], pinned: bool = False) -> Iterator[Tensor]:
+    def batches(self, order: Sequence[Sequence[int]]) -> Iterator[Tensor]:
         """Yields a batch for every list of positions, in their order, whatever loads them."""
         if not self.processes:
             yield from map(self.__getitems__, order)
@@ -102,7 +102,6 @@ class Pictures:
         require_shared_memory(max(map(len, order), default=0), self.square.size, self.processes)
         yield from DataLoader(
             self, batch_sampler=order, num_workers=self.processes, collate_fn=_as_it_is, prefetch_factor=PREFETCHED,
-            pin_memory=pinned,
         )  # fmt: skip
 
 

@@ -150,7 +150,7 @@ class PhaseJob(Job):
         if shard.images.processes:
             order = Order(shard, drawn, self.steps)
             chosen = [order(step).tolist() for step in range(self.steps + bool(mixing))]
-            shard = replace(shard, images=Streamed(shard.images.batches(chosen, pinned=self.on_gpu)))
+            shard = replace(shard, images=Streamed(shard.images.batches(chosen)))
         augmentation = build_augmentation(self.phase.augmentation)
         return shard.batches(drawn, self.steps, self.classes, augmentation, mixing)
 
@@ -209,4 +209,4 @@ def first_weights(folder: str, number: int) -> dict[str, Tensor]:
 
 def _prepared(spec: InputSpec | TextSpec, device: Device, images: Tensor) -> Tensor:
     """Moves pixels to a device, and makes them what a network takes."""
-    return spec.prepare(images.to(device.name, non_blocking=True))
+    return spec.prepare(device.take(images))

@@ -53,7 +53,7 @@ class PhaseTrainer(Trainer):
             return self.model(self.prepare(inputs))
 
     def _loss(self, output: Any, targets: Tensor) -> tuple[Tensor, Tensor]:
-        smoothing, targets = self.recipe.label_smoothing, targets.to(self.device.name)
+        smoothing, targets = self.recipe.label_smoothing, self.device.take(targets)
         loss = training_loss(output, lambda logits: classification_loss(logits.float(), targets, smoothing))
         return loss, output[0] if isinstance(output, tuple) else output
 
