@@ -27,6 +27,7 @@ _BLOCK = {
     "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2", "_project_conv": "conv_pwl",
     "_bn2": "bn3",
 }  # fmt: skip
+_HUB_FILE = "model.safetensors"
 
 
 @register
@@ -73,9 +74,15 @@ class TimmBackbone(Backbone):
         try:
             state = timm.create_model(self.model, pretrained=True).state_dict()
         except Exception as error:  # its hubs raise errors of their own libraries
+            address = self._address()
+            remedy = (
+                f"Fetch {address} elsewhere and give that file"
+                if address
+                else "Nobody publishes any: give a state dict"
+            )
             raise UserError(
                 f"The weights of {self.name} are not on this machine and cannot be downloaded "
-                f"({first_line(str(error), 120)}). Give a state dict with weights=path:<file>, or take "
+                f"({first_line(str(error), 120)}). {remedy} with weights_path=<file> or weights: path:<file>, or take "
                 f"{self.example}, whose weights are installed."
             ) from error
         return LoadedWeights(state, f"timm {self.model}.{self._published().tag}", _tensors_sha256(state))
@@ -108,6 +115,13 @@ class TimmBackbone(Backbone):
         names = self.skeleton().state_dict()
         blocks = list(dict.fromkeys(".".join(name.split(".")[:3]) for name in names if name.startswith("blocks.")))
         return {_translated(name, blocks): tensor for name, tensor in state.items()}
+
+    def _address(self) -> str | None:
+        """Where the weights are published: on timm's hub, or by their authors; None where they are not."""
+        published = self._published()
+        if hub := published.hf_hub_id:
+            return f"https://huggingface.co/{hub}/resolve/main/{published.hf_hub_filename or _HUB_FILE}"
+        return published.url or None
 
     def _published(self) -> Any:
         import timm
