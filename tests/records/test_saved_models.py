@@ -69,6 +69,28 @@ def test_an_unknown_model_is_refused_with_the_nearest(save, find):
         find("logistic_regresion")
 
 
+def test_a_model_of_which_none_is_saved_is_told_with_what_predicts_in_its_place(save, find):
+    save()
+    params = {"members": {"logistic_regression": OLD, "airbench_bigdl": NEW}, "weights": {}, "chosen_on": None}
+    vote = {"family": "ensemble", "params": params, "artifacts": {}}
+    save.records["old"] = make_record(
+        "soft_vote", **vote | {"params": {"members": {}}}, created="2025-01-01T00:00:00+00:00"
+    )
+    save.records["new"] = make_record("soft_vote", **vote)
+    words = (
+        r"soft_vote is one of the ensembles, of which no model is saved\. A vote only joins what .* `kedro predict <member> <folder>` "
+        rf"\(logistic_regression --version {OLD}, airbench_bigdl --version {NEW}\); or .*`kedro run --pipelines ensemble` leaves"
+    )
+    with pytest.raises(UserError, match=words):
+        find("soft_vote")
+    save.records["features"] = make_record("kmeans_patches", family="features", artifacts={})
+    with pytest.raises(UserError, match=r"of which no model is saved\. They predict no new images: name another model"):
+        find("kmeans_patches")
+    save.records["gone"] = make_record("naive_bayes", artifacts={})  # of a family that saves its models
+    with pytest.raises(UserError, match="Unknown saved model 'naive_bayes'"):
+        find("naive_bayes")
+
+
 def test_without_any_model_it_is_said_how_to_make_one(find):
     with pytest.raises(UserError, match=r"There is none. `kedro run` trains"):
         find()

@@ -9,6 +9,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import LISTED, UserError, unknown_name
 from cifar_pipelines.common.resolvers import options_suffix, path_suffix, weights_suffix
 from cifar_pipelines.common.words import counted
+from cifar_pipelines.families import families, words_for
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import Loaders, read_records
 
@@ -79,10 +80,11 @@ def find_model(records: Loaders, wanted: Wanted, models: Path) -> RunRecord:
     Raises:
         UserError: If there is none, if several differ in more than version and setting, or if its file is gone.
     """
-    read = [record for record in read_records(records)[0].values() if MODEL in record.artifacts]
+    everything = list(read_records(records)[0].values())
+    read = [record for record in everything if MODEL in record.artifacts]
     found = [record for record in read if _is_called(record, wanted.model)]
     if not found:
-        raise _unknown(wanted, read, models)
+        raise _unsaved(wanted, everything) or _unknown(wanted, read, models)
     if wanted.version is not None:
         found = [record for record in found if record.run_id == wanted.version] or _no_version(wanted, found, models)
     for name, value in wanted.learned_from.items():
@@ -111,6 +113,18 @@ def _kind(record: RunRecord) -> tuple[str, ...]:
     """What versions of one model share: their paths without version and setting."""
     own = (record.run_id, record.parallelism.setting)
     return record.family, *(part for part in Path(record.artifacts[MODEL]).parts if part not in own)
+
+
+def _unsaved(wanted: Wanted, read: Sequence[RunRecord]) -> UserError | None:
+    """Says why a model was judged and not saved, as those of its family never are; None for any other."""
+    without = {name for name, family in families().items() if family.predictor is None}
+    called = [record for record in read if record.model == wanted.model and record.family in without]
+    if not called:
+        return None
+    record = max(called, key=lambda record: (record.created, record.run_id))
+    unsaved = families()[record.family].unsaved
+    reason = unsaved(record) if unsaved else "They predict no new images: name another model."
+    return UserError(f"{record.model} is one of the {words_for(record.family)}, of which no model is saved. {reason}")
 
 
 def _unknown(wanted: Wanted, read: Sequence[RunRecord], models: Path) -> UserError:

@@ -1,10 +1,13 @@
 """The family of ensembles: one model per selected vote, named `<vote>_vote`, of the same members."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.options import build
 from cifar_pipelines.families import INGESTION, Family, Parameters
 from cifar_pipelines.spark.setting import ParallelismSetting
+
+if TYPE_CHECKING:
+    from cifar_pipelines.records.run_record import RunRecord
 
 
 def selected_votes(parameters: Parameters) -> list[str]:
@@ -31,6 +34,16 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
     build(EnsembleSpec, parameters["ensemble"], "the block ensemble of the parameters").require_members()
 
 
+def unsaved(record: "RunRecord") -> str:
+    """Names the members, which can predict, and how an ensemble comes to new images."""
+    members = ", ".join(f"{name} --version {version}" for name, version in record.params["members"].items())
+    return (
+        "A vote only joins what the runs of its members have predicted. Predict new images with each member, `kedro predict <member> "
+        f"<folder>` ({members}); or put them without labels directly into the test folder of the images, train the members again, and "
+        "`kedro run --pipelines ensemble` leaves the votes in unlabelled.csv."
+    )
+
+
 FAMILY = Family(
     "ensemble",
     "ensembles",
@@ -38,6 +51,7 @@ FAMILY = Family(
     depends_on,
     check,
     needs=(INGESTION,),
+    unsaved=unsaved,
     reads=None,
     on_request=True,
 )
