@@ -50,7 +50,8 @@ def test_without_transferred_networks_nothing_points_to_them(tmp_path):
 
 def test_own_cnns_stay_what_a11_is_about(tmp_path):
     made = parts({"a": make_cnn_record(), "b": make_transfer_record("lite1_local", 800, "all")}, tmp_path)
-    assert "airbench learns in few steps." in text_of(made["A11"].blocks) and missing_in(made["A11"]) == []
+    assert "airbench learns in few steps." in text_of(made["A11"].blocks)
+    assert all("There is no figure here" in words for words, _ in missing_in(made["A11"]))  # of runs that left none
     assert f"lite1_local ({LITE1})" in text_of(made["A11"].blocks)
 
 
