@@ -88,7 +88,7 @@ def test_every_phase_leaves_its_rows_and_its_report(trained, run_context):
     assert (whole.train, whole.inputs, whole.epochs) == ("all", "images", 1)
     assert head.trained_parameters < whole.trained_parameters
     assert head.workers == () and [worker.rank for worker in whole.workers] == list(range(len(whole.workers)))
-    assert {worker.device for worker in whole.workers} == {"cpu"}
+    assert {worker.device for worker in whole.workers} == {"CPU"}
     # The extraction within the fit does not end its job group: the tasks that trained are counted, and the CPU time of both.
     assert report.resources.task_run_s > sum(worker.ended_at - worker.began_at for worker in whole.workers)
     assert report.resources.python_cpu_s > sum(worker.cpu_s for worker in whole.workers)
