@@ -29,7 +29,7 @@ CODE = sorted((PROJECT_PATH / "src").rglob("*.py"))
 KEDRO_S_OWN = {"viz", "package", "registry", "jupyter", "ipython", "catalog"}
 BEGINS = re.compile(r"(?:kedro|make|python -m benchmarks)(?=[ \n]|$)")
 PLACEHOLDER = re.compile(r"<[\w .|-]+>")
-PAGES_ADD = {"exec_6x3", "exec_2x1_3g"}  # environments that commands of the docs write first
+PAGES_ADD = {"exec_6x3", "exec_2x1_3g", "few_images"}  # environments that commands of the docs write first
 
 
 def commands_of(text: str) -> list[str]:

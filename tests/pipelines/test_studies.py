@@ -10,7 +10,16 @@ from cifar_pipelines.pipelines.transfer.family import selected_transfers
 from cifar_pipelines.spark.environment import setting_under
 from cifar_pipelines.training.phases import build_phases
 
-STUDIES = ["fruits360", "resnet18", "competition59", "cifar10_tuned", "imdb"]
+COMPARING = ["fruits360", "resnet18", "competition59", "cifar10_tuned", "imdb"]  # several models
+STUDIES = [*COMPARING, "cifar10_gpu"]
+# The recipe that a study is compared with, and the better one for the same network.
+RECIPES = {
+    "fruits360": [
+        (f"{network}_tuned", f"{network}_better") for network in ("resnet101", "inception_v3", "efficientnet_b1")
+    ],
+    "resnet18": [("resnet18", "resnet18_better")],
+    "competition59": [("lite0_rotation", "lite0")],
+}
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -18,12 +27,35 @@ def test_a_study_selects_models_whose_phases_are_legal(study):
     loader = load_configuration(study)
     parameters = loader["parameters"]
     transfers = selected_transfers(parameters)
-    assert len(transfers) >= 2 and setting_under(study, loader).executors >= 1
+    assert len(transfers) >= 1 + (study in COMPARING) and setting_under(study, loader).executors >= 1
     for name, _ in transfers:
         assert build_phases(parameters["transfer"]["models"][name]["phases"], name)
 
 
 @pytest.mark.parametrize("study", STUDIES)
+def test_a_study_is_about_real_data_and_draws_its_curve_on_validation_images(study):
+    parameters = load_configuration(study)["parameters"]
+    assert parameters["data"]["source"] != "synthetic" and parameters["validation"]["share"] > 0
+
+
+@pytest.mark.parametrize("study", RECIPES)
+def test_a_study_has_its_recipe_and_a_better_one_for_the_same_network(study):
+    block = load_configuration(study)["parameters"]["transfer"]
+    for recipe, better in RECIPES[study]:
+        assert {recipe, better} <= set(block["selected"])
+        one, other = block["models"][recipe], block["models"][better]
+        assert all(one[key] == other[key] for key in ("backbone", "weights", "input"))
+        assert one["phases"] != other["phases"]
+
+
+def test_what_transfer_gave_resnet18_is_told_by_the_same_recipe_from_random_weights():
+    block = load_configuration("resnet18")["parameters"]["transfer"]
+    pretrained, random = (block["models"][name] for name in ("resnet18", "resnet18_random"))
+    assert {"resnet18", "resnet18_random"} <= set(block["selected"])
+    assert {key for key in pretrained if pretrained[key] != random[key]} == {"weights", "justification"}
+
+
+@pytest.mark.parametrize("study", COMPARING)
 def test_a_study_can_be_given_to_an_experiment(study):
     given = load_configuration("exec_1x1", parse_params(params_of(study, "")))["parameters"]
     alone = load_configuration(study)["parameters"]
