@@ -26,10 +26,7 @@ NETWORKS = {
     "torchvision:resnet101": (32, "last:1"),
     "torchvision:inception_v3": (299, "last:1"),  # for its auxiliary head
     "torchvision:efficientnet_b1": (32, "last:1"),
-    "torchvision:vgg16": (
-        32,
-        "head",
-    ),  # the block before it has 17 million weights, which a checkpoint holds several times
+    "torchvision:vgg16": (32, "head"),  # the block before it has 17 million weights
     "torchvision:vit_b_16": (224, "last:1"),
     "torchvision:mobilenet_v2": (32, "last:1"),
     "torchvision:squeezenet1_1": (32, "last:1"),
