@@ -20,6 +20,7 @@ from cifar_pipelines.report.sections.about import versions
 from cifar_pipelines.report.sections.answer import answer
 from cifar_pipelines.report.sections.deployment import deployments
 from cifar_pipelines.report.sections.engines import engines
+from cifar_pipelines.report.sections.ensembles import ensembles
 from cifar_pipelines.report.sections.fit import fit
 from cifar_pipelines.report.sections.forecasts import forecasts
 from cifar_pipelines.report.sections.growth import growth
@@ -165,6 +166,7 @@ def _study(
         transfer(models, own),
         fit(own),
         stream(own, reporting),
+        ensembles(own, reporting),
         resources(rows),
         versions(rows),
     )

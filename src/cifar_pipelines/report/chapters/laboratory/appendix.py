@@ -70,6 +70,7 @@ def end_of(content: Content, answers: Blocks) -> Blocks:
         for key, title, blocks in (
             ("transferred", TRANSFERRED, transferred_networks(content)),
             ("deployed", "Deployment", content.section("deployment")),
+            ("competition", "Competition", content.section("ensembles")),
         )
         if blocks
     )
