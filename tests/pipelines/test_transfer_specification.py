@@ -46,7 +46,7 @@ def test_a_small_transfer_is_legal():
         ({"weights": "internet"}, "weights is 'internet', but must be download"),
         ({"head_start": "magic"}, "head_start is 'magic', but must be one of logistic_regression, zeros, random"),
         ({"keep": "first"}, "keep is 'first', but must be one of best, last"),
-        ({"views": 3}, "views is 3, but there are two"),
+        ({"views": 11}, "views is 11, but there are 10"),
         ({"views": 0}, "views is 0, but must be a whole number"),
         ({"loader": "disk"}, "loader is 'disk', but must be memory"),
         ({"precision": "fp8"}, "precision is 'fp8', but must be one of"),

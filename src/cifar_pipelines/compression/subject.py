@@ -108,9 +108,9 @@ def _by_phase(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches as a pretrained network learned from them in its last phase; images are not mixed.
 
-    Where that was on stored features, there may have been some of the mirror images too.
+    Where that was on stored features of several views, there were mirror images too.
     """
-    phase, mirrored = network.training["phases"][-1], network.training.get("views") == 2
+    phase, mirrored = network.training["phases"][-1], (network.training.get("views") or 1) > 1
     augmentation = build_augmentation(["flip"] if phase["inputs"] == CACHE and mirrored else phase["augmentation"])
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63))
     for chosen in order[: len(images) // batch_size * batch_size].split(batch_size):

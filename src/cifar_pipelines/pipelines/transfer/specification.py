@@ -9,13 +9,13 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import ALL, build, whole
 from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import create_engine, model_name
+from cifar_pipelines.pipelines.transfer.views import VIEWS
 from cifar_pipelines.training.phases import CACHE, IMAGES, SMALLEST_NORMALISED_BATCH, Phase, build_phases
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 LOGISTIC_REGRESSION = "logistic_regression"
 STARTS = (LOGISTIC_REGRESSION, "zeros", "random")
 KEPT = ("best", "last")
-VIEWS = 2  # the image, and its mirror image
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ModelBlock:
         weights: "download", "path:<file>", "package:<distribution>" or "none"; null is the backbone's default.
         input: What of the input is otherwise than the weights say.
         head_start: First weights of the head.
-        views: Views of an image that are stored: 1, or 2 with its mirror image.
+        views: Views of an image that are stored, from 1 (the image) to 10: its mirror image, then its corners; see `view`.
         precision: "auto" (bf16 where the device has it), "bf16", "fp32" or, on GPUs, "fp16".
         loader: "auto", "memory" or "workers:<n>".
         keep: What every phase hands on: "best", its epoch of best validation accuracy, or "last".
@@ -77,7 +77,7 @@ class ModelBlock:
         whole("A transfer's views", self.views, 1)
         if self.views > VIEWS:
             raise UserError(
-                f"A transfer's views is {self.views}, but there are two: the image and its mirror image. Give 2."
+                f"A transfer's views is {self.views}, but there are {VIEWS}: the image and its four corners, each also mirrored. Give {VIEWS} or less."
             )
 
 

@@ -22,6 +22,7 @@ from cifar_pipelines.pipelines.features.worker import COLUMNS, ExtractionJob, ex
 from cifar_pipelines.pipelines.large_images import spread
 from cifar_pipelines.pipelines.tasks import TASKS_PER_CORE
 from cifar_pipelines.pipelines.transfer.specification import TransferSpec
+from cifar_pipelines.pipelines.transfer.views import view
 from cifar_pipelines.records.digest import short_digest
 from cifar_pipelines.spark.python_tasks import on_every_core
 from cifar_pipelines.spark.run_context import RunContext
@@ -61,7 +62,7 @@ class Stored:
 
 
 class Views(Extractor):
-    """The features of an image and, with two views, of its mirror image behind them.
+    """The features of all views of an image, one behind the other; see `view`.
 
     Args:
         spec: The transfer, whose network and input they are of.
@@ -108,7 +109,7 @@ class Views(Extractor):
 
         features = self._one.build(state, precision)
         return lambda images: np.concatenate(
-            [features(images), *(features(images.flip(3)) for _ in range(self._views - 1))], axis=1
+            [features(images), *(features(view(images, number)) for number in range(1, self._views))], axis=1
         )
 
     def describe(self) -> dict[str, Any]:
