@@ -66,7 +66,7 @@ def test_what_chance_does_is_no_difference_and_a_tie_is_called_one():
         ),
         make_record("forest", (1, 1), [8.0], metrics=score(0.925)),
     )
-    assert "a difference that chance may explain." in text and "exec_1x1 20.0 s. That is a tie." in text
+    assert "a difference that chance may explain." in text and "exec_1x1 20.0 s. With exec_1x1 that is a tie." in text
 
 
 @pytest.mark.parametrize(

@@ -94,9 +94,10 @@ def _best_setting(models: pd.DataFrame) -> str:
     totals = everywhere.groupby("setting")["time_s"].sum().sort_values()
     fastest, rest = totals.index[0], totals.iloc[1:]
     others = ", ".join(f"{setting} {in_seconds(total)}" for setting, total in rest.items())
-    tie = " That is a tie" if rest.iloc[0] - totals.iloc[0] < TIE * totals.iloc[0] else ""
+    tied = [setting for setting, total in rest.items() if total - totals.iloc[0] < TIE * totals.iloc[0]]
+    tie = f" With {' and '.join(tied)} that is a tie." if tied else ""
     what = counted(everywhere["label"].nunique(), "model")
-    return f"The best setting is {fastest}: the {what} measured under all settings train in {in_seconds(totals.iloc[0])} there, {others}.{tie and f'{tie}.'}"
+    return f"The best setting is {fastest}: the {what} measured under all settings train in {in_seconds(totals.iloc[0])} there, {others}.{tie}"
 
 
 def _caution(rows: pd.DataFrame) -> str:

@@ -8,10 +8,12 @@ from cifar_pipelines.report.sections.cells import Columns, behind, marked, scale
 
 
 def times(rows: pd.DataFrame) -> Section:
-    """Times of the rows of one study; speed-up and efficiency too where a model has several settings."""
-    columns = TIMES
-    if under_several_settings(rows).empty:
+    """Times of the rows of one study; speed-up and efficiency too of models with several settings."""
+    columns, several = TIMES, under_several_settings(rows).index
+    if several.empty:
         columns = {name: cell for name, cell in TIMES.items() if name not in ("speed-up", "efficiency")}
+    of_several = rows.index.isin(several)
+    rows = rows.assign(speedup=rows["speedup"].where(of_several), efficiency=rows["efficiency"].where(of_several))
     return Section("times", "Time by model and setting", (table_of(rows, columns),))
 
 
