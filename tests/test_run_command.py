@@ -445,7 +445,7 @@ def test_a_random_right_configuration_runs(kedro_run, env, params):
     assert kedro_run(*command(env, params)).started is not None
 
 
-@settings(max_examples=30, **ALL_OF_IT)
+@settings(max_examples=12, **ALL_OF_IT)
 @given(LEGAL, ILLEGAL, st.fixed_dictionaries({}, optional=RIGHT), st.sampled_from([*sorted(WRONG), "--env"]), st.data())
 def test_a_random_configuration_with_one_mistake_is_refused(refusal, env, illegal, params, name, data):
     if name == "--env":
