@@ -14,6 +14,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -251,8 +252,9 @@ def digest(state: Mapping[str, np.ndarray]) -> str:
     return content.hexdigest()
 
 
+@cache
 def _versions() -> dict[str, str]:
-    """Of what computes the states."""
+    """Of what computes the states; looked up once, for a stream has many commits."""
     return {name: version(name) for name in ("numpy", "scipy")}
 
 

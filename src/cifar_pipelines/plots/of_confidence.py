@@ -78,5 +78,4 @@ def _draw_reliability(ax: Axes, confidence: np.ndarray, correct: np.ndarray) -> 
         sure[there] / counts[there], accuracy, yerr=(accuracy - low, high - accuracy), fmt="o-", markersize=4,
         linewidth=1.2, elinewidth=0.9, capsize=2, color=style.PALETTE[2], label="accuracy within a bin, 95% interval",
     )  # fmt: skip
-    look = {"color": style.GREY, "linewidth": 0.9, "linestyle": (0, (2, 4)), "zorder": 1}
-    return [points, *ax.plot([0, 1], [0, 1], label="as right as sure", **look)]
+    return [points, style.diagonal(ax, "as right as sure", zorder=1)]

@@ -109,8 +109,7 @@ def plot_roc_curves(
         keys += ax.plot(*rates, linewidth=1.2, label=f"{style.shortened(name, 32)}: {area:.3f}", **look)
     macro = f"macro average: {np.mean([curve[0] for curve in curves]):.3f}"
     keys += ax.plot(grid, on_grid.mean(axis=0), color=style.GREY, linewidth=3.2, alpha=0.8, label=macro)
-    chance = {"color": style.GREY, "linewidth": 0.9, "linestyle": (0, (2, 4)), "label": "chance: 0.500"}
-    keys += ax.plot([0, 1], [0, 1], **chance)
+    keys.append(style.diagonal(ax, "chance: 0.500"))
     ax.set_aspect("equal")
     absent = len(class_names) - len(curves)
     left_out = f"{counted(absent, 'class', 'classes')} without {judged_on}s left out" if absent else ""

@@ -167,6 +167,12 @@ def message(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=10, color=GREY, wrap=True)
 
 
+def diagonal(ax: Axes, label: str, **look: Any) -> Line2D:
+    """Draws the line from (0, 0) to (1, 1), with which a curve is compared; `look` is what is special of it."""
+    (line,) = ax.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, linestyle=(0, (2, 4)), label=label, **look)
+    return line
+
+
 def message_figure(title: str, text: str, size: tuple[float, float] = (7.0, 2.0)) -> Figure:
     """Makes a figure that says in a sentence why nothing is drawn."""
     figure, axes = new_figure(size=size, title=title)

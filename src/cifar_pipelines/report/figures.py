@@ -1,8 +1,10 @@
 """Figures of earlier runs, looked up below the reporting folder."""
 
 import io
+import json
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -54,6 +56,15 @@ def run_file(reporting: Path, record: pd.Series, name: str, folder: str | None =
     """What a run has left beside its record; None where it is not there."""
     place = f"{escape(record['setting'])}/{escape(folder or record['model'])}"
     return next(reporting.glob(f"*/*/*/{place}/{name}/{escape(record['run_id'])}/{name}"), None)
+
+
+def run_json(reporting: Path, record: pd.Series, name: str) -> dict[str, Any]:
+    """What a JSON file holds that a run has left beside its record; nothing where it is not there or none of ours."""
+    file = run_file(reporting, record, name)
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def shown_figure(png: bytes, caption: str, file: str) -> Block:

@@ -1,6 +1,5 @@
 """The section on ensembles: who votes with which weight, and whether the vote is better than its best member; and on images without labels."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pandas as pd
 
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.report.document.blocks import Block, Section, say
-from cifar_pipelines.report.figures import run_file
+from cifar_pipelines.report.figures import run_json
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of
 from cifar_pipelines.report.sections.pairs import write_p
 
@@ -65,9 +64,8 @@ def _weights(run: pd.Series) -> dict[str, Any]:
 
 def _compared(run: pd.Series, reporting: Path) -> Iterator[dict[str, Any]]:
     """Rows of an ensemble beside its best member, from what it left beside its record; none where that is not there."""
-    file = run_file(reporting, run, "against_members.json")
+    found = run_json(reporting, run, "against_members.json")
     try:
-        found = json.loads(file.read_text(encoding="utf-8")) if file else {}
         for part in filter(None, (found, found.get("chosen_on"))):
             best = part["members"][0]
             yield {
@@ -80,5 +78,5 @@ def _compared(run: pd.Series, reporting: Path) -> Iterator[dict[str, Any]]:
                 "p_holm": best["p_holm"],
                 "records": run["records"],
             }
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError):
         return

@@ -1,6 +1,5 @@
 """The section on learners that learned from a stream: how fast, how late, and what they were worth before and after."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pandas as pd
 
 from cifar_pipelines.common.words import counted, in_seconds
 from cifar_pipelines.report.document.blocks import Blocks, Section, Spans, bullets, say, spans, strong
-from cifar_pipelines.report.figures import run_figure, run_file
+from cifar_pipelines.report.figures import run_figure, run_json
 from cifar_pipelines.report.sections.cells import Columns, behind, reference, table_of
 
 INTRODUCTION = (
@@ -115,11 +114,10 @@ def _beside_all_at_once(newest: pd.DataFrame, records: pd.DataFrame) -> Iterator
 def _found(newest: pd.DataFrame, reporting: Path) -> Iterator[Spans]:
     """What was found of drift and of forgetting."""
     for _, run in newest.iterrows():
-        file = run_file(reporting, run, "stream_findings.json")
+        found = run_json(reporting, run, "stream_findings.json")
         try:
-            found = json.loads(file.read_text(encoding="utf-8")) if file else {}
             said = [*_of_drift(found), *_of_forgetting(found)]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):
             continue
         if said:
             yield spans(strong(f"{run['label']}. "), " ".join(said))
