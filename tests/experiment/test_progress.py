@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 import re
 import threading
@@ -82,21 +83,38 @@ def test_in_a_terminal_one_line_lives_below_those_that_stay():
 
 
 @given(st.lists(st.floats(0.1, 500), min_size=3, max_size=3), st.lists(st.floats(0, 300), min_size=1, max_size=9))
-def test_neither_the_number_of_steps_nor_the_time_that_is_left_ever_grows(took, looks):
+def test_the_number_of_steps_never_grows_and_the_time_that_is_left_only_where_a_line_says_so(took, looks):
     now = [0.0]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progressing.time, "monotonic", lambda: now[0])
         patch.setattr(progressing, "Polling", lambda look, period: threading.Lock())
-        progress, said = Progress(shown(), STEPS, ExpectedSeconds(TYPICAL)), []
+        console = shown()
+        progress, said = Progress(console, STEPS, ExpectedSeconds(TYPICAL)), []
         for step, seconds in zip(STEPS, took, strict=True):
+            said.append([])
             with progress.running(step, str):
                 for look in sorted(looks):
                     now[0] += look
-                    said.append(progress.left())
+                    said[-1].append(progress.left())
             progress.ended("done", seconds, "")
             assert len(progress.lines()) == len(STEPS)
-    minutes = [1 if one.startswith("about a minute") else int(one.split()[1]) for one in said]
-    assert minutes == sorted(minutes, reverse=True) and progress.seconds_left() == 0
+    minutes = [[1 if one.startswith("about a minute") else int(one.split()[1]) for one in step] for step in said]
+    assert all(step == sorted(step, reverse=True) for step in minutes) and progress.seconds_left() == 0
+    grew = sum(later[0] > earlier[-1] for earlier, later in itertools.pairwise(minutes))
+    assert grew <= console.file.getvalue().count("Steps take longer") <= len(STEPS)
+
+
+def test_a_host_that_is_far_slower_is_told_how_long_it_will_take_after_its_first_step(clock):
+    console = shown()
+    progress = Progress(console, STEPS, ExpectedSeconds(TYPICAL))
+    with progress.running(IMAGES, str):
+        clock[0] += 60
+    progress.ended("done", 60, "")
+    assert (
+        console.file.getvalue().splitlines()[-1]
+        == "Steps take longer on this host than was expected: about 8 min are left."
+    )
+    assert progress.left() == "about 8 min left"
 
 
 def test_a_step_is_expected_to_take_what_it_took_here_before_or_what_its_like_took_just_now():

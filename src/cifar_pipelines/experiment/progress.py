@@ -17,6 +17,7 @@ from cifar_pipelines.experiment.plan import Step
 
 LISTEN_S = 0.5
 HEARTBEAT_S = 60.0  # between two lines about a step that runs, where there is no terminal
+REVISED = 1.25  # what is left may grow by this factor before it is said anew
 STYLES = {"done": "green", "failed": "red", "skipped": "dim"}
 
 
@@ -40,7 +41,8 @@ class Line:
 class Progress:
     """Shows the steps of an experiment on a console.
 
-    All steps are known before the first one begins, so their number never grows, and neither does the time that is said to be left.
+    All steps are known before the first one begins, so their number never grows. The time that is said to be left does not either,
+    unless a step that has ended shows that it was far too short: then a line says so.
 
     Args:
         console: Where to show them: in a terminal with a live line, elsewhere as plain lines.
@@ -96,6 +98,7 @@ class Progress:
         if status == "done":
             self.expected.learn(step, seconds)
         self._end(Line(step, status, seconds, result))
+        self._revise()
 
     def skip(self, step: Step, why: str) -> None:
         """Notes that a step need not run, or cannot."""
@@ -109,7 +112,7 @@ class Progress:
         return None if rest is None or this is None else max(this - self._seconds(), 0.0) + rest
 
     def left(self) -> str:
-        """The same in words, which never grow."""
+        """The same in words, which never grow between two steps."""
         seconds = self.seconds_left()
         if seconds is None:
             return ""
@@ -117,6 +120,12 @@ class Progress:
         self._minutes = min(self._minutes, minutes)
         words = f"about {self._minutes} min" if self._minutes > 1 else "about a minute"
         return f"{words} {'or more ' if minutes > self._minutes else ''}left"
+
+    def _revise(self) -> None:
+        minutes = math.ceil((self.seconds_left() or 0.0) / 60)
+        if minutes > max(self._minutes + 1, REVISED * self._minutes):
+            self._minutes = minutes
+            self.say(f"Steps take longer on this host than was expected: about {minutes} min are left.")
 
     def _end(self, line: Line) -> None:
         self._set(line)
