@@ -18,7 +18,7 @@ from cifar_pipelines.training.shard import normalise
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
 SIZE, CLASSES = 16, ("dark", "grey", "bright")
-TRAIN, TEST = 96, 60
+TRAIN, TEST, VALIDATION = 96, 60, 45
 
 
 def save_network(file: Path, name="lenet", options=None, training=None, seed=0) -> Path:
@@ -50,7 +50,7 @@ def small(padding="same"):
 
 def make_material(folder: Path, calibration_images=32) -> Material:
     """Images of three classes that differ in brightness."""
-    write_images(folder / "images", TRAIN, TEST, size=SIZE, classes=len(CLASSES), parts=2)
+    write_images(folder / "images", TRAIN, TEST, size=SIZE, classes=len(CLASSES), parts=2, validation=VALIDATION)
     files = tuple(map(str, sorted((folder / "images").glob("*.parquet"))))
     return Material(ImageTable(files, Square(SIZE)), calibration_images, seed=3)
 

@@ -96,6 +96,7 @@ def test_the_record_holds_all_that_was_measured(study):
     assert record.original.quality.accuracy > 0.9 and record.original.quality.agreement == 1
     assert [one.name for one in record.variants if one.hollow] == ["unstructured_pruning"]
     assert record.shipped in record.answer
+    assert record.validation_images == factory.VALIDATION and all(one.validation for one in record.variants)
 
 
 def test_table_predictions_and_plot_lie_beside_the_record(study):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,21 @@ def test_limits_that_nothing_keeps_are_told_of():
 
 def test_a_loss_of_exactly_the_limit_is_within_it():
     assert choose_variant([make_original(), make_result(right=895)], LIMITS, 1000)[0] == "onnx_int8"
+
+
+def test_validation_images_decide_where_there_are_some_and_the_words_say_so():
+    original, ruined = make_original(), make_result(ms=1.0, right=900)
+    own, lost = original.quality, make_result(right=880).quality
+    judged = [
+        replace(original, validation=own),
+        replace(ruined, validation=lost),
+        make_result("bf16", ms=2.0, validation=own),
+    ]
+    name, words = choose_variant(judged, LIMITS, 500)
+    assert name == "bf16" and "not shown with 500 validation images" in words
+    assert (
+        choose_variant([original, ruined], LIMITS, 1000)[0] == "onnx_int8"
+    )  # the test images know nothing of the loss
 
 
 @given(

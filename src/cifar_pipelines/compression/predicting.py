@@ -1,4 +1,4 @@
-"""Predictions of the test images by several variants, which see the same pixels."""
+"""Predictions of a split's images by several variants, which see the same pixels."""
 
 from collections.abc import Mapping
 
@@ -11,15 +11,17 @@ from cifar_pipelines.compression.subject import ImageTable, Subject
 from cifar_pipelines.compression.variants import Logits
 
 
-def predict_all(variants: Mapping[str, Logits], subject: Subject, table: ImageTable) -> pd.DataFrame:
-    """Predicts every test image with every variant; each image is read once.
+def predict_all(
+    variants: Mapping[str, Logits], subject: Subject, table: ImageTable, split: str = "test"
+) -> pd.DataFrame:
+    """Predicts every image of a split with every variant; each image is read once.
 
     Returns:
         A row per variant and image, sorted by both: `variant`, and the columns of a predictions table.
     """
     parts = []
-    progress = Progress(f"Predicting test images by {counted(len(variants), 'variant')}", table.count("test"))
-    for ids, labels, images in table.batches("test"):
+    progress = Progress(f"Predicting {split} images by {counted(len(variants), 'variant')}", table.count(split))
+    for ids, labels, images in table.batches(split):
         batch = subject.normalise(images).contiguous()
         for name, logits in variants.items():
             probability = logits(batch).double().softmax(1)

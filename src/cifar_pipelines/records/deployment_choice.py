@@ -11,17 +11,17 @@ CHOSEN_AT = 1  # images per call: what decides is how long one image takes
 
 
 def lost_points(variant: VariantResult, original: VariantResult) -> float:
-    """Accuracy that a variant has lost against the original, in points; negative where it gained."""
-    return 100 * (original.quality.accuracy - variant.quality.accuracy)
+    """Accuracy that a variant has lost against the original on the images that decide, in points; negative where it gained."""
+    return 100 * (original.chosen_by.accuracy - variant.chosen_by.accuracy)
 
 
-def choose_variant(variants: Sequence[VariantResult], limits: Limits, test_images: int) -> tuple[str | None, str]:
+def choose_variant(variants: Sequence[VariantResult], limits: Limits, images: int) -> tuple[str | None, str]:
     """Chooses the fastest variant for single images among those that keep the limits and are not hollow.
 
     Args:
         variants: The variants, the original first.
         limits: The limits.
-        test_images: Images that the accuracy is of.
+        images: Images that decide: those of validation where variants were judged on some, otherwise the test images.
 
     Returns:
         Its name, or None where no variant keeps the limits, and the answer in words.
@@ -43,7 +43,7 @@ def choose_variant(variants: Sequence[VariantResult], limits: Limits, test_image
     faster = original.at(CHOSEN_AT).p50_ms / best.at(CHOSEN_AT).p50_ms
     return best.name, (
         f"{words}, {faster:.2g} times as fast as the original, in {_megabytes(best)} instead of {_megabytes(original)}, with "
-        f"{best.quality.accuracy:.1%} accuracy instead of {original.quality.accuracy:.1%}{_doubt(best, limits, test_images)}; "
+        f"{best.chosen_by.accuracy:.1%} accuracy instead of {original.chosen_by.accuracy:.1%}{_doubt(best, limits, images)}; "
         f"of {counted(len(kept), 'variant')} within the limits ({within}) it is the fastest."
     )
 
@@ -54,13 +54,13 @@ def _keeps(variant: VariantResult, original: VariantResult, limits: Limits) -> b
     return lost <= limits.accuracy_loss and variant.file_bytes <= limits.file_mb * MEGABYTE
 
 
-def _doubt(best: VariantResult, limits: Limits, test_images: int) -> str:
-    """What the test images cannot tell of the loss."""
-    quality = best.quality
+def _doubt(best: VariantResult, limits: Limits, images: int) -> str:
+    """What the images cannot tell of the loss."""
+    quality, of = best.chosen_by, "validation" if best.validation else "test"
     shown = "shown" if quality.p_holm <= ALPHA else "not shown"
     most = 100 * quality.loss_high
     beyond = f", and a loss of up to {most:.1f} points is not excluded" if most > limits.accuracy_loss else ""
-    return f" (a difference is {shown} with {test_images:,} test images, p = {quality.p_holm:.2g}{beyond})"
+    return f" (a difference is {shown} with {images:,} {of} images, p = {quality.p_holm:.2g}{beyond})"
 
 
 def _megabytes(variant: VariantResult) -> str:

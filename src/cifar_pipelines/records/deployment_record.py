@@ -35,13 +35,13 @@ class Latency:
 
 @dataclass(frozen=True)
 class Quality:
-    """How well a variant predicts the test images.
+    """How well a variant predicts the test images, or those of validation.
 
     Attributes:
         accuracy: Share of right predictions; `low` and `high` are the ends of its Wilson interval (95 %).
         agreement: Share of images on which it predicts what the original predicts.
         largest_shift: The largest difference of a probability to that of the original, 0 to 1.
-        only_original: Test images that the original alone got right; `only_variant` those that the variant alone did.
+        only_original: Images that the original alone got right; `only_variant` those that the variant alone did.
         p: Of the exact McNemar test against the original; 1 for the original itself.
         p_holm: The same, adjusted for all variants.
         loss_low: Lower end of the paired bootstrap interval (95 %) of the accuracy that is lost.
@@ -100,11 +100,18 @@ class VariantResult(MadeVariant):
 
     Attributes:
         latency: One per number of images per call.
-        quality: How well it predicts.
+        quality: How well it predicts the test images.
+        validation: The same of validation images; None where none were cut from training.
     """
 
     latency: tuple[Latency, ...]
     quality: Quality
+    validation: Quality | None = None
+
+    @property
+    def chosen_by(self) -> Quality:
+        """What decides whether it is shipped: validation images where there are some, so that nothing is chosen on test images."""
+        return self.validation or self.quality
 
     def at(self, batch: int) -> Latency:
         """Its latency with so many images per call."""
@@ -138,7 +145,7 @@ class DeploymentRecord:
         network: Path of the network that was saved.
         setting: The parallelism setting that it was trained under.
         data: The images.
-        test_images: Images that were predicted.
+        test_images: Test images that were predicted.
         image_size: Height and width in pixels that the network takes.
         threads: Threads that every variant had, set by the project.
         warm_up: Calls before the clock, in each of several turns.
@@ -153,6 +160,7 @@ class DeploymentRecord:
         variants: All that were measured, the original first.
         not_measured: All others that were asked for.
         notes: What else a reader has to know, in sentences.
+        validation_images: Validation images that were predicted, which decided what to ship; with 0 the test images did.
     """
 
     run_id: str
@@ -176,6 +184,7 @@ class DeploymentRecord:
     variants: tuple[VariantResult, ...]
     not_measured: tuple[NotMeasured, ...] = ()
     notes: tuple[str, ...] = ()
+    validation_images: int = 0
 
     @classmethod
     def from_json(cls, content: Any) -> "DeploymentRecord":

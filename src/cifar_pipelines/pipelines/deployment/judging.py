@@ -11,7 +11,7 @@ from cifar_pipelines.records.deployment_record import ORIGINAL, Quality
 
 
 def judge(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Quality]:
-    """Judges every variant on the same test images.
+    """Judges every variant on the same images.
 
     Args:
         predictions: Columns `variant`, and those of a predictions table; every variant has the same images.

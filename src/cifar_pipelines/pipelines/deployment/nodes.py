@@ -44,11 +44,19 @@ WORTH_ITS_NAME = 0.9  # of the bytes of the original: a variant that is known to
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of variants that were made: latencies by name, those that failed, how busy the host was."""
+    """What was measured of variants that were made.
+
+    Attributes:
+        latency: Latencies by name.
+        failed: Those that cannot run here.
+        host_load: How busy the host was.
+        validation: Predictions of the validation images, without rows where there are none.
+    """
 
     latency: dict[str, tuple[Latency, ...]]
     failed: tuple[NotMeasured, ...]
     host_load: HostLoad
+    validation: pd.DataFrame
 
 
 def make_variants(
@@ -91,7 +99,7 @@ def make_variants(
 
 
 def measure(plan: Plan, made: list[MadeVariant], images_info: dict[str, Any]) -> tuple[Measured, pd.DataFrame]:
-    """Loads every variant from its file, times all of them in turn, and predicts the test images with each.
+    """Loads every variant from its file, times all of them in turn, and predicts validation and test images with each.
 
     Returns:
         What was measured, and a table with a row per variant and test image: `variant`, and the columns of a predictions
@@ -110,14 +118,15 @@ def measure(plan: Plan, made: list[MadeVariant], images_info: dict[str, Any]) ->
         meter = HostMeter()
         batches = [time_in_turn(loaded, subject.example(size), spec.warm_up, spec.seconds) for size in BATCHES]
         host_load = from_json(HostLoad, meter.stop())
-        predictions = predict_all(loaded, subject, ImageTable(plan.table, subject.square))
+        table = ImageTable(plan.table, subject.square)
+        validation, predictions = (predict_all(loaded, subject, table, split) for split in ("validation", "test"))
     rows, wanted = int((predictions["variant"] == ORIGINAL).sum()), images_info["test_size"]
     if rows != wanted:
         raise UserError(
             f"The image table holds {rows} test images, but its description says {wanted}. Make them again."
         )
     latency = {name: tuple(batch[name] for batch in batches) for name in loaded}
-    return Measured(latency, tuple(failed), host_load), predictions
+    return Measured(latency, tuple(failed), host_load, validation), predictions
 
 
 def describe(
@@ -130,7 +139,7 @@ def describe(
     seed: int,
     run_context: RunContext,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Judges every variant on the test images, and says which to ship.
+    """Judges every variant on the test images, and says which to ship: by validation images, where some were cut from training.
 
     Returns:
         The content of the record, and its numbers as a table with a row per variant.
@@ -139,13 +148,20 @@ def describe(
 
     spec, subject = plan.spec, load_subject(plan.network.file)
     quality = judge(predictions, images_info["class_names"])
+    validation = judge(measured.validation, images_info["class_names"]) if len(measured.validation) else {}
     variants = tuple(
-        VariantResult(**vars(one), latency=measured.latency[one.name], quality=quality[one.name])
+        VariantResult(
+            **vars(one),
+            latency=measured.latency[one.name],
+            quality=quality[one.name],
+            validation=validation.get(one.name),
+        )
         for one in made
         if one.name in quality
     )
     limits = Limits(spec.accuracy_loss, spec.file_mb)
-    shipped, answer = choose_variant(variants, limits, images_info["test_size"])
+    validation_images = int((measured.validation["variant"] == ORIGINAL).sum())
+    shipped, answer = choose_variant(variants, limits, validation_images or images_info["test_size"])
     logger.info(answer)
     record = DeploymentRecord(
         run_id=run_context.run_id,
@@ -169,6 +185,7 @@ def describe(
         variants=variants,
         not_measured=(*missing, *measured.failed),
         notes=subject.notes,
+        validation_images=validation_images,
     )
     return record.to_json(), record.table()
 
