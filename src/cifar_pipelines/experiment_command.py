@@ -40,7 +40,7 @@ def names(text: str) -> tuple[str, ...]:
 @click.option(
     "--grow-to",
     type=click.IntRange(0),
-    help="Training images for the first CNN with the best setting; default: twice train_size. 0 leaves this out.",
+    help="Training images for the first CNN with the best setting; default: twice train_size, at most what there is. 0 leaves this out.",
 )
 @click.option("--again", is_flag=True, help="Measure anew what is recorded already.")
 @click.option(

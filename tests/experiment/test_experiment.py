@@ -251,9 +251,12 @@ def test_the_experiment_goes_on_after_a_failure_and_skips_what_is_there(tmp_path
     monkeypatch.setattr(StepRunner, "run", fake_run)
     there = {60: make_record()["data"]["fingerprint"]}
     monkeypatch.setattr(kept_images.KeptImages, "_found", lambda self: there.get(self._params["train_size"]))
+    monkeypatch.setattr(kept_images.KeptImages, "train_available", 100)
     once = replace(EXPERIMENT, repeats=1, pipelines=("ingestion", "bigdl_cnn"))
-    outcomes, choice = run.run_experiment(once, 120, False, Console(quiet=True))
-    larger = "train_size=120,bigdl_cnn.networks=airbench,bigdl_cnn.engines=bigdl"
+    said = io.StringIO()
+    outcomes, choice = run.run_experiment(once, 120, False, Console(file=said, width=200))
+    assert "The source has 100 training images, so airbench_bigdl learns from these instead of 120." in said.getvalue()
+    larger = "train_size=100,bigdl_cnn.networks=airbench,bigdl_cnn.engines=bigdl"
     assert ran == [
         ("exec_1x1", ("bigdl_cnn",), "train_size=60"),
         ("exec_2x2", ("bigdl_cnn",), "train_size=60"),

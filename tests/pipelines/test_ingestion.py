@@ -139,6 +139,7 @@ def test_the_description_identifies_the_images(ingested):
     assert (info["source"], info["setting"]) == ("synthetic", "exec_2x1")
     assert (info["train_size"], info["test_size"], info["bad_images_skipped"]) == (120, 30, 0)
     assert info["class_names"] == list(ingested.source.class_names)
+    assert info["train_available"] == len(ingested.source.index("train"))
     assert info["source_fingerprint"] == ingested.source.fingerprint()
     assert info["fingerprint"] == image_table_fingerprint(ingested.images)
     assert info["fingerprint"].endswith("-150") and info["seconds"] > 0

@@ -49,6 +49,14 @@ class KeptImages:
         with chdir(PROJECT_PATH):
             return of_images(self._kept[0]["images_info"].load())
 
+    @property
+    def train_available(self) -> int | None:
+        """How many training images the source has beside those of validation; None where that is not known."""
+        if not self.are_whole:
+            return None
+        with chdir(PROJECT_PATH):
+            return self._kept[0]["images_info"].load().get("train_available")
+
     @cached_property
     def _kept(self) -> "tuple[DataCatalog, dict[str, Any]]":
         """The catalog entries of the images, and the parameters that they are made by."""

@@ -145,6 +145,10 @@ def _choose_and_grow(runs: _Runs, growing: Family, grow_to: int, planned: Step) 
         runs.runner.skip(planned, f"{model} was measured under no setting, so none is the best for it")
     else:
         runs.say(f"Best setting for {model}: {choice.reason}")
+        there = runs.images.train_available
+        if there is not None and there < grow_to:
+            runs.say(f"The source has {there:,} training images, so {model} learns from these instead of {grow_to:,}.")
+            grow_to = there
         _grow(runs, growing, model, choice.best.setting, grow_to)
     return choice
 

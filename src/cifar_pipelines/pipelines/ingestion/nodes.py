@@ -206,12 +206,14 @@ def write_images(
             tallied = tally(checked)
         found = look_at(tallied, checked, image_source.class_names, ingestion.on_bad_image, image_source.content)
         checked.unpersist()
+    held_out = int((image_manifest["split"] == "validation").sum())
     info = {
         "source": image_source.name,
         "content": image_source.content.noun,
         "origin": image_source.describe(),
         "source_fingerprint": image_source.fingerprint(),
         "validation": validation.describe(),
+        "train_available": len(image_source.index("train")) - held_out,
         **found,
         "seconds": round(work.wall_s, 3),
         "setting": run_context.cluster.setting,
