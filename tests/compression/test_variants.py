@@ -144,6 +144,12 @@ def test_a_padding_in_words_is_quantised_too(trained, tmp_path):
     assert create_variant("torchao_int8").make(small(), trained.material, tmp_path / "q.pt2").int8_layers == 2
 
 
+def test_a_loss_that_is_not_finite_after_pruning_names_the_learning_rate(trained, tmp_path):
+    variant = create_variant("structured_pruning", OPTIONS["structured_pruning"] | {"learning_rate": 1e30})
+    with pytest.raises(UserError, match=r"loss is not finite.*1e\+30"):
+        variant.make(trained.subject, trained.material, tmp_path / "p.onnx")
+
+
 def test_no_compiler_is_a_sentence(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))

@@ -228,6 +228,7 @@ def test_a_missing_bigdl_is_refused_with_what_to_install(monkeypatch):
     [
         (3, 4, 4, "3 training images: fewer than the 4 workers"),
         (100, 4, 3, "batch_size is 3, fewer than the 4 workers"),
+        ("all", 4, 3, "batch_size is 3, fewer than the 4 workers"),
         (100, 2, 200, "batch_size is 200, more than the 100 training images"),
     ],
 )

@@ -227,6 +227,14 @@ def test_test_images_that_are_training_images_too_are_counted_and_said(tmp_path,
     assert info["classes_without_test_images"] == ["b"] and "1 of 2 classes have no test image (b)" in caplog.text
 
 
+def test_an_image_without_a_label_that_a_test_image_shows_too_is_said(tmp_path, run_context, caplog):
+    files = {f"{split}/{name}/1.png": encode(ord(name) + 10 * len(split)) for split in ("train", "validation") for name in "ab"}
+    files |= {"test/1.png": files["validation/a/1.png"], "test/2.png": encode(1)}  # directly in the folder: without labels
+    with caplog.at_level(logging.WARNING):
+        ingest(*write_folder(tmp_path / "source", files), IngestionSpec("fail"), run_context, tmp_path)
+    assert "1 of 2 predict images are test images too, pixel by pixel" in caplog.text
+
+
 def test_images_that_are_turned_or_laid_on_white_are_counted_and_said_once(tmp_path, run_context, caplog):
     files = {f"{split}/{name}/1.png": encode(ord(name)) for split in ("train", "test") for name in "ab"}
     pixels = np.random.default_rng(0).integers(0, 255, (4, 6, 4), dtype=np.uint8)

@@ -68,6 +68,8 @@ def test_what_is_wrong_with_a_transfer_is_one_sentence(changes, words):
     ("phase", "images", "workers", "words"),
     [
         (WHOLE | {"batch_size": 1}, 24, 2, "batch_size of phase 1 .* is 1, fewer than the 2 workers"),
+        (WHOLE | {"batch_size": 1}, "all", 2, "batch_size of phase 1 .* is 1, fewer than the 2 workers"),
+        (WHOLE | {"bn": "train", "batch_size": 2}, "all", 2, "one image has no variance"),
         (WHOLE, 7, 1, "is 8, more than the 7 training images"),
         (WHOLE | {"bn": "train", "batch_size": 2}, 24, 2, "1 images for each of 2 workers.*one image has no variance"),
         (

@@ -88,6 +88,7 @@ def test_flipped_images_are_mirrored_and_about_half_are():
     same, mirrored = ((flipped == one).all(3).all(2).all(1) for one in (batch, batch.flip(-1)))
     assert (same | mirrored).all() and 70 < mirrored.sum() < 130
     assert torch.equal(apply("flip", batch, draws(200), probability=1.0), batch.flip(-1))
+    assert torch.equal(apply("flip", batch, draws(200), probability=0.0, vertical=1.0), batch.flip(-2))
 
 
 def test_a_crop_of_the_whole_image_is_the_image():

@@ -26,9 +26,9 @@ def shift(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
     return shifted
 
 
-def mirror(images: Tensor, chosen: Tensor) -> Tensor:
-    """Mirrors the chosen images left to right: those of (n, 3, size, size) for which a bool tensor (n,) is true."""
-    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(-1), images)
+def mirror(images: Tensor, chosen: Tensor, dim: int = -1) -> Tensor:
+    """Mirrors the chosen images left to right: those of (n, 3, size, size) for which a bool tensor (n,) is true; -2 turns them upside down."""
+    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(dim), images)
 
 
 def cut_out(images: Tensor, side: int, generator: torch.Generator) -> Tensor:

@@ -109,14 +109,17 @@ def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
 def check_sizes(spec: CnnSpec, train_images: int | str, workers: int) -> None:
     """Checks that every worker gets images and every step is full.
 
+    Args:
+        spec: The CNN.
+        train_images: How many images there are to learn from; `ALL` before that is known, which is compared with nothing.
+        workers: How many workers train.
+
     Raises:
         UserError: If there are fewer images than workers or than one step takes, or a step has fewer than workers.
     """
-    if train_images == ALL:  # a number when the images are there
-        return
     batch = spec.recipe.batch_size
     key = f"bigdl_cnn.models.{spec.network}.recipe.batch_size"
-    if train_images < workers:
+    if train_images != ALL and train_images < workers:
         raise UserError(
             f"{counted(train_images, 'training image')}: fewer than the {workers} workers, one per executor, so that some would "
             "have none. Take more images (train_size), or a setting with fewer executors."
@@ -126,7 +129,7 @@ def check_sizes(spec: CnnSpec, train_images: int | str, workers: int) -> None:
             f"{key} is {batch}, fewer than the {workers} workers, one per executor: every worker needs at least one image "
             f"per step. Set it to at least {workers}, or take a setting with fewer executors."
         )
-    if batch > train_images:
+    if train_images != ALL and batch > train_images:
         raise UserError(
             f"{key} is {batch}, more than the {counted(train_images, 'training image')}, so that no step would be full. Set it to at "
             f"most {train_images}, or take more images (train_size)."

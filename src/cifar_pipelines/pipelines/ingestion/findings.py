@@ -17,7 +17,14 @@ from cifar_pipelines.sources import SPLITS
 logger = logging.getLogger(__name__)
 
 # Of which splits images must not be the same: the first should be new to what was learned or chosen on the second.
-PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"), ("predict", "train"))
+PAIRS = (
+    ("test", "train"),
+    ("validation", "train"),
+    ("test", "validation"),
+    ("predict", "train"),
+    ("predict", "validation"),
+    ("predict", "test"),
+)
 WORDS = {"train": "training"}
 CONSEQUENCE = {
     "test": "the scores of a model that has memorised them are too high. Remove them from one of the splits",

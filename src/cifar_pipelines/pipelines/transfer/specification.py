@@ -257,11 +257,14 @@ def require_validation(spec: TransferSpec, there_is: bool) -> None:
 def check_sizes(spec: TransferSpec, train_images: int | str, workers: int) -> None:
     """Checks that every worker gets images, every step is full, and batches suffice for batch normalisation.
 
+    Args:
+        spec: The transfer.
+        train_images: How many images there are to learn from; `ALL` before that is known, which is compared with nothing.
+        workers: How many workers train.
+
     Raises:
         UserError: For the first phase that does not fit.
     """
-    if train_images == ALL:  # a number when the images are there
-        return
     for number, phase in enumerate(spec.phases, start=1):
         what = f"The batch_size of phase {number} of transfer.models.{spec.name}"
         members = workers if phase.inputs == IMAGES else 1
@@ -271,7 +274,7 @@ def check_sizes(spec: TransferSpec, train_images: int | str, workers: int) -> No
                 f"{what} is {phase.batch_size}, fewer than the {workers} workers, one per executor: every worker needs at "
                 f"least one image per step. Set it to at least {workers}, or take a setting with fewer executors."
             )
-        if phase.batch_size > train_images:
+        if train_images != ALL and phase.batch_size > train_images:
             raise UserError(
                 f"{what} is {phase.batch_size}, more than the {train_images} training images, so that no step would be full. "
                 f"Set it to at most {train_images} where the phases are listed, in conf/base/parameters_transfer.yml, or take more images "
