@@ -228,8 +228,15 @@ def test_test_images_that_are_training_images_too_are_counted_and_said(tmp_path,
 
 
 def test_an_image_without_a_label_that_a_test_image_shows_too_is_said(tmp_path, run_context, caplog):
-    files = {f"{split}/{name}/1.png": encode(ord(name) + 10 * len(split)) for split in ("train", "validation") for name in "ab"}
-    files |= {"test/1.png": files["validation/a/1.png"], "test/2.png": encode(1)}  # directly in the folder: without labels
+    files = {
+        f"{split}/{name}/1.png": encode(ord(name) + 10 * len(split))
+        for split in ("train", "validation")
+        for name in "ab"
+    }
+    files |= {
+        "test/1.png": files["validation/a/1.png"],
+        "test/2.png": encode(1),
+    }  # directly in the folder: without labels
     with caplog.at_level(logging.WARNING):
         ingest(*write_folder(tmp_path / "source", files), IngestionSpec("fail"), run_context, tmp_path)
     assert "1 of 2 predict images are test images too, pixel by pixel" in caplog.text
