@@ -211,7 +211,7 @@ def test_a_network_of_other_images_than_those_that_are_there_is_refused(networks
 
 
 def test_images_that_are_not_whole_are_refused(networks, tmp_path):
-    assert "no test image" in complaint(networks, INFO | {"test_size": 0})
+    assert "validation.share=0.15" in complaint(networks, INFO | {"test_size": 0, "validation_size": 0})
     with pytest.raises(UserError, match=r"not written to its end\. Make it again: kedro run --pipelines ingestion"):
         configure(spec(), networks, tmp_path, INFO)
 
@@ -233,6 +233,8 @@ def test_a_variant_that_cannot_be_made_is_reported_and_the_others_are_measured(s
     assert set(measured.latency) == set(predictions["variant"]) == {"original", "bf16"}
     with pytest.raises(UserError, match="holds 60 test images, but its description says 61"):
         nodes.measure(plan, made[:1], {"test_size": 61})
+    measured, predictions = nodes.measure(plan, made[:1], {"test_size": 0, "validation_size": factory.VALIDATION})
+    assert predictions is measured.validation and set(predictions["image_id"].str[:10]) == {"validation"}
 
 
 def predictions_of(**right):

@@ -100,7 +100,7 @@ class VariantResult(MadeVariant):
 
     Attributes:
         latency: One per number of images per call.
-        quality: How well it predicts the test images.
+        quality: How well it predicts the test images, or those of validation where no test image has a label.
         validation: The same of validation images; None where none were cut from training.
     """
 
@@ -145,7 +145,7 @@ class DeploymentRecord:
         network: Path of the network that was saved.
         setting: The parallelism setting that it was trained under.
         data: The images.
-        test_images: Test images that were predicted.
+        test_images: Test images that were predicted; 0 where none has a label, so that validation images judge.
         image_size: Height and width in pixels that the network takes.
         threads: Threads that every variant had, set by the project.
         warm_up: Calls before the clock, in each of several turns.

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import Figure
+from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.pipelines.deployment.judging import judge
 from cifar_pipelines.pipelines.deployment.specification import Plan
 from cifar_pipelines.plots.of_deployment import plot_deployment
@@ -102,7 +103,8 @@ def measure(plan: Plan, made: list[MadeVariant], images_info: dict[str, Any]) ->
     """Loads every variant from its file, times all of them in turn, and predicts validation and test images with each.
 
     Returns:
-        What was measured, and a table with a row per variant and test image: `variant`, and the columns of a predictions
+        What was measured, and a table with a row per variant and test image (validation image, where no test image has a
+        label): `variant`, and the columns of a predictions
         table.
 
     Raises:
@@ -119,11 +121,13 @@ def measure(plan: Plan, made: list[MadeVariant], images_info: dict[str, Any]) ->
         batches = [time_in_turn(loaded, subject.example(size), spec.warm_up, spec.seconds) for size in BATCHES]
         host_load = from_json(HostLoad, meter.stop())
         table = ImageTable(plan.table, subject.square)
-        validation, predictions = (predict_all(loaded, subject, table, split) for split in ("validation", "test"))
-    rows, wanted = int((predictions["variant"] == ORIGINAL).sum()), images_info["test_size"]
+        validation = predict_all(loaded, subject, table, "validation")
+        judged = judged_split(images_info)
+        predictions = validation if judged == "validation" else predict_all(loaded, subject, table, judged)
+    rows, wanted = int((predictions["variant"] == ORIGINAL).sum()), images_info[f"{judged}_size"]
     if rows != wanted:
         raise UserError(
-            f"The image table holds {rows} test images, but its description says {wanted}. Make them again."
+            f"The image table holds {rows} {judged} images, but its description says {wanted}. Make them again."
         )
     latency = {name: tuple(batch[name] for batch in batches) for name in loaded}
     return Measured(latency, tuple(failed), host_load, validation), predictions

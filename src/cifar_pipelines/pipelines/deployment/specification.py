@@ -11,6 +11,7 @@ from cifar_pipelines.common.contents import IMAGE, content_of, require_content
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.params import command_to_run
+from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.records.deployment_record import ORIGINAL
 from cifar_pipelines.spark.setting import host_cores
@@ -120,8 +121,11 @@ def configure(spec: DeploymentSpec, trained_networks: Path, image_table: Path, i
     files = tuple(sorted(map(str, image_table.glob("*.parquet"))))
     if not (image_table / "_SUCCESS").exists() or not files:
         raise UserError(f"The image table was not written to its end. Make it again: {command_to_run('ingestion')}")
-    if not images_info["test_size"]:
-        raise UserError("There is no test image, so no variant can be judged. Set test_size to at least 1.")
+    if not images_info.get(f"{judged_split(images_info)}_size"):
+        raise UserError(
+            "There is neither a test image with a label nor a validation image, so no variant can be judged. Set test_size to at "
+            "least 1, or cut validation images from training with --params validation.share=0.15."
+        )
     _require_same_images(network, images_info)
     return Plan(spec, network, files)
 
