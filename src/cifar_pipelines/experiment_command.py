@@ -140,9 +140,12 @@ def _close(plan: "Experiment", console: "Console") -> None:
     from kedro.io import DataCatalog
 
     from cifar_pipelines.common.configuration import load_configuration
+    from cifar_pipelines.records.json_form import from_json
+    from cifar_pipelines.records.parts import Data
     from cifar_pipelines.terminal.experiment import closing
 
-    entries = load_configuration(plan.settings[0], plan.params)["catalog"]
+    loader = load_configuration(plan.settings[0], plan.params)
+    entries, subset = loader["catalog"], loader["parameters"]["subset"]
     kept = ("comparison_table", "images_info", "comparison_html", "comparison_pdf")
     with chdir(PROJECT_PATH):
         catalog = DataCatalog.from_config({name: entries[name] for name in kept})
@@ -152,4 +155,4 @@ def _close(plan: "Experiment", console: "Console") -> None:
     rows = table[table["fingerprint"] == info["fingerprint"]]
     here = {name: Path(os.path.relpath(PROJECT_PATH / entries[name]["filepath"])) for name in kept[2:]}
     places = [("Report", here["comparison_html"]), ("as PDF", here["comparison_pdf"])]
-    console.print(closing(rows, places))
+    console.print(closing(rows, places, from_json(Data, {**info, "seed": subset["seed"]})))

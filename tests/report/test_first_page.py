@@ -8,14 +8,17 @@ from tests.factories.records import make_cnn_record, make_grown_study, make_reco
 from tests.factories.report import content_of, items_of, make_document, make_png, text_of
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs, select_main_study
 from cifar_pipelines.plots import of_comparison
 from cifar_pipelines.plots.of_comparison import plot_speedup
+from cifar_pipelines.records.summary import SECTION
 from cifar_pipelines.report.chapters.laboratory.questions import answer_questions
-from cifar_pipelines.report.document.blocks import Figure, Paragraph, walk
+from cifar_pipelines.report.document.blocks import Figure, Paragraph, anchors, plain, walk
 from cifar_pipelines.report.document.to_html import to_html
 from cifar_pipelines.report.document.to_typst import to_typst
 from cifar_pipelines.report.figures import shown_figure
+from cifar_pipelines.report.sections.time import why_together
 
 NOWHERE = Path("nowhere")
 
@@ -33,15 +36,50 @@ def png_of(figure):
 
 def test_page_1_answers_with_model_setting_reason_cautions_and_the_plot():
     document = make_document(make_grown_study(), NOWHERE)
-    best, setting, why, cautions = items_of(document.lead)
-    assert best.startswith("Best model. airbench_torch_distributor has the highest accuracy: 80.5%") and "[r" in best
-    assert setting.startswith("Best setting. For airbench_torch_distributor: fastest under exec_2x2")
-    assert why.startswith("Why. ") and cautions.startswith("Cautions. ")
+    best, setting, why = (plain(block.spans) for block in document.lead[:3])
+    assert best.startswith("The best model is airbench_torch_distributor: it is right on 80.5%") and best.endswith("]")
+    assert setting.startswith("The best setting is exec_2x2: the 3 models measured under all settings train in ")
+    assert why.startswith("Why: ")
+    *cautions, _ = items_of(document.lead)
+    assert 0 < len(cautions) <= 4 and all(caution.startswith("Caution: ") for caution in cautions)
+    assert {span.text: span.target for span in document.lead[3].items[-1] if span.target} == {
+        "A15": "#in_full",
+        "A9": "#by_setting",
+    }
+    assert {"in_full", "by_setting"} <= anchors(document.blocks)
     (figure,) = (block for block in document.lead if isinstance(block, Figure))
     assert figure.name == "accuracy_time.png"
     assert "The plot on page 1 shows both." in text_of(document.blocks)
     source, _ = to_typst(document)
-    assert source.index("Best model") < source.index("outline(depth")
+    assert source.index("The best model is") < source.index("outline(depth")
+
+
+def test_more_than_four_cautions_are_in_a15():
+    busy = {"host_load": {"other_cpu_share": 0.5}}
+    found = {"copies_across_splits": {"test in train": 2}, "classes_without_test_images": ["a"]}
+    record = make_record(setting=(8, 2), fit_s=[5.0], accuracy=0.11, **busy, data=found)
+    lead = answer_questions(content_of({"a": record})).lead
+    *cautions, further = items_of(lead)
+    assert [words.split()[1] for words in cautions] == ["2", "no", "not", "times"]
+    assert further.startswith("The cautions in full, with 2 more, ")
+
+
+def test_why_adds_up_the_components_of_all_models_measured_under_all_settings():
+    rows = summary_of(
+        {
+            f"{model}{cores}": make_record(model, (cores, 1), [seconds])
+            for model, cores, seconds in (("svm", 1, 20.0), ("svm", 2, 12.0), ("forest", 1, 10.0), ("forest", 2, 8.0))
+        }
+    )
+    joined = rows[[*SECTION, "label", "setting", "cores"]].assign(
+        **dict.fromkeys(COMPONENTS, 0.0) | {"python_compute": rows["time_s"] * rows["cores"]}, application_id="app", group=[f"g{n}" for n in range(len(rows))],
+        wall_s=rows["time_s"],
+    )  # fmt: skip
+    assert (
+        "From exec_1x1, the slowest (30.0 s), to exec_2x1, the fastest (20.0 s), the largest difference is in Python workers"
+        in (why_together(rows, joined))
+    )
+    assert why_together(rows, joined.iloc[1:]) is None and why_together(rows, joined.assign(group="g")) is None
 
 
 def test_name_and_roll_number_stand_on_page_1_where_they_are_given_and_nowhere_else():
@@ -77,7 +115,9 @@ def test_one_setting_is_one_sentence_instead_of_speed_up_efficiency_and_scaling(
     assert "scaling" not in content.study.sections
     times = text_of(content.study.sections["times"].blocks)
     assert "speed-up" not in times and "efficiency" not in times
-    assert "so none can be called the best" in text_of(content.study.answer.blocks)
+    assert "No setting is the best, because all was measured under exec_2x1 alone." in text_of(
+        content.study.answer.blocks
+    )
     (sentence,) = walk([shown_figure(png_of(plot_speedup(summary_of(records))), "Speed-up", "speedup.png")])
     assert isinstance(sentence, Paragraph)
     assert text_of([sentence]).startswith("Speed-up. All was measured under exec_2x1 alone, so there is no speed-up")
@@ -101,9 +141,9 @@ def test_a_model_that_is_no_better_than_guessing_is_called_so():
     content = content_of({"a": make_record(), "b": guessing})
     scores = text_of(content.study.sections["scores"].blocks)
     assert scores.count("no better than guessing (10.0%)") == 1
-    assert "Not shown to be better than guessing" in text_of(content.study.answer.blocks)
+    assert "Caution: not shown to be better than guessing: naive_bayes." in text_of(content.study.answer.blocks)
     alone = text_of(content_of({"b": guessing}).study.answer.blocks)
-    assert "That is not shown to be better than guessing, which has 10.0%." in alone
+    assert "guessing on 10.0%." in alone and "not shown to be better than guessing: naive_bayes." in alone
 
 
 def test_guessing_always_names_the_most_frequent_class():

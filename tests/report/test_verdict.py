@@ -8,10 +8,11 @@ from tests.factories.records import make_extraction_record, make_record, make_st
 
 from cifar_pipelines.plots import of_comparison
 from cifar_pipelines.records.columns import records_to_table
+from cifar_pipelines.records.ranking import time_tie
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.speedup import add_scaling
 from cifar_pipelines.records.summary import summarise
-from cifar_pipelines.report.sections.verdict import FIT_TIME, time_tie, verdict
+from cifar_pipelines.report.sections.verdict import FIT_TIME, verdict
 
 
 def _summary(*records):

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 from tests.factories.records import make_judged_record, make_record
-from tests.factories.report import content_of, loaders, text_of
+from tests.factories.report import content_of, items_of, loaders, text_of
 
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs
+from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.report.document.blocks import plain
 from cifar_pipelines.spark.setting import Budget, ParallelismSetting
 from cifar_pipelines.terminal.experiment import closing, opening
 
@@ -16,10 +18,10 @@ def score(value, margin=0.01):
     return {"accuracy": {"value": value, "low": value - margin, "high": value + margin}}
 
 
-def said(*records, places=(), width=300):
+def said(*records, places=(), width=300, data=None):
     rows = compare_runs(loaders({str(number): record for number, record in enumerate(records)}))[0]
     console = Console(file=io.StringIO(), width=width)
-    console.print(closing(rows, places))
+    console.print(closing(rows, places, data))
     return console.file.getvalue()
 
 
@@ -69,6 +71,21 @@ def test_what_chance_does_is_no_difference_and_a_tie_is_called_one():
     assert "a difference that chance may explain." in text and "exec_1x1 20.0 s. With exec_1x1 that is a tie." in text
 
 
+def test_page_1_has_the_sentences_of_the_terminal_word_by_word():
+    found = {"copies_across_splits": {"test in train": 2}}
+    records = [
+        make_record(model, shape, [seconds], accuracy=0.9, data=found)
+        for model in ("svm", "forest")
+        for shape, seconds in (((1, 1), 20.0), ((2, 1), 19.5))
+    ]
+    model, setting, _, *more = content_of({str(n): one for n, one in enumerate(records)}).study.answer.blocks
+    data = RunRecord.from_json(records[0]).data
+    text = said(*records, data=data)
+    assert plain(model.spans).split(" [r")[0] in text and plain(setting.spans) in text and "that is a tie" in text
+    *cautions, _ = items_of(more)
+    assert f"Caution: {'; '.join(one.removeprefix('Caution: ').removesuffix('.') for one in cautions)}." in text
+
+
 @pytest.mark.parametrize(
     ("first", "only_first", "only_second", "differ"),
     [(800, 140, 110, False), (800, 30, 10, True)],  # intervals alone would say the opposite of either
@@ -79,8 +96,10 @@ def test_the_terminal_and_page_1_say_the_same_of_a_difference(first, only_first,
     svm[:first], forest[:both], forest[first : first + only_second] = True, True, True
     records = [make_judged_record("svm", svm), make_judged_record("forest", forest)]
     assert ("more than chance explains" in said(*records)) is differ
-    page_1 = text_of(content_of({str(n): record for n, record in enumerate(records)}).study.answer.blocks)
-    assert ("A tie" in page_1) is not differ and ("It differs from every other model" in page_1) is differ
+    study = content_of({str(n): record for n, record in enumerate(records)}).study
+    assert ("more than chance explains" in text_of(study.answer.blocks)) is differ
+    in_full = " ".join(topic.text for topic in study.verdict)
+    assert ("A tie" in in_full) is not differ and ("It differs from every other model" in in_full) is differ
 
 
 def test_the_best_model_is_that_of_the_runs_at_their_fastest_settings():
@@ -112,7 +131,7 @@ def test_guessing_names_the_most_frequent_class_and_texts_are_called_texts():
 def test_one_setting_is_no_best_and_oversubscription_and_a_busy_host_are_cautions():
     busy = {"resources": {"host_load": {"other_cpu_share": 0.5}}}
     text = said(make_record("svm", (8, 2), [5.0], **busy, metrics=score(0.9)))
-    assert "No model was measured under several settings, so no setting is the best." in text
+    assert "No setting is the best, because all was measured under exec_8x2 alone." in text
     assert "settings with more cores than this host say nothing about a cluster" in text
 
 

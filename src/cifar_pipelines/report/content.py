@@ -171,7 +171,7 @@ def _study(
         versions(rows),
     )
     topics = verdict(rows, own.iloc[-1]["raw"].data, lambda label: why(label, rows, joined_components))
-    answered = answer(rows, topics, joined_components)
+    answered = answer(rows, own.iloc[-1]["raw"].data, joined_components)
     return Study(title[0].upper() + title[1:], rows, own, folder, topics, made, answered)
 
 

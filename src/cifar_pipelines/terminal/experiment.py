@@ -9,13 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cifar_pipelines.common.words import counted, in_seconds, seconds
-from cifar_pipelines.judging.pairs import compare_pairs
-from cifar_pipelines.records.ranking import fastest_of_each_model, told_apart
-from cifar_pipelines.records.summary import BUSY_HOST, main_study, trained
+from cifar_pipelines.common.words import counted, seconds
+from cifar_pipelines.records.conclusion import MOST_CAUTIONS, NO_CAUTION, best_model, best_setting, cautions
+from cifar_pipelines.records.parts import Data
+from cifar_pipelines.records.ranking import fastest_of_each_model
+from cifar_pipelines.records.summary import main_study, trained
 from cifar_pipelines.spark.setting import ParallelismSetting, oversubscription
-
-TIE = 0.10  # single timings that are closer than this share are no difference
 
 
 def opening(
@@ -51,66 +50,28 @@ def opening(
     return said
 
 
-def closing(rows: pd.DataFrame, places: Iterable[tuple[str, Path]]) -> RenderableType:
-    """The verdict in three sentences, the table, and where to look.
+def closing(rows: pd.DataFrame, places: Iterable[tuple[str, Path]], data: Data | None = None) -> RenderableType:
+    """The verdict in the three sentences of the report's page 1, the table, and where to look.
 
     Args:
         rows: The rows of these images in the table of the comparison; of several studies the main one is told.
         places: What lies where.
+        data: These images or texts; None where nothing is known of them.
     """
     rows = rows if rows.empty else main_study(rows)
     models = trained(rows)
     parts: list[RenderableType] = []
     if not models.empty:
         ranking = fastest_of_each_model(models)
-        sentences = (_best_model(ranking), _best_setting(models), _caution(rows))
+        sentences = (best_model(models).text, best_setting(models).text, _said(cautions(rows, data)))
         parts += [Text(), *map(Text, sentences), Text(), _table(models, ranking), Text()]
     parts += [_link(what, place) for what, place in places]
     return Group(*parts)
 
 
-def _best_model(ranking: pd.DataFrame) -> str:
-    """Says which model is the most accurate and what comes next, by the runs and the tests of the report."""
-    best = ranking.iloc[0]
-    text = (
-        f"The best model is {best['label']}: it is right on {best['accuracy']:.1%} of "
-        f"{counted(int(best['test_images']), best['judged_on'])} (95 % interval {best['accuracy_low']:.1%} to "
-        f"{best['accuracy_high']:.1%}), guessing on {best['chance']:.1%}"
-    )
-    if len(ranking) > 1:
-        second = ranking.iloc[1]
-        pairs = {(pair.first, pair.second): pair for pair in compare_pairs(ranking)[0]}
-        apart = told_apart(best, second, pairs.get((best["label"], second["label"])))
-        how = "more than chance explains" if apart else "a difference that chance may explain"
-        text += f"; next comes {second['label']} with {second['accuracy']:.1%}, {how}"
-    return f"{text}."
-
-
-def _best_setting(models: pd.DataFrame) -> str:
-    settings = models["setting"].nunique()
-    everywhere = models.groupby("label").filter(lambda one: one["setting"].nunique() == settings)
-    if settings < 2 or everywhere.empty:
-        return "No model was measured under several settings, so no setting is the best."
-    totals = everywhere.groupby("setting")["time_s"].sum().sort_values()
-    fastest, rest = totals.index[0], totals.iloc[1:]
-    others = ", ".join(f"{setting} {in_seconds(total)}" for setting, total in rest.items())
-    tied = [setting for setting, total in rest.items() if total - totals.iloc[0] < TIE * totals.iloc[0]]
-    tie = f" With {' and '.join(tied)} that is a tie." if tied else ""
-    what = counted(everywhere["label"].nunique(), "model")
-    return f"The best setting is {fastest}: the {what} measured under all settings train in {in_seconds(totals.iloc[0])} there, {others}.{tie}"
-
-
-def _caution(rows: pd.DataFrame) -> str:
-    said = []
-    if (rows["timings"] == 1).any():
-        said.append(
-            f"times were measured once, so differences below {TIE:.0%} prove nothing (--repeats 3 measures more)"
-        )
-    if rows["oversubscribed"].any():
-        said.append("settings with more cores than this host say nothing about a cluster")
-    if rows["busy_runs"].any():
-        said.append(f"other programs took more than {BUSY_HOST:.0%} of the processor meanwhile, so times are noisy")
-    return f"Caution: {'; '.join(said)}." if said else "Every time was measured several times on a quiet host."
+def _said(said: Sequence[str]) -> str:
+    """The cautions in one sentence: as many as page 1 of the report has."""
+    return f"Caution: {'; '.join(said[:MOST_CAUTIONS])}." if said else NO_CAUTION
 
 
 def _table(models: pd.DataFrame, ranking: pd.DataFrame) -> Table:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cifar_pipelines.common.places import place
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.report.document.blocks import (
     Blocks,
     Section,
@@ -59,8 +60,10 @@ def reading() -> Section:
 
 def sources(records: pd.DataFrame) -> Section:
     """Every run record with its number."""
+    used, newest = int(records["label"].notna().sum()), records["created"].max()
     introduction = say(
-        "Every number in a table or a sentence comes from the run records that are named beside it. A record is a "
+        f"This was made from {counted(len(records), 'run record')}, {used:,} of them in the tables; the newest is of "
+        f"{newest:%Y-%m-%d %H:%M} UTC. Every number in a table or a sentence comes from the run records that are named beside it. A record is a "
         f"JSON file below {place('run_records')}; it holds the numbers, the parameters, the setting, the versions and the "
         "revision of the code. Records that are in no table have older parameters than others of the same model."
     )

@@ -3,11 +3,11 @@
 import pandas as pd
 
 from cifar_pipelines.common import words
+from cifar_pipelines.records.ranking import TIE_WITHOUT_REPEATS
 from cifar_pipelines.records.summary import marks
 from cifar_pipelines.report.document.blocks import Section, Spans, bullets, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, pair, seconds, table_of
 from cifar_pipelines.report.sections.ranking import interval, listed
-from cifar_pipelines.report.sections.verdict import TIE_WITHOUT_REPEATS
 
 TIE_IN_SPEED = 0.05  # medians over epochs closer than this share of the smaller one are a tie
 

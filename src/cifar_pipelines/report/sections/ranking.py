@@ -4,17 +4,12 @@ import pandas as pd
 
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.judging.pairs import MOST_MODELS, Pair, compare_pairs
-from cifar_pipelines.records.ranking import fastest_of_each_model, told_apart
+from cifar_pipelines.records.ranking import fastest_of_each_model, guesses, told_apart
 
 
 def interval(row: pd.Series) -> str:
     """Writes an accuracy with its interval, in per cent."""
     return f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%})"
-
-
-def guesses(row: pd.Series) -> bool:
-    """Whether a model is not shown to be better than guessing: its interval reaches down to what guessing has."""
-    return bool(row["accuracy_low"] <= row["chance"])  # NaN is no number that another one is below
 
 
 def scored(row: pd.Series) -> str:

@@ -9,10 +9,10 @@ from cifar_pipelines.common.words import in_seconds
 from cifar_pipelines.event_log.component_names import COMPONENTS
 from cifar_pipelines.event_log.components import REMAINDER
 from cifar_pipelines.records.job_groups import GROUP_SEPARATOR, groups_of, named_together
+from cifar_pipelines.records.ranking import time_tie, totals_by_setting
 from cifar_pipelines.records.summary import SECTION, main_study, of_section, put_together
 from cifar_pipelines.report.document.blocks import Section, Spans, bullets, code, emphasis, say, spans, strong
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of
-from cifar_pipelines.report.sections.verdict import time_tie
 
 SCHEMA_VERSION = 1
 FACTS = ("run_id", "application_id", "group", "wall_s", "cores", "core_s", "cpu_share", "worst_skew")
@@ -173,9 +173,37 @@ def why(label: str, rows: pd.DataFrame, joined: pd.DataFrame) -> str | None:
     return f"Under {only['setting']} the {largest} {spent}; what would help next: {COMPONENTS[most[0]].advice}."
 
 
+def why_together(models: pd.DataFrame, joined: pd.DataFrame) -> str | None:
+    """Says of several models together what made the slowest setting slower than the fastest.
+
+    Args:
+        models: Rows of models that were measured under the same settings.
+        joined: What `join_applications` returned.
+
+    Returns:
+        A sentence; None where an application was not read, or models share one, so that parts do not add up.
+    """
+    if models.empty:
+        return None
+    own = of_section(joined, models)
+    own = own[own["label"].isin(models["label"])]
+    if len(own) < len(models) or own.duplicated(["application_id", "group"]).any():
+        return None
+    sums = {name: "sum" for name in ("wall_s", *COMPONENTS)} | {"cores": "max"}
+    return _compared(own.groupby("setting", as_index=False).agg(sums), totals_by_setting(models).set_index("setting"))
+
+
 def _compared(group: pd.DataFrame, rows: pd.DataFrame) -> str:
-    slow, fast = group.loc[group["wall_s"].idxmax()], group.loc[group["wall_s"].idxmin()]
-    if slow["wall_s"] == fast["wall_s"] or not min(slow["cores"], fast["cores"]):
+    """Compares the components of the slowest setting with those of the fastest.
+
+    Args:
+        group: Wall time, cores and the core-seconds of every component by setting.
+        rows: What `time_tie` reads, by setting.
+    """
+    times = rows.loc[group["setting"], "time_s"]
+    by_setting = group.set_index("setting", drop=False)
+    slow, fast = by_setting.loc[times.idxmax()], by_setting.loc[times.idxmin()]
+    if slow["setting"] == fast["setting"] or not min(slow["cores"], fast["cores"]):
         return f"All settings took {in_seconds(fast['wall_s'])}, so no component makes a difference."
     seconds = {name: (slow[name] / slow["cores"], fast[name] / fast["cores"]) for name in COMPONENTS}
     name = max(seconds, key=lambda one: seconds[one][0] - seconds[one][1])

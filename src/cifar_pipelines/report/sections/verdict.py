@@ -8,13 +8,12 @@ import pandas as pd
 from cifar_pipelines.common.words import in_seconds
 from cifar_pipelines.families import words_for
 from cifar_pipelines.records.parts import Data
-from cifar_pipelines.records.ranking import fastest_of_each_model
+from cifar_pipelines.records.ranking import fastest_of_each_model, guesses, time_tie, totals_by_setting
 from cifar_pipelines.records.summary import BUSY_HOST, put_together, trained
 from cifar_pipelines.report.document.blocks import Section, bullets, spans, strong
 from cifar_pipelines.report.sections.images import doubts
-from cifar_pipelines.report.sections.ranking import guesses, listed, most_accurate
+from cifar_pipelines.report.sections.ranking import listed, most_accurate
 
-TIE_WITHOUT_REPEATS = 0.10  # two single timings closer than this share of the shorter one are a tie
 ACCURACY, FIT_TIME, FIT_TIME_OVER_ALL = "accuracy", "fit_time", "fit_time_over_all"
 RESOURCES, CAUTIONS = "resources", "cautions"
 ALL_BUT_FIT_TIME = (ACCURACY, FIT_TIME_OVER_ALL, RESOURCES, CAUTIONS)
@@ -60,24 +59,17 @@ def verdict(
     )
 
 
-def verdict_section(topics: Iterable[Topic], keys: Container[str] | None = None) -> Section:
-    """Lists conclusions, as a section: all of them, or those with some keys, and then without a title."""
+def verdict_section(topics: Iterable[Topic], keys: Container[str] | None = None, anchor: str | None = None) -> Section:
+    """Lists conclusions, as a section: all of them, or those with some keys, and then without a title.
+
+    Under the name `anchor` others lead to the first of them.
+    """
+    shown = [topic for topic in topics if keys is None or topic.key in keys]
     items = bullets(
-        spans(strong(f"{topic.title}."), f" {topic.text}") for topic in topics if keys is None or topic.key in keys
+        spans(strong(f"{topic.title}.", anchor=None if place else anchor), f" {topic.text}")
+        for place, topic in enumerate(shown)
     )
     return Section("verdict", "Verdict" if keys is None else "", (items,) if items.items else ())
-
-
-def time_tie(one: pd.Series, other: pd.Series) -> str | None:
-    """Says why the times of two rows of the comparison cannot be told apart; None when they differ."""
-    difference = abs(one["time_s"] - other["time_s"])
-    if min(one["timings"], other["timings"]) < 2:
-        limit = TIE_WITHOUT_REPEATS * min(one["time_s"], other["time_s"])
-        reason = f"without repeats a difference below {TIE_WITHOUT_REPEATS:.0%} proves nothing"
-    else:
-        limit = max(row["time_max_s"] - row["time_min_s"] for row in (one, other))
-        reason = f"the repeats spread over {in_seconds(limit)}"
-    return f"they differ by {in_seconds(difference)}, and {reason}" if difference <= limit else None
 
 
 def fastest_of_model(rows: pd.DataFrame) -> str:
@@ -122,15 +114,7 @@ def fastest_over_all(models: pd.DataFrame) -> str:
 
 def _shortest_total(models: pd.DataFrame, those: str) -> str:
     """Says which setting trains all of these models in the shortest total time."""
-    totals = models.groupby("setting", as_index=False).agg(
-        models=("label", "nunique"),
-        time_s=("time_s", "sum"),
-        time_min_s=("time_min_s", "sum"),
-        time_max_s=("time_max_s", "sum"),
-        timings=("timings", "min"),
-        oversubscribed=("oversubscribed", "any"),
-    )
-    complete = totals[totals["models"] == models["label"].nunique()].sort_values("time_s")
+    complete = totals_by_setting(models)
     if len(complete) < 2:
         return f"Fewer than two settings were measured for {those}, so no setting wins over all."
     best = complete.iloc[0]
@@ -138,7 +122,7 @@ def _shortest_total(models: pd.DataFrame, those: str) -> str:
         f"Over {those}, {_named(best)} has the shortest total of the median times: {in_seconds(best['time_s'])}. "
         f"{_against_the_others(complete)}"
     )
-    if unfinished := sorted(set(totals["setting"]) - set(complete["setting"])):
+    if unfinished := sorted(set(models["setting"]) - set(complete["setting"])):
         text += f" Not measured for every model, so not in this ranking: {listed(unfinished)}."
     return text
 

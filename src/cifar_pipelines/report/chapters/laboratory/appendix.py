@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from cifar_pipelines.common.words import counted
 from cifar_pipelines.report.chapters.laboratory.transferred import TRANSFERRED, transferred_networks
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, table, walk
@@ -28,6 +29,8 @@ def further(content: Content, shown: Iterable[Block]) -> Blocks:
 def other_studies(content: Content) -> Section:
     """The other studies, each in short."""
     introduction = say(
+        f"The main text is about the study with the most measurements ({counted(len(content.study.rows), 'row')} of model and setting): "
+        f"{content.study.title}. No table mixes studies, but for the one on more training images. "
         "These differ from the main text in data, sizes, seed, host or cluster, so nothing here is ranked against "
         "it. Each is told in short; all of it is in report.md and comparison.csv beside this report."
     )

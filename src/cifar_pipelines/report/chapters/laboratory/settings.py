@@ -12,6 +12,7 @@ from cifar_pipelines.report.chapters.laboratory.first_page import KEY_PLOT
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Section, missing, say, table
 from cifar_pipelines.report.parallelism_map import parallelism
+from cifar_pipelines.report.sections.answer import BY_SETTING, IN_FULL
 from cifar_pipelines.report.sections.cells import behind, cell_of, marked
 from cifar_pipelines.report.sections.ranking import interval
 from cifar_pipelines.report.sections.verdict import (
@@ -64,7 +65,7 @@ def results_by_setting(content: Content) -> Blocks:
     """A9: times, speed-up and efficiency by setting, which did best, and where the time went."""
     about_time = (FIT_TIME, FIT_TIME_OVER_ALL, CAUTIONS)
     shown = (content.section(key) for key in ("times", "scaling", "components"))
-    return (verdict_section(content.study.verdict, about_time), *chain(*shown))
+    return (verdict_section(content.study.verdict, about_time, anchor=BY_SETTING), *chain(*shown))
 
 
 def parallelism_in_the_code(content: Content) -> Blocks:
@@ -108,7 +109,7 @@ def _summed_up(latest: pd.Series, models: pd.DataFrame) -> list[object]:
 def the_best(content: Content) -> Blocks:
     """A15: the conclusions, and the resources that they rest on."""
     return (
-        verdict_section(content.study.verdict, ALL_BUT_FIT_TIME),
+        verdict_section(content.study.verdict, ALL_BUT_FIT_TIME, anchor=IN_FULL),
         *content.section("training"),
         *content.section("resources"),
     )
