@@ -8,9 +8,9 @@ import pytest
 
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import PROJECT_PATH, load_configuration
-from cifar_pipelines.experiment.plan import Experiment, params_of
+from cifar_pipelines.experiment.plan import Experiment
 from cifar_pipelines.families import families
-from cifar_pipelines.spark.environment import checked_configuration, setting_under
+from cifar_pipelines.spark.environment import checked_configuration, params_of, setting_under
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "adding_a_study.md").read_text()
 

@@ -127,6 +127,18 @@ def test_what_a_pipeline_needs_and_is_not_there_is_made_first(kedro_run, asked, 
     assert typed.started["env"] == "exec_8x2" and typed.started["params"] == {"train_size": 2000}
 
 
+def test_the_parameters_of_a_study_run_under_any_setting_and_are_known_to_the_run(kedro_run):
+    typed = kedro_run(
+        "--pipelines", "ingestion", "--params-of", "animals", "--env", "exec_2x1", "--params", "train_size=500"
+    )
+    assert typed.started["env"] == "exec_2x1" and "params_of" not in typed.started
+    given = typed.started["params"]
+    assert (given["source"], given["train_size"], given["test_size"]) == ("animals", 500, 1000)
+    assert configuration.params_of() == "animals"
+    kedro_run("--pipelines", "ingestion", "--env", "exec_2x1")
+    assert configuration.params_of() is None
+
+
 def test_all_pipelines_run_where_none_is_named(kedro_run):
     assert kedro_run().started["pipelines"] == kedro_run("--pipelines", "__default__").started["pipelines"] == []
 

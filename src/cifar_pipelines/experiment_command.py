@@ -75,15 +75,18 @@ def experiment(
     from cifar_pipelines.experiment import plan as planning
     from cifar_pipelines.experiment.run import run_experiment
     from cifar_pipelines.experiment.study_file import study_file
+    from cifar_pipelines.spark import environment
 
     console = Console()
     with console.status("Checking settings, parameters and models"):
-        text = planning.params_of(params_of, params) if params_of else params
+        text = environment.params_of(params_of, params) if params_of else params
         file = study_file(params_of)
         chosen = names(settings) if settings else tuple(file.settings) or planning.suited_settings()
         measured = names(pipelines) if pipelines else tuple(file.pipelines) or planning.default_pipelines()
         extra = names(once) if once is not None else tuple(file.once)
-        plan = planning.Experiment(chosen, measured, file.repeats if repeats is None else repeats, text, extra)
+        plan = planning.Experiment(
+            chosen, measured, file.repeats if repeats is None else repeats, text, extra, params_of
+        )
         plan.check()
         if grow_to is None:
             grow_to = file.grow_to

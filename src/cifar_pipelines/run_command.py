@@ -76,12 +76,14 @@ def _asked_pipelines(ctx: click.Context, given: dict[str, Any]) -> list[str]:
 
 def _checked_loader(given: dict[str, Any]) -> Any:
     """The configuration of the run, which is followed from here on; reads `--params` into what Kedro is given."""
-    from cifar_pipelines.spark.environment import check_environment, checked_configuration
+    from cifar_pipelines.spark.environment import check_environment, checked_configuration, params_of
 
     env = given["env"] = given["env"] or os.environ.get("KEDRO_ENV") or None
     configuration.follow_folder(given["conf_source"])
     check_environment(env)
-    given["params"] = parse_params(given["params"], env)
+    study = given.pop("params_of")
+    configuration.set_params_of(study)
+    given["params"] = parse_params(params_of(study, given["params"]) if study else given["params"], env)
     loader = checked_configuration(env, given["params"])
     configuration.follow(loader)
     return loader
@@ -104,6 +106,10 @@ def _options() -> list[click.Parameter]:
     params = ParamsOption(
         ["--params"], help="Parameters name=value, joined by commas; names in conf/base. Several are merged."
     )
+    study = click.Option(
+        ["--params-of"],
+        help="An environment, such as animals, whose parameters come before those, under the setting of --env.",
+    )
     only = click.Option(
         ["--only-what-is-there"],
         is_flag=True,
@@ -116,7 +122,7 @@ def _options() -> list[click.Parameter]:
         help="A YAML file with options of the run; those that are typed count before them.",
     )
     ours = {option.name: option for option in (params, config)}
-    return [*(ours.get(option.name, option) for option in kedro_run.params), only]
+    return [*(ours.get(option.name, option) for option in kedro_run.params), study, only]
 
 
 run = Command(

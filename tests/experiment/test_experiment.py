@@ -17,9 +17,9 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import encode_png
 from cifar_pipelines.common.params import parse_params
 from cifar_pipelines.common.places import place
-from cifar_pipelines.experiment import kept_images, plan, run
+from cifar_pipelines.experiment import kept_images, run
 from cifar_pipelines.experiment.expected import ExpectedSeconds
-from cifar_pipelines.experiment.plan import Experiment, Step, about_report, params_of, twice, with_params
+from cifar_pipelines.experiment.plan import Experiment, Step, about_report, twice, with_params
 from cifar_pipelines.experiment.progress import Progress
 from cifar_pipelines.experiment.runner import StepRunner, _last_words, _reason
 from cifar_pipelines.experiment_command import experiment
@@ -28,6 +28,8 @@ from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.shelf import RecordShelf
 from cifar_pipelines.sources import open_source
+from cifar_pipelines.spark import environment
+from cifar_pipelines.spark.environment import params_of
 from cifar_pipelines.streaming.journal import JOURNAL, Journal, Producer
 
 PIPELINES = ("ingestion", "features", "spark_ml", "bigdl_cnn")
@@ -120,8 +122,8 @@ def test_the_parameters_of_an_environment_come_before_those_that_are_given():
 @pytest.fixture
 def conf(tmp_path, monkeypatch):
     """Returns a function that makes an environment of a globals.yml."""
-    monkeypatch.setattr(plan, "conf_source", lambda: tmp_path)
-    monkeypatch.setattr(plan, "check_environment", lambda environment: None)
+    monkeypatch.setattr(environment, "conf_source", lambda: tmp_path)
+    monkeypatch.setattr(environment, "check_environment", lambda environment: None)
 
     def make(text):
         (tmp_path / "one").mkdir()
@@ -130,6 +132,13 @@ def conf(tmp_path, monkeypatch):
         return "one"
 
     return make
+
+
+def test_steps_name_the_environment_that_parameters_came_from_which_changes_none_of_them():
+    text = params_of("test", "seed=7")
+    study = Experiment(("exec_1x1",), PIPELINES, 1, text, params_of="test")
+    assert all(step.arguments()[-2:] == ["--params-of", "test"] for step in study.steps())
+    assert parse_params(params_of("test", text)) == parse_params(text)
 
 
 def test_an_environment_without_parameters_gives_none(conf):

@@ -126,7 +126,7 @@ def test_plot_and_section_show_what_was_measured(groups, tmp_path):
     (rows,) = [block.rows for block in section.blocks if isinstance(block, Table)]
     assert plain(rows[0][1]) == "100 (50.0%)" and plain(rows[0][4]).startswith("50.0%" if groups else "–")
     assert ("100 of 200 have their nearest" in words and "cut by group" in words) == groups
-    assert isinstance(section.blocks[0], Paragraph) and isinstance(leaks_figure(tmp_path), Figure)
+    assert isinstance(section.blocks[0], Paragraph) and isinstance(leaks_figure(tmp_path, "kedro run"), Figure)
     assert leaks(tmp_path / "nowhere") is None and leaks(None) is None
     (place / "leaks.json" / "2024" / "leaks.json").write_text("[1]")
     assert leaks(tmp_path) is None

@@ -4,10 +4,9 @@ import pytest
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.params import parse_params
-from cifar_pipelines.experiment.plan import params_of
 from cifar_pipelines.pipelines.streaming.specification import stream_of
 from cifar_pipelines.pipelines.transfer.family import selected_transfers
-from cifar_pipelines.spark.environment import setting_under
+from cifar_pipelines.spark.environment import params_of, setting_under
 from cifar_pipelines.training.phases import build_phases
 
 COMPARING = ["fruits360", "resnet18", "competition59", "cifar10_tuned", "imdb"]  # several models

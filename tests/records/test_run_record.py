@@ -206,3 +206,17 @@ def test_missing_measurements_do_not_stop_the_summary(recwarn):
     row = _summary({"a": record}).iloc[0]
     assert math.isnan(row["utilisation"]) and math.isnan(row["driver_memory_mb"]) and row["busy_runs"] == 0
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        ({}, None),  # of an older record
+        ({"environment": "exec_2x1"}, None),
+        ({"environment": "exec_2x1", "params_of": "animals"}, "animals"),
+        ({"environment": "animals"}, "animals"),
+    ],
+)
+def test_a_record_says_which_environment_its_parameters_came_from(known, wanted):
+    record = RunRecord.from_json(make_record(**known))
+    assert record.parameters_from == RunRecord.from_json(record.to_json()).parameters_from == wanted

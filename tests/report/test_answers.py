@@ -152,6 +152,22 @@ def test_missing_parts_are_said_with_the_command(tmp_path):
     assert said["A13"][0].endswith(f"kedro experiment --grow-to 20000 {params}")
 
 
+@pytest.mark.parametrize(
+    ("known", "option"),
+    [
+        ({"environment": "exec_2x1", "params_of": "animals"}, " --params-of animals"),
+        ({"environment": "cifar10_tuned"}, " --params-of cifar10_tuned"),  # it holds a setting as well
+        ({"environment": "exec_2x1", "params_of": None}, ""),
+    ],
+)
+def test_commands_name_the_environment_that_the_parameters_of_the_study_came_from(known, option, tmp_path):
+    made = sections(make_document({"a": make_record(**known)}, tmp_path))
+    params = "--params source=synthetic,train_size=10000,test_size=500,seed=42"
+    assert missing_in(made["A2"])[0].endswith(f"kedro run --pipelines ingestion{option} {params}")
+    assert missing_in(made["A4"])[0].endswith(f"kedro run --pipelines features --env exec_2x1{option} {params}")
+    assert missing_in(made["A13"])[0].endswith(f"kedro experiment --grow-to 20000{option} {params}")
+
+
 @pytest.mark.parametrize("record", [make_extraction_record(), make_cnn_record(), make_record()])
 def test_one_record_is_enough(record, tmp_path):
     document = make_document({"a": record}, tmp_path, plots=False)

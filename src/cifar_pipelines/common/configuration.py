@@ -25,6 +25,7 @@ BLOCKS_OF_NAMES = ("*.models", "*.classifiers", "report.reasons", "deployment.op
 NO_PARAMETERS = ("parallelism", "budget")  # blocks of globals.yml that belong to the environment
 
 _of_run: dict[str, Any] | None = None
+_params_of: str | None = None  # the environment that parameters of the run come from beside its own
 _followed: Any = None  # the loader of the command that is under way
 
 
@@ -41,6 +42,17 @@ def set_run_parameters(parameters: Mapping[str, Any] | None) -> None:
 def run_parameters() -> dict[str, Any]:
     """The parameters of the run that is under way, or those of the configuration folder where there is none."""
     return _of_run if _of_run is not None else load_configuration()["parameters"]
+
+
+def set_params_of(environment: str | None) -> None:
+    """Says which environment `--params-of` named; None for none."""
+    global _params_of
+    _params_of = environment
+
+
+def params_of() -> str | None:
+    """The environment that `--params-of` named; None where it was not given."""
+    return _params_of
 
 
 def follow(loader: Any) -> None:

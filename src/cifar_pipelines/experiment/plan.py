@@ -1,27 +1,17 @@
 """The steps of an experiment, in an order in which a noisy minute falls on no setting alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cifar_pipelines.common.configuration import (
-    conf_source,
-    conf_source_arguments,
-    load_configuration,
-    unreadable_explained,
-)
+from cifar_pipelines.common.configuration import conf_source_arguments, load_configuration
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.common.options import ALL, flatten
+from cifar_pipelines.common.options import ALL
 from cifar_pipelines.common.params import params_text, parse_params, split_params
 from cifar_pipelines.families import INGESTION, Family, families_of, family_names, is_on_request, words_for
 from cifar_pipelines.records.digest import study_digest
-from cifar_pipelines.spark.environment import (
-    check_environment,
-    checked_configuration,
-    setting_under,
-    settings_that_have_a_folder,
-)
+from cifar_pipelines.spark.environment import checked_configuration, setting_under, settings_that_have_a_folder
 from cifar_pipelines.spark.setting import host_cores, suited_shapes
 
 
@@ -53,6 +43,7 @@ class Step:
         params: What is given with `--params`, as one text; may be empty.
         what: What the step is for, in words.
         repeat: Number of the repeat, from 1; 0 for a step that is done once.
+        params_of: The environment that parameters come from before those; None for none.
     """
 
     setting: str
@@ -60,10 +51,12 @@ class Step:
     params: str
     what: str
     repeat: int = 0
+    params_of: str | None = None
 
     def arguments(self) -> list[str]:
         """Arguments of the kedro command."""
         given = ["--params", self.params] if self.params else []
+        given += ["--params-of", self.params_of] if self.params_of else []
         return ["run", "--pipelines", ",".join(self.pipelines), "--env", self.setting, *given, *conf_source_arguments()]
 
 
@@ -77,6 +70,7 @@ class Experiment:
         repeats: How often every pipeline runs under every setting.
         params_text: What is given with `--params`, as it is typed.
         once: Pipelines that run once, under the last setting, each as a step of its own.
+        params_of: The environment that some of these parameters come from; None for none.
     """
 
     settings: tuple[str, ...]
@@ -84,6 +78,7 @@ class Experiment:
     repeats: int
     params_text: str
     once: tuple[str, ...] = ()
+    params_of: str | None = None
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
@@ -141,58 +136,23 @@ class Experiment:
     def steps(self) -> Iterator[Step]:
         """The steps: images once, then every setting in turn, as often as there are repeats, then what runs once."""
         if INGESTION in self.pipelines:
-            yield Step(self.settings[0], (INGESTION,), self.params_text, "images")
+            yield self.step(self.settings[0], (INGESTION,), "images", 0)
         measured = tuple(name for name in self.pipelines if name != INGESTION)
         for repeat in range(1, self.repeats + 1) if measured else []:
             for setting in self.settings:
                 what = f"repeat {repeat} of {self.repeats}" if self.repeats > 1 else "measurement"
-                yield Step(setting, measured, self.params_text, what, repeat)
+                yield self.step(setting, measured, what, repeat)
         for name in self.once:
-            yield Step(self.settings[-1], (name,), self.params_text, words_for(name), 1)
+            yield self.step(self.settings[-1], (name,), words_for(name))
+
+    def step(self, setting: str, pipelines: tuple[str, ...], what: str, repeat: int = 1) -> Step:
+        """A step with the parameters of this experiment."""
+        return Step(setting, pipelines, self.params_text, what, repeat, self.params_of)
 
 
 def with_params(text: str, values: dict[str, Any]) -> str:
     """Adds parameters to a text of `--params`; a name that is there already is replaced."""
     return params_text({name: value for name, value in split_params(text).items() if name not in values} | values)
-
-
-def params_of(environment: str, given_text: str) -> str:
-    """What an environment says of the parameters, as a text of `--params` with what is given there after it.
-
-    Args:
-        environment: Name of the environment; its parallelism setting is left out.
-        given_text: What is given with `--params`; it prevails.
-
-    Raises:
-        UserError: If there is no such environment, its files cannot be read, or one of its values cannot stand in a text.
-    """
-    from omegaconf import OmegaConf
-
-    check_environment(environment)
-    folder = conf_source() / environment
-    files = [*folder.glob("globals*.yml"), *folder.glob("parameters*.yml")]
-    with unreadable_explained(folder):
-        block = OmegaConf.to_container(OmegaConf.merge({}, *map(OmegaConf.load, files)))
-    given = split_params(given_text)
-    said = {
-        name: value
-        for name, value in flatten(block).items()
-        if name not in given and not name.startswith("parallelism.")
-    }
-    for name, value in said.items():
-        _require_typable(environment, name, value)
-    return params_text(said | given)
-
-
-def _require_typable(environment: str, name: str, value: Any) -> None:
-    """Refuses a value of an environment that a text of `--params` cannot hold."""
-    for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, list | Mapping) or "," in str(one):
-            what = "a block within a list" if isinstance(one, list | Mapping) else "a text with a comma"
-            raise UserError(
-                f"{name} of the environment {environment} holds {what}, which --params-of cannot hand on to runs under other settings. "
-                f"Run it under its own setting, kedro run --env {environment}, or move that block to conf/base."
-            )
 
 
 def twice(train_size: int | str) -> int:

@@ -158,13 +158,14 @@ def _grow(runs: _Runs, family: Family, model: str, setting: str, train_size: int
     experiment = runs.experiment
     parameters = load_configuration(setting, experiment.params)["parameters"]
     text = with_params(experiment.params_text, {"train_size": train_size} | family.only(parameters, model))
-    larger = _Runs(Experiment((setting,), (family.name,), 1, text), runs.runner, runs.shelf, runs.again)
+    grown = Experiment((setting,), (family.name,), 1, text, params_of=experiment.params_of)
+    larger = _Runs(grown, runs.runner, runs.shelf, runs.again)
     target = Target(setting, family.name, model, train_size, larger.expected[family.name][model])
     recorded = len(larger.matching(setting, family.name, model))
     forecast = _forecast(runs, target) if runs.again or not recorded else None
     images_are_there = larger.images_are_there()
     first = tuple(name for name in family.needs if not (name == INGESTION and images_are_there))
-    larger.do(Step(setting, (family.name,), text, counted(train_size, "image"), 1), first)
+    larger.do(grown.step(setting, (family.name,), counted(train_size, "image")), first)
     if forecast is not None:
         for record in larger.matching(setting, family.name, model)[recorded:]:
             fitted = compared(forecast, record.timings.fit_s[0])

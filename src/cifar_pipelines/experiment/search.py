@@ -41,15 +41,19 @@ class Search:
         pipeline: The family whose models are compared.
         vary: The values to try, by name of the parameter, as they are typed.
         params_text: What all runs are given with `--params`.
+        params_of: The environment that some of these come from; None for none.
     """
 
     setting: str
     pipeline: str
     vary: Mapping[str, tuple[str, ...]]
     params_text: str
+    params_of: str | None = None
 
     @classmethod
-    def of(cls, setting: str, pipeline: str, vary: Sequence[str], params_text: str) -> "Search":
+    def of(
+        cls, setting: str, pipeline: str, vary: Sequence[str], params_text: str, params_of: str | None = None
+    ) -> "Search":
         """Reads texts such as "bigdl_cnn.models.airbench.recipe.flip=true+false".
 
         Raises:
@@ -61,7 +65,7 @@ class Search:
                 if name in values:
                     raise UserError(f"--vary gives {name} twice. Join its values by +, as in {name}=a+b.")
                 values[name] = tuple(dict.fromkeys(joined.split("+")))
-        search = cls(setting, pipeline, values, params_text)
+        search = cls(setting, pipeline, values, params_text, params_of)
         if not 2 <= len(search.combinations) <= MOST_RUNS:
             raise UserError(
                 f"--vary names {counted(len(search.combinations), 'combination')} of values, but a search needs 2 to {MOST_RUNS}: "
@@ -79,12 +83,13 @@ class Search:
     def experiment(self, combination: Mapping[str, str]) -> Experiment:
         """The run of one combination."""
         varied = parse_params(",".join(f"{name}={value}" for name, value in combination.items()))
-        return Experiment((self.setting,), (self.pipeline,), 1, with_params(self.params_text, varied))
+        text = with_params(self.params_text, varied)
+        return Experiment((self.setting,), (self.pipeline,), 1, text, params_of=self.params_of)
 
     def step(self, combination: Mapping[str, str]) -> Step:
         """The same as a step, whose words are the values."""
         what = ", ".join(in_words(combination))
-        return Step(self.setting, (self.pipeline,), self.experiment(combination).params_text, what, 1)
+        return self.experiment(combination).step(self.setting, (self.pipeline,), what)
 
     def check(self) -> None:
         """Checks all runs before the first one.

@@ -33,10 +33,11 @@ def search(pipeline: str, vary: tuple[str, ...], env: str, params_of: str | None
     """
     from rich.console import Console
 
-    from cifar_pipelines.experiment import plan
     from cifar_pipelines.experiment.search import Search, run_search
+    from cifar_pipelines.spark import environment
 
-    searched = Search.of(env, pipeline, vary, plan.params_of(params_of, params) if params_of else params)
+    text = environment.params_of(params_of, params) if params_of else params
+    searched = Search.of(env, pipeline, vary, text, params_of)
     searched.check()
     console = Console()
     found, failed, file = run_search(searched, console)

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from cifar_pipelines.common.configuration import PROJECT_PATH
+from cifar_pipelines.common.configuration import PROJECT_PATH, followed, params_of
 from cifar_pipelines.common.git import GitError, git, untracked_code
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.json_form import from_json
@@ -84,6 +84,8 @@ def make_record(
         versions=versions(),
         git_revision=git_revision(),
         metrics=scores,
+        environment=getattr(followed(), "env", None),
+        params_of=params_of(),
     )
     if report.prediction is not None:
         record = _with_prediction(record, report.prediction)

@@ -74,6 +74,8 @@ class RunRecord:
         phases: The phases of a transfer.
         cache: What a transfer stored of its frozen network.
         stream: How a learner went along with its stream.
+        environment: The environment of the configuration, as `--env` names it; None for the default one, and in older records.
+        params_of: The environment that `--params-of` named; None for none, and in older records.
     """
 
     run_id: str
@@ -108,6 +110,8 @@ class RunRecord:
     phases: tuple[PhaseReport, ...] = ()
     cache: CacheReport | None = None
     stream: StreamReport | None = None
+    environment: str | None = None
+    params_of: str | None = None
 
     @classmethod
     def from_json(cls, content: Any) -> "RunRecord":
@@ -129,6 +133,11 @@ class RunRecord:
         content = {"schema_version": SCHEMA_VERSION} | to_json(self)
         nulls = {key: None for key, other in _NULL_BESIDE.items() if other in content and key not in content}
         return content | nulls
+
+    @property
+    def parameters_from(self) -> str | None:
+        """The environment that parameters came from, beside what was typed: one that is more than the setting; None for none."""
+        return self.params_of or (None if self.environment == self.parallelism.setting else self.environment)
 
     @property
     def is_extraction(self) -> bool:

@@ -4,6 +4,7 @@ Two memories for the same cores are two settings where the name ends with the me
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from cifar_pipelines.common.configuration import (
@@ -14,6 +15,8 @@ from cifar_pipelines.common.configuration import (
     unreadable_explained,
 )
 from cifar_pipelines.common.errors import UserError, unknown_name
+from cifar_pipelines.common.options import flatten
+from cifar_pipelines.common.params import params_text, split_params
 from cifar_pipelines.common.whole_files import PARTIAL
 from cifar_pipelines.spark.setting import (
     MINIMUM_EXECUTOR_MEMORY_MB,
@@ -97,3 +100,42 @@ def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> An
             loader[part]
     check_runtime_params(runtime_params, loader)
     return loader
+
+
+def params_of(environment: str, given_text: str) -> str:
+    """What an environment says of the parameters, as a text of `--params` with what is given there after it.
+
+    Args:
+        environment: Name of the environment; its parallelism setting is left out.
+        given_text: What is given with `--params`; it prevails.
+
+    Raises:
+        UserError: If there is no such environment, its files cannot be read, or one of its values cannot stand in a text.
+    """
+    from omegaconf import OmegaConf
+
+    check_environment(environment)
+    folder = conf_source() / environment
+    files = [*folder.glob("globals*.yml"), *folder.glob("parameters*.yml")]
+    with unreadable_explained(folder):
+        block = OmegaConf.to_container(OmegaConf.merge({}, *map(OmegaConf.load, files)))
+    given = split_params(given_text)
+    said = {
+        name: value
+        for name, value in flatten(block).items()
+        if name not in given and not name.startswith("parallelism.")
+    }
+    for name, value in said.items():
+        _require_typable(environment, name, value)
+    return params_text(said | given)
+
+
+def _require_typable(environment: str, name: str, value: Any) -> None:
+    """Refuses a value of an environment that a text of `--params` cannot hold."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, list | Mapping) or "," in str(one):
+            what = "a block within a list" if isinstance(one, list | Mapping) else "a text with a comma"
+            raise UserError(
+                f"{name} of the environment {environment} holds {what}, which --params-of cannot hand on to runs under other settings. "
+                f"Run it under its own setting, kedro run --env {environment}, or move that block to conf/base."
+            )

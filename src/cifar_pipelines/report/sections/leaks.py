@@ -22,11 +22,11 @@ def leaks(folder: Path | None) -> Section | None:
     return Section("leaks", "Near twins across splits", tuple(blocks)) if blocks else None
 
 
-def leaks_figure(folder: Path) -> Block:
-    """The plot that belongs to the section; see `leaks`."""
+def leaks_figure(folder: Path, command: str) -> Block:
+    """The plot that belongs to the section, or the command that makes it; see `leaks`."""
     (newest,) = _newest(folder)
     caption = "How far images are from their nearest training image."
-    return study_figure(newest.parents[2], "leaks", caption, "kedro run --pipelines leaks")
+    return study_figure(newest.parents[2], "leaks", caption, command)
 
 
 def _newest(folder: Path | None) -> list[Path]:

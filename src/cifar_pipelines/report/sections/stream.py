@@ -40,7 +40,6 @@ FIGURES = {
     "models": "Learners of the newest stream: the last images before they were learned, and held-out images",
     "pace": "The newest stream: how late frames were learned, and how many waited",
 }
-COMMAND = "kedro run --pipelines streaming"
 
 
 def stream(records: pd.DataFrame, reporting: Path) -> Section | None:
@@ -68,10 +67,10 @@ def stream(records: pd.DataFrame, reporting: Path) -> Section | None:
     return Section("stream", "Learning from a stream", blocks)
 
 
-def stream_figures(records: pd.DataFrame, reporting: Path) -> Blocks:
-    """The plots that all learners of the newest stream share; see `stream`."""
+def stream_figures(records: pd.DataFrame, reporting: Path, command: str) -> Blocks:
+    """The plots that all learners of the newest stream share, or the command that makes them; see `stream`."""
     newest = _streamed(records).iloc[-1]
-    return tuple(run_figure(reporting, newest, name, caption, COMMAND, FOLDER) for name, caption in FIGURES.items())
+    return tuple(run_figure(reporting, newest, name, caption, command, FOLDER) for name, caption in FIGURES.items())
 
 
 def _streamed(records: pd.DataFrame) -> pd.DataFrame:

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.report.chapters.laboratory.transferred import TRANSFERRED, transferred_networks
+from cifar_pipelines.report.commands import run
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Figure, Section, say, table, walk
 from cifar_pipelines.report.sections.about import left_out, reading, sources
 from cifar_pipelines.report.sections.stream import stream_figures
 from cifar_pipelines.report.sections.verdict import ALL_BUT_FIT_TIME, verdict_section
 from cifar_pipelines.report.studies import Study
+
+STREAMING = "streaming"
 
 
 def further(content: Content, shown: Iterable[Block]) -> Blocks:
@@ -63,7 +66,9 @@ def _streams(content: Content) -> Iterator[Section]:
     """Learners on a stream, with their plots, where there are some."""
     study = content.study
     if section := study.sections.get("stream"):
-        yield replace(section, blocks=(*section.blocks, *stream_figures(study.records, content.reporting)))
+        yield replace(
+            section, blocks=(*section.blocks, *stream_figures(study.records, content.reporting, run(study, STREAMING)))
+        )
 
 
 def end_of(content: Content, answers: Blocks) -> Blocks:

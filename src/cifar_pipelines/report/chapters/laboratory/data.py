@@ -1,30 +1,24 @@
 """What the report says of images or texts, and of features: questions A1 to A4."""
 
-import shlex
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Callable
 
 import pandas as pd
 
-from cifar_pipelines.common.configuration import run_parameters, selected_names
-from cifar_pipelines.common.contents import TEXT, content_of
-from cifar_pipelines.common.params import params_text
+from cifar_pipelines.common.contents import content_of
 from cifar_pipelines.common.places import place
 from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.families import INGESTION
 from cifar_pipelines.records.parts import Data
 from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.report.commands import run
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, bullets, missing, say, spans, strong
 from cifar_pipelines.report.figures import study_figure
 from cifar_pipelines.report.sections.cells import Columns, behind, marked, table_of
 from cifar_pipelines.report.sections.images import MOST_NAMED, doubts
 from cifar_pipelines.report.sections.leaks import leaks_figure
-from cifar_pipelines.report.studies import Study
-from cifar_pipelines.sources import needed_parameters
 
-FEATURES, CNN = "features", "bigdl_cnn"
+FEATURES, LEAKS = "features", "leaks"
 
 
 def complete_data(content: Content) -> Blocks:
@@ -100,7 +94,7 @@ def subset(content: Content) -> Blocks:
         "are selected apart."
     )
     twins = content.section("leaks")
-    figure = [leaks_figure(study.folder)] if "leaks" in study.sections else []
+    figure = [leaks_figure(study.folder, run(study, LEAKS))] if "leaks" in study.sections else []
     return (bullets(spans(strong(name), words) for name, words in facts), method, *twins, *figure)
 
 
@@ -157,49 +151,3 @@ def _extractors(noun: str) -> Columns:
         "precision": _described_by("precision"),
         "records": behind,
     }
-
-
-def run(
-    study: Study, pipelines: str, more: Mapping[str, Any] = MappingProxyType({}), setting: str | None = None
-) -> str:
-    """The command that makes what is missing in a study; images need no setting, all else gets one that fits the host.
-
-    Args:
-        study: The study.
-        pipelines: Their names, joined by commas.
-        more: Further parameters.
-        setting: The setting; None for the smallest of the study.
-    """
-    env = f" --env {setting or _fitting(study)}" if pipelines != INGESTION else ""
-    batches = _batches_that_fit(study) if CNN in pipelines.split(",") else {}
-    return f"kedro run --pipelines {pipelines}{env} --params {given_params(study, {**batches, **more})}"
-
-
-def _batches_that_fit(study: Study) -> dict[str, int]:
-    """Smaller batches for networks whose configured ones are larger than the study's training images."""
-    block, images = run_parameters()["bigdl_cnn"], int(study.newest["train_size"])
-    sizes = {
-        network: block["models"][network]["recipe"]["batch_size"]
-        for network in selected_names("bigdl_cnn.networks", block["networks"], "airbench+lenet")
-    }
-    return {f"bigdl_cnn.models.{name}.recipe.batch_size": images for name, size in sizes.items() if size > images}
-
-
-def _fitting(study: Study) -> str:
-    """A setting of the study, of those with the fewest cores."""
-    return study.rows.sort_values(["oversubscribed", "cores", "executor_cores"]).iloc[0]["setting"]
-
-
-def given_params(study: Study, more: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """The parameters that name the images or texts of a study, and more of them, as they are typed in a shell."""
-    data = study.newest
-    given = {"source": data["source"]} | {name: int(data[name]) for name in ("train_size", "test_size", "seed")}
-    given |= needed_parameters(data["source"])
-    if (block := run_parameters()["data"])["source"] == data["source"]:  # a record does not say where its images lie
-        given |= {"source_path": block["path"]} if block["path"] else {}
-        given |= {"source_options": block["options"]} if block["options"] else {}
-    if study.noun == TEXT.noun:  # the extractor of `conf/base` reads images
-        given["extractor"] = next(iter(study.records["extractor"].dropna().iloc[::-1]), "tfidf")
-    cut = data["raw"].data.validation or {}
-    given |= {f"validation.{name}": cut[name] for name in ("share", "by", "group", "table", "column") if cut.get(name)}
-    return shlex.quote(params_text(given | more))

@@ -13,8 +13,8 @@ from cifar_pipelines.records.choice import Choice
 from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.author import WHOSE_WORDS, Author
-from cifar_pipelines.report.chapters.laboratory.data import given_params, run
 from cifar_pipelines.report.chapters.laboratory.transferred import mention_transferred
+from cifar_pipelines.report.commands import grow, run
 from cifar_pipelines.report.content import SURVEYED, Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Section, bullets, missing, say, spans, strong, table
 from cifar_pipelines.report.figures import run_figure
@@ -192,7 +192,7 @@ def more_images(content: Content) -> Blocks:
     choice = next((choice for choice in reversed(content.choices) if is_about(choice, study)), None)
     chosen = _choice(choice, study) if choice else ()
     grown = _grown(content) or ((_no_cnn(study),) if study.noun == TEXT.noun else ())
-    command = f"kedro experiment --grow-to {2 * study.newest['train_size']} --params {given_params(study)}"
+    command = grow(study)
     if not grown:
         grown = (missing("No network was trained on more images than in the main text.", command),)
     elif not chosen and study.noun != TEXT.noun:

@@ -7,8 +7,8 @@ import pandas as pd
 from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import trained
-from cifar_pipelines.report.chapters.laboratory.data import run
 from cifar_pipelines.report.chapters.laboratory.first_page import KEY_PLOT
+from cifar_pipelines.report.commands import run
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Section, missing, say, table
 from cifar_pipelines.report.parallelism_map import parallelism

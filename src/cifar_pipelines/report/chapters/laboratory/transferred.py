@@ -9,7 +9,7 @@ from cifar_pipelines.common.configuration import run_parameters
 from cifar_pipelines.engines import engine_names, model_name
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.records.transfer_roles import ROLES, role_of_block
-from cifar_pipelines.report.chapters.laboratory.data import run
+from cifar_pipelines.report.commands import run
 from cifar_pipelines.report.content import Content
 from cifar_pipelines.report.document.blocks import Blocks, Paragraph, emphasis, missing, say
 from cifar_pipelines.report.sections.transfer import networks_by_role
