@@ -168,6 +168,19 @@ def test_commands_name_the_environment_that_the_parameters_of_the_study_came_fro
     assert missing_in(made["A13"])[0].endswith(f"kedro experiment --grow-to 20000{option} {params}")
 
 
+@pytest.mark.parametrize(
+    ("dropped", "said"),
+    [
+        (284, "Exact duplicates: 284 images of the source equal an earlier one and are in no split."),
+        (0, ""),
+        (None, ""),
+    ],
+)
+def test_exact_duplicates_that_the_source_dropped_are_said(dropped, said, tmp_path):
+    text = text_of(sections(make_document({"a": make_record(data={"equal_left_out": dropped})}, tmp_path))["A1"])
+    assert said in text and ("duplicates" in text) is bool(said)
+
+
 @pytest.mark.parametrize("record", [make_extraction_record(), make_cnn_record(), make_record()])
 def test_one_record_is_enough(record, tmp_path):
     document = make_document({"a": record}, tmp_path, plots=False)

@@ -43,6 +43,7 @@ def test_equal_images_are_left_out_and_a_fifth_of_every_class_is_for_testing(pac
     assert len(read) == len(set(read)) == 100
     assert train["label"].dtype == "int64" and train["image_id"][0].startswith("train/bear-0000")
     assert "of 120 images 20 equal an earlier one and are left out" in source.describe()["obtained"]
+    assert source.describe()["equal_left_out"] == 20
     name, file = next(source.read([test["image_id"].iloc[-1]]))
     with Image.open(io.BytesIO(file)) as image:
         pixels = np.asarray(image)

@@ -23,6 +23,8 @@ class Data:
         validation: How validation images were cut; None where there are none.
         copies_across_splits: Images whose very pixels are also in another split, by the names of both, where there are some.
         images_treated: Images to which decoding does more than read them, by what it does.
+        equal_left_out: Images of the source that equal an earlier one and are in no split; None where the source does not say,
+            and in older records.
         content: "image" or "text"; None in older records, which are of images.
     """
 
@@ -40,6 +42,7 @@ class Data:
     validation: dict[str, Any] | None = None
     copies_across_splits: dict[str, int] = field(default_factory=dict)
     images_treated: dict[str, int] = field(default_factory=dict)
+    equal_left_out: int | None = None
     content: str | None = None
 
     @property

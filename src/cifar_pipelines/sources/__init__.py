@@ -84,7 +84,8 @@ class ImageSource(ABC):
 
         Returns:
             The keys `name`, `origin`, `path` (None if there are no files), `classes` (their number),
-            `licence`, `citation` (None if unknown) and `obtained`.
+            `licence`, `citation` (None if unknown) and `obtained`; where the source leaves out images that equal an
+            earlier one, `equal_left_out`, their number.
         """
 
     @abstractmethod

@@ -70,7 +70,7 @@ class AnimalsSource(ImageSource):
     def describe(self) -> dict[str, Any]:
         """Returns where the images come from; see `ImageSource.describe`."""
         images, _ = _arrays(self.path)
-        twice = len(images) - len(_unique(self.path))
+        equal = len(images) - len(_unique(self.path))
         return {
             "name": self.name,
             "origin": "the Python package animal-mnist; who drew the silhouettes is not stated there",
@@ -78,7 +78,8 @@ class AnimalsSource(ImageSource):
             "classes": len(CLASSES),
             "licence": "MIT",
             "citation": "S. Mohammadi, animal-mnist, 2025",
-            "obtained": f"with the installation; of {len(images):,} images {twice} equal an earlier one and are left out",
+            "obtained": f"with the installation; of {len(images):,} images {equal} equal an earlier one and are left out",
+            "equal_left_out": equal,
         }
 
     def check(self) -> None:

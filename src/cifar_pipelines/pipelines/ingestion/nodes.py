@@ -207,10 +207,12 @@ def write_images(
         found = look_at(tallied, checked, image_source.class_names, ingestion.on_bad_image, image_source.content)
         checked.unpersist()
     held_out = int((image_manifest["split"] == "validation").sum())
+    origin = image_source.describe()
     info = {
         "source": image_source.name,
         "content": image_source.content.noun,
-        "origin": image_source.describe(),
+        "origin": origin,
+        "equal_left_out": origin.get("equal_left_out"),
         "source_fingerprint": image_source.fingerprint(),
         "validation": validation.describe(),
         "train_available": len(image_source.index("train")) - held_out,

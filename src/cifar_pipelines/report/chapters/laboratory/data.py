@@ -29,13 +29,22 @@ def complete_data(content: Content) -> Blocks:
     return (
         say(
             f"The {study.noun}s come from the source {source}, in {counted(len(names), 'class', 'classes')}: "
-            f"{some(names, MOST_NAMED, 'class', 'classes')}."
+            f"{some(names, MOST_NAMED, 'class', 'classes')}.",
+            _equal_left_out(study.newest["raw"].data),
         ),
         study_figure(
             study.folder, "source_classes", f"{study.noun.capitalize()}s of every class in the complete data set.", make
         ),
         study_figure(study.folder, "samples", f"Training {study.noun}s of every class.", make),
     )
+
+
+def _equal_left_out(data: Data) -> str:
+    """Says how many exact duplicates the source dropped; nothing where it does not say."""
+    if not data.equal_left_out:
+        return ""
+    equal = "equals an earlier one and is" if data.equal_left_out == 1 else "equal an earlier one and are"
+    return f" Exact duplicates: {counted(data.equal_left_out, data.noun)} of the source {equal} in no split."
 
 
 def selected_data(content: Content) -> Blocks:
