@@ -17,6 +17,7 @@ from cifar_pipelines.report.document.blocks import (
     say,
     table,
 )
+from cifar_pipelines.report.document.html_style import STYLE
 from cifar_pipelines.report.document.to_html import to_html
 
 VOID = {"meta", "img", "wbr", "br"}
@@ -115,3 +116,9 @@ def test_what_is_missing_is_marked():
     page = page_of(missing("No CNN was trained.", "kedro run --pipelines bigdl_cnn"))
     command = "kedro run --pipelines bigdl_cnn"
     assert f'<div class="missing"><p>No CNN was trained. To make it:</p><pre>{command}</pre></div>' in page
+
+
+def test_nothing_is_printed_in_letters_too_small_to_read():
+    sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)pt", STYLE)]
+    assert len(sizes) > 4 and min(sizes) >= 7
+    assert ".very-wide, " in STYLE and "@page turned { size: A4 landscape; }" in STYLE

@@ -112,6 +112,13 @@ def test_wide_tables_are_set_smaller_and_never_too_small_to_read():
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3 and min(sizes) >= 8
 
 
+def test_a_table_that_fits_on_a_page_stays_together_and_a_longer_one_goes_on():
+    """Each of the short ones takes more than half a page, so that no two of them share one."""
+    short, long = table(["n"], [[n] for n in range(32)]), table(["n"], [[n] for n in range(4 * 32)])
+    assert pages(to_pdf(document_of(*[short] * 4))) == 4
+    assert pages(to_pdf(document_of(long))) == 3
+
+
 def test_a_table_too_wide_for_the_page_goes_on_below_with_the_names_of_its_rows():
     header = ["model", "setting", *(f"a long heading {n}" for n in range(12)), "records"]
     wide = table(header, [[f"model {row}", "exec_2x1", *range(12), "[r1]"] for row in range(2)])

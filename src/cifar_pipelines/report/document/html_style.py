@@ -1,4 +1,7 @@
-"""The look of the HTML page, on a screen and on paper."""
+"""The look of the HTML page, on a screen and on paper.
+
+Very wide tables are printed on pages that are turned: a browser would else shrink every page until they fit.
+"""
 
 STYLE = """\
 :root { --ink: #222; --soft: #666; --line: #ddd; --tint: #f6f7f9; --accent: #0072b2; --paper: white; --warm: #fff8e6; color-scheme: light dark; }
@@ -46,6 +49,7 @@ figure img { display: block; max-width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
 @media (max-width: 46rem) { nav ol { columns: 1; } }
 @page { size: A4; margin: 18mm 15mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 8pt; } }
+@page turned { size: A4 landscape; }
 @media print {
   body { font-size: 10pt; max-width: none; padding: 0; }
   h2, h3, h4, h5, h6 { break-after: avoid; }
@@ -55,7 +59,8 @@ figcaption { color: var(--soft); font-size: .88rem; margin-top: .3rem; }
   table { font-size: 8.5pt; }
   pre { white-space: pre-wrap; font-size: 8pt; }
   .wide table { font-size: 7.5pt; }
-  .very-wide table { font-size: 6.3pt; }
+  .very-wide table { font-size: 8pt; }
+  .very-wide, p:has(+ .very-wide), :is(h2, h3, h4):has(+ .very-wide, + p + .very-wide) { page: turned; }
   th, td { padding: .15rem .2rem; }
   th { overflow-wrap: normal; }
   figure img { max-height: 10.5cm; width: auto !important; }

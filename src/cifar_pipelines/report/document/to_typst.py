@@ -54,12 +54,14 @@ PREAMBLE = """\
 #let mono(it) = text(font: "DejaVu Sans Mono", size: 0.8em, it)
 #let missing(it) = block(width: 100%, fill: rgb("#fff6df"), stroke: (left: 2.5pt + rgb("#e69f00")),
   inset: (x: 8pt, y: 6pt), breakable: false, it)
-#let data(size, columns, align, head, cells) = block(above: 1.1em, below: 1.3em, {
+#let data(size, columns, align, head, cells) = layout(page => {
   set text(size, hyphenate: false, number-width: "tabular")
   set par(leading: 0.5em, justify: false)
   let rule(x, y) = (bottom: if y == 0 and head.len() > 0 { 0.7pt } else { 0.3pt + luma(200) })
   let top = if head.len() > 0 { (table.header(..head.map(strong)),) } else { () }
-  table(columns: columns, align: align, stroke: rule, inset: (x: 3pt, y: 2.8pt), ..top, ..cells)
+  let whole = table(columns: columns, align: align, stroke: rule, inset: (x: 3pt, y: 2.8pt), ..top, ..cells)
+  // A table that fits on a page stays together; a longer one goes on with its heading repeated.
+  block(above: 1.1em, below: 1.3em, breakable: measure(whole, width: page.width).height > page.height, whole)
 })
 """
 TITLE = """\
