@@ -24,7 +24,7 @@ from cifar_pipelines.incremental.training import Frames, Law
 from cifar_pipelines.judging.drift import DELTA
 from cifar_pipelines.judging.prequential import SCORES
 from cifar_pipelines.learners import LearningTask, create_learner, find
-from cifar_pipelines.pipelines.streaming import nodes
+from cifar_pipelines.pipelines.streaming import learn_node, nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches, Taken, failed
@@ -33,7 +33,7 @@ from cifar_pipelines.pipelines.streaming.saved import predict_batches
 from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, images_text, stream_of
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
-from cifar_pipelines.streaming.journal import Journal, Producer
+from cifar_pipelines.streaming.journal import COMMITTED, Journal, Producer, commit, committed
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.wire import Frame, StreamImage
 
@@ -489,6 +489,37 @@ def test_frames_are_put_where_a_query_finds_those_that_are_to_be_learned(tmp_pat
     assert [int(file.stem) for file in tmp_path.glob("*.parquet")] == [3]
     put_in_place(tmp_path, 2)
     assert sorted(int(file.stem) for file in tmp_path.glob("*.parquet")) == [2, 3]
+
+
+def test_the_room_of_learned_frames_comes_back_where_a_run_was_killed_before_it_gave_it_back(tmp_path, monkeypatch):
+    stream, commits = stream_of(block(tmp_path / "stream", engine="driver")), Commits(tmp_path / "commits", {})
+    folder = stream.folder
+
+    def begin():
+        return learn_node._begin(None, COURSE, stream, commits, lambda given: (given, times_of(given)))
+
+    with Landing(folder, 2, ["here"]) as landing:
+        landing.admit("one", {"digest": "digest", "classes": COURSE.task.classes}, "here")
+        for number in (1, 2):
+            landing.land("one", Frame(number, 0, 1.0, 1.0, (StreamImage("0.png", 0, b""),)))
+        with monkeypatch.context() as patch, pytest.raises(KilledError):
+            patch.setattr(learn_node, "mark_learned", raise_killed)
+            begin()(frames(1, 2), 0)
+        assert (commits.latest().next_sequence, landing.until("one")) == (3, 2)
+        assert begin().next_sequence == 3
+        assert landing.until("one") == 4
+
+
+def raise_killed(*_):
+    raise KilledError
+
+
+def test_what_was_learned_before_is_not_said_to_wait_where_it_is_read_again(tmp_path):
+    commit(tmp_path, 5)
+    put_in_place(tmp_path, 3)
+    assert committed(tmp_path) == 5
+    put_in_place(tmp_path / "new", 1)
+    assert not (tmp_path / "new" / COMMITTED).exists()
 
 
 def test_a_file_that_is_no_frame_is_named(tmp_path):

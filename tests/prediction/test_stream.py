@@ -15,7 +15,7 @@ from cifar_pipelines.common.images import encode_png, load_batch
 from cifar_pipelines.prediction import stream as prediction_stream
 from cifar_pipelines.prediction.growing_csv import GrowingCsv
 from cifar_pipelines.prediction.stream import StreamRequest, predict_stream
-from cifar_pipelines.streaming.journal import committed
+from cifar_pipelines.streaming.journal import COMMITTED, committed
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.wire import Frame, StreamImage
 
@@ -105,13 +105,14 @@ def test_every_image_of_a_stream_has_a_row_in_order_also_one_that_comes_again(sp
     )  # fmt: skip
     monkeypatch.setattr(prediction_stream, "SparkRuntime", lambda *_: nullcontext(spark))
     for _ in range(2):  # where all is predicted, the same command changes nothing
+        (landing / COMMITTED).unlink(missing_ok=True)  # as where a process is killed just before it
         of, csv = predict_stream(StreamRequest(request, ()))
-        assert of is record
+        assert of is record and committed(landing) == 3
     rows = pd.read_csv(csv.target)
     assert rows["image"].tolist() == ["0.png", "1.png", "0.png", "0.png"]
     assert rows["label"].tolist() == ["dark", "bright", "bright", "dark"]
     assert rows["probability"].min() > 0.7 and list(csv.bad) == ["1.png"]
-    assert committed(landing) == 3 and csv.next_sequence == 4
+    assert csv.next_sequence == 4
     said = json.loads(csv.target.with_suffix(".json").read_text())
     assert (said["model"], said["version"], said["classes"]) == ("bright", "now", CLASSES)
     record.run_id = "later"

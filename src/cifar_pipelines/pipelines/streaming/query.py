@@ -19,7 +19,8 @@ from cifar_pipelines.common.words import counted
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec, images_text
 from cifar_pipelines.spark.paths import spark_pattern
 from cifar_pipelines.spark.timing import Work, count_jobs
-from cifar_pipelines.streaming.journal import read_journal
+from cifar_pipelines.streaming.journal import commit as mark_taken
+from cifar_pipelines.streaming.journal import committed, read_journal
 from cifar_pipelines.streaming.landing import LEARNED, find_frame, frame_file
 from cifar_pipelines.streaming.supervision import Served, SupervisedReceiver, served
 
@@ -105,7 +106,8 @@ def put_in_place(folder: Path, next_sequence: int) -> None:
 
     So a query needs no memory of what it has read: what is committed is the only truth, and nothing that Spark
     remembers of an earlier query can contradict it. Spark reads files by their times of change, which rise with the
-    numbers of frames again where somebody has put one back.
+    numbers of frames again where somebody has put one back. The mark, which gives producers their room back, comes after
+    the commit: of a run that was stopped between the two nobody else would write it.
     """
     aside = folder / LEARNED
     for file in (*folder.glob("*.parquet"), *aside.glob("*.parquet")):
@@ -114,6 +116,8 @@ def put_in_place(folder: Path, next_sequence: int) -> None:
         latest_ns = later.stat().st_mtime_ns - MILLISECOND_NS
         if file.stat().st_mtime_ns > latest_ns:
             os.utime(file, ns=(latest_ns, latest_ns))
+    if committed(folder) < next_sequence - 1:
+        mark_taken(folder, next_sequence - 1)
 
 
 def put_one_in_place(file: Path, folder: Path, next_sequence: int) -> None:
