@@ -124,6 +124,7 @@ def test_room_is_for_frames_that_are_not_learned_from(folder):
         commit(folder, 1)
         assert (opened.until("memory"), opened.waiting()) == (3, 1)
     with open_landing(folder, max_backlog=2) as opened:
+        admit(opened)
         assert opened.until("memory") == 3
     commit(folder, 2)
     assert committed(folder) == 2

@@ -40,7 +40,7 @@ class Landing:
 
     Args:
         folder: Where the files are; it is made.
-        max_backlog: How many frames may wait for the learner.
+        max_backlog: How many frames may wait for the learner, whoever sent them.
         servers: Addresses of the servers that are followed, among whose producers they are shared out evenly.
 
     Raises:
@@ -54,7 +54,8 @@ class Landing:
                 f"The backlog is {max_backlog}, but every one of {len(servers)} producers needs room for a frame. Give --max-backlog "
                 f"{len(servers)} or more."
             )
-        self.folder, self._share = folder, max_backlog // len(servers)
+        self.folder, self._max_backlog, self._share = folder, max_backlog, max_backlog // len(servers)
+        self._credit: dict[str, int] = {}  # up to which frame a producer that is there may send
         self._turn = threading.RLock()
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file, but frames land in a folder. Give another path.")
@@ -130,6 +131,7 @@ class Landing:
             if known.address != address:
                 known.address = address
                 self._journal.write(self.folder)
+            self._credit[name] = known.last
             return known.last
 
     def land(self, name: str, frame: Frame) -> bool:
@@ -139,7 +141,7 @@ class Landing:
             Whether it is new; False for one that has landed before.
 
         Raises:
-            WireError: If one is missing before it.
+            WireError: If one is missing before it, or there is no room for it.
             UserError: If the disk is full or closed.
         """
         with self._turn, disk_errors_explained():
@@ -148,6 +150,8 @@ class Landing:
                 return False
             if frame.number > producer.last + 1:
                 raise WireError(f"frame {frame.number} came where {producer.last + 1} has to come")
+            if frame.number > (until := self.until(name)):
+                raise WireError(f"frame {frame.number} came, but there was room up to frame {until} alone")
             sequence = journal.landed + 1
             # Spark's file source orders files by their times of change, which a clock that is set back must not mix up.
             modified_ms = max(int(time.time() * 1000), journal.modified_ms + 1)
@@ -166,12 +170,19 @@ class Landing:
             self._journal.write(self.folder)
 
     def until(self, name: str) -> int:
-        """The frame, by its own counting, up to which a producer may send."""
+        """The frame, by its own counting, up to which a producer may send.
+
+        It gets its share, as far as that is not taken: by frames that wait, also of producers that are not followed any more,
+        and by what others may send. Nobody holds more than a share, so that all get theirs when what waits is learned.
+        """
         with self._turn:
-            learned = committed(self.folder)
+            learned, last = committed(self.folder), self._journal.producers[name].last
             self._owners = {sequence: owner for sequence, owner in self._owners.items() if sequence > learned}
-            waiting = sum(owner == name for owner in self._owners.values())
-            return self._journal.producers[name].last + max(0, self._share - waiting)
+            own = sum(owner == name for owner in self._owners.values())
+            others = sum(until - self.last_of(other) for other, until in self._credit.items() if other != name)
+            room = min(self._share - own, self._max_backlog - (self.landed - learned) - others)
+            self._credit[name] = max(self._credit[name], last + room)  # what was given may be on its way already
+            return self._credit[name]
 
     def last_of(self, name: str) -> int:
         """The number of a producer's last frame that has landed, by its own counting; 0 for one that never came."""
