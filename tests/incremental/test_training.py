@@ -149,6 +149,38 @@ def test_held_out_images_are_tested_every_so_many_blocks():
     assert results[1].scores["holdout_accuracy"] == right.mean()
 
 
+@pytest.mark.parametrize(
+    ("images", "every", "delay", "tested"),
+    [
+        (45, 10, 0, True),  # nine blocks, tested before the tenth for once
+        (45, 4, 0, True),
+        (41, 8, 0, True),  # a block that is not full
+        (41, 0, 0, False),
+        (45, 0, 1, False),
+        (40, 8, 0, False),  # tested just before
+        (40, 8, 2, True),  # before the late labels
+        (0, 10, 0, False),
+    ],
+)
+def test_after_the_end_held_out_images_are_tested_once_unless_they_just_were(images, every, delay, tested):
+    run = training("ridge", Law(block=5, label_delay=delay, holdout_every=every))
+    taken = run.take(single(*range(images)))
+    last = run.finish()
+    assert [result.holdout_confusion is not None for result in last] == ([tested] if tested or images % 5 else [])
+    assert any("holdout_n" in result.scores for result in taken + last) == bool(every and images)
+    if tested:
+        right = run.learner.predict(IMAGES[:4]).argmax(axis=1) == [0, 1, 2, 0]
+        assert last[0].scores["holdout_accuracy"] == right.mean()
+        assert last[0].first + len(last[0].label) == run.state()["counters"][1]
+
+
+def test_without_held_out_images_nothing_comes_after_the_last_block():
+    learner = create_learner("ridge", LearningTask(CLASSES, 5, seed=2))
+    run = StreamTraining(learner, Law(block=5, holdout_every=10), None)
+    run.take(single(*range(20)))
+    assert run.finish() == []
+
+
 def test_a_gap_in_the_stream_is_refused_and_nothing_is_taken():
     run = training("ridge", Law(block=4))
     run.take(single(0, 1, 2))

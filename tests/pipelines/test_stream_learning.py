@@ -3,6 +3,7 @@
 import json
 import shutil
 import tracemalloc
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -381,6 +382,23 @@ def test_phases_are_those_of_the_first_epoch():
     assert findings(both, Expected(classes_per_phase=1))["forgetting"] == expected
     older = pd.concat([rows_of_phases(tests), again], ignore_index=True)  # the first commits had no epochs
     assert findings(older, Expected(classes_per_phase=1))["forgetting"] == expected
+
+
+def test_a_test_after_the_last_block_is_a_row_of_its_own(tmp_path):
+    course = replace(COURSE, law=Law(block=30, holdout_every=3))  # 120 images are four blocks
+    engine = DriverEngine(course, Commits(tmp_path, {}), None)
+    batches = MicroBatches(
+        engine, Commits(tmp_path, {}), lambda given: (given, times_of(given)), lambda _: 0, 1, list(LEARNERS), {}
+    )
+    batches(frames(1, 5), 0)
+    _, last = batches.finish()
+    assert last["images"].tolist() == [0, 0] and last["first"].tolist() == [N, N] and (last["seconds"] > 0).all()
+    rows = pd.concat([Commits(tmp_path, {}).rows(6), last], ignore_index=True)
+    rows = rows[rows["model"] == "stream_mlp"]
+    found = findings(rows, Expected(drift_delta=0.002))
+    assert found["images"] == N == found["prequential"]["n"]
+    assert found["drift_alarms"] == findings(rows[:-1], Expected(drift_delta=0.002))["drift_alarms"]
+    assert rows["holdout_n"].notna().tolist() == [False, False, True, False, True]
 
 
 SCENARIO = {"drift_at": 70, "phase_classes": [[1, 0], [2, 3]], "label_delay": 0}

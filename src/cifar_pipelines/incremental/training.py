@@ -29,7 +29,7 @@ class Law:
         block: Images that are predicted together and learned together.
         label_delay: Blocks that come between the prediction of a block and its labels.
         window: Last images that are judged beside all of them.
-        holdout_every: Blocks between two tests on held-out images; 0 for none.
+        holdout_every: Blocks between two tests on held-out images, of which one is at the end of the stream; 0 for none.
     """
 
     block: int = 128
@@ -129,12 +129,20 @@ class StreamTraining:
         return results
 
     def finish(self) -> list[BlockResult]:
-        """Predicts and learns what is left at the end of the stream: a block that is not full, and late labels."""
+        """Predicts and learns what is left at the end of the stream: a block that is not full, and late labels.
+
+        Held-out images are tested once more after that, unless they just were; where no image is left to predict, a block
+        without images says the result.
+        """
+        every, left = self.law.holdout_every, len(self._label) - self._predicted
+        new = len(self._label) > 0 or (every and self._blocks % every > 0)  # since the last test
+        due = bool(every and new and self._holdout is not None)
         with one_thread():
-            left = len(self._label) - self._predicted
-            result = self._block(left) if left else None
+            result = self._block(left) if left or due else None
             self._learn_all_but(0)
-            return [self._tested(result)] if result else []
+            if result is None:
+                return []
+            return [self._tested(result) if due else result]
 
     def state(self) -> State:
         """All that the training goes on from: arrays by name."""

@@ -1,5 +1,6 @@
 """What the blocks of a stream say of a learner: how well it did while it learned, drift, and what it forgot."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ def findings(rows: pd.DataFrame, expected: Expected) -> dict[str, Any]:
     """Sums up the blocks of one model.
 
     Args:
-        rows: One row per block, in the order of the stream: `first`, `images`, `label`, `epoch` and `prediction` (lists of
+        rows: One row per block, in the order of the stream, the last one perhaps without images: `first`, `images`, `label`, `epoch` and `prediction` (lists of
             ints; a block of an older commit has no epochs), `holdout_confusion` (a list of counts, or None) and the scores.
         expected: What is looked for.
 
@@ -23,7 +24,7 @@ def findings(rows: pd.DataFrame, expected: Expected) -> dict[str, Any]:
         What JSON can hold: `images`; `prequential`, scores of all images before they were learned; `drift_alarms`, numbers of images,
         or None, where it is known when the drift came with `drift_delay` and `false_alarms`, see `DriftReport`; `forgetting`, as `forgetting` gives it, with `accuracies` and `phase_classes`, or None, and then why as `forgetting_reason`.
     """
-    label, epoch = np.concatenate(rows["label"].to_list()), _epochs(rows)
+    label, epoch = _joined(rows["label"]), _epochs(rows)
     found: dict[str, Any] = {
         "images": len(label),
         "prequential": {name: float(rows[name].iloc[-1]) for name in ("n", *SCORES)},
@@ -31,7 +32,7 @@ def findings(rows: pd.DataFrame, expected: Expected) -> dict[str, Any]:
         "forgetting": None,
     }
     if expected.drift_delta is not None:
-        wrong = np.concatenate(rows["prediction"].to_list()) != label
+        wrong = _joined(rows["prediction"]) != label
         found |= _drift(wrong, np.flatnonzero((label >= 0) & (epoch == 0)), expected)
     if expected.classes_per_phase is not None:
         first_epoch = label[: np.argmax(epoch > 0)] if epoch.any() else label
@@ -42,9 +43,12 @@ def findings(rows: pd.DataFrame, expected: Expected) -> dict[str, Any]:
 def _epochs(rows: pd.DataFrame) -> np.ndarray:
     """The epoch of every image; 0 where an older commit does not say."""
     said = rows["epoch"] if "epoch" in rows else [None] * len(rows)
-    return np.concatenate(
-        [one if np.ndim(one) else [0] * images for one, images in zip(said, rows["images"], strict=True)]
-    )
+    return _joined([one if np.ndim(one) else [0] * images for one, images in zip(said, rows["images"], strict=True)])
+
+
+def _joined(lists: Iterable[Sequence[int]]) -> np.ndarray:
+    """All numbers of lists, of which some may be empty."""
+    return np.concatenate([np.asarray(one, np.int64) for one in lists])
 
 
 def _drift(wrong: np.ndarray, judged: np.ndarray, expected: Expected) -> dict[str, Any]:

@@ -97,7 +97,8 @@ class Course:
             return Taken(model, None, [], failure, whole(error))
         seconds = time.thread_time() - started
         images = sum(len(result.label) for result in results)
-        rows = [_row(model, result, seconds * len(result.label) / images) for result in results]
+        # At the end of a stream there may be a test alone.
+        rows = [_row(model, result, seconds * len(result.label) / images if images else seconds) for result in results]
         return Taken(model, draft(commits, model, state), rows)
 
 
