@@ -1,9 +1,11 @@
 """What a stream's learners do with micro-batches, without Spark."""
 
 import json
+import re
 import shutil
 import tracemalloc
 from dataclasses import replace
+from importlib.metadata import version
 from types import SimpleNamespace
 
 import numpy as np
@@ -201,16 +203,29 @@ def test_commits_know_whose_stream_they_are_of(tmp_path):
     assert DyingCommits(tmp_path).latest().producers == {}
 
 
-def test_states_of_another_version_go_on_and_are_told(tmp_path, caplog):
+def test_states_of_other_versions_are_refused_by_name_unless_learning_begins_anew(tmp_path):
     take(DyingCommits(tmp_path), [(1, 5)])
-    DyingCommits(tmp_path).latest()
-    assert not caplog.text
-    (said,) = tmp_path.glob("*/commit.json")
-    older = json.loads(said.read_text())
-    older["versions"]["numpy"] = "1.26.4"
-    said.write_text(json.dumps(older))
     assert DyingCommits(tmp_path).latest().next_sequence == 6
-    assert "learned by other versions: numpy (commit: 1.26.4; now:" in caplog.text
+    (said,) = tmp_path.glob("*/commit.json")
+    kept = json.loads(said.read_text())
+    for name in ("numpy", "scipy", "scikit-learn", "torch"):
+        said.write_text(json.dumps(kept | {"versions": kept["versions"] | {name: "0.1"}}))
+        with pytest.raises(UserError, match=rf"with {name} 0.1 \(now {re.escape(version(name))}\), .* {ANEW}"):
+            DyingCommits(tmp_path).latest()
+    stream = stream_of(block(tmp_path / "stream", resume=False, engine="driver"))
+    assert learn_node._begin(None, COURSE, stream, DyingCommits(tmp_path), None).next_sequence == 1
+
+
+def test_an_older_commit_that_does_not_know_all_versions_goes_on(tmp_path):
+    take(DyingCommits(tmp_path), [(1, 5)])
+    (said,) = tmp_path.glob("*/commit.json")
+    kept = json.loads(said.read_text())
+    for versions in ({}, {"numpy": version("numpy")}):
+        said.write_text(json.dumps(kept | {"versions": versions}))
+        assert DyingCommits(tmp_path).latest().next_sequence == 6
+    del kept["versions"]
+    said.write_text(json.dumps(kept))
+    assert DyingCommits(tmp_path).latest().next_sequence == 6
 
 
 def test_another_stream_is_never_taken_for_the_one_that_was_learned(landing):

@@ -175,7 +175,8 @@ class Commits:
         """The newest commit that is whole, or None if there is none yet.
 
         Raises:
-            UserError: If it was made with other learners, options, classes, features or law, or if all commits are damaged.
+            UserError: If it was made with other learners, options, classes, features, law or versions of libraries, or if all commits
+                are damaged.
         """
         for folder in self._unfinished():
             shutil.rmtree(folder, ignore_errors=True)
@@ -208,11 +209,7 @@ class Commits:
                 f"What was learned in {self.folder} was learned otherwise: {'; '.join(different)}. Give it the same values to go "
                 "on, or remove the folder to begin anew."
             )
-        if different := differing(description.get("versions") or _versions(), _versions(), "commit"):
-            logger.warning(
-                "What was learned in %s was learned by other versions: %s. It goes on, and its last digits may not be those of one version.",
-                self.folder, "; ".join(different),
-            )  # fmt: skip
+        self._require_same_versions(description.get("versions", {}))
         failures = description.get("failures", {})
         asked = self._identity.get("models", {*description["digests"], *failures})
         states = {name: load_state(folder, name) for name in description["digests"] if name in asked}
@@ -220,6 +217,19 @@ class Commits:
             raise ValueError(f"{', '.join(changed)} has another checksum")
         failures = {name: reason for name, reason in failures.items() if name in asked}
         return Commit(int(folder.name), states, failures, description.get("producers", {}))
+
+    def _require_same_versions(self, before: Mapping[str, str]) -> None:
+        """Refuses a commit of other libraries than are there, whose last digits may be others; an older one may not know them all."""
+        there = _versions()
+        if changed := [
+            f"{name} {before[name]} (now {there[name]})"
+            for name in there
+            if before.get(name, there[name]) != there[name]
+        ]:
+            raise UserError(
+                f"What was learned in {self.folder} was learned with {', '.join(changed)}, so that the weights would not be the same "
+                "bit for bit. Install those versions again to go on, or begin anew: --params streaming.resume=false."
+            )
 
     def _asked_for(self, identity: dict[str, Any]) -> dict[str, Any]:
         """The identity of a commit without the models that are not asked for any more."""
@@ -254,8 +264,8 @@ def digest(state: Mapping[str, np.ndarray]) -> str:
 
 @cache
 def _versions() -> dict[str, str]:
-    """Of what computes the states; looked up once, for a stream has many commits."""
-    return {name: version(name) for name in ("numpy", "scipy")}
+    """Of what computes features and states; looked up once, for a stream has many commits."""
+    return {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "torch")}
 
 
 def _new_draft(folder: Path, name: str) -> Path:
