@@ -1,5 +1,6 @@
 """What a stream's learners do with micro-batches, without Spark."""
 
+import errno
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ from tests.factories.records import make_record
 from cifar_pipelines.common import configuration
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.locks import alone
 from cifar_pipelines.common.own_code import CodeError, whole
 from cifar_pipelines.common.tables import lists_of
 from cifar_pipelines.datasets import LearnedModelDataset
@@ -36,6 +38,7 @@ from cifar_pipelines.pipelines.streaming.saved import predict_batches
 from cifar_pipelines.pipelines.streaming.specification import Expected, LearnerSpec, images_text, stream_of
 from cifar_pipelines.records.digest import study_digest
 from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.streaming import journal
 from cifar_pipelines.streaming.journal import COMMITTED, Journal, Producer, commit, committed
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.wire import Frame, StreamImage
@@ -188,6 +191,7 @@ def landing(tmp_path):
     return land
 
 
+FULL = r"_committed.json cannot be written: No space left on device. Free some space"
 ANEW = "--params streaming.resume=false"
 
 
@@ -524,7 +528,21 @@ def test_frames_are_put_where_a_query_finds_those_that_are_to_be_learned(tmp_pat
     assert sorted(int(file.stem) for file in tmp_path.glob("*.parquet")) == [2, 3]
 
 
-def test_the_room_of_learned_frames_comes_back_where_a_run_was_killed_before_it_gave_it_back(tmp_path, monkeypatch):
+def killed(*_):
+    raise KilledError
+
+
+def finds_the_disk_full(file, *_):
+    raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+
+@pytest.mark.parametrize(
+    ("stops", "raised"),
+    [(killed, pytest.raises(KilledError)), (finds_the_disk_full, pytest.raises(UserError, match=FULL))],
+)
+def test_the_room_of_learned_frames_comes_back_where_a_run_stopped_before_it_gave_it_back(
+    stops, raised, tmp_path, monkeypatch
+):
     stream, commits = stream_of(block(tmp_path / "stream", engine="driver")), Commits(tmp_path / "commits", {})
     folder = stream.folder
 
@@ -535,16 +553,24 @@ def test_the_room_of_learned_frames_comes_back_where_a_run_was_killed_before_it_
         landing.admit("one", {"digest": "digest", "classes": COURSE.task.classes}, "here")
         for number in (1, 2):
             landing.land("one", Frame(number, 0, 1.0, 1.0, (StreamImage("0.png", 0, b""),)))
-        with monkeypatch.context() as patch, pytest.raises(KilledError):
-            patch.setattr(learn_node, "mark_learned", raise_killed)
+        with monkeypatch.context() as patch, raised:
+            patch.setattr(journal, "write_durably", stops)
             begin()(frames(1, 2), 0)
         assert (commits.latest().next_sequence, landing.until("one")) == (3, 2)
         assert begin().next_sequence == 3
         assert landing.until("one") == 4
 
 
-def raise_killed(*_):
-    raise KilledError
+def test_two_runs_do_not_learn_in_one_place(tmp_path):
+    stream, commits = stream_of(block(tmp_path / "stream")), tmp_path / "commits"
+    features_info = dict.fromkeys(learn_node.FEATURES)
+    refused = rf"Another run learns in {commits}\. Wait until it has ended"
+    with alone(commits / "lock", "free"):
+        with pytest.raises(UserError, match=refused):
+            learn_node.learn(COURSE, stream, features_info, {}, None, commits, tmp_path, None)
+        with pytest.raises(UserError, match=refused):
+            learn_node.forget_commits(commits, {"run_id": "one"})
+    assert learn_node.forget_commits(commits, {"run_id": "one"}) == "one"
 
 
 def test_what_was_learned_before_is_not_said_to_wait_where_it_is_read_again(tmp_path):

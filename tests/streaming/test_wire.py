@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cifar_pipelines.streaming import wire as wire_format
 from cifar_pipelines.streaming.wire import (
     MAX_IMAGES,
     Frame,
@@ -108,6 +109,7 @@ def test_what_is_whole_before_damage_is_read():
         (b'{"frame": 0}', "frame is 0, but must be a whole number from 1"),
         (b'{"frame": true, "epoch": 0}', "frame is True"),
         (b'{"frame": 1, "epoch": 0, "images": %d}' % (MAX_IMAGES + 1), "images is 65537"),
+        (b'{"frame": 1, "epoch": 0, "images": 0}', "images is 0, but must be a whole number from 1"),
         (b'{"frame": 1, "epoch": 0, "images": 1, "scheduled_at": NaN, "sent_at": 1}', "scheduled_at is nan"),
         (b'{"frame": 1, "epoch": 0, "images": 1, "scheduled_at": 1}', "sent_at is None"),
     ],
@@ -135,6 +137,15 @@ def test_what_is_no_image_is_refused(line):
     head = encode(FRAME).splitlines()[0]
     with pytest.raises(WireError):
         read(head + b"\n" + line + b"\n")
+
+
+def test_a_frame_is_bounded(monkeypatch):
+    counted = len(encode(FRAME)) - len(encode(FRAME).splitlines()[-1]) - len(encode(FRAME).splitlines())
+    monkeypatch.setattr(wire_format, "MAX_FRAME", counted)
+    assert read(encode(FRAME)) == [FRAME]
+    monkeypatch.setattr(wire_format, "MAX_FRAME", counted - 1)
+    with pytest.raises(WireError, match=f"frame {FRAME.number} is longer than {counted - 1:,} bytes"):
+        read(encode(FRAME))
 
 
 def test_lines_are_bounded():
