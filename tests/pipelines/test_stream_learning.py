@@ -29,7 +29,7 @@ from cifar_pipelines.incremental.training import Frames, Law
 from cifar_pipelines.judging.drift import DELTA
 from cifar_pipelines.judging.prequential import SCORES
 from cifar_pipelines.learners import LearningTask, create_learner, find
-from cifar_pipelines.pipelines.streaming import learn_node, nodes
+from cifar_pipelines.pipelines.streaming import learn_node, learning, nodes
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches, Taken, failed
@@ -172,6 +172,26 @@ def test_a_learner_that_fails_by_itself_stops_no_other(killed_in, tmp_path, fail
     assert f"stream_mlp failed ({why}) and is left out" in caplog.text
     said = str(failed(failures, ["stream_ridge"]))
     assert "stream_mlp failed (at frame 1" in said and "streaming.selected=stream_ridge" in said
+
+
+def test_a_state_that_a_disk_does_not_give_is_no_failure_of_its_learner(tmp_path, monkeypatch):
+    take(DyingCommits(tmp_path), [(1, 5)])
+    commits = DyingCommits(tmp_path)
+
+    def learn(model="stream_mlp"):
+        return learning._take_in_task(COURSE, model, commits.newest_folder(), None, tmp_path)
+
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    taken = learn()
+    assert taken.draft is not None and not taken.failure
+    with monkeypatch.context() as patch:
+        patch.setattr(learning, "load_state", broken)
+        with pytest.raises(OSError, match="Input/output error"):
+            learn()
+    monkeypatch.setattr(find("mlp"), "load", broken)  # its own code
+    assert "Input/output error" in learn().failure and not learn("stream_ridge").failure
 
 
 @pytest.fixture

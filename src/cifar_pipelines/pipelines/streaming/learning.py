@@ -142,9 +142,9 @@ class ExecutorsEngine:
 
 def _take_in_task(course: Course, model: str, newest: Path | None, handed: Path | None, commits: Path) -> Taken:
     frames = None if handed is None else Frames(*handed_over(handed))
-    return course.take(
-        model, lambda model: course.begin(model, load_state(newest, model) if newest else None), frames, commits
-    )
+    # What the disk does not give is no failure of the learner, which the others would leave behind for good.
+    state = load_state(newest, model) if newest else None
+    return course.take(model, lambda model: course.begin(model, state), frames, commits)
 
 
 class MicroBatches(Taker):
