@@ -50,7 +50,7 @@ factor of several, either way.
   stream_stored            images/s with stored features; at least 2000
   stream_side_by_side      images/s of learning alone, one task per learner over all of them in the driver; at least 1.5
   stream_kills             seconds from a kill -9 until frames are learned again: receiver, driver, executor and server in turn; what is
-                           learned must be the same bit for bit; once
+                           learned must be the same bit for bit, and every image land and be learned once; once
   stream_memory            MiB of driver and executors after --micro-batches over those after a tenth of them; at most 1.10; once
   learners                 accuracy of the best learner after one pass over --features, at least 0.80; with learners_exact, the largest
                            difference between an exact learner and the fit of all images, below 0.001; once

@@ -9,23 +9,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import psutil
+import pyarrow.parquet as pq
 
 from benchmarks.result import Result
 from benchmarks.workload import Step
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.resolvers import PROJECT_PATH
 from cifar_pipelines.streaming.journal import committed
+from cifar_pipelines.streaming.landing import LEARNED
 
 NAME = "stream_kills"
 ROLES = ("receiver", "driver", "executor", "server")
 BATCH, FRAMES_PER_KILL, INTERVAL = 16, 16, 1.0
 PATIENCE_S = 300.0
+COUNTS = "stream_nearest_class_mean/counts"  # images of every class
 FEATURES = "features.options.kmeans_patches.centroids=50"
 LEARNERS = (
     "stream_ridge+stream_linear_discriminant+stream_nearest_class_mean+stream_naive_bayes+stream_sgd_svm+stream_sgd_logistic"
@@ -136,17 +139,20 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         step(f"Learning {images:,} synthetic images without a kill.")
         _until_ended(Study(folder, images, None, "straight"))
         expected = weights(folder)
+        wrong = miscounted(folder / "straight", expected, images)
         rng = np.random.default_rng(arguments.seed)
         roles = [role for _ in range(-(-arguments.kills // len(ROLES))) for role in rng.permutation(ROLES)]
         study = Study(folder, images, INTERVAL, "killed")
         seconds = _until_ended(study, roles[: arguments.kills], rng, step)
         found = weights(folder)
+        wrong += miscounted(folder / "killed", found, images)
     same = expected.keys() == found.keys() and all(
         np.array_equal(expected[name], found[name], equal_nan=expected[name].dtype.kind == "f") for name in expected
     )
     notes = [
         f"{len(seconds)} of {arguments.kills} kills: {', '.join(f'{role} {taken:.1f} s' for role, taken in seconds)}; the run began {study.runs} times.",
-        f"{len({name.split('/')[0] for name in expected})} learners have {'the same' if same else 'OTHER'} weights, bit for bit; {images:,} images sent.",
+        f"{len({name.split('/')[0] for name in expected})} learners have {'the same' if same else 'OTHER'} weights, bit for bit; {images:,} images sent, "
+        f"{'; '.join(wrong) or 'each of which landed and was learned once'}.",
     ]
     return [
         Result(
@@ -154,7 +160,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
             "s to go on",
             [taken for _, taken in seconds],
             notes=notes,
-            holds=same and len(seconds) == arguments.kills,
+            holds=same and not wrong and len(seconds) == arguments.kills,
         )
     ]
 
@@ -209,6 +215,25 @@ def _wait(is_there: Callable[[], bool], study: Study) -> bool:
             raise UserError(f"For {PATIENCE_S:.0f} s nothing was learned after frame {known}.")
         time.sleep(0.1)
     return True
+
+
+def miscounted(landing: Path, learned: Mapping[str, np.ndarray], images: int) -> list[str]:
+    """What is wrong with the images that landed and were learned, in words; nothing where each of them is there once.
+
+    Args:
+        landing: Where their frames landed.
+        learned: What `weights` gives; one of the learners counts its images.
+        images: How many were sent, each once.
+    """
+    files = [*landing.glob("*.parquet"), *(landing / LEARNED).glob("*.parquet")]
+    landed = [image_id for file in files for image_id in pq.read_table(file, columns=["image_id"])[0].to_pylist()]
+    counted = int(learned[COUNTS].sum())
+    wrong = []
+    if len(landed) != images or len(set(landed)) != images:
+        wrong.append(f"{len(landed):,} LANDED in {landing.name}, {len(set(landed)):,} of them different")
+    if counted != images:
+        wrong.append(f"{counted:,} LEARNED from {landing.name}")
+    return wrong
 
 
 def weights(folder: Path) -> dict[str, np.ndarray]:

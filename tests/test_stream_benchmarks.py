@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from benchmarks import learners
+from benchmarks import learners, stream_kills
 from benchmarks.__main__ import parse_arguments, selected_benchmarks
 from benchmarks.feature_extraction import usual_features, usual_network
 from benchmarks.stream_learning import sustained_learning
@@ -20,6 +20,9 @@ from cifar_pipelines.backbones.input_spec import IMAGENET_MEAN
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors import create_extractor
 from cifar_pipelines.pipelines.streaming.learn_node import sustained
+from cifar_pipelines.pipelines.streaming.query import set_aside
+from cifar_pipelines.streaming.landing import Landing
+from cifar_pipelines.streaming.wire import Frame, StreamImage
 
 SIDE = 32
 
@@ -86,6 +89,25 @@ def test_the_usual_network_is_the_extractors_at_the_size_of_its_weights(name):
     images = extractor.example(2) + 99
     assert expected.size == 224
     assert usual_features(network, expected)(images) == pytest.approx(extractor.build(state, "fp32")(images), abs=1e-4)
+
+
+def test_images_that_were_lost_or_came_twice_are_counted(tmp_path):
+    def land(*ids):
+        landing = tmp_path / f"landing{len(list(tmp_path.iterdir()))}"
+        with Landing(landing, 9, ["here"]) as opened:
+            opened.admit("one", {"digest": "digest"}, "here")
+            for number, image_id in enumerate(ids, 1):
+                opened.land("one", Frame(number, 0, 1.0, 1.0, (StreamImage(image_id, 0, b""),)))
+        set_aside(landing, 1, 2)
+        return landing
+
+    def learned(*counts):
+        return {stream_kills.COUNTS: np.array(counts, float), "stream_ridge/counts": np.zeros(2)}
+
+    assert stream_kills.miscounted(land("a", "b", "c"), learned(1, 2), 3) == []
+    assert stream_kills.miscounted(land("a", "b"), learned(1, 2), 3) == ["2 LANDED in landing1, 2 of them different"]
+    twice = stream_kills.miscounted(land("a", "b", "b"), learned(2, 2), 3)
+    assert twice == ["3 LANDED in landing2, 2 of them different", "4 LEARNED from landing2"]
 
 
 def test_what_is_sustained_begins_after_the_first_micro_batch():
