@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -66,7 +67,10 @@ class Landing:
                 for partial in folder.glob(f".*{PARTIAL}"):
                     partial.unlink()
                 self._journal = read_journal(folder)
-                self._owners: dict[int, str] = {}  # producers of the frames that wait for the learner
+                # Frames that wait for the learner and their producers, oldest first, and how many each has: never counted anew, because
+                # there may be many and a producer asks after each.
+                self._owners: deque[tuple[int, str]] = deque()
+                self._waiting: Counter[str] = Counter()
                 self._recover()
                 # Whom a receiver followed before, if all of it was there: see `close`.
                 self._before = self._journal.followed if self._journal.ended else None
@@ -177,10 +181,10 @@ class Landing:
         """
         with self._turn:
             learned, last = committed(self.folder), self._journal.producers[name].last
-            self._owners = {sequence: owner for sequence, owner in self._owners.items() if sequence > learned}
-            own = sum(owner == name for owner in self._owners.values())
+            while self._owners and self._owners[0][0] <= learned:
+                self._waiting[self._owners.popleft()[1]] -= 1
             others = sum(until - self.last_of(other) for other, until in self._credit.items() if other != name)
-            room = min(self._share - own, self._max_backlog - (self.landed - learned) - others)
+            room = min(self._share - self._waiting[name], self._max_backlog - (self.landed - learned) - others)
             self._credit[name] = max(self._credit[name], last + room)  # what was given may be on its way already
             return self._credit[name]
 
@@ -194,14 +198,25 @@ class Landing:
         return self.landed - committed(self.folder)
 
     def _note(self, sequence: int, name: str, number: int, modified_ms: int) -> None:
-        self._owners[sequence] = name
+        self._wait(sequence, name)
         self._journal.landed, self._journal.modified_ms = sequence, modified_ms
         self._journal.producers[name].last = number
         self._journal.producers[name].ended = False
 
+    def _wait(self, sequence: int, name: str) -> None:
+        self._owners.append((sequence, name))
+        self._waiting[name] += 1
+
     def _recover(self) -> None:
         """Brings the journal up to the files, and checks that those which wait for the learner are there."""
-        before = self._journal.landed
+        before, learned = self._journal.landed, committed(self.folder)
+        for sequence in range(learned + 1, before + 1):
+            if (file := find_frame(self.folder, sequence)) is None:
+                raise UserError(
+                    f"{frame_file(self.folder, sequence)} is missing, and nothing has learned from it yet. Put it back, or let frames "
+                    "land in another folder."
+                )
+            self._wait(sequence, _facts(file)["producer"])
         while (file := find_frame(self.folder, self._journal.landed + 1)) is not None:
             facts = _facts(file)
             if facts["producer"] not in self._journal.producers:
@@ -211,19 +226,11 @@ class Landing:
                 )
             modified_ms = max(self._journal.modified_ms, file.stat().st_mtime_ns // 1_000_000)
             self._note(self._journal.landed + 1, facts["producer"], facts["number"], modified_ms)
-        learned = committed(self.folder)
         if learned > self._journal.landed:
             raise UserError(
                 f"{self.folder} was learned from up to frame {learned}, but only {self._journal.landed} have landed there. Learner and "
                 "frames do not belong together: let frames land in another folder, and learn anew."
             )
-        for sequence in range(learned + 1, before + 1):
-            if (file := find_frame(self.folder, sequence)) is None:
-                raise UserError(
-                    f"{frame_file(self.folder, sequence)} is missing, and nothing has learned from it yet. Put it back, or let frames "
-                    "land in another folder."
-                )
-            self._owners[sequence] = _facts(file)["producer"]
         if self._journal.landed > before:
             self._journal.write(self.folder)
 
