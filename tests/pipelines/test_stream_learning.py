@@ -25,7 +25,7 @@ from cifar_pipelines.common.tables import lists_of
 from cifar_pipelines.datasets import LearnedModelDataset
 from cifar_pipelines.incremental.commit import Commits, digest
 from cifar_pipelines.incremental.learned import LearnedModel
-from cifar_pipelines.incremental.training import Frames, Law
+from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.drift import DELTA
 from cifar_pipelines.judging.prequential import SCORES
 from cifar_pipelines.learners import LearningTask, create_learner, find
@@ -464,6 +464,31 @@ def test_labels_that_are_learned_before_they_come_are_told(late, delay, said, tm
     stream = stream_of(block(tmp_path, law={"block": 16, "label_delay": delay}))
     words = stream.late_labels(Journal(producers={"one": Producer("digest", [], {"label_delay": late})}))
     assert said in words and bool(said) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("images", "delay", "said"),
+    [
+        (120, 0, ""),
+        (120, 2, "The labels of the last 40 images of 120 came"),
+        (112, 2, "The labels of the last 32 images of 112 came"),
+        (120, 7, "No label came before the stream had ended (streaming.law.label_delay is 7 blocks of 16, and 120 images came)"),
+        (120, 100, "No label came before"),
+    ],
+)  # fmt: skip
+def test_labels_that_come_after_the_stream_are_learned_at_its_end_and_told(images, delay, said, tmp_path):
+    law = {"block": 16, "label_delay": delay}
+    words = stream_of(block(tmp_path, law=law)).learned_at_end(images)
+    assert said in words and bool(said) == bool(words)
+    # And that is what a learner does.
+    training = StreamTraining(create_learner("ridge", COURSE.task), Law(**law), None, 1)
+    x, label = np.resize(IMAGES, (images, 5)), np.resize(LABELS, images)
+    zeros = np.zeros(images, np.int64)
+    training.take(Frames(zeros + 1, np.arange(images), zeros, x, label))
+    left = len(training.state()["waiting.label"])
+    training.finish()
+    assert not len(training.state()["waiting.label"])
+    assert not delay or f"last {left} images" in words or (left == images and "No label came" in words)
 
 
 def test_frames_whose_labels_stand_for_other_classes_are_refused(tmp_path):

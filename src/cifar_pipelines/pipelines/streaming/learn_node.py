@@ -87,6 +87,8 @@ def learn(
         rows = pd.concat([kept.rows(micro_batches.next_sequence), last_rows], ignore_index=True)
         rows = rows[rows["model"].isin(states)] if len(rows) else rows
     _require_images(rows, stream)
+    if words := stream.learned_at_end(int(rows.groupby("model")["images"].sum().max())):
+        logger.info(words)
     _say_what_it_cost(micro_batches, first, work.wall_s, extract.stored)
     learned = {
         model: LearnedModel(spec.learner, spec.options, course.task, features, _of_learner(states[model]))

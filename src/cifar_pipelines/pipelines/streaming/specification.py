@@ -10,7 +10,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH, followed, load_co
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.options import build, flatten, whole
 from cifar_pipelines.common.params import params_text
-from cifar_pipelines.common.words import some
+from cifar_pipelines.common.words import counted, some
 from cifar_pipelines.incremental.training import Law
 from cifar_pipelines.judging.drift import DELTA, can_detect, check_detector
 from cifar_pipelines.learners import LearningTask, checked_learner, create_learner
@@ -181,6 +181,23 @@ class StreamSpec:
         return (
             f"Labels come {late:,} images late by the server's scenario, and are learned after {self.law.label_delay} blocks of {self.law.block}: too "
             f"early. Give --params streaming.law.label_delay={blocks} for scores that hold."
+        )
+
+    def learned_at_end(self, images: int) -> str:
+        """What to say of labels that had not come when the stream ended, after so many images; nothing where none are late."""
+        law = self.law
+        left = min(images, law.label_delay * law.block + images % law.block)
+        if not law.label_delay or not left:
+            return ""
+        late = f"streaming.law.label_delay is {counted(law.label_delay, 'block')} of {law.block}"
+        if left == images:
+            return (
+                f"No label came before the stream had ended ({late}, and {counted(images, 'image')} came): all were learned then. Scores over "
+                "the stream are those of learners that had learned nothing; a longer stream or a smaller delay shows how they learn."
+            )
+        return (
+            f"The labels of the last {counted(left, 'image')} of {images:,} came when the stream had ended ({late}), and were learned then: the "
+            "saved models know them, and the scores over the stream do not."
         )
 
     def learners(self) -> dict[str, LearnerSpec]:
