@@ -1,4 +1,7 @@
 import json
+import os
+import pickle
+import signal
 import threading
 from types import SimpleNamespace
 
@@ -9,6 +12,7 @@ from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from matplotlib import pyplot as plt
 from tests.factories.learners import CHOSEN, MODELS, block
+from tests.factories.processes import alive, descendants_of, wait_until
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
@@ -16,13 +20,40 @@ from cifar_pipelines.incremental.commit import digest
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.learners import LearningTask, create_learner
-from cifar_pipelines.pipelines.streaming import create_pipeline, learn_node, nodes
+from cifar_pipelines.pipelines.streaming import create_pipeline, frame_features, learn_node, nodes
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.streaming.journal import committed
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.wire import Frame, StreamImage
 
 SIZES = (20, 7, 33, 24, 36)  # of the frames: 120 images in all
+
+# In a process of its own: learns what has landed, a frame a micro-batch. The first task that goes on from a commit kills its executor once
+# it has drafted what it learned, so that nobody hears of it. The argument is a folder with what is given to the node.
+LEARNS_AND_LOSES_AN_EXECUTOR = """
+import pickle, sys
+from pathlib import Path
+import psutil
+from cifar_pipelines.pipelines.streaming import learn_node, learning, nodes
+from cifar_pipelines.spark.run_context import RunContext
+from tests.factories.runtime import make_runtime
+
+folder, take = Path(sys.argv[1]), learning._take_in_task
+course, block, *of_features = pickle.loads((folder / "given").read_bytes())
+
+def take_and_die(course, model, newest, *rest):
+    taken = take(course, model, newest, *rest)
+    if newest is not None and not (folder / "lost").exists():
+        (folder / "lost").touch()
+        next(one for one in psutil.Process().parents() if one.name() == "java").kill()
+    return taken
+
+learning._take_in_task = take_and_die
+with make_runtime(1, 1, "512m", folder) as runtime:
+    context = RunContext("2024-01-02T03.04.05.678Z", runtime.info, runtime.setting)
+    stream = nodes.configure_stream(block)
+    learn_node.learn(course, stream, *of_features, folder / "commits", folder / "features", context)
+"""
 
 
 def land(folder, ingested, first=1, last=5, ended=True):
@@ -59,6 +90,16 @@ def learn(ingested, extracted, run_context, tmp_path):
         return learn_node.learn(course, stream, *given)
 
     return learn
+
+
+def assert_the_same(learned, rows, finished):
+    """The learners have the weights of the undisturbed run, and learned each image once, in order."""
+    assert digests(learned) == {
+        name: digest(finished.catalog.load(f"streaming.{name}.learner").model.state) for name in CHOSEN
+    }
+    for name in CHOSEN:
+        blocks = rows[rows["model"] == name].sort_values("first")
+        assert blocks["first"].tolist() == [0, *blocks["images"].cumsum()[:-1]] and blocks["images"].sum() == sum(SIZES)
 
 
 def digests(learned):
@@ -207,3 +248,47 @@ def test_a_frame_that_has_landed_and_is_gone_is_named(learn, ingested, tmp_path)
     (tmp_path / "stream" / "0000000005.parquet").unlink()
     with pytest.raises(UserError, match=r"0000000005.parquet has landed and is not there any more"):
         learn(tmp_path / "stream", engine="driver")
+
+
+def test_a_python_worker_that_is_killed_with_its_features_changes_no_bit(
+    learn, finished, landing, tmp_path, monkeypatch
+):
+    killed, extract_frames = tmp_path / "killed", frame_features.extract_frames
+
+    def extract_and_die(batches, job):
+        made = list(extract_frames(batches, job))
+        if made and not killed.exists():
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from made
+
+    monkeypatch.setattr(frame_features, "extract_frames", extract_and_die)
+    learned, rows, *_ = learn(landing)
+    assert killed.exists()
+    assert_the_same(learned, rows, finished)
+
+
+@pytest.mark.e2e
+def test_an_executor_and_then_the_driver_that_are_killed_change_no_bit(
+    learn, finished, ingested, extracted, start_python, tmp_path
+):
+    folder = tmp_path / "stream"
+    land(folder, ingested, last=4, ended=False)
+    given = block(folder, frames_per_trigger=1)
+    course = nodes.plan_course(
+        ingested.images, extracted.features, extracted.info, ingested.info, nodes.configure_stream(given), 42
+    )
+    content = (course, given, extracted.info, extracted.state, extracted.spec)
+    (tmp_path / "given").write_bytes(pickle.dumps(content))
+    driver = start_python(LEARNS_AND_LOSES_AN_EXECUTOR, tmp_path)
+    # The stream has not ended, so the driver is in the midst of a frame or waits for one.
+    assert wait_until(lambda: committed(folder) >= 3 or driver.poll() is not None, 300)
+    assert driver.poll() is None, driver.stdout.read()
+    assert (tmp_path / "lost").exists()
+    below = descendants_of(driver)
+    driver.kill()
+    assert wait_until(lambda: driver.poll() is not None and not alive(below), 20)
+    land(folder, ingested, first=5)
+    learned, rows, _, log = learn(folder)
+    assert log["sequence"].min() > 3  # it went on, and did not begin anew
+    assert_the_same(learned, rows, finished)
