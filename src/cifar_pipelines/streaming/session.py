@@ -166,7 +166,8 @@ class Session:
             else:
                 self._note(whole_number(message, "landed", self.landed, self._next - 1))
                 self._until = whole_number(message, "until", 0)
-        self._give_sign_of_life()
+        if not self.done:  # a client that is done has left, and hears nothing any more
+            self._give_sign_of_life()
 
     def _note(self, landed: int) -> None:
         self.images += sum(map(self._service.stream.count, range(self.landed + 1, landed + 1)))
