@@ -3,11 +3,13 @@ import os
 import pickle
 import signal
 import threading
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from kedro.io import DataCatalog
 from kedro.runner import SequentialRunner
 from matplotlib import pyplot as plt
@@ -16,12 +18,16 @@ from tests.factories.processes import alive, descendants_of, wait_until
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.datasets.files import ArraysDataset
 from cifar_pipelines.incremental.commit import digest
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.learners import LearningTask, create_learner
 from cifar_pipelines.pipelines.streaming import create_pipeline, frame_features, learn_node, nodes
+from cifar_pipelines.prediction import request, run
+from cifar_pipelines.prediction.command import predict
 from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.saved_models import model_path
 from cifar_pipelines.streaming.journal import committed
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.wire import Frame, StreamImage
@@ -159,6 +165,28 @@ def test_a_learner_is_judged_and_recorded_as_every_other_model(name, finished):
     assert history["holdout_n"].dropna().eq(20).all() and history["holdout_n"].notna().sum() >= 3
     assert finished.catalog.load(f"streaming.{name}.stream_findings")["prequential"]["n"] == 120
     assert list((finished.folder / "data/08_reporting").rglob(f"{name}/stream.png"))
+
+
+def test_a_saved_learner_predicts_the_test_images_again_by_the_command(
+    finished, ingested, extracted, spark, tmp_path, monkeypatch
+):
+    name = "stream_ridge"
+    monkeypatch.setattr(request, "PROJECT_PATH", finished.folder)
+    monkeypatch.setattr(run, "SparkRuntime", lambda *_: nullcontext(spark))
+    path = model_path(RunRecord.from_json(finished.catalog.load(f"{name}_run_record")))
+    ArraysDataset(filepath=str(path.parents[3] / "extractor_state.npz")).save(extracted.state)
+    expected = finished.catalog.load(f"streaming.{name}.predictions").set_index("image_id")
+    for image_id, image in ingested.source.read(expected.index):
+        file = tmp_path / "new" / f"{image_id}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(image)
+    done = CliRunner().invoke(predict, [name, str(tmp_path / "new"), "--output", str(tmp_path / "labels.csv")])
+    assert done.exit_code == 0, done.output
+    found = pd.read_csv(tmp_path / "labels.csv")
+    expected = expected.loc[found["image"].str.removesuffix(".png")]
+    assert len(found) == 30
+    assert list(found["label"]) == [ingested.info["class_names"][number] for number in expected["prediction"]]
+    assert np.allclose(found["probability"], [max(row) for row in expected["probability"]], atol=1e-6)
 
 
 def test_fit_times_of_all_learners_add_up_to_what_one_waits_for(finished):
