@@ -154,7 +154,7 @@ class Landing:
                 return False
             if frame.number > producer.last + 1:
                 raise WireError(f"frame {frame.number} came where {producer.last + 1} has to come")
-            if frame.number > (until := self.until(name)):
+            if frame.number > self._credit[name] and frame.number > (until := self.until(name)):
                 raise WireError(f"frame {frame.number} came, but there was room up to frame {until} alone")
             sequence = journal.landed + 1
             # Spark's file source orders files by their times of change, which a clock that is set back must not mix up.
