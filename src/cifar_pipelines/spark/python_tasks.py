@@ -10,7 +10,7 @@ from cifar_pipelines.common.lazy_types import RecordBatch, SparkSession
 def on_every_core(session: SparkSession, cores: int, function: Callable[[], Any]) -> list[Any]:
     """What a function returns in the Python worker of every core.
 
-    By tasks on a table: Spark keeps Python workers of their own for those, so that other tasks would make ready none of them.
+    The Python workers of an application serve all its tasks, those on tables and those of a training.
 
     Args:
         session: The session.
