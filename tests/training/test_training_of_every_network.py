@@ -20,6 +20,9 @@ from cifar_pipelines.training.process import train_alone
 from cifar_pipelines.training.saved_network import load_network
 from cifar_pipelines.training.transferred_network import TransferredNetwork
 
+# A group of its own, since groups begin first: these minutes at the end would leave the other process of the tests idle.
+pytestmark = pytest.mark.xdist_group("every_network")
+
 # As few pixels as a network takes in training, and what is trained.
 NETWORKS = {
     "torchvision:resnet18": (32, "last:1"),
