@@ -2,6 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+EXTRAS := $(VENV)/.installed-extras
 
 # uv, where it is there, installs, and brings a Python 3.11 where the host has none; otherwise pip does.
 UV ?= $(shell command -v uv 2>/dev/null)
@@ -23,7 +24,11 @@ NO_BIGDL := BigDL has wheels for Linux on x86_64 alone: everything but the engin
 
 # A CUDA build of torch names CUDA's libraries, a build for CPUs none.
 IS_CUDA_BUILD := import importlib.metadata as m, sys; sys.exit(not any(name.startswith("nvidia-") for name in m.requires("torch") or ()))
-HAS_GPU := $(firstword $(wildcard /dev/nvidia0 /dev/dxg))
+# GPU=1 installs for another host that has one.
+HAS_GPU := $(or $(GPU),$(firstword $(wildcard /dev/nvidia0 /dev/dxg)))
+# The mark of an environment from which was removed what only a GPU needs. Installers take its packages for whole: they come anew.
+NO_GPU := $(VENV)/.without-gpu
+ANEW := $(and $(HAS_GPU),$(wildcard $(NO_GPU)))
 
 # What no proxy is asked for: `kedro viz` waits for its own server.
 LOOPBACK := localhost,127.0.0.1,::1
@@ -32,46 +37,56 @@ LOOPBACK := localhost,127.0.0.1,::1
 RUN_PARAMS ?=
 export RUN_PARAMS  # the shell would part it at blanks
 
-.PHONY: help install run test test-fast lint format viz bench clean
+.PHONY: help install install-extras run test test-fast lint format viz bench clean anew
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-install: $(STAMP) ## Create .venv and install everything pinned
+install: $(STAMP) ## Create .venv and install what `make run` needs, pinned; GPU=1 for a host with a GPU
 
 # An environment that cannot install, because its own installation was cut short or it is of another Python, is made anew.
-$(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock requirements-bigdl.txt pyproject.toml
+$(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock requirements-bigdl.txt pyproject.toml $(if $(ANEW),anew)
 	@test -n "$(UV)$(PYTHON)" || { echo "Neither uv nor Python 3.11 was found: install one of them. $(NAME_ONE)"; exit 1; }
 	@$(BIN)/python -c '$(USES_PIP)$(IS_3_11)' 2>/dev/null || { rm -rf $(VENV) && echo "$(NEW_VENV)" && $(NEW_VENV); }
 	@$(BIN)/python -c '$(IS_3_11)' || { echo "$(PYTHON) is not Python 3.11, which BigDL and Spark need here. $(NAME_ONE)"; exit 1; }
 	$(PIP_INSTALL) --no-deps -r requirements.lock
 	@if $(BIN)/python -c '$(IS_CUDA_BUILD)'; then \
 	    echo "torch is a build for CUDA, so its libraries are installed."; \
-	    $(PIP_INSTALL) --no-deps -r requirements-cuda.lock $(if $(HAS_GPU),-r requirements-gpu.lock); fi
+	    $(PIP_INSTALL) $(if $(ANEW),--force-reinstall )--no-deps -r requirements-cuda.lock$(if $(HAS_GPU), -r requirements-gpu.lock && rm -f $(NO_GPU)); fi
 	$(if $(HAS_BIGDL),$(PIP_INSTALL) --no-deps -r requirements-bigdl.txt,@echo "$(NO_BIGDL)")
 	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	$(if $(HAS_GPU),,@if $(BIN)/python -c '$(IS_CUDA_BUILD)'; then \
+	    touch $(NO_GPU) && $(BIN)/python -m cifar_pipelines.training.gpu_libraries; fi)
 	-$(BIN)/python -m cifar_pipelines.spark.class_archive
 	@touch $@
+
+install-extras: $(EXTRAS) ## Install kedro viz, variants for deployment, encoders of texts, and what tests need
+
+$(EXTRAS): $(STAMP) requirements-extras.lock
+	$(PIP_INSTALL) --no-deps -r requirements-extras.lock
+	@touch $@
+
+anew:
 
 run: $(STAMP) ## Measure every family on images of animals under three settings, about 6 minutes
 	$(BIN)/kedro experiment $(if $(RUN_PARAMS),--params "$$RUN_PARAMS",--params-of animals)
 
-test: $(STAMP) ## Run all tests
+test: $(EXTRAS) ## Run all tests
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
-test-fast: $(STAMP) ## Run the tests that start no processes of their own
+test-fast: $(EXTRAS) ## Run the tests that start no processes of their own
 	$(BIN)/python -m pytest -n 2 -m "not e2e" $(PYTEST_ARGS)
 
-lint: $(STAMP) ## Check style, format and who imports whom
+lint: $(EXTRAS) ## Check style, format and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 
-format: $(STAMP) ## Correct style and format
+format: $(EXTRAS) ## Correct style and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-viz: $(STAMP) ## Open the lineage in a browser
+viz: $(EXTRAS) ## Open the lineage in a browser
 	@near="$${no_proxy:-$$NO_PROXY},$(LOOPBACK)"; no_proxy="$$near" NO_PROXY="$$near" $(BIN)/kedro viz
 
 bench: $(STAMP) ## Measure speed as ratios in one run

@@ -25,11 +25,15 @@ UV = """#!/bin/sh
 echo "uv $*" >> {log}
 case "$1" in venv) for last; do :; done; mkdir -p "$last/bin" && cp {python} "$last/bin/python" ;; esac
 """
+EXTRAS = "--no-deps -r requirements-extras.lock"
 LOCK, BIGDL, ITSELF = (
     "--no-deps -r requirements.lock",
     "--no-deps -r requirements-bigdl.txt",
     "--no-deps --no-build-isolation -e .",
 )
+
+CUDA = "--no-deps -r requirements-cuda.lock"
+REMOVAL = "python -m cifar_pipelines.training.gpu_libraries"
 
 
 @pytest.fixture
@@ -45,16 +49,16 @@ def host(tmp_path):
     return tmp_path
 
 
-def install(host, python="python3.11", uv="", **variables):
-    """Runs `make install`; returns what was called and what was printed."""
+def install(host, python="python3.11", uv="", target="install", **variables):
+    """Runs `make install` or another target; returns what was called to install, and what was printed."""
     programs = {"PYTHON": python and host / "programs" / python, "UV": uv and host / "programs" / uv}
     given = {"VENV": host / "venv", "HAS_BIGDL": "yes", "HAS_GPU": ""} | programs | variables
-    command = ["make", "install", *(f"{name}={value}" for name, value in given.items())]
+    command = ["make", target, *(f"{name}={value}" for name, value in given.items() if value is not None)]
     done = subprocess.run(command, cwd=PROJECT_PATH, capture_output=True, text=True)
     log = host / "log"
     calls = log.read_text().splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
-    return [call for call in calls if "install" in call or "venv " in call], done
+    return [call for call in calls if "install" in call or "venv " in call or "gpu_libraries" in call], done
 
 
 def by_pip(*what):
@@ -125,15 +129,43 @@ def test_without_wheels_of_bigdl_everything_else_is_installed(host):
 
 def test_cuda_comes_only_with_a_build_of_torch_that_needs_it_and_what_gpus_need_only_with_a_gpu(host):
     (host / "cuda").touch()
-    cuda = "--no-deps -r requirements-cuda.lock"
-    assert install(host)[0][1:] == by_pip(LOCK, cuda, BIGDL, ITSELF)
-    (host / "venv" / ".installed").unlink()
-    assert install(host, HAS_GPU="yes")[0] == by_pip(LOCK, f"{cuda} -r requirements-gpu.lock", BIGDL, ITSELF)
+    assert install(host)[0][1:] == [*by_pip(LOCK, CUDA, BIGDL, ITSELF), REMOVAL]
+    (host / "venv").rename(host / "old")
+    assert install(host, HAS_GPU="yes")[0][1:] == by_pip(LOCK, f"{CUDA} -r requirements-gpu.lock", BIGDL, ITSELF)
+
+
+def test_what_was_removed_comes_back_once_where_there_is_a_gpu_later(host):
+    (host / "cuda").touch()
+    install(host)
+    assert install(host)[0] == []
+    both = f"--force-reinstall {CUDA} -r requirements-gpu.lock"
+    assert install(host, HAS_GPU=None, GPU="1")[0] == by_pip(LOCK, both, BIGDL, ITSELF)
+    assert install(host, HAS_GPU="yes")[0] == []
+
+
+def test_nothing_is_removed_of_a_build_for_cpus(host):
+    assert REMOVAL not in install(host)[0] and not (host / "venv" / ".without-gpu").exists()
+
+
+def test_extras_come_on_demand_and_again_with_a_new_environment(host):
+    assert install(host)[0][1:] == by_pip(LOCK, BIGDL, ITSELF)
+    assert install(host, target="install-extras")[0] == by_pip(EXTRAS)
+    assert install(host, target="install-extras")[0] == []
+    (host / "venv").rename(host / "old")
+    assert install(host, target="install-extras")[0][1:] == by_pip(LOCK, BIGDL, ITSELF, EXTRAS)
+
+
+@pytest.mark.parametrize("target", ["test", "test-fast", "lint", "format", "viz"])
+def test_targets_that_need_extras_install_them(host, target):
+    plan = ["make", "--dry-run", target, f"VENV={host / 'venv'}", "PYTHON=x", "UV="]
+    assert EXTRAS in subprocess.run(plan, cwd=PROJECT_PATH, capture_output=True, text=True, check=True).stdout
+    plan[2] = "run"
+    assert EXTRAS not in subprocess.run(plan, cwd=PROJECT_PATH, capture_output=True, text=True, check=True).stdout
 
 
 def test_the_lock_that_everyone_installs_names_no_cuda_and_no_host():
     texts = {file.name: file.read_text() for file in PROJECT_PATH.glob("requirements*")}
-    assert len(texts) == 5 and not any(
+    assert len(texts) == 6 and not any(
         "://" in text or "--" in line for text in texts.values() for line in text.splitlines()[2:]
     )
     pinned = {line.split("==")[0] for line in texts["requirements.lock"].splitlines() if "==" in line}
@@ -177,7 +209,8 @@ def test_viz_asks_no_proxy_for_this_host(tmp_path):
     kedro.parent.mkdir()
     kedro.write_text('#!/bin/sh\necho "$* $no_proxy $NO_PROXY"\n')
     kedro.chmod(0o755)
-    (tmp_path / ".installed").touch()
+    for stamp in (".installed", ".installed-extras"):
+        (tmp_path / stamp).touch()
     said = subprocess.run(
         ["make", "viz", f"VENV={tmp_path}", "PYTHON=x", "UV="], cwd=PROJECT_PATH, capture_output=True, text=True,
         env={"PATH": "/usr/bin:/bin", "NO_PROXY": "lab", "http_proxy": "http://proxy:1"},

@@ -1,5 +1,6 @@
 """Commands of the project beside Kedro's own: `kedro experiment`, `settings`, `plan`, `submit`, `bundle` and others."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from rich.table import Table
 from cifar_pipelines.common.commands import ConfSourceOption, Group, ParamsOption
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.extras import require_packages
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.experiment.search_command import search
 from cifar_pipelines.experiment_command import experiment, names
@@ -29,6 +31,16 @@ cli.add_command(predict)
 cli.add_command(score)
 cli.add_command(search)
 cli.add_command(experiment)
+
+
+@click.command(add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def viz() -> None:
+    """Show the lineage in a browser; needs `make install-extras`."""
+    require_packages("kedro viz", "kedro_viz")
+
+
+if find_spec("kedro_viz") is None:  # otherwise the command is its own
+    cli.add_command(viz)
 
 
 @cli.command()

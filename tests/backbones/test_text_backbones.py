@@ -5,7 +5,6 @@ import pytest
 from tests.factories.encoders import write_encoder
 
 from cifar_pipelines.backbones import TextSpec, create_backbone, input_from, load_weights
-from cifar_pipelines.backbones.libraries import transformers as library
 from cifar_pipelines.common.errors import UserError
 
 pytest.importorskip("transformers")
@@ -124,8 +123,10 @@ def test_no_folder_and_no_network_says_what_to_put_where(monkeypatch):
 
 
 def test_without_transformers_it_is_said_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(library, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"transformers is not installed.*pip install '.\[text\]'"):
+    monkeypatch.setattr("cifar_pipelines.common.extras.find_spec", lambda name: None)
+    with pytest.raises(
+        UserError, match=r"backbone transformers:anything needs transformers, tokenizers.*make install-extras"
+    ):
         create_backbone("transformers:anything")
 
 

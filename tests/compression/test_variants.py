@@ -158,9 +158,10 @@ def test_no_compiler_is_a_sentence(monkeypatch):
 
 
 def test_a_library_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr("cifar_pipelines.compression.variants.find_spec", lambda name: None)
+    monkeypatch.setattr("cifar_pipelines.common.extras.find_spec", lambda name: None)
     with pytest.raises(
-        UserError, match=r"'onnx_int8' needs onnx, onnxscript, onnxruntime, which are not installed. Run `pip"
+        UserError,
+        match=r"'onnx_int8' needs onnx, onnxscript, onnxruntime, which are not installed. Run `make install-extras`, or leave it",
     ):
         create_variant("onnx_int8")
     assert create_variant("bf16")

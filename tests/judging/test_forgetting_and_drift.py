@@ -66,5 +66,5 @@ def test_a_delta_that_is_no_chance_is_refused():
 def test_without_river_the_sentence_says_what_to_install(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "river" else find(name))
-    with pytest.raises(UserError, match=r"River, which is not installed\. Install it with: pip install river"):
+    with pytest.raises(UserError, match=r"River, which is not installed\. Run `make install`"):
         detect_drift([0, 1])

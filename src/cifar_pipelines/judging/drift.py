@@ -35,7 +35,7 @@ def check_detector(delta: float) -> None:
     if not 0 < delta < 1:
         raise UserError(f"delta of the drift detector is {delta!r}, but must lie between 0 and 1. Give {DELTA}.")
     if not can_detect():
-        raise UserError("Drift is detected by River, which is not installed. Install it with: pip install river")
+        raise UserError("Drift is detected by River, which is not installed. Run `make install`, which brings it")
 
 
 def detect_drift(errors: Iterable[bool | int], drift_at: int | None = None, delta: float = DELTA) -> DriftReport:

@@ -10,6 +10,7 @@ import torch
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.precision import resolve_precision
+from cifar_pipelines.training.gpu_libraries import require_libraries
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +74,15 @@ def called(device: torch.device) -> str:
 
 
 def cards() -> int:
-    """How many cards this host has; 0 where torch sees none."""
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    """How many cards this host has; 0 where torch sees none.
+
+    Raises:
+        UserError: If there are some, and libraries that they need are missing.
+    """
+    if not torch.cuda.is_available():
+        return 0
+    require_libraries()
+    return torch.cuda.device_count()
 
 
 def require_device(wanted: str) -> None:

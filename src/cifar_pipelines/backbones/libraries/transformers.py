@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Mapping
 from functools import cache, cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from cifar_pipelines.backbones.text_spec import TextSpec
 from cifar_pipelines.backbones.weights import PACKAGE, LoadedWeights, file_in_package, file_sha256, read_state
 from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.extras import require_packages
 from cifar_pipelines.common.paths import project_path
 from cifar_pipelines.common.words import first_line, some
 
@@ -41,10 +41,7 @@ class TransformersBackbone(Backbone):
 
     def check_known(self) -> None:
         """Raises if transformers is not installed, or the place holds no encoder."""
-        if find_spec("transformers") is None or find_spec("tokenizers") is None:
-            raise UserError(
-                f"transformers is not installed, and {self.name} is a network of it. Install it with: pip install '.[text]'"
-            )
+        require_packages(f"The backbone {self.name}", "transformers", "tokenizers")
         if self.spec is None:
             _ = self.folder
 

@@ -7,11 +7,10 @@ loaded back from that file.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.extras import require_packages
 from cifar_pipelines.common.options import build
 from cifar_pipelines.common.registry import FileRegistry
 from cifar_pipelines.records.deployment_record import ORIGINAL
@@ -96,9 +95,5 @@ def create_variant(name: str, options: Mapping[str, Any] | None = None) -> Varia
     """
     kind = _registry.find(name)
     variant = build(kind, options, f"the variant {name!r}")
-    if missing := [package for package in kind.packages if find_spec(package) is None]:
-        raise UserError(
-            f"The variant {name!r} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed. "
-            "Run `pip install -e .[deploy]`, or leave it out of deployment.variants."
-        )
+    require_packages(f"The variant {name!r}", *kind.packages, otherwise=", or leave it out of deployment.variants")
     return variant
