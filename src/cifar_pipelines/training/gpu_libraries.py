@@ -3,7 +3,6 @@
 torch cannot be imported without the libraries that it names. These load others themselves, when they first compute on a card.
 """
 
-import csv
 import sys
 from fnmatch import fnmatchcase
 from importlib.metadata import Distribution, distributions
@@ -54,10 +53,9 @@ def require_libraries() -> None:
 
 
 def _files_of(package: Distribution) -> list[Path]:
-    # Not by `package.files`: Python 3.12 leaves files out of it that are not there.
-    names = [row[0] for row in csv.reader((package.read_text("RECORD") or "").splitlines())]
-    chosen = [name for name in names if any(fnmatchcase(name, pattern) for pattern in ONLY_WITH_A_CARD)]
-    return [Path(str(package.locate_file(name))) for name in chosen]
+    """As its record names them, those that are not there too, which Python 3.12 would leave out."""
+    chosen = [file for file in package.files or () if any(fnmatchcase(str(file), one) for one in ONLY_WITH_A_CARD)]
+    return [Path(str(file.locate())) for file in chosen]
 
 
 if __name__ == "__main__":
