@@ -132,7 +132,7 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
     """Learns a stream without and with kills, both by the commands that people type.
 
     Raises:
-        UserError: If a run fails, or nothing is learned for too long.
+        UserError: If a run fails, nothing is learned for too long, or the stream is over before anything was killed.
     """
     images = BATCH * FRAMES_PER_KILL * arguments.kills
     with _project() as folder:
@@ -144,6 +144,10 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         roles = [role for _ in range(-(-arguments.kills // len(ROLES))) for role in rng.permutation(ROLES)]
         study = Study(folder, images, INTERVAL, "killed")
         seconds = _until_ended(study, roles[: arguments.kills], rng, step)
+        if not seconds:
+            raise UserError(
+                f"{images:,} images were learned before any process was killed. Give more --kills, for which more are sent."
+            )
         found = weights(folder)
         wrong += miscounted(folder / "killed", found, images)
     same = expected.keys() == found.keys() and all(
