@@ -30,7 +30,7 @@ def test_an_experiment_with_it_goes_from_images_to_report_and_is_found_again(wit
         *("--params-of", "test", "--params", SMALL),
     ]
     first = start_kedro(*arguments)
-    output = finish(first, 280)
+    output = finish(first, 400)
     assert first.returncode == 0, output
     assert re.search(r"\[2/3\] exec_1x1, measurement: \d+ s; most_frequent_class 10.0% of images right", output), output
     assert "The best model is most_frequent_class: it is right on 10.0% of" in output
@@ -42,7 +42,7 @@ def test_an_experiment_with_it_goes_from_images_to_report_and_is_found_again(wit
     assert "every other model has to beat it" in report
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
     again = start_kedro(*arguments)
-    output = finish(again, 100)
+    output = finish(again, 180)
     assert again.returncode == 0, output
     assert output.count("skipped") == 2
 

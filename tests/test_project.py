@@ -126,8 +126,8 @@ def test_a_name_with_brackets_is_logged_as_it_is():
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        ("README.md", "`conf/local` counts only in runs without `--env`"),
-        ("README.md", "`kedro package` packs the code without `conf/`"),
+        ("docs/using_it.md", "`conf/local` counts only in runs without `--env`"),
+        ("docs/using_it.md", "`kedro package` packs the code without `conf/`"),
         ("docs/image_folders.md", "the orientation in a photograph's EXIF"),
         ("docs/image_folders.md", "transparent parts | lie on white"),
         ("docs/image_folders.md", "the same picture in two splits"),

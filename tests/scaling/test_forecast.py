@@ -169,6 +169,7 @@ def experiment(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "PROJECT_PATH", tmp_path)
     monkeypatch.setattr(StepRunner, "run", fake_run)
     monkeypatch.setattr(kept_images.KeptImages, "_found", lambda self: make_cnn()["data"]["fingerprint"])
+    monkeypatch.setattr(kept_images.KeptImages, "train_available", 50_000)
 
     def go(again=False):
         console = Console(file=io.StringIO(), width=400)
