@@ -31,10 +31,14 @@ os.environ["DO_NOT_TRACK"] = "1"  # copies of the project have no .telemetry fil
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
-    """What takes long begins first: the tests of the shared Spark runtime, then those with processes of their own."""
+    """What takes long begins first: the tests of the shared Spark runtime, then those with processes of their own.
+
+    These tests are two groups, so that two processes with a runtime each have about as much to do.
+    """
     for item in items:
         if "spark" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("spark"))
+            of_pipelines = "pipelines" in item.path.parts
+            item.add_marker(pytest.mark.xdist_group("spark of pipelines" if of_pipelines else "spark"))
     items.sort(
         key=lambda item: 0 if item.get_closest_marker("xdist_group") else 1 if item.get_closest_marker("e2e") else 2
     )
@@ -47,7 +51,7 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """All tests of the shared Spark runtime go to one process, the others file by file."""
+    """All tests of a group go to one process, the others file by file."""
     from xdist.scheduler import LoadGroupScheduling
 
     class GroupsAndFiles(LoadGroupScheduling):
