@@ -1,10 +1,14 @@
 """From what a network learned, and learns further."""
 
+from types import SimpleNamespace
+
+import pytest
 import torch
-from tests.factories.deployment import SIZE, save_network
+from tests.factories.deployment import SIZE, make_material, save_network
 from tests.factories.training import RECIPE, make_recipe
 
 from cifar_pipelines.backbones import InputSpec
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.compression.subject import load_subject
 from cifar_pipelines.training.shard import Shard
 from cifar_pipelines.training.transferred_network import TransferredNetwork
@@ -50,3 +54,15 @@ def test_a_head_that_learned_from_mirror_images_too_learns_further_from_them(tmp
         torch.save(network.as_dict(), tmp_path / "probe.pt")
         ((images, labels),) = load_subject(tmp_path / "probe.pt").learned_from(IMAGES, LABELS, 7, 0, 10)
         assert torch.equal(images, given.prepare(IMAGES[labels])) == (views == 1)
+
+
+def test_images_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    table = make_material(tmp_path).table
+    needed = 2 * 96 * 3 * SIZE**2
+    for free, fits in ((needed, True), (needed - 1, False)):
+        monkeypatch.setattr("psutil.virtual_memory", lambda free=free: SimpleNamespace(available=free))
+        if fits:
+            assert len(table.read("train")[0]) == 96
+        else:
+            with pytest.raises(UserError, match=r"96 train images of 16x16 pixels take .* such as structured_pruning"):
+                table.read("train")

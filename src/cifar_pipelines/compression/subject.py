@@ -1,11 +1,13 @@
 """A trained network as its variants are made from it, whatever saved it, and the images that they may look at."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -156,13 +158,25 @@ class ImageTable:
         """The images of `batches` at once: uint8 (n, 3, size, size) and labels, int64 (n,).
 
         Raises:
-            UserError: If there are none.
+            UserError: If there are none, or memory would not suffice for them.
         """
+        self._require_memory(split, first)
         read = [(images, labels) for _, labels, images in self.batches(split, first)]
         if not read:
             raise UserError(f"The image table holds no {split} images. Make the images again with more of them.")
         images, labels = zip(*read, strict=True)
         return torch.cat(images), torch.cat(labels)
+
+    def _require_memory(self, split: str, first: int | None) -> None:
+        """Raises a `UserError` where the images of `read` would not fit, of which there are two copies while batches are joined."""
+        images, size = min(self.count(split), first or sys.maxsize), self.square.size
+        needed, free = 2 * images * 3 * size**2, psutil.virtual_memory().available
+        if needed > free:
+            raise UserError(
+                f"{images:,} {split} images of {size}x{size} pixels take {needed / 2**20:,.0f} MiB of memory while they are read, and "
+                f"{free / 2**20:,.0f} MiB are free. Close other programs, take fewer images (train_size), or leave out of "
+                "deployment.variants what needs them, such as structured_pruning."
+            )
 
     def _dataset(self) -> "Dataset":
         from pyarrow import dataset
