@@ -79,7 +79,7 @@ def experiment(
 
     console = Console()
     with console.status("Checking settings, parameters and models"):
-        text = environment.params_of(params_of, params) if params_of else params
+        text = environment.params_of(params_of, params)
         file = study_file(params_of)
         chosen = names(settings) if settings else tuple(file.settings) or planning.suited_settings()
         measured = names(pipelines) if pipelines else tuple(file.pipelines) or planning.default_pipelines()

@@ -83,7 +83,7 @@ def _checked_loader(given: dict[str, Any]) -> Any:
     check_environment(env)
     study = given.pop("params_of")
     configuration.set_params_of(study)
-    given["params"] = parse_params(params_of(study, given["params"]) if study else given["params"], env)
+    given["params"] = parse_params(params_of(study, given["params"]), env)
     loader = checked_configuration(env, given["params"])
     configuration.follow(loader)
     return loader

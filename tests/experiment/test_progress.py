@@ -41,12 +41,18 @@ def shown(terminal=False, width=200):
     )
 
 
-def test_a_file_gets_a_plain_line_when_a_step_begins_and_when_it_has_ended(clock):
+def after_images(clock, seconds):
+    """Progress on a console of its own, whose first step took so long."""
     console = shown()
     progress = Progress(console, STEPS, ExpectedSeconds(TYPICAL))
     with progress.running(IMAGES, str):
-        clock[0] += 20
-    progress.ended("done", 20, "4 images")
+        clock[0] += seconds
+    progress.ended("done", seconds, "4 images")
+    return console, progress
+
+
+def test_a_file_gets_a_plain_line_when_a_step_begins_and_when_it_has_ended(clock):
+    console, progress = after_images(clock, 20)
     progress.skip(STEPS[1], "recorded already")
     with progress.running(STEPS[2], str):
         pass
@@ -105,11 +111,7 @@ def test_the_number_of_steps_never_grows_and_the_time_that_is_left_only_where_a_
 
 
 def test_a_host_that_is_far_slower_is_told_how_long_it_will_take_after_its_first_step(clock):
-    console = shown()
-    progress = Progress(console, STEPS, ExpectedSeconds(TYPICAL))
-    with progress.running(IMAGES, str):
-        clock[0] += 60
-    progress.ended("done", 60, "")
+    console, progress = after_images(clock, 60)
     assert (
         console.file.getvalue().splitlines()[-1]
         == "Steps take longer on this host than was expected: about 8 min are left."

@@ -36,7 +36,7 @@ def search(pipeline: str, vary: tuple[str, ...], env: str, params_of: str | None
     from cifar_pipelines.experiment.search import Search, run_search
     from cifar_pipelines.spark import environment
 
-    text = environment.params_of(params_of, params) if params_of else params
+    text = environment.params_of(params_of, params)
     searched = Search.of(env, pipeline, vary, text, params_of)
     searched.check()
     console = Console()

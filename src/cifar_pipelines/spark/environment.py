@@ -102,11 +102,11 @@ def checked_configuration(env: str | None, runtime_params: dict[str, Any]) -> An
     return loader
 
 
-def params_of(environment: str, given_text: str) -> str:
+def params_of(environment: str | None, given_text: str) -> str:
     """What an environment says of the parameters, as a text of `--params` with what is given there after it.
 
     Args:
-        environment: Name of the environment; its parallelism setting is left out.
+        environment: Name of the environment; its parallelism setting is left out. None adds nothing to what is given.
         given_text: What is given with `--params`; it prevails.
 
     Raises:
@@ -114,6 +114,8 @@ def params_of(environment: str, given_text: str) -> str:
     """
     from omegaconf import OmegaConf
 
+    if not environment:
+        return given_text
     check_environment(environment)
     folder = conf_source() / environment
     files = [*folder.glob("globals*.yml"), *folder.glob("parameters*.yml")]

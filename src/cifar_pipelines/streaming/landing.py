@@ -185,9 +185,8 @@ class Landing:
                 self._waiting[self._owners.popleft()[1]] -= 1
             others = sum(until - self.last_of(other) for other, until in self._credit.items() if other != name)
             room = min(self._share - self._waiting[name], self._max_backlog - (self.landed - learned) - others)
-            self._credit[name] = max(
-                self._credit.get(name, last), last + room
-            )  # what was given may be on its way already
+            # What was given may be on its way already.
+            self._credit[name] = max(self._credit.get(name, last), last + room)
             return self._credit[name]
 
     def last_of(self, name: str) -> int:
