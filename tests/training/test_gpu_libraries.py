@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from cifar_pipelines.common import package_files
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.training import device, gpu_libraries
 
@@ -27,13 +28,14 @@ def packages(tmp_path, monkeypatch):
         for file in files:
             (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file).write_bytes(b"123")
-    found = gpu_libraries.distributions
-    monkeypatch.setattr(gpu_libraries, "distributions", lambda: found(path=[str(tmp_path)]))
+    found = package_files.distributions
+    monkeypatch.setattr(package_files, "distributions", lambda: found(path=[str(tmp_path)]))
     return tmp_path
 
 
 def test_what_only_a_card_loads_is_removed_and_nothing_else(packages):
-    assert gpu_libraries.remove() == 3 * len(REMOVED) and gpu_libraries.remove() == 0
+    assert package_files.remove(gpu_libraries.files()) == 3 * len(REMOVED)
+    assert package_files.remove(gpu_libraries.files()) == 0
     left = {file.relative_to(packages).as_posix() for file in (packages / "nvidia").rglob("*") if file.is_file()}
     assert left == KEPT | {"nvidia/other/lib/other.a"}
 
@@ -44,7 +46,7 @@ def test_a_card_without_its_libraries_is_told_with_the_remedy(packages, monkeypa
     assert device.cards() == 1
     (packages / "nvidia/cudnn/include/cudnn.h").unlink()
     assert device.settle_device("auto", 1)
-    gpu_libraries.remove()
+    package_files.remove(gpu_libraries.files())
     with pytest.raises(UserError, match=r"4 libraries of CUDA that cards need are missing.*make install GPU=1"):
         device.settle_device("auto", 1)
     assert device.settle_device("cpu", 1) is False
@@ -53,6 +55,6 @@ def test_a_card_without_its_libraries_is_told_with_the_remedy(packages, monkeypa
 
 
 def test_without_packages_of_nvidia_nothing_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu_libraries, "distributions", list)
+    monkeypatch.setattr(package_files, "distributions", list)
     gpu_libraries.require_libraries()
-    assert gpu_libraries.remove() == 0
+    assert gpu_libraries.files() == []

@@ -4,10 +4,9 @@ torch cannot be imported without the libraries that it names. These load others 
 """
 
 import sys
-from fnmatch import fnmatchcase
-from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
+from cifar_pipelines.common import package_files
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.words import counted
 
@@ -25,20 +24,7 @@ ONLY_WITH_A_CARD = (
 
 def files() -> list[Path]:
     """Every such file of the packages that are installed, whether it is there or was removed."""
-    return [path for package in distributions() if package.name.startswith("nvidia-") for path in _files_of(package)]
-
-
-def remove() -> int:
-    """Removes them.
-
-    Returns:
-        The bytes that they had.
-    """
-    there = [file for file in files() if file.is_file()]
-    freed = sum(file.stat().st_size for file in there)
-    for file in there:
-        file.unlink()
-    return freed
+    return package_files.files_of("nvidia-", ONLY_WITH_A_CARD)
 
 
 def require_libraries() -> None:
@@ -52,13 +38,8 @@ def require_libraries() -> None:
         )
 
 
-def _files_of(package: Distribution) -> list[Path]:
-    """As its record names them, those that are not there too, which Python 3.12 would leave out."""
-    chosen = [file for file in package.files or () if any(fnmatchcase(str(file), one) for one in ONLY_WITH_A_CARD)]
-    return [Path(str(file.locate())) for file in chosen]
-
-
 if __name__ == "__main__":
+    freed = package_files.remove(files())
     sys.stdout.write(
-        f"This host has no GPU: {remove() / 1e9:.1f} GB that only GPUs need are removed. `make install GPU=1` brings them back.\n"
+        f"This host has no GPU: {freed / 1e9:.1f} GB that only GPUs need are removed. `make install GPU=1` brings them back.\n"
     )
