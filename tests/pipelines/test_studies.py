@@ -8,8 +8,9 @@ from cifar_pipelines.pipelines.streaming.specification import stream_of
 from cifar_pipelines.pipelines.transfer.family import selected_transfers
 from cifar_pipelines.spark.environment import params_of, setting_under
 from cifar_pipelines.training.phases import build_phases
+from cifar_pipelines.training.recipe import Recipe
 
-COMPARING = ["fruits360", "resnet18", "competition59", "cifar10_tuned", "imdb"]  # several models
+COMPARING = ["fruits360", "resnet18", "competition59", "cifar10_tuned", "cifar10_study", "imdb"]  # several models
 STUDIES = [*COMPARING, "cifar10_gpu"]
 # The recipe that a study is compared with, and the better one for the same network.
 RECIPES = {
@@ -70,3 +71,20 @@ def test_a_study_of_streams_selects_learners_that_are_legal_alone_and_in_an_expe
     given = load_configuration("exec_1x1", parse_params(params_of(study, "")))["parameters"]["streaming"]
     assert stream_of(given).learners() == stream_of(alone).learners() and len(stream_of(alone).learners()) >= 3
     assert stream_of(given).law == stream_of(alone).law
+
+
+@pytest.mark.parametrize("environment", ["cnn_fast", "cnn_best"])
+def test_recipes_of_the_cnn_are_legal_and_keep_what_they_do_not_name(environment):
+    standard, changed = (
+        load_configuration(env)["parameters"]["bigdl_cnn"]["models"]["airbench"]["recipe"]
+        for env in ("base", environment)
+    )
+    assert Recipe(**changed) != Recipe(**standard) and changed.keys() == standard.keys()
+
+
+def test_the_whole_study_trains_the_cnn_by_the_fast_recipe():
+    recipes = [
+        load_configuration(env)["parameters"]["bigdl_cnn"]["models"]["airbench"]
+        for env in ("cnn_fast", "cifar10_study")
+    ]
+    assert recipes[0] == recipes[1]
