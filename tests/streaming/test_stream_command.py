@@ -76,26 +76,51 @@ def test_images_of_validation_are_not_among_those_of_training():
     assert len(train) == 60 and len(held_out) == 10 and not train & held_out
 
 
+def started(*options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", "stream", *options],
+        cwd=PROJECT_PATH, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+
+
+def serving(port, *options):
+    """A server of 60 images by fours, and the port that it took."""
+    server = started("serve", "--port", port, "--batch-size", "4", "--rate", "30", "--params", FEW, *options)
+    return server, re.search(r"on 127.0.0.1:(\d+): 60 images, 15 frames", read_until(server, "Stop with Ctrl-C"))[1]
+
+
+@pytest.mark.e2e
+def test_ctrl_c_ends_a_server_and_a_receiver_without_a_traceback_and_both_go_on(tmp_path):
+    server, port = serving("0", "--endless")
+    into = ("receive", f"127.0.0.1:{port}", "--into", str(tmp_path))
+    receiver = started(*into)
+    assert wait_until(lambda: len(frames_in(tmp_path)) > 2, 30)
+    for process in (receiver, server):
+        process.send_signal(signal.SIGINT)
+        said = finish(process)
+        assert process.returncode == 1 and "Aborted!" in said and "Traceback" not in said
+    landed = len(frames_in(tmp_path))
+    (server, _), receiver = serving(port, "--endless"), started(*into)
+    assert wait_until(lambda: len(frames_in(tmp_path)) > landed + 2, 30)
+    for process in (receiver, server):
+        process.send_signal(signal.SIGINT)
+        finish(process)
+    rows = landed_rows(tmp_path)
+    assert [row["sequence"] for row in rows] == [number // 4 + 1 for number in range(len(rows))]
+
+
 @pytest.mark.e2e
 def test_a_receiver_that_is_killed_and_a_server_that_is_killed_go_on(tmp_path):
-    def serve(port):
-        options = ["--port", port, "--batch-size", "4", "--rate", "30", "--params", FEW]
-        return subprocess.Popen(
-            [sys.executable, "-m", "kedro", "stream", "serve", *options],
-            cwd=PROJECT_PATH, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
-
     folder = tmp_path / "landing"
-    server = serve("0")
-    port = re.search(r"on 127.0.0.1:(\d+): 60 images, 15 frames", read_until(server, "Stop with Ctrl-C"))[1]
+    server, port = serving("0")
     with SupervisedReceiver([f"127.0.0.1:{port}"], folder, 64, tmp_path / "receiver.log") as receiver:
         assert wait_until(lambda: len(frames_in(folder)) > 2, 30)
         (child,) = [process for process in descendants_of(receiver._process) if "receive" in command(process)]
         child.kill()
         server.send_signal(signal.SIGKILL)
         finish(server)
-        server = serve(port)
+        server, _ = serving(port)
         assert wait_until(lambda: receiver.has_ended, 60), (tmp_path / "receiver.log").read_text()
         assert receiver.restarts == 1
         assert "A client has the whole stream." in finish(server)
