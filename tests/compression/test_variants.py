@@ -200,7 +200,7 @@ def test_what_is_no_network_is_refused(tmp_path):
 
 def test_mirrored_prediction_is_told_of(tmp_path):
     file = save_network(tmp_path / "a.pt", training={"recipe": {"flip_at_test": True}})
-    assert "mirror image" in load_subject(file).notes[0]
+    assert "over 2 views of an image" in load_subject(file).notes[0]
     assert load_subject(save_network(tmp_path / "b.pt")).notes == ()
 
 
@@ -244,7 +244,7 @@ def test_a_transferred_network_is_seen_as_its_weights_expect(tmp_path):
     subject = load_subject(tmp_path / "network.pt")
     images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
     assert torch.equal(subject.normalise(images), spec.prepare(images))
-    assert subject.square == spec.square and subject.class_names == names and "mirror image" in subject.notes[0]
+    assert subject.square == spec.square and subject.class_names == names and "2 views" in subject.notes[0]
     with torch.inference_mode():
         assert torch.equal(subject.build()(spec.prepare(images)), module(spec.prepare(images)))
 

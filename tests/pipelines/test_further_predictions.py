@@ -20,6 +20,7 @@ from cifar_pipelines.pipelines.ingestion.validation import ValidationSpec
 from cifar_pipelines.pipelines.spark_ml import nodes as spark_ml
 from cifar_pipelines.pipelines.training import curve_split
 from cifar_pipelines.sources import open_source
+from cifar_pipelines.training.prediction_views import PredictionViews
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
 WANTED = [f"{number}.png" for number in range(12)]  # by value: 10.png comes after 9.png
@@ -120,7 +121,7 @@ def test_a_network_predicts_validation_images_beside_test_images_and_those_witho
     dataset = TrainedNetworkDataset(filepath=str(tmp_path / "network.pt"))
     dataset.save(network)
     saved: SavedNetwork = dataset.load()
-    cnn = SimpleNamespace(model="lenet_bigdl", flip_at_test=False)
+    cnn = SimpleNamespace(model="lenet_bigdl", prediction_views=PredictionViews())
     judged, _ = prediction.predict_judged(saved, contest.images, contest.info, cnn, run_context)
     table, listed = prediction.predict_further(saved, contest.images, contest.info, cnn, run_context)
     assert len(judged) == 6 and listed["image"].tolist() == WANTED and len(table) == 12

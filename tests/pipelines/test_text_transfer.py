@@ -21,6 +21,7 @@ from cifar_pipelines.pipelines.features.worker import ExtractionJob, extract_arr
 from cifar_pipelines.pipelines.transfer.specification import specify_transfer
 from cifar_pipelines.pipelines.transfer.stored import Views, _truncated
 from cifar_pipelines.training.prediction import PredictionJob
+from cifar_pipelines.training.prediction_views import PredictionViews
 from cifar_pipelines.training.saved_network import network_from
 from cifar_pipelines.training.transferred_network import TransferredNetwork
 
@@ -69,7 +70,7 @@ def test_a_saved_network_predicts_texts_in_their_order_without_its_folder(block)
     module = spec.backbone.build(2, load_weights(spec.backbone).state_dict).eval()
     trained = TransferredNetwork("transformers:/is/gone", spec.input, module.state_dict(), ("neg", "pos"), {})
     loaded = network_from(trained.as_dict())
-    job = PredictionJob("saved", loaded.build, loaded.input.size, "fp32", False, loaded.input)
+    job = PredictionJob("saved", loaded.build, loaded.input.size, "fp32", PredictionViews(), loaded.input)
     found = job.predict(TEXTS)
     with torch.inference_mode():
         alone = [module(spec.input.batch([one])).softmax(1)[0].numpy() for one in spec.input.tokens(TEXTS).ids]

@@ -15,6 +15,7 @@ from cifar_pipelines.training.prediction import (
     predict_batches,
     time_prediction,
 )
+from cifar_pipelines.training.prediction_views import PredictionViews
 from cifar_pipelines.training.shard import normalise
 from cifar_pipelines.training.trained_network import TrainedNetwork
 
@@ -34,7 +35,7 @@ def trained(seed=0):
 
 def make_job(load=None, precision="fp32", flip=False):
     load = load or (lambda: network_of(Broadcast(trained().as_dict())))
-    return PredictionJob(uuid.uuid4().hex, load, SHAPE.size, precision, flip)
+    return PredictionJob(uuid.uuid4().hex, load, SHAPE.size, precision, PredictionViews(flip))
 
 
 def pixels(count, size=16):

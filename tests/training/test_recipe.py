@@ -17,14 +17,14 @@ NO_NUMBERS = ("1", None, True, [1])
 WHOLE, POSITIVE = ("epochs", "batch_size"), ("learning_rate", "bias_learning_rate_factor")
 SHARES = ("momentum", "label_smoothing", "warm_up", "final_learning_rate", "averaging")
 OF_THE_WRONG_TYPE = (
-    [(key, value, "int") for key in (*WHOLE, "crop_padding", "cutout") for value in (1.0, *NO_NUMBERS)]
+    [(key, value, "int") for key in (*WHOLE, "crop_padding", "cutout", "shift_at_test") for value in (1.0, *NO_NUMBERS)]
     + [(key, value, "float") for key in (*POSITIVE, *SHARES, "weight_decay") for value in NO_NUMBERS]
     + [(key, value, "bool") for key in ("flip", "flip_at_test") for value in (0, 1, "true", None)]
     + [("precision", value, "str") for value in (None, 32, ["fp32"])]
 )
 REFUSED = (
     [(key, value, "a whole number of at least 1") for key in WHOLE for value in (0, -1)]
-    + [(key, -1, "a whole number of at least 0") for key in ("crop_padding", "cutout")]
+    + [(key, -1, "a whole number of at least 0") for key in ("crop_padding", "cutout", "shift_at_test")]
     + [(key, value, "a positive number") for key in POSITIVE for value in (0, 0.0, -0.1, NAN, INF)]
     + [(key, value, "a number from 0 to below 1") for key in SHARES for value in (1, 1.5, -0.1, NAN, INF)]
     + [("weight_decay", value, "a number of at least 0") for value in (-0.1, NAN, INF)]

@@ -7,6 +7,7 @@ from tests.factories.training import make_recipe
 from torch import nn
 
 from cifar_pipelines.networks import NetworkShape, build_network
+from cifar_pipelines.training.prediction_views import PredictionViews
 from cifar_pipelines.training.recipe import create_optimizer
 from cifar_pipelines.training.shard import Shard, normalise
 from cifar_pipelines.training.trainer import NotFiniteError, Trainer, evaluate, predict_logits
@@ -210,19 +211,27 @@ def test_a_worker_without_validation_images_adds_nothing(make_network):
 
 def test_flip_at_test_averages_the_logits_of_both_sides():
     network, images = airbench().eval(), dark_and_bright(6).images
-    plain = predict_logits(network, images, "fp32", flip=False)
-    mirrored = predict_logits(network, images.flip(-1), "fp32", flip=False)
-    both = predict_logits(network, images, "fp32", flip=True)
+    plain = predict_logits(network, images, "fp32")
+    mirrored = predict_logits(network, images.flip(-1), "fp32")
+    both = predict_logits(network, images, "fp32", PredictionViews(flip=True))
     torch.testing.assert_close(both, (plain + mirrored) / 2)
     assert not torch.allclose(plain, mirrored)
+
+
+def test_shift_at_test_averages_the_logits_of_all_views():
+    network, images, views = airbench().eval(), dark_and_bright(6).images, PredictionViews(flip=True, shift=1)
+    with torch.inference_mode():
+        expected = torch.stack([network(view) for view in views(normalise(images))]).mean(0)
+    torch.testing.assert_close(predict_logits(network, images, "fp32", views), expected)
+    assert not torch.allclose(predict_logits(network, images, "fp32", PredictionViews(flip=True)), expected)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_predictions_do_not_depend_on_the_batch_size(precision, monkeypatch):
     network, images = airbench().eval(), dark_and_bright(7).images
-    together = predict_logits(network, images, precision, flip=True)
+    together = predict_logits(network, images, precision, PredictionViews(True, 1))
     monkeypatch.setattr("cifar_pipelines.training.trainer.EVALUATION_BATCH", 3)
-    apart = predict_logits(network, images, precision, flip=True)
+    apart = predict_logits(network, images, precision, PredictionViews(True, 1))
     assert together.dtype == torch.float32 and together.shape == (7, 2)
     torch.testing.assert_close(apart, together, atol=1e-5 if precision == "fp32" else 0.02, rtol=0)
 
@@ -231,7 +240,7 @@ def test_predictions_are_those_of_the_network_on_normalised_images():
     network, images = airbench().eval(), dark_and_bright(4).images
     with torch.inference_mode():
         expected = network(normalise(images))
-    torch.testing.assert_close(predict_logits(network, images, "fp32", flip=False), expected)
+    torch.testing.assert_close(predict_logits(network, images, "fp32"), expected)
 
 
 def test_mixed_images_have_a_loss_and_no_accuracy():

@@ -18,6 +18,7 @@ from cifar_pipelines.common.squares import Square
 from cifar_pipelines.training.augmentation import build_augmentation
 from cifar_pipelines.training.draws import Draws
 from cifar_pipelines.training.phases import CACHE
+from cifar_pipelines.training.prediction_views import PredictionViews
 from cifar_pipelines.training.recipe import Recipe
 from cifar_pipelines.training.saved_network import read_network
 from cifar_pipelines.training.shard import Shard, normalise
@@ -87,9 +88,10 @@ def load_subject(file: Path) -> Subject:
         UserError: If the file holds no network of the project.
     """
     network = read_network(file)
-    mirrored = "The training predicted with the mean over an image and its mirror image; here an image is seen once."
     known = network.training
-    notes = (mirrored,) if known.get("recipe", known).get("flip_at_test") else ()
+    views = PredictionViews.of({"flip_at_test": False} | known.get("recipe", known)).count
+    averaged = f"The training predicted with the mean over {views} views of an image, mirrored or shifted; here an image is seen once."
+    notes = (averaged,) if views > 1 else ()
     if isinstance(network, TrainedNetwork):
         own, epochs = normalise, partial(_by_recipe, known)
     else:

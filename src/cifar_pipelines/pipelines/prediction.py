@@ -21,6 +21,7 @@ from cifar_pipelines.records.model_report import PredictionReport
 from cifar_pipelines.spark.python_tasks import on_every_core
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.training.prediction import PredictionJob, network_of, predict_batches, time_prediction
+from cifar_pipelines.training.prediction_views import PredictionViews
 from cifar_pipelines.training.trained_network import TrainedNetwork
 from cifar_pipelines.training.transferred_network import TransferredNetwork
 
@@ -35,8 +36,8 @@ class Specification(Protocol):
         """Name of the model in records and paths."""
 
     @property
-    def flip_at_test(self) -> bool:
-        """Whether predictions are averaged with those of the mirrored image."""
+    def prediction_views(self) -> PredictionViews:
+        """Over which views of an image its predictions are averaged."""
 
 
 def predict_judged(
@@ -54,7 +55,7 @@ def predict_judged(
     from cifar_pipelines.spark.timing import measured_work
 
     session, cores, split = active_session(), run_context.cluster.cores, judged_split(images_info)
-    job = prediction_job(network.network, spec.flip_at_test)
+    job = prediction_job(network.network, spec.prediction_views)
     started = time.perf_counter()
     # PARALLEL(executors): every task predicts its partition of the test images.
     test = spread(rows_of_splits(images, [split]), COLUMNS, images_info, network.network.input.square, cores)
@@ -98,11 +99,11 @@ def predict_further(
     # PARALLEL(executors): every task predicts its partition of the validation images and of those without labels.
     said = counted(sum(images_info[f"{split}_size"] for split in splits), f"further {content_of(images_info).noun}")
     with measured_work(active_session(), f"Predicting {said} with {spec.model}"):
-        table = _predicted(rows, prediction_job(network.network, spec.flip_at_test))
+        table = _predicted(rows, prediction_job(network.network, spec.prediction_views))
     return further_tables(table, images, images_info)
 
 
-def prediction_job(trained: TrainedNetwork | TransferredNetwork, flip: bool) -> PredictionJob:
+def prediction_job(trained: TrainedNetwork | TransferredNetwork, views: PredictionViews) -> PredictionJob:
     """What the workers need; the network goes to every executor once."""
     from cifar_pipelines.spark.session import active_session
 
@@ -112,7 +113,7 @@ def prediction_job(trained: TrainedNetwork | TransferredNetwork, flip: bool) -> 
         load_network=partial(network_of, broadcast),
         size=trained.input.size,
         precision=trained.training["precision"],
-        flip=flip,
+        views=views,
         input=trained.input if isinstance(trained, TransferredNetwork) else None,
     )
 

@@ -12,21 +12,21 @@ from cifar_pipelines.pipelines.new_images import NewImages, Predictor
 from cifar_pipelines.pipelines.prediction import prediction_job
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import model_path
+from cifar_pipelines.training.prediction_views import PredictionViews
 
 
-def open_network(record: RunRecord, flips: Callable[[Mapping[str, Any]], bool]) -> Predictor:
+def open_network(record: RunRecord, seen: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Predictor:
     """Opens a network, which holds all that it was trained with; see `families.Family.predictor`.
 
     Args:
         record: Its run record.
-        flips: Says of the configuration that it was trained with whether predictions are averaged with those of the mirrored
-            image.
+        seen: Where the configuration that it was trained with says how often predictions look at an image.
     """
     path = model_path(record)
     try:
         network = TrainedNetworkDataset(filepath=str(path)).load().network
         network.build()
-        flip = flips(network.training)
+        views = PredictionViews.of(seen(network.training))
     except Exception as error:  # a damaged file fails in many ways
         raise UserError(
             f"{path} cannot be read as a network ({type(error).__name__}): it is damaged, or of an earlier version. Take "
@@ -34,7 +34,7 @@ def open_network(record: RunRecord, flips: Callable[[Mapping[str, Any]], bool]) 
         ) from error
 
     # For every session one job: a stream asks again and again, and a worker builds the network once for all calls.
-    job_of = cache(lambda session: prediction_job(network, flip))
+    job_of = cache(lambda session: prediction_job(network, views))
 
     def predict(images: NewImages) -> pd.DataFrame:
         job = job_of(images.session)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cifar_pipelines.backbones import InputSpec
+    from cifar_pipelines.training.prediction_views import PredictionViews
 
 PREDICTION_BATCH = 250
 TEXTS_AT_ONCE = 32
@@ -32,7 +33,7 @@ class PredictionJob:
         load_network: Returns the network with its weights; called once per worker.
         size: Height and width of the network's images in pixels.
         precision: "bf16" or "fp32".
-        flip: Whether to average with the mirrored image's logits.
+        views: Over which views of an image the logits are averaged.
         input: What a transferred network expects of an image or a text; None for a CNN of the project's own.
     """
 
@@ -40,7 +41,7 @@ class PredictionJob:
     load_network: Callable[[], "nn.Module"]
     size: int
     precision: str
-    flip: bool
+    views: "PredictionViews"
     input: "InputSpec | TextSpec | None" = None
 
     def images(self, encoded: Sequence[bytes]) -> "Tensor":
@@ -84,7 +85,7 @@ class PredictionJob:
         from cifar_pipelines.training.trainer import predict_logits
 
         prepare = self.input.prepare if self.input else normalise
-        return predict_logits(self.network(), images, self.precision, self.flip, prepare).softmax(1).numpy()
+        return predict_logits(self.network(), images, self.precision, self.views, prepare).softmax(1).numpy()
 
 
 def network_of(broadcast: Any) -> "nn.Module":

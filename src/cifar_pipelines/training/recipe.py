@@ -43,6 +43,8 @@ class Recipe:
         averaging: Decay per step of an exponential average of the weights, which is what is kept; 0 for none.
         flip_at_test: Whether predictions are averaged with those of the mirrored image.
         precision: "auto" (bf16 where all workers' CPUs have it), "bf16" or "fp32".
+        shift_at_test: Pixels by which images are shifted along their diagonal, both ways, for two more views that predictions are
+            averaged over; 0 for none.
     """
 
     epochs: int
@@ -60,9 +62,10 @@ class Recipe:
     averaging: float
     flip_at_test: bool
     precision: str
+    shift_at_test: int = 0
 
     def __post_init__(self) -> None:
-        for least, names in ((1, ("epochs", "batch_size")), (0, ("crop_padding", "cutout"))):
+        for least, names in ((1, ("epochs", "batch_size")), (0, ("crop_padding", "cutout", "shift_at_test"))):
             for name in names:
                 whole(f"The recipe's {name}", getattr(self, name), least)
         for rule, holds, names in _RULES:

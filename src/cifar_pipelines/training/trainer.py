@@ -14,10 +14,13 @@ from torch.nn.functional import cross_entropy
 from cifar_pipelines.training.ema import WeightAverage
 from cifar_pipelines.training.loading import EVALUATION_BATCH
 from cifar_pipelines.training.losses import count_correct
+from cifar_pipelines.training.prediction_views import PredictionViews
 from cifar_pipelines.training.recipe import Recipe, set_learning_rate
 from cifar_pipelines.training.shard import Shard, normalise
 
 INITIALISATION_IMAGES = 2000
+
+ONE_VIEW = PredictionViews()
 
 
 class NotFiniteError(FloatingPointError):
@@ -178,7 +181,7 @@ def predict_logits(
     network: Callable[[Tensor], Tensor],
     images: Tensor,
     precision: str,
-    flip: bool,
+    views: PredictionViews = ONE_VIEW,
     prepare: Callable[[Tensor], Tensor] = normalise,
 ) -> Tensor:
     """Predicts images with a network in evaluation mode.
@@ -187,7 +190,7 @@ def predict_logits(
         network: The network.
         images: uint8 tensor of shape (n, 3, size, size).
         precision: "bf16" or "fp32".
-        flip: Whether to average with the mirrored image's logits.
+        views: Over which views of an image the logits are averaged.
         prepare: Makes of such images what the network takes.
 
     Returns:
@@ -198,8 +201,7 @@ def predict_logits(
         # No images are one empty batch: a worker's share of few validation images may be none.
         for start in range(0, max(len(images), 1), EVALUATION_BATCH):
             batch = prepare(images[start : start + EVALUATION_BATCH])
-            logits = network(batch).float()
-            parts.append((logits + network(batch.flip(-1)).float()) / 2 if flip else logits)
+            parts.append(sum(network(view).float() for view in views(batch)) / views.count)
     return torch.cat(parts)
 
 
@@ -212,9 +214,7 @@ def evaluate(
     """
     training = network.training
     network.eval()
-    logits = predict_logits(
-        lambda batch: torch.func.functional_call(network, weights, (batch,)), images, precision, flip=False
-    )
+    logits = predict_logits(lambda batch: torch.func.functional_call(network, weights, (batch,)), images, precision)
     network.train(training)
     return {
         "loss": cross_entropy(logits, labels, reduction="sum").item(),

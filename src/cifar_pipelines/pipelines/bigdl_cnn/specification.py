@@ -8,6 +8,7 @@ from cifar_pipelines.common.options import ALL, build, whole
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.engines import create_engine, model_name
 from cifar_pipelines.networks import NetworkShape, checked_network
+from cifar_pipelines.training.prediction_views import PredictionViews
 from cifar_pipelines.training.recipe import Recipe
 
 
@@ -50,9 +51,9 @@ class CnnSpec:
         return self.recipe.epochs
 
     @property
-    def flip_at_test(self) -> bool:
-        """Whether predictions are averaged with those of the mirrored image."""
-        return self.recipe.flip_at_test
+    def prediction_views(self) -> PredictionViews:
+        """Over which views of an image its predictions are averaged."""
+        return PredictionViews(self.recipe.flip_at_test, self.recipe.shift_at_test)
 
     def params(self) -> dict[str, Any]:
         """What the result depends on, engine and images apart; part of the run record."""
@@ -97,11 +98,12 @@ def specify_cnn(network: str, engine: str, block: dict[str, Any]) -> CnnSpec:
         options=model.options,
         recipe=model.recipe,
     )
-    if spec.recipe.crop_padding >= spec.image_size:
-        raise UserError(
-            f"{what}.recipe.crop_padding is {spec.recipe.crop_padding}, but must be smaller than the images "
-            f"({spec.image_size} pixels), which are reflected at their border."
-        )
+    for key in ("crop_padding", "shift_at_test"):
+        if (pixels := getattr(spec.recipe, key)) >= spec.image_size:
+            raise UserError(
+                f"{what}.recipe.{key} is {pixels}, but must be smaller than the images ({spec.image_size} pixels), which are "
+                "reflected at their border."
+            )
     # The number of classes is known only with the images; no rule of a network depends on it.
     return replace(spec, options=checked_network(network, NetworkShape(spec.image_size, classes=2), spec.options))
 

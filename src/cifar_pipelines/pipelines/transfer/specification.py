@@ -11,6 +11,7 @@ from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import create_engine, model_name
 from cifar_pipelines.pipelines.transfer.views import VIEWS
 from cifar_pipelines.training.phases import CACHE, IMAGES, SMALLEST_NORMALISED_BATCH, Phase, build_phases
+from cifar_pipelines.training.prediction_views import PredictionViews
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
 LOGISTIC_REGRESSION = "logistic_regression"
@@ -124,9 +125,9 @@ class TransferSpec:
         return create_backbone(self.wanted.backbone, self.input)
 
     @property
-    def flip_at_test(self) -> bool:
-        """Whether predictions are averaged with those of the mirrored image."""
-        return self.wanted.flip_at_test
+    def prediction_views(self) -> PredictionViews:
+        """Over which views of an image its predictions are averaged."""
+        return PredictionViews(self.wanted.flip_at_test)
 
     @property
     def epochs(self) -> int:
