@@ -57,10 +57,20 @@ def test_a_job_survives_the_loss_of_an_executor_and_no_process_that_of_the_drive
             process.kill()
 
 
-@pytest.mark.parametrize("phase", ["Starting Spark", "Learning the dictionary"])
-def test_ctrl_c_ends_a_run_in_every_phase(start_kedro, phase):
-    small = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
-    run = start_kedro("run", "--pipelines", "ingestion,features", "--env", "test", "--params", small)
+FEW = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
+STREAM = "train_size=1000,test_size=20,extractor=pixels,streaming.serve=60,streaming.selected=stream_nearest_class_mean"
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "params", "phase"),
+    [
+        ("ingestion,features", FEW, "Starting Spark"),
+        ("ingestion,features", FEW, "Learning the dictionary"),
+        ("ingestion,streaming", STREAM, "Of the last images"),
+    ],
+)
+def test_ctrl_c_ends_a_run_in_every_phase(start_kedro, pipelines, params, phase):
+    run = start_kedro("run", "--pipelines", pipelines, "--env", "test", "--params", params)
     read_until(run, phase)
     descendants = descendants_of(run)
     run.send_signal(signal.SIGINT)
