@@ -164,6 +164,9 @@ def test_results_are_said_in_a_few_words():
     assert of_models([extraction]).endswith(" s") and of_models([]) == ""
     info = {"class_names": ["a", "b"], "train_size": 3000, "test_size": 1000, "origin": {"obtained": "drawn"}}
     assert of_images(info) == "3,000 training and 1,000 test images of 2 classes (drawn)"
+    held_out = of_images(info | {"validation_size": 50})
+    assert held_out == "3,000 training, 50 validation and 1,000 test images of 2 classes (drawn)"
+    assert of_images(info | {"test_size": 0}).startswith("3,000 training images")
 
 
 def test_the_study_of_animals_says_its_steps_itself():

@@ -16,7 +16,9 @@ def of_images(info: Mapping[str, Any]) -> str:
     parts = [f"{size:,} {words[split]}" for split, size in sizes.items() if size]
     obtained = (info.get("origin") or {}).get("obtained")
     of = counted(len(info["class_names"]), "class", "classes")
-    return f"{' and '.join(parts)} {info.get('content', 'image')}s of {of}" + (f" ({obtained})" if obtained else "")
+    *others, last = parts
+    named = f"{', '.join(others)} and {last}" if others else last
+    return f"{named} {info.get('content', 'image')}s of {of}" + (f" ({obtained})" if obtained else "")
 
 
 def of_models(records: Sequence[RunRecord]) -> str:
