@@ -16,6 +16,11 @@ def test_a_model_keeps_its_colour_whatever_else_is_drawn_and_in_whatever_order(n
     assert len(set(together.values())) == len(names)
 
 
+@given(st.lists(st.text("abc", min_size=1) | st.sampled_from(OWN_COLOURS), unique=True, max_size=30))
+def test_up_to_thirty_models_differ_whatever_they_are_called(names):
+    assert len(set(colours(names).values())) == len(names)
+
+
 def test_the_models_of_make_run_differ():
     first = colours(
         ["logistic_regression", "multilayer_perceptron", "random_forest", "airbench_bigdl", "features: kmeans"]

@@ -38,6 +38,12 @@ OWN_COLOURS = (
     *("stream_ridge", "stream_mlp", "stream_linear_discriminant", "stream_sgd_logistic", "stream_nearest_class_mean"),
     *("stream_random_features", "stream_naive_bayes", "stream_sgd_svm", "stream_kmeans", "stream_mlp_replay"),
     *("mobilenet_v2_torch_distributor", "lite0_torch_distributor", "lite0_bigdl", "mobilenet_v2_bigdl"),
+    *(
+        "lite1_probe_torch_distributor",
+        "lite1_torch_distributor",
+        "probe_torch_distributor",
+        "lite1_tuned_torch_distributor",
+    ),
 )
 TINTS = 3  # of every colour
 DARK = 280  # a colour whose channels add up to less cannot be made darker
@@ -185,13 +191,14 @@ def colours(names: Sequence[str]) -> dict[str, str]:
     """Gives every name its colour, which it has in every plot and every report, whatever else is drawn.
 
     A model of the project has the colour of its place in `OWN_COLOURS`, any other name one by its digest. Where that is taken, as by
-    one model on two kinds of features, the later one in alphabetical order gets another tint of it.
+    one model on two kinds of features, the later one in alphabetical order gets another tint of it, and where all are taken the
+    next colour that is free: up to thirty names differ.
     """
     chosen: dict[str, str] = {}
     for name in sorted(names, key=lambda name: (name not in OWN_COLOURS, name)):
-        place = _place(name)
-        tints = [_tint(place, number) for number in range(TINTS)]
-        chosen[name] = next((tint for tint in tints if tint not in chosen.values()), tints[0])
+        place, taken = _place(name), set(chosen.values())
+        tints = [_tint(place + step, number) for step in range(len(PALETTE + MORE_COLOURS)) for number in range(TINTS)]
+        chosen[name] = next((tint for tint in tints if tint not in taken), tints[0])
     return {name: chosen[name] for name in names}
 
 
