@@ -5,7 +5,8 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ PUT_TOGETHER = Line2D([], [], color="#333333", marker="*", linestyle="", label="
 DPI = 150
 WIDTH = 8.0  # inches of a figure in the report, whose letters are then nearly as large as those of its text
 LETTERS_PER_INCH = 11  # of a legend
+TITLE_LETTERS_PER_INCH = 9  # of a figure's title, whose lines end where the figure does
 FONT = "DejaVu Sans"  # comes with matplotlib
 
 
@@ -128,7 +130,8 @@ def new_figure(
     """Makes a figure of a size in inches without any pyplot state, and its axes, (rows, columns) object."""
     figure = PlainFigure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
     if title:
-        figure.suptitle(title, fontsize=12, fontweight="bold")
+        lines = [wrap(line, int(TITLE_LETTERS_PER_INCH * size[0])) for line in title.splitlines()]
+        figure.suptitle("\n".join(chain.from_iterable(lines)), fontsize=12, fontweight="bold")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
