@@ -41,9 +41,9 @@ OWN_COLOURS = (
     *("mobilenet_v2_torch_distributor", "lite0_torch_distributor", "lite0_bigdl", "mobilenet_v2_bigdl"),
     *(
         "lite1_probe_torch_distributor",
+        "lite1_tuned_torch_distributor",
         "lite1_torch_distributor",
         "probe_torch_distributor",
-        "lite1_tuned_torch_distributor",
     ),
 )
 TINTS = 3  # of every colour
