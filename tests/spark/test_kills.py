@@ -58,7 +58,7 @@ def test_a_job_survives_the_loss_of_an_executor_and_no_process_that_of_the_drive
 
 
 FEW = "train_size=60,test_size=20,features.options.kmeans_patches.centroids=8"
-STREAM = "train_size=1000,test_size=20,extractor=pixels,streaming.serve=60,streaming.selected=stream_nearest_class_mean"
+STREAM = "train_size=300,test_size=20,extractor=pixels,streaming.serve=20,streaming.selected=stream_nearest_class_mean"
 
 
 @pytest.mark.parametrize(
