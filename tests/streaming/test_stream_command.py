@@ -1,8 +1,5 @@
-import os
 import re
 import signal
-import subprocess
-import sys
 
 import psutil
 import pytest
@@ -11,7 +8,6 @@ from tests.factories.processes import alive, command, descendants_of, finish, re
 from tests.factories.streaming import frames_in, landed_rows
 from tests.factories.texts import write_reviews
 
-from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.stream_command import _images, stream
 from cifar_pipelines.streaming.supervision import SupervisedReceiver
 
@@ -76,32 +72,31 @@ def test_images_of_validation_are_not_among_those_of_training():
     assert len(train) == 60 and len(held_out) == 10 and not train & held_out
 
 
-def started(*options):
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", "stream", *options],
-        cwd=PROJECT_PATH, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+@pytest.fixture
+def serving(start_kedro):
+    """Returns a function that starts a server of 60 images by fours, and returns it with the port that it took."""
 
+    def serve(port, *options):
+        paced = ("--port", port, "--batch-size", "4", "--rate", "30", "--params", FEW)
+        server = start_kedro("stream", "serve", *paced, *options)
+        said = read_until(server, "Stop with Ctrl-C")
+        return server, re.search(r"on 127.0.0.1:(\d+): 60 images, 15 frames", said)[1]
 
-def serving(port, *options):
-    """A server of 60 images by fours, and the port that it took."""
-    server = started("serve", "--port", port, "--batch-size", "4", "--rate", "30", "--params", FEW, *options)
-    return server, re.search(r"on 127.0.0.1:(\d+): 60 images, 15 frames", read_until(server, "Stop with Ctrl-C"))[1]
+    return serve
 
 
 @pytest.mark.e2e
-def test_ctrl_c_ends_a_server_and_a_receiver_without_a_traceback_and_both_go_on(tmp_path):
+def test_ctrl_c_ends_a_server_and_a_receiver_without_a_traceback_and_both_go_on(serving, start_kedro, tmp_path):
     server, port = serving("0", "--endless")
-    into = ("receive", f"127.0.0.1:{port}", "--into", str(tmp_path))
-    receiver = started(*into)
+    into = ("stream", "receive", f"127.0.0.1:{port}", "--into", str(tmp_path))
+    receiver = start_kedro(*into)
     assert wait_until(lambda: len(frames_in(tmp_path)) > 2, 30)
     for process in (receiver, server):
         process.send_signal(signal.SIGINT)
         said = finish(process)
         assert process.returncode == 1 and "Aborted!" in said and "Traceback" not in said
     landed = len(frames_in(tmp_path))
-    (server, _), receiver = serving(port, "--endless"), started(*into)
+    (server, _), receiver = serving(port, "--endless"), start_kedro(*into)
     assert wait_until(lambda: len(frames_in(tmp_path)) > landed + 2, 30)
     for process in (receiver, server):
         process.send_signal(signal.SIGINT)
@@ -111,7 +106,7 @@ def test_ctrl_c_ends_a_server_and_a_receiver_without_a_traceback_and_both_go_on(
 
 
 @pytest.mark.e2e
-def test_a_receiver_that_is_killed_and_a_server_that_is_killed_go_on(tmp_path):
+def test_a_receiver_that_is_killed_and_a_server_that_is_killed_go_on(serving, tmp_path):
     folder = tmp_path / "landing"
     server, port = serving("0")
     with SupervisedReceiver([f"127.0.0.1:{port}"], folder, 64, tmp_path / "receiver.log") as receiver:

@@ -26,4 +26,5 @@ def test_images_are_shifted_both_ways_along_their_diagonal(shift):
 
 def test_a_recipe_of_before_has_no_shifted_views():
     assert PredictionViews.of({"flip_at_test": True}) == PredictionViews(True, 0)
+    assert PredictionViews.of({"recipe": {"flip_at_test": True}}) == PredictionViews(True, 0)
     assert PredictionViews.of({"flip_at_test": False, "shift_at_test": 2}) == PredictionViews(False, 2)

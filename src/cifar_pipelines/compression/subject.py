@@ -89,7 +89,7 @@ def load_subject(file: Path) -> Subject:
     """
     network = read_network(file)
     known = network.training
-    views = PredictionViews.of({"flip_at_test": False} | known.get("recipe", known)).count
+    views = PredictionViews.of({"flip_at_test": False} | known).count
     averaged = f"The training predicted with the mean over {views} views of an image, mirrored or shifted; here an image is seen once."
     notes = (averaged,) if views > 1 else ()
     if isinstance(network, TrainedNetwork):

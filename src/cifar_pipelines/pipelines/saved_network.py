@@ -1,8 +1,6 @@
 """A saved network predicts new images on the executors, for the families that train networks."""
 
-from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 import pandas as pd
 
@@ -15,18 +13,17 @@ from cifar_pipelines.records.saved_models import model_path
 from cifar_pipelines.training.prediction_views import PredictionViews
 
 
-def open_network(record: RunRecord, seen: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Predictor:
+def open_network(record: RunRecord) -> Predictor:
     """Opens a network, which holds all that it was trained with; see `families.Family.predictor`.
 
     Args:
         record: Its run record.
-        seen: Where the configuration that it was trained with says how often predictions look at an image.
     """
     path = model_path(record)
     try:
         network = TrainedNetworkDataset(filepath=str(path)).load().network
         network.build()
-        views = PredictionViews.of(seen(network.training))
+        views = PredictionViews.of(network.training)
     except Exception as error:  # a damaged file fails in many ways
         raise UserError(
             f"{path} cannot be read as a network ({type(error).__name__}): it is damaged, or of an earlier version. Take "

@@ -24,8 +24,9 @@ class PredictionViews:
 
     @classmethod
     def of(cls, training: Mapping[str, Any]) -> "PredictionViews":
-        """Those of a recipe or a transfer as it was saved; one that names no shift is of a version that had none."""
-        return cls(training["flip_at_test"], training.get("shift_at_test", 0))
+        """Those of a training as it was saved: a CNN's by its recipe. One that names no shift is of a version that had none."""
+        said = training.get("recipe", training)
+        return cls(said["flip_at_test"], said.get("shift_at_test", 0))
 
     @property
     def count(self) -> int:

@@ -67,7 +67,7 @@ def predictor(record: "RunRecord") -> "Predictor":
     """Opens the network, which holds all that it was trained with."""
     from cifar_pipelines.pipelines.saved_network import open_network
 
-    return open_network(record, lambda training: training)
+    return open_network(record)
 
 
 def reads(parameters: Parameters, model: str) -> Content:
