@@ -41,8 +41,6 @@ class Family:
             executors: a table with `image_id`, `prediction` and `probability`, the columns of `PREDICTIONS` without the
             label, in any order. Raises a `UserError` if anything of the model is missing. None for a family whose models
             predict no images.
-        unsaved: Says of the `RunRecord` of a model that was not saved why, and what predicts new images instead. None for a family
-            that saves its models, or has nothing to say.
         former_names: What older run records call it.
         reads: What one model learns from, images or texts; None for a family that reads what others made of either.
         predicts_validation: Whether its models leave predictions of validation images beside those they are judged by.
@@ -57,7 +55,6 @@ class Family:
     needs: tuple[str, ...] = (INGESTION,)
     only: Callable[[Parameters, str], dict[str, Any]] | None = None
     predictor: Callable[[Any], Any] | None = None
-    unsaved: Callable[[Any], str] | None = None
     former_names: tuple[str, ...] = ()
     reads: Callable[[Parameters, str], Content] | None = lambda parameters, model: IMAGE
     predicts_validation: bool = True

@@ -12,13 +12,17 @@ from matplotlib import pyplot as plt
 
 from cifar_pipelines.common.configuration import load_configuration, set_run_parameters
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.places import place
 from cifar_pipelines.datasets.files import ArraysDataset
 from cifar_pipelines.judging.predictions import check_predictions
+from cifar_pipelines.pipelines.ensemble import create_pipeline as create_ensembles
+from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
 from cifar_pipelines.pipelines.judging import announce
 from cifar_pipelines.pipelines.spark_ml import create_pipeline, nodes
 from cifar_pipelines.pipelines.spark_ml.nodes import configure_classifier
-from cifar_pipelines.prediction import request, run
+from cifar_pipelines.prediction import run
 from cifar_pipelines.prediction.command import predict
+from cifar_pipelines.records import saved_models
 from cifar_pipelines.records.columns import records_to_table
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import model_path
@@ -26,6 +30,8 @@ from cifar_pipelines.records.saved_models import model_path
 BLOCK = {"justification": "Because  it\n is there.", "params": {"max_iter": 2}}
 OPTIONS = {"kmeans_patches": {"centroids": 8, "patches": 2000, "mirror": False}}  # as in conftest.py
 CHOSEN = ("logistic_regression", "linear_svm")
+VOTES = ("hard", "soft")
+ENSEMBLE = EnsembleSpec(members=list(CHOSEN), votes=list(VOTES), choose_on="validation", folds=2, rounds=5)
 REPEATS = 2
 
 
@@ -132,7 +138,7 @@ def test_what_people_open_is_there(name, finished):
 @pytest.fixture
 def predict_command(spark, finished, records, extracted, monkeypatch):
     """Returns a function that types `kedro predict`, for a project in which that run was."""
-    monkeypatch.setattr(request, "PROJECT_PATH", finished.folder)
+    monkeypatch.setattr(saved_models, "place", lambda name: finished.folder / place(name))
     monkeypatch.setattr(run, "SparkRuntime", lambda *_: nullcontext(spark))
     for record in records.values():
         folder = model_path(RunRecord.from_json(record)).parents[3]
@@ -140,9 +146,29 @@ def predict_command(spark, finished, records, extracted, monkeypatch):
     return lambda *arguments: CliRunner().invoke(predict, [str(one) for one in arguments])
 
 
-@pytest.mark.parametrize("name", CHOSEN)
-def test_the_test_images_get_exactly_the_same_predictions_again(name, finished, ingested, predict_command, tmp_path):
-    predictions = finished.catalog.load(f"spark_ml.{name}.predictions").set_index("image_id")
+@pytest.fixture(scope="module")
+def voted(finished):
+    """Ensembles of both, by the whole pipeline on the same catalog."""
+    catalog, data = finished.catalog, finished.folder / "data"
+    catalog["run_records"] = {one: lambda one=one: catalog.load(f"{one}_run_record") for one in CHOSEN}
+    places = {"models": "06_models", "outputs": "07_model_output", "features": "04_feature"}
+    for name, folder in places.items():
+        catalog[f"{name}_folder"] = data / folder
+    catalog["params:ensemble"] = ENSEMBLE
+    pipeline = create_ensembles(VOTES)
+    for announced in pipeline.inputs() - {*catalog.keys(), *map(str, catalog)}:
+        catalog[announced] = {}
+    SequentialRunner().run(pipeline, catalog)
+    plt.close("all")
+    return catalog
+
+
+@pytest.mark.parametrize("name", [*(f"spark_ml.{one}" for one in CHOSEN), *(f"ensemble.{one}_vote" for one in VOTES)])
+def test_the_test_images_get_exactly_the_same_predictions_again(
+    name, finished, voted, ingested, predict_command, tmp_path
+):
+    predictions = finished.catalog.load(f"{name}.predictions").set_index("image_id")
+    name = name.partition(".")[2]
     folder = tmp_path / "new images"
     for image_id, image in ingested.source.read(predictions.index):
         file = folder / f"{image_id}.png"

@@ -18,14 +18,16 @@ from tests.factories.processes import alive, descendants_of, wait_until
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.places import place
 from cifar_pipelines.datasets.files import ArraysDataset
 from cifar_pipelines.incremental.commit import digest
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.learners import LearningTask, create_learner
 from cifar_pipelines.pipelines.streaming import create_pipeline, frame_features, learn_node, nodes
-from cifar_pipelines.prediction import request, run
+from cifar_pipelines.prediction import run
 from cifar_pipelines.prediction.command import predict
+from cifar_pipelines.records import saved_models
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_models import model_path
 from cifar_pipelines.streaming.journal import committed
@@ -171,7 +173,7 @@ def test_a_saved_learner_predicts_the_test_images_again_by_the_command(
     finished, ingested, extracted, spark, tmp_path, monkeypatch
 ):
     name = "stream_ridge"
-    monkeypatch.setattr(request, "PROJECT_PATH", finished.folder)
+    monkeypatch.setattr(saved_models, "place", lambda name: finished.folder / place(name))
     monkeypatch.setattr(run, "SparkRuntime", lambda *_: nullcontext(spark))
     path = model_path(RunRecord.from_json(finished.catalog.load(f"{name}_run_record")))
     ArraysDataset(filepath=str(path.parents[3] / "extractor_state.npz")).save(extracted.state)

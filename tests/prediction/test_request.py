@@ -7,7 +7,6 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.prediction import request as module
 from cifar_pipelines.prediction.request import Request
 from cifar_pipelines.records.run_record import RunRecord
-from cifar_pipelines.records.shelf import RecordShelf
 
 
 def request(folder="nowhere", **changes):
@@ -91,20 +90,9 @@ def test_a_record_that_does_not_say_enough_is_refused(changes, words, monkeypatc
     record = RunRecord.from_json(make_record(artifacts={"model": str(tmp_path)}, **changes))
     (tmp_path / "metadata").mkdir()
     (tmp_path / "metadata" / "_SUCCESS").touch()
-    monkeypatch.setattr(module, "find_model", lambda *_: record)
+    monkeypatch.setattr(module, "find_in_project", lambda *_: record)
     with pytest.raises(UserError, match=words):
         request().saved_model()
-
-
-def test_an_ensemble_says_that_its_members_predict(monkeypatch):
-    vote = make_record(
-        "soft_vote", family="ensemble", params={"members": {"logistic_regression": "yesterday"}}, artifacts={}
-    )
-    monkeypatch.setattr(RecordShelf, "loaders", lambda shelf: {"vote": vote})
-    with pytest.raises(
-        UserError, match=r"Predict new images with each member, .*logistic_regression --version yesterday"
-    ):
-        Request("soft_vote", "nowhere").saved_model()
 
 
 def test_texts_come_from_the_command_line_a_file_or_a_folder(tmp_path):

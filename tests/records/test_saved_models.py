@@ -69,26 +69,17 @@ def test_an_unknown_model_is_refused_with_the_nearest(save, find):
         find("logistic_regresion")
 
 
-def test_a_model_of_which_none_is_saved_is_told_with_what_predicts_in_its_place(save, find):
+def test_a_model_that_was_not_saved_is_told_with_what_to_do(find, save):
     save()
-    params = {"members": {"logistic_regression": OLD, "airbench_bigdl": NEW}, "weights": {}, "chosen_on": None}
-    vote = {"family": "ensemble", "params": params, "artifacts": {}}
-    save.records["old"] = make_record(
-        "soft_vote", **vote | {"params": {"members": {}}}, created="2025-01-01T00:00:00+00:00"
-    )
-    save.records["new"] = make_record("soft_vote", **vote)
-    words = (
-        r"soft_vote is one of the ensembles, of which no model is saved\. A vote only joins what .* `kedro predict <member> <folder>` "
-        rf"\(logistic_regression --version {OLD}, airbench_bigdl --version {NEW}\); or .*`kedro run --pipelines ensemble` leaves"
-    )
-    with pytest.raises(UserError, match=words):
+    for created, run_id in (("2025-01-01T00:00:00+00:00", OLD), ("2026-01-01T00:00:00+00:00", NEW)):
+        save.records[run_id] = make_record("soft_vote", family="ensemble", artifacts={}, created=created, run_id=run_id)
+    with pytest.raises(
+        UserError, match=f"The run {NEW} judged soft_vote, one of the ensembles, and an earlier version did not save it"
+    ):
         find("soft_vote")
     save.records["features"] = make_record("kmeans_patches", family="features", artifacts={})
-    with pytest.raises(UserError, match=r"of which no model is saved\. They predict no new images: name another model"):
+    with pytest.raises(UserError, match=r"one of the .*, which predict no new images: name another model"):
         find("kmeans_patches")
-    save.records["gone"] = make_record("naive_bayes", artifacts={})  # of a family that saves its models
-    with pytest.raises(UserError, match="Unknown saved model 'naive_bayes'"):
-        find("naive_bayes")
 
 
 def test_without_any_model_it_is_said_how_to_make_one(find):

@@ -16,7 +16,7 @@ def test_every_network_says_what_it_took_to_train_it():
     assert (row["optimiser"], row["network"]) == ("sgd", "airbench")
     assert row["training accuracy"].endswith("%") and row["test accuracy"] == "80.0%" and row["records"] == "[r2]"
     # Records of before do not say where a network was trained, and without phases none what was trained of it.
-    assert not {"device", "trained parameters", "validation F1 macro"} & row.keys()
+    assert not {"device", "card [MB]", "trained parameters", "validation F1 macro"} & row.keys()
 
 
 def test_a_network_says_on_what_it_was_trained_and_how_much_of_it():
@@ -25,18 +25,18 @@ def test_a_network_says_on_what_it_was_trained_and_how_much_of_it():
         {"phase": 2, "train": "last:3", "inputs": "images", "trained_parameters": 2_657_194},
     ]
     rest = {"epochs": 1, "kept_epoch": 1, "validation_accuracy": 0.8, "seconds": 2.0}
-    on_card = {"rank": 0, "batch_size": 64, "device": "NVIDIA H100 80GB HBM3"}
+    on_card = {"rank": 0, "batch_size": 64, "device": "NVIDIA H100 80GB HBM3", "card_memory_mb": 5_120.4}
     transferred = make_cnn_record(
         network="timm:x", model="x_local", family="transfer", parameter_count=3_383_818, workers=[on_card],
         phases=[phase | rest for phase in phases],
     )  # fmt: skip
     on_cpu = make_cnn_record(workers=[{"rank": rank, "device": "CPU"} for rank in (0, 1)])
     rows = {row["model"]: row for row in rows_of(sections_of({"a": transferred, "b": on_cpu})["training"].blocks)}
-    wanted = ("network", "device", "parameters", "trained parameters")
+    wanted = ("network", "device", "card [MB]", "parameters", "trained parameters")
     assert [rows["x_local"][name] for name in wanted] == [
-        *("timm:x", "NVIDIA H100 80GB HBM3", "3,383,818", "2,657,194")
+        *("timm:x", "NVIDIA H100 80GB HBM3", "5,120", "3,383,818", "2,657,194")
     ]
-    assert [rows["airbench_bigdl"][name] for name in wanted] == ["airbench", "CPU", "16,010", "–"]
+    assert [rows["airbench_bigdl"][name] for name in wanted] == ["airbench", "CPU", "–", "16,010", "–"]
 
 
 def test_where_no_network_was_trained_there_is_no_such_section():

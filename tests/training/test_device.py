@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cifar_pipelines.training import device
-from cifar_pipelines.training.device import CPU, Device, called, settle_device
+from cifar_pipelines.training.device import CPU, Device, called, card_memory_mb, settle_device
 from cifar_pipelines.training.phase_job import _prepared
 
 
@@ -56,3 +56,8 @@ def test_a_device_draws_as_after_torchs_own_seed_and_takes_no_note_of_it():
 def test_a_device_is_called_by_the_name_of_its_card(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
     assert [called(torch.device(name)) for name in ("cpu", "cuda:1")] == ["CPU", "card 1"]
+
+
+def test_the_most_memory_on_a_card_is_told_and_the_cpu_has_none(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: (device.index + 1) * 3 * 2**20)
+    assert [card_memory_mb(torch.device(name)) for name in ("cpu", "cuda:0", "cuda:1")] == [None, 3.0, 6.0]

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "files": ["ArraysDataset", "BytesDataset", "PlotDataset"],
         "folder": ["FolderDataset"],
         "image_source": ["ImageSourceDataset"],
+        "json_model": ["JsonModelDataset", "SavedJson"],
         "learned_model": ["LearnedModelDataset", "SavedLearner"],
         "rows": ["CsvRowsDataset", "ParquetRowsDataset"],
         "run_records": ["RunRecordsDataset"],

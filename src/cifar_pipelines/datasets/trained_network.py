@@ -1,12 +1,10 @@
 """A trained network in the catalog: a torch file with state dict and configuration."""
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kedro.io import AbstractVersionedDataset, Version
-
-from cifar_pipelines.common import whole_files
+from cifar_pipelines.datasets.model_file import ModelFileDataset
 
 if TYPE_CHECKING:
     from cifar_pipelines.training.trained_network import TrainedNetwork
@@ -22,31 +20,15 @@ class SavedNetwork:
     size_bytes: int
 
 
-class TrainedNetworkDataset(AbstractVersionedDataset["TrainedNetwork | TransferredNetwork", SavedNetwork]):
-    """Saves a `TrainedNetwork` or `TransferredNetwork` and loads it back; the file gets its name only when it is complete."""
+class TrainedNetworkDataset(ModelFileDataset["TrainedNetwork | TransferredNetwork", SavedNetwork]):
+    """Saves a `TrainedNetwork` or `TransferredNetwork` and loads it back."""
 
-    def __init__(
-        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
-    ) -> None:
-        self.metadata = metadata
-        super().__init__(PurePosixPath(filepath), version)
-
-    def save(self, data: "TrainedNetwork | TransferredNetwork") -> None:
-        """Writes the network, whole or not at all."""
+    def _write(self, data: "TrainedNetwork | TransferredNetwork", file: Path) -> None:
         import torch
 
-        with whole_files.writing(Path(str(self._get_save_path()))) as partial:
-            torch.save(data.as_dict(), partial)
+        torch.save(data.as_dict(), file)
 
-    def load(self) -> SavedNetwork:
-        """Loads the network; runs no code from the file."""
+    def _read(self, file: Path) -> SavedNetwork:
         from cifar_pipelines.training.saved_network import read_network
 
-        path = Path(str(self._get_load_path()))
-        return SavedNetwork(read_network(path), str(path), path.stat().st_size)
-
-    def _exists(self) -> bool:
-        return Path(str(self._get_load_path())).exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
+        return SavedNetwork(read_network(file), str(file), file.stat().st_size)

@@ -19,8 +19,7 @@ from cifar_pipelines.families import families
 from cifar_pipelines.pipelines.new_images import Predictor
 from cifar_pipelines.prediction.texts import given_texts, texts_of_file
 from cifar_pipelines.records.run_record import RunRecord
-from cifar_pipelines.records.saved_models import TOLD_APART_BY, Wanted, find_model
-from cifar_pipelines.records.shelf import RecordShelf
+from cifar_pipelines.records.saved_models import TOLD_APART_BY, Wanted, find_in_project
 from cifar_pipelines.spark.environment import checked_configuration, setting_under
 from cifar_pipelines.spark.setting import ParallelismSetting
 
@@ -143,9 +142,7 @@ class Request:
             UserError: If there is no such model, several fit, or something of it is missing.
         """
         learned_from = {name: value for name, value in self.params.items() if name in TOLD_APART_BY}
-        shelf = RecordShelf(PROJECT_PATH / place("run_records"))
-        wanted = Wanted(self.model, self.version, learned_from)
-        record = find_model(shelf.loaders(), wanted, PROJECT_PATH / place("models_folder"))
+        record = find_in_project(Wanted(self.model, self.version, learned_from))
         family = families().get(record.family)
         if family is None or family.predictor is None:
             raise UserError(f"{record.model} is of the family {record.family}, whose models predict no new images.")

@@ -7,11 +7,12 @@ from typing import Any
 
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.common.errors import LISTED, UserError, unknown_name
+from cifar_pipelines.common.places import place
 from cifar_pipelines.common.resolvers import options_suffix, path_suffix, weights_suffix
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.families import families, words_for
 from cifar_pipelines.records.run_record import RunRecord
-from cifar_pipelines.records.shelf import Loaders, read_records
+from cifar_pipelines.records.shelf import Loaders, RecordShelf, read_records
 
 MODEL = "model"  # the artifact that is the saved model
 
@@ -101,6 +102,12 @@ def find_model(records: Loaders, wanted: Wanted, models: Path) -> RunRecord:
     return record
 
 
+def find_in_project(wanted: Wanted) -> RunRecord:
+    """Finds the run record of a saved model of this project; see `find_model`."""
+    shelf = RecordShelf(PROJECT_PATH / place("run_records"))
+    return find_model(shelf.loaders(), wanted, PROJECT_PATH / place("models_folder"))
+
+
 def _is_called(record: RunRecord, text: str) -> bool:
     if text == record.model:
         return True
@@ -116,15 +123,17 @@ def _kind(record: RunRecord) -> tuple[str, ...]:
 
 
 def _unsaved(wanted: Wanted, read: Sequence[RunRecord]) -> UserError | None:
-    """Says why a model was judged and not saved, as those of its family never are; None for any other."""
-    without = {name for name, family in families().items() if family.predictor is None}
-    called = [record for record in read if record.model == wanted.model and record.family in without]
+    """Says why a model was judged and not saved; None where no run made one of that name."""
+    called = [record for record in read if record.model == wanted.model]
     if not called:
         return None
     record = max(called, key=lambda record: (record.created, record.run_id))
-    unsaved = families()[record.family].unsaved
-    reason = unsaved(record) if unsaved else "They predict no new images: name another model."
-    return UserError(f"{record.model} is one of the {words_for(record.family)}, of which no model is saved. {reason}")
+    words = words_for(record.family)
+    if record.family in families() and families()[record.family].predictor is None:
+        return UserError(f"{record.model} is one of the {words}, which predict no new images: name another model.")
+    return UserError(
+        f"The run {record.run_id} judged {record.model}, one of the {words}, and an earlier version did not save it. Train it again."
+    )
 
 
 def _unknown(wanted: Wanted, read: Sequence[RunRecord], models: Path) -> UserError:

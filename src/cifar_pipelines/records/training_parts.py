@@ -16,6 +16,7 @@ class WorkerReport:
         images: Images of its shard.
         truncated: Texts of its shard that are longer than the network sees; None for images.
         peak_memory_mb: Peak resident memory in MiB.
+        card_memory_mb: The most memory in MiB that its tensors had at once on a card; None of a worker that computed on the CPU.
         began_at: When the project's code began in it, since 1970.
         ended_at: When its last epoch had ended, since 1970.
         start_s: From there to the end of its start.
@@ -36,6 +37,7 @@ class WorkerReport:
     truncated: int | None = None
     cpu_s: float | None = None
     peak_memory_mb: float | None = None
+    card_memory_mb: float | None = None
     began_at: float | None = None
     ended_at: float | None = None
     start_s: float | None = None

@@ -73,6 +73,11 @@ def called(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
+def card_memory_mb(device: torch.device) -> float | None:
+    """The most memory in MiB that this process has had on a card at once; None on the CPU."""
+    return round(torch.cuda.max_memory_allocated(device) / 2**20, 1) if device.type == "cuda" else None
+
+
 def cards() -> int:
     """How many cards this host has; 0 where torch sees none.
 

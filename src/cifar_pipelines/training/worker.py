@@ -13,7 +13,7 @@ from torch import nn
 
 from cifar_pipelines.common.own_code import told
 from cifar_pipelines.training.checkpoint import Checkpoint
-from cifar_pipelines.training.device import called
+from cifar_pipelines.training.device import called, card_memory_mb
 from cifar_pipelines.training.job import Job
 from cifar_pipelines.training.trainer import NotFiniteError
 
@@ -167,6 +167,7 @@ class TrainingWorker:
             "precision": self.job.precision,
             "cpu_s": round(time.process_time(), 3),
             "peak_memory_mb": round(usage.ru_maxrss / 1024, 1),
+            "card_memory_mb": card_memory_mb(self._device),
             "began_at": round(self._began_at, 3),
             "ended_at": round(time.time(), 3),
             **{f"{name}_s": round(value, 3) for name, value in self._seconds.items()},

@@ -11,6 +11,7 @@ from cifar_pipelines.pipelines.ensemble import choosing, nodes
 from cifar_pipelines.pipelines.ensemble.choosing import make_choosing, predict_held_out
 from cifar_pipelines.pipelines.ensemble.members import Joined, find_members, join
 from cifar_pipelines.pipelines.ensemble.out_of_fold import Penalty, out_of_fold
+from cifar_pipelines.pipelines.ensemble.saved import Ensemble, Member
 from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
 from cifar_pipelines.pipelines.ensemble.votes import VOTES
 from cifar_pipelines.records import saved_models
@@ -21,6 +22,11 @@ INFO = {
     "fingerprint": FINGERPRINT, "class_names": list(CLASS_NAMES), "test_size": 40, "validation_size": 20, "predict_size": 3
 }  # fmt: skip
 RUN = "2026-11-20T10.58.11.000Z"
+
+
+def even(vote):
+    """Both members of the project count the same."""
+    return Ensemble(vote, tuple(Member(name, name, RUN, 0.5) for name in ("linear_svm", "random_forest")))
 
 
 def spec(**changes):
@@ -121,7 +127,7 @@ def test_images_that_weights_cannot_be_chosen_by_are_refused(project, changes, w
 def test_a_network_has_no_out_of_fold_predictions(project):
     project.records["linear_svm"]["features"] = None
     with pytest.raises(
-        UserError, match="'linear_svm' was trained on images, and out-of-fold predictions are made of stored"
+        UserError, match="'linear_svm' learned from no stored features, of which out-of-fold predictions"
     ):
         choose(project, spec={"choose_on": "out_of_fold"})
 
@@ -204,9 +210,10 @@ def test_out_of_fold_tables_are_made_of_the_features_of_the_training(tmp_path, m
 def test_an_ensemble_is_tested_against_each_of_its_members(project):
     places = (project.records, project.models, project.outputs, project.features)
     members = nodes.open_members(spec(), INFO, 42, *places)
-    table = nodes._table("soft", members.judged, {"linear_svm": 0.5, "random_forest": 0.5})
+    assert members.models == ("linear_svm", "random_forest") and members.versions == (RUN, RUN)
+    table = nodes._table(even("soft"), members.judged)
     said = nodes.compare_with_members("soft", table, members)
-    further = nodes._table("soft", members.further, {"linear_svm": 0.5, "random_forest": 0.5}).set_index("image_id")
+    further = nodes._table(even("soft"), members.further).set_index("image_id")
     assert len(further) == 23 and further["label"].isna().sum() == 3 and pd.isna(further.loc["y", "label"])
     first, second = said["members"]
     assert (first["member"], second["member"]) == ("linear_svm", "random_forest")
@@ -234,13 +241,12 @@ def test_cross_fit_weights_of_an_image_do_not_know_its_label(project):
     chosen = join(tables, CLASS_NAMES, "test images")
     wanted = spec(choose_on="cross_fit", rounds=5)
     names = ("linear_svm", "random_forest")
-    members = nodes.Members(wanted, 42, names, ("1", "2"), chosen, chosen, None)
-    even = dict.fromkeys(names, 0.5)
-    table = nodes.vote_on_judged("weighted", members, even)
+    members = nodes.Members(wanted, 42, names, names, ("1", "2"), chosen, chosen, None)
+    table = nodes.vote_on_judged(even("weighted"), members)
     others = replace(chosen, label=np.where(np.arange(40) == 7, (chosen.label + 1) % 10, chosen.label))
-    changed = nodes.vote_on_judged("weighted", replace(members, judged=others), even)
+    changed = nodes.vote_on_judged(even("weighted"), replace(members, judged=others))
     np.testing.assert_array_equal(table["probability"][7], changed["probability"][7])
     assert any(not np.array_equal(*both) for both in zip(table["probability"], changed["probability"], strict=True))
-    soft = nodes.vote_on_judged("soft", members, even)
+    soft = nodes.vote_on_judged(even("soft"), members)
     np.testing.assert_allclose(np.stack(soft["probability"]), chosen.probability.mean(axis=0))
     assert nodes.compare_with_members("weighted", table, members)["chosen_on"] is None

@@ -108,7 +108,7 @@ def _out_of_fold(name: str, record: RunRecord, folds: int, classes: int, feature
     """Predictions of the training images by a probe of the features that a member was trained on."""
     if record.features is None:
         raise UserError(
-            f"The member {name!r} was trained on images, and out-of-fold predictions are made of stored features. Cut "
+            f"The member {name!r} learned from no stored features, of which out-of-fold predictions are made. Cut "
             "validation images (--params validation.share=0.15), train it again, and take ensemble.choose_on=validation; or take "
             "ensemble.choose_on=cross_fit."
         )

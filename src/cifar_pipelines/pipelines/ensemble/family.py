@@ -7,6 +7,7 @@ from cifar_pipelines.families import INGESTION, Family, Parameters
 from cifar_pipelines.spark.setting import ParallelismSetting
 
 if TYPE_CHECKING:
+    from cifar_pipelines.pipelines.new_images import Predictor
     from cifar_pipelines.records.run_record import RunRecord
 
 
@@ -34,14 +35,11 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
     build(EnsembleSpec, parameters["ensemble"], "the block ensemble of the parameters").require_members()
 
 
-def unsaved(record: "RunRecord") -> str:
-    """Names the members, which can predict, and how an ensemble comes to new images."""
-    members = ", ".join(f"{name} --version {version}" for name, version in record.params["members"].items())
-    return (
-        "A vote only joins what the runs of its members have predicted. Predict new images with each member, `kedro predict <member> "
-        f"<folder>` ({members}); or put them without labels directly into the test folder of the images, train the members again, and "
-        "`kedro run --pipelines ensemble` leaves the votes in unlabelled.csv."
-    )
+def predictor(record: "RunRecord") -> "Predictor":
+    """Opens the ensemble with all its members."""
+    from cifar_pipelines.pipelines.ensemble.saved import open_predictor
+
+    return open_predictor(record)
 
 
 FAMILY = Family(
@@ -51,7 +49,7 @@ FAMILY = Family(
     depends_on,
     check,
     needs=(INGESTION,),
-    unsaved=unsaved,
+    predictor=predictor,
     reads=None,
     on_request=True,
 )

@@ -1,6 +1,7 @@
 """Nodes of the ensemble pipeline."""
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from cifar_pipelines.common.lazy_types import DataFrame
+from cifar_pipelines.datasets.json_model import SavedJson
 from cifar_pipelines.judging.statistics import count_pairs, holm, mcnemar_p
 from cifar_pipelines.pipelines.ensemble.choosing import make_choosing, predict_held_out
 from cifar_pipelines.pipelines.ensemble.family import model_name
 from cifar_pipelines.pipelines.ensemble.members import UNKNOWN, Joined, find_members, join
+from cifar_pipelines.pipelines.ensemble.saved import Ensemble, Member
 from cifar_pipelines.pipelines.ensemble.specification import CROSS_FIT, OUT_OF_FOLD, VALIDATION, EnsembleSpec
 from cifar_pipelines.pipelines.ensemble.votes import VOTES, Choosing
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further
@@ -32,6 +35,7 @@ class Members:
         spec: The ensemble.
         seed: Decides folds.
         names: As the configuration names them.
+        models: The names of these models.
         versions: The ids of the runs that trained them.
         judged: Their predictions of the images that models are judged on.
         choosing: Their predictions of the images that weights are chosen by; None where no vote chooses.
@@ -42,6 +46,7 @@ class Members:
     spec: EnsembleSpec
     seed: int
     names: tuple[str, ...]
+    models: tuple[str, ...]
     versions: tuple[str, ...]
     judged: Joined
     choosing: Joined | None
@@ -78,8 +83,8 @@ def open_members(
     joined = join(judged, images_info["class_names"], "the images that models are judged on")
     choosing = make_choosing(records, joined, ensemble, images_info, outputs_folder, features_folder, seed)
     further = _join_further(records, outputs_folder, images_info) if further_splits(images_info) else None
-    versions = tuple(record.run_id for record in records.values())
-    return Members(ensemble, seed, tuple(records), versions, joined, choosing, further)
+    models, versions = zip(*((record.model, record.run_id) for record in records.values()), strict=True)
+    return Members(ensemble, seed, tuple(records), models, versions, joined, choosing, further)
 
 
 def _join_further(records: dict[str, RunRecord], outputs: Path, images_info: dict[str, Any]) -> Joined:
@@ -87,11 +92,11 @@ def _join_further(records: dict[str, RunRecord], outputs: Path, images_info: dic
     return join(tables, images_info["class_names"], "images that no model is judged on")
 
 
-def choose_weights(vote: str, members: Members) -> tuple[dict[str, float], FitReport]:
+def choose_weights(vote: str, members: Members) -> tuple[dict[str, Any], FitReport]:
     """Chooses the weights of the members, and times it.
 
     Returns:
-        The weights by member, with the sum 1, and what choosing cost.
+        The `Ensemble` as values that JSON can hold, and what choosing cost.
     """
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import timed
@@ -105,13 +110,17 @@ def choose_weights(vote: str, members: Members) -> tuple[dict[str, float], FitRe
             weights = np.full(len(members.names), 1 / len(members.names))
         else:
             weights = choose(Choosing(members.choosing.probability, members.choosing.label, members.spec.rounds))
-    named = {name: round(float(weight), 6) for name, weight in zip(members.names, weights, strict=True)}
-    logger.info("%s: %s.", model_name(vote), ", ".join(f"{name} {weight:.2f}" for name, weight in named.items()))
+    rounded = [round(float(weight), 6) for weight in weights]
+    parts = zip(members.names, members.models, members.versions, rounded, strict=True)
+    ensemble = Ensemble(vote, tuple(Member(*part) for part in parts))
+    logger.info(
+        "%s: %s.", model_name(vote), ", ".join(f"{name} {weight:.2f}" for name, weight in ensemble.weights.items())
+    )
     seconds = tuple(max(one, 0.001) for one in timing.seconds)  # records hold milliseconds, and none of zero
-    return named, FitReport.of(timing, Timings(fit_s=seconds))
+    return ensemble.to_json(), FitReport.of(timing, Timings(fit_s=seconds))
 
 
-def let_vote(vote: str, members: Members, weights: dict[str, float]) -> tuple[pd.DataFrame, PredictionReport]:
+def let_vote(members: Members, saved: SavedJson) -> tuple[pd.DataFrame, PredictionReport]:
     """Makes the predictions table of the ensemble.
 
     Returns:
@@ -121,34 +130,43 @@ def let_vote(vote: str, members: Members, weights: dict[str, float]) -> tuple[pd
     from cifar_pipelines.spark.session import active_session
     from cifar_pipelines.spark.timing import timed
 
-    with timed(active_session(), f"Voting of {model_name(vote)}", show_progress=False) as timing, timing.repeat():
-        table = vote_on_judged(vote, members, weights)
-    source = "votes of the members" if VOTES[vote].hard else "mean of the members' probabilities"
-    return table, PredictionReport(predict_s=timing.seconds, probability_source=source, parameter_count=len(weights))
+    ensemble = Ensemble.from_json(saved.content)
+    label = f"Voting of {model_name(ensemble.vote)}"
+    with timed(active_session(), label, show_progress=False) as timing, timing.repeat():
+        table = vote_on_judged(ensemble, members)
+    report = PredictionReport(
+        predict_s=timing.seconds,
+        probability_source="votes of the members"
+        if VOTES[ensemble.vote].hard
+        else "mean of the members' probabilities",
+        parameter_count=len(ensemble.members),
+        model_path=os.path.relpath(saved.path),
+    )
+    return table, report
 
 
-def vote_on_judged(vote: str, members: Members, weights: dict[str, float]) -> pd.DataFrame:
+def vote_on_judged(ensemble: Ensemble, members: Members) -> pd.DataFrame:
     """The predictions table of the images that models are judged on, none of which had a say in the weights of its own vote."""
-    if VOTES[vote].choose and members.spec.choose_on == CROSS_FIT:
-        return _as_table(members.judged, predict_held_out(VOTES[vote], members.judged, members.spec, members.seed))
-    return _table(vote, members.judged, weights)
+    vote = VOTES[ensemble.vote]
+    if vote.choose and members.spec.choose_on == CROSS_FIT:
+        return _as_table(members.judged, predict_held_out(vote, members.judged, members.spec, members.seed))
+    return _table(ensemble, members.judged)
 
 
 def let_vote_further(
-    vote: str, members: Members, weights: dict[str, float], images: DataFrame, images_info: dict[str, Any]
+    members: Members, saved: SavedJson, images: DataFrame, images_info: dict[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Makes the tables of all other images that were not learned from; see `further_tables`."""
     if members.further is None:
         return no_further()
-    return further_tables(_table(vote, members.further, weights), images, images_info)
+    return further_tables(_table(Ensemble.from_json(saved.content), members.further), images, images_info)
 
 
-def _table(vote: str, joined: Joined, weights: dict[str, float]) -> pd.DataFrame:
-    return _as_table(joined, VOTES[vote].combine(joined.probability, np.array(list(weights.values()))))
+def _table(ensemble: Ensemble, joined: Joined) -> pd.DataFrame:
+    return _as_table(joined, ensemble.combine(joined.probability))
 
 
 def _as_table(joined: Joined, probability: np.ndarray) -> pd.DataFrame:
-    probability = probability / probability.sum(axis=1, keepdims=True)
     known = joined.label != UNKNOWN
     label = joined.label if known.all() else pd.Series(joined.label, dtype="Int64").where(known)
     columns = {"image_id": joined.image_id, "label": label, "prediction": probability.argmax(axis=1)}
@@ -207,17 +225,22 @@ def _compared(vote: str, named: np.ndarray, joined: Joined, members: Members, wh
 
 
 def describe_ensemble(
-    vote: str, members: Members, weights: dict[str, float], fit_report: FitReport, predict_report: PredictionReport
+    members: Members, saved: SavedJson, fit_report: FitReport, predict_report: PredictionReport
 ) -> ModelReport:
     """Gathers what the run record says of this model."""
-    versions = dict(zip(members.names, members.versions, strict=True))
-    chosen_on = members.spec.choose_on if VOTES[vote].choose else None
+    ensemble = Ensemble.from_json(saved.content)
+    vote = VOTES[ensemble.vote]
+    versions = {member.name: member.version for member in ensemble.members}
     return ModelReport(
-        model=model_name(vote),
+        model=model_name(ensemble.vote),
         family="ensemble",
         engine="votes, NumPy",
-        params={"members": versions, "weights": weights, "chosen_on": chosen_on},
+        params={
+            "members": versions,
+            "weights": ensemble.weights,
+            "chosen_on": members.spec.choose_on if vote.choose else None,
+        },
         fit=fit_report,
         prediction=predict_report,
-        justification=VOTES[vote].words,
+        justification=vote.words,
     )

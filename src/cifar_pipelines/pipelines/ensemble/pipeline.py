@@ -34,15 +34,14 @@ def _template(vote: str) -> list[Node]:
         return update_wrapper(partial(function, vote), function)
 
     return [
-        node(of_vote(nodes.choose_weights), "members", ["weights", "fit_report"],
+        node(of_vote(nodes.choose_weights), "members", ["ensemble", "fit_report"],
              name="choose_weights", tags="spark"),
-        node(of_vote(nodes.let_vote), ["members", "weights"], ["predictions", "predict_report"],
-             name="vote", tags="spark"),
-        node(of_vote(nodes.let_vote_further), ["members", "weights", "images", "images_info"], OUTPUTS,
+        node(nodes.let_vote, ["members", "ensemble"], ["predictions", "predict_report"], name="vote", tags="spark"),
+        node(nodes.let_vote_further, ["members", "ensemble", "images", "images_info"], OUTPUTS,
              name="vote_further", tags="spark"),
         node(of_vote(nodes.compare_with_members), ["predictions", "members"], "against_members",
              name="compare_with_members"),
-        node(of_vote(nodes.describe_ensemble), ["members", "weights", "fit_report", "predict_report"],
-             "model_report", name="describe"),
+        node(nodes.describe_ensemble, ["members", "ensemble", "fit_report", "predict_report"], "model_report",
+             name="describe"),
         *judging_nodes(),
     ]  # fmt: skip

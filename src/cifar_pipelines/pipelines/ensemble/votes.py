@@ -54,12 +54,12 @@ class Vote:
         Returns:
             (n, classes) float64; rows sum to one.
         """
-        mean = np.tensordot(weights, probability, axes=1)
-        if not self.hard:
-            return mean
-        members, _, classes = probability.shape
-        named = np.eye(classes)[probability.argmax(axis=2)].sum(axis=0)
-        return (named + TIE_BREAKER * mean) / (members + TIE_BREAKER)
+        # Not by BLAS, whose last digits would depend on how many images there are.
+        mean = sum(weight * one for weight, one in zip(weights, probability, strict=True))
+        if self.hard:
+            named = np.eye(probability.shape[2])[probability.argmax(axis=2)].sum(axis=0)
+            mean = named + TIE_BREAKER * mean
+        return mean / mean.sum(axis=1, keepdims=True)
 
 
 def _best_mixture(choosing: Choosing) -> np.ndarray:

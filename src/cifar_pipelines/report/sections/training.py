@@ -1,19 +1,20 @@
 """The section on what it took to train each network, and how well it knew its training images in the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby
 
 import pandas as pd
 
 from cifar_pipelines.records.parts import Data
 from cifar_pipelines.records.run_record import RunRecord
+from cifar_pipelines.records.training_parts import WorkerReport
 from cifar_pipelines.report.document.blocks import Section, say
 from cifar_pipelines.report.sections.cells import Columns, behind, table_of, without_empty
 
 CAVEAT = (
     "Training accuracy is that of the last epoch, counted while the network learned and on what augmentation made, so "
     "that it can lie below the others. Validation F1 is there where a validation split was cut from training and models are judged "
-    "on a test split. Memory is that of the largest worker. The batch is that of all workers together. Trained parameters "
+    "on a test split. Memory is that of the largest worker; on a card that of its tensors. The batch is that of all workers together. Trained parameters "
     "are said of networks that were trained in phases: those of the phase that trained most."
 )
 
@@ -52,17 +53,21 @@ def _batch(record: RunRecord) -> str | None:
 
 def _device(record: RunRecord) -> str | None:
     """Names what the workers of all phases computed on."""
-    workers = chain(*(phase.workers for phase in record.phases), record.workers)
-    return ", ".join(dict.fromkeys(worker.device for worker in workers if worker.device)) or None
+    return ", ".join(dict.fromkeys(worker.device for worker in _workers(record) if worker.device)) or None
 
 
 def _trained_parameters(record: RunRecord) -> str | None:
     return f"{max(phase.trained_parameters for phase in record.phases):,}" if record.phases else None
 
 
-def _memory(record: RunRecord) -> str | None:
-    peaks = [worker.peak_memory_mb for worker in record.workers if worker.peak_memory_mb]
-    return f"{max(peaks):,.0f}" if peaks else None
+def _workers(record: RunRecord) -> Iterator[WorkerReport]:
+    """Those of all phases; the last phase's may be the record's own."""
+    return chain(*(phase.workers for phase in record.phases), record.workers)
+
+
+def _largest(peaks: Iterable[float | None]) -> str | None:
+    known = [peak for peak in peaks if peak]
+    return f"{max(known):,.0f}" if known else None
 
 
 def _optimiser(record: RunRecord) -> str | None:
@@ -98,7 +103,8 @@ def _columns(data: Data) -> Columns:
         "optimiser": _of(_optimiser),
         "parameters": "parameter_count:,.0f",
         "trained parameters": _of(_trained_parameters),
-        "worker [MB]": _of(_memory),
+        "worker [MB]": _of(lambda record: _largest(worker.peak_memory_mb for worker in record.workers)),
+        "card [MB]": _of(lambda record: _largest(worker.card_memory_mb for worker in _workers(record))),
         f"{noun}s: training / validation / test": _of(_images),
         "epochs": _of(lambda record: len(record.history)),
         "fit [s]": "fit_s:seconds",
