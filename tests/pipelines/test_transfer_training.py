@@ -4,11 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 from tests.factories.training import make_job, write_images
+from tests.factories.transfer import HEAD, begin, make_jobs, phases_of
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.pipelines.training import RESTARTS, train_to_the_end
+from cifar_pipelines.pipelines.transfer.training import Transfer
 from cifar_pipelines.training.checkpoint import Checkpoint
-from cifar_pipelines.training.process import train_in_process
+from cifar_pipelines.training.process import train_alone, train_in_process
 
 REASON = "The loss is nan in epoch 1, step 2."
 
@@ -90,3 +92,16 @@ def test_a_worker_whose_loss_is_not_finite_ends_in_peace_and_stops_the_run(train
 
     with pytest.raises(UserError, match=r"Training stopped\. The loss is .*learning_rate"):
         train(wild)
+
+
+def test_a_head_on_stored_features_whose_loss_is_not_finite_stops_the_run(tmp_path):
+    wild = HEAD | {"optimiser": {"name": "sgd", "learning_rate": 1e38}}
+    (job,) = make_jobs((), tmp_path, phases_of(wild))
+    training = SimpleNamespace(
+        _head_job=lambda number: job,
+        _checkpoint=begin(tmp_path),
+        _run=SimpleNamespace(cluster=SimpleNamespace(cores=1)),
+    )
+    words = r"^Training stopped\. The loss is (nan|inf) in epoch 1, step \d.*learning_rate \(1e\+38\)"
+    with pytest.raises(UserError, match=words):
+        Transfer._train_head(training, 1, train_alone)
