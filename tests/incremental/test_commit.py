@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from cifar_pipelines.common.disk import disk_error
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.incremental import commit
-from cifar_pipelines.incremental.commit import Commits, draft
+from cifar_pipelines.incremental.commit import Commits
+from cifar_pipelines.incremental.states import draft
 
 
 def keep(folder, sequence, value):
@@ -74,3 +76,29 @@ def test_half_a_state_or_table_of_a_full_disk_is_never_read(tmp_path, monkeypatc
     ]
     keep(tmp_path, 3, 2.0)
     assert commits.latest().next_sequence == 3 and commits.rows(3)["first"].tolist() == [2, 3]
+
+
+def test_rows_that_cannot_be_read_are_named_with_a_remedy(tmp_path):
+    keep(tmp_path, 2, 1.0)
+    (part,) = (tmp_path / "rows").iterdir()
+    part.write_bytes(b"PAR1")
+    with pytest.raises(
+        UserError, match=rf"{part.name}, which holds .* cannot be read \(\w+\). Put it back, or begin anew"
+    ):
+        Commits(tmp_path, {"course": 1}).rows(2)
+
+
+def test_a_commit_that_is_half_forgotten_is_none(tmp_path, monkeypatch):
+    keep(tmp_path, 2, 1.0)
+
+    def killed(folder, **_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commit.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Commits(tmp_path, {"course": 1}).forget()
+    assert (tmp_path / f"{2:020d}" / "ridge.npz").exists()
+    assert Commits(tmp_path, {"course": 1}).latest() is None and not (tmp_path / f"{2:020d}").exists()
+    keep(tmp_path, 2, 3.0)
+    assert Commits(tmp_path, {"course": 1}).latest().states["ridge"]["weights"][0] == 3.0

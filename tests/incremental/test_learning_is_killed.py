@@ -11,7 +11,8 @@ import pytest
 from tests.factories.processes import wait_until
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.incremental.commit import Commits, digest
+from cifar_pipelines.incremental.commit import Commits
+from cifar_pipelines.incremental.states import digest
 from cifar_pipelines.pipelines.streaming.query import reading
 
 LEARNER = """
@@ -20,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_pipelines.incremental.commit import Commits, draft
+from cifar_pipelines.incremental.commit import Commits
+from cifar_pipelines.incremental.states import draft
 from cifar_pipelines.incremental.feature_cache import FeatureCache
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, create_learner

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.incremental.commit import Commits, digest, draft, hand_over, handed_over
+from cifar_pipelines.incremental.commit import Commits
+from cifar_pipelines.incremental.states import digest, draft, hand_over, handed_over
 from cifar_pipelines.incremental.training import UNKNOWN, Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, create_learner, names
 

@@ -23,8 +23,9 @@ from cifar_pipelines.common.locks import alone
 from cifar_pipelines.common.own_code import CodeError, whole
 from cifar_pipelines.common.tables import lists_of
 from cifar_pipelines.datasets import LearnedModelDataset
-from cifar_pipelines.incremental.commit import Commits, digest
+from cifar_pipelines.incremental.commit import Commits
 from cifar_pipelines.incremental.learned import LearnedModel
+from cifar_pipelines.incremental.states import digest
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.drift import DELTA
 from cifar_pipelines.judging.prequential import SCORES
@@ -133,6 +134,18 @@ def test_a_run_that_is_killed_goes_on_with_the_same_bits_and_rows(killed_in, aft
     assert again == states
     pd.testing.assert_frame_equal(without_times(rows_again), without_times(rows), check_dtype=False)
     assert (rows.groupby("model")["images"].sum() == N).all()
+
+
+def test_rows_that_are_gone_are_noticed(tmp_path):
+    commits = DyingCommits(tmp_path)
+    take(commits, [(1, 2), (3, 3), (4, 5)])
+    assert (learn_node._rows(commits, 6, list(LEARNERS)).groupby("model")["images"].sum() == 112).all()
+    assert set(learn_node._rows(commits, 6, ["stream_mlp"])["model"]) == {"stream_mlp"}
+    sorted((tmp_path / "rows").iterdir())[1].unlink()
+    with pytest.raises(
+        UserError, match=r"nothing is there of what was said of images before image \d+ of stream_\w+ while"
+    ):
+        learn_node._rows(commits, 6, list(LEARNERS))
 
 
 @pytest.fixture
@@ -389,6 +402,9 @@ def test_drift_is_looked_for_where_it_is_asked_for():
     )  # fmt: skip
     (first, *_) = findings(rows, Expected(0.002))["drift_alarms"]
     assert 2000 < first < 2100
+    steady = findings(rows, Expected(0.002, steady=True))
+    assert (steady["drift_at"], steady["drift_delay"]) == (None, None)
+    assert steady["false_alarms"] == len(steady["drift_alarms"]) > 0
     known = findings(rows, Expected(0.002, drift_at=2000))
     assert (known["drift_delay"], known["false_alarms"]) == (first - 2000, 0)
 
@@ -449,6 +465,7 @@ SCENARIO = {"drift_at": 70, "phase_classes": [[1, 0], [2, 3]], "label_delay": 0}
         ({}, [SCENARIO], Expected(DELTA, 2, 70)),
         ({"drift_delta": 0.1, "classes_per_phase": 3}, [SCENARIO], Expected(0.1, 3, 70)),
         ({}, [{}], Expected()),
+        ({"drift_delta": 0.1}, [{"name": "iid", "drift_at": None}], Expected(0.1, steady=True)),
         ({}, [SCENARIO, SCENARIO], Expected()),  # in which order their frames land no scenario says
     ],
 )

@@ -14,7 +14,7 @@ from tests.factories.learners import block
 
 from cifar_pipelines.common.images import encode_png
 from cifar_pipelines.pipelines.streaming import query
-from cifar_pipelines.pipelines.streaming.query import Taker, put_in_place, run_query
+from cifar_pipelines.pipelines.streaming.query import Silence, Taker, put_in_place, run_query
 from cifar_pipelines.pipelines.streaming.specification import stream_of
 from cifar_pipelines.spark.timing import Work
 from cifar_pipelines.streaming.landing import Landing
@@ -111,3 +111,15 @@ def test_a_file_that_somebody_put_back_is_read_in_its_turn(landing):
     put_in_place(landing, 1)
     found = [file.stat().st_mtime_ns // 10**6 for file in files]
     assert found == sorted(set(found)) and [found[0], *found[2:]] == [times[n] // 10**6 for n in (0, 2, 3)]
+
+
+def test_while_nothing_comes_that_is_said_more_and_more_seldom(caplog):
+    caplog.set_level("INFO")
+    silence = Silence(300)
+    for lasted in (0, 5, 10.2, 15, 19, 20.1, 39, 41, 0.1, 3, 10.5):
+        silence.say(lasted, 7)
+    said = [record.getMessage() for record in caplog.records]
+    assert [words.split(";")[0] for words in said] == [
+        f"No frame has come for {lasted} s" for lasted in (10, 20, 41, 10)
+    ]
+    assert said[0].endswith("frame 7 is waited for, and after 300 s the stream is given up.")

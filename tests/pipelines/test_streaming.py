@@ -20,7 +20,7 @@ from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.places import place
 from cifar_pipelines.datasets.files import ArraysDataset
-from cifar_pipelines.incremental.commit import digest
+from cifar_pipelines.incremental.states import digest
 from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.predictions import check_predictions
 from cifar_pipelines.learners import LearningTask, create_learner

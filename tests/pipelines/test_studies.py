@@ -4,6 +4,7 @@ import pytest
 
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.params import parse_params
+from cifar_pipelines.experiment.study_file import study_file
 from cifar_pipelines.pipelines.streaming.specification import stream_of
 from cifar_pipelines.pipelines.transfer.family import selected_transfers
 from cifar_pipelines.spark.environment import params_of, setting_under
@@ -71,6 +72,9 @@ def test_a_study_of_streams_selects_learners_that_are_legal_alone_and_in_an_expe
     given = load_configuration("exec_1x1", parse_params(params_of(study, "")))["parameters"]["streaming"]
     assert stream_of(given).learners() == stream_of(alone).learners() and len(stream_of(alone).learners()) >= 3
     assert stream_of(given).law == stream_of(alone).law
+    # One command: it serves what it learns, under settings with more and more learners side by side.
+    steps = study_file(study)
+    assert stream_of(given).serve > 0 and steps.pipelines[-1] == "streaming" and len(steps.settings) > 1
 
 
 @pytest.mark.parametrize("environment", ["cnn_fast", "cnn_best"])

@@ -56,6 +56,19 @@ def test_a_file_that_cannot_go_on_is_refused(tmp_path, change, words):
         GrowingCsv(csv.target, {"model": "one"})
 
 
+@pytest.mark.parametrize("there", [None, b"", b"image,lab"])
+def test_a_process_that_was_killed_before_its_first_line_goes_on(tmp_path, monkeypatch, there):
+    target = tmp_path / "x.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(GrowingCsv, "append", lambda *_: None)
+        GrowingCsv(target, {"model": "one"})
+    if there is not None:
+        target.write_bytes(there)
+    csv = GrowingCsv(target, {"model": "one"})
+    assert (csv.next_sequence, csv.predicted) == (1, 0)
+    assert target.read_text() == "image,label,probability\n"
+
+
 def test_predictions_of_another_model_are_refused_by_name(tmp_path):
     GrowingCsv(tmp_path / "x.csv", {"model": "one"})
     with pytest.raises(UserError, match=r"has other predictions: model \(file: one; now: two\)"):

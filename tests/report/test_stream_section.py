@@ -93,6 +93,14 @@ def test_drift_and_forgetting_are_told(tmp_path, left_by):
     assert "in 2 phases: forgetting 0.310, backward transfer -0.200" in text
 
 
+def test_alarms_on_a_stream_without_drift_are_called_false(tmp_path, left_by):
+    record = make_record(model="stream_mlp", stream=WENT)
+    found = {"drift_alarms": [], "drift_at": None, "drift_delay": None, "false_alarms": 0, "forgetting": None}
+    left_by(record, "stream_mlp", "stream_findings.json", json.dumps(found).encode())
+    text = text_of(sections_of({"one": record}, reporting=tmp_path)["stream"].blocks)
+    assert "Drift was reported after images: none. By the server's scenario there is none, so every alarm" in text
+
+
 def test_the_plots_of_the_newest_stream_are_in_the_report(tmp_path, left_by):
     record = make_record(model="stream_mlp", stream=WENT)
     left_by(record, "stream", "models.png", make_png())

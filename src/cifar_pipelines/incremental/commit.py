@@ -6,24 +6,21 @@ read again. What is written is on the disk before the commit gets its name, and 
 the frames since then and nothing else.
 """
 
-import hashlib
 import json
 import logging
 import os
 import shutil
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cifar_pipelines.common import whole_files
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import differing
+from cifar_pipelines.incremental.states import DRAFTS, Draft, digest, load_state
 from cifar_pipelines.learners import State
 
 if TYPE_CHECKING:
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEPT = 2  # the newest, and the one before
-_DESCRIPTION, _ROWS, _DRAFTS = "commit.json", "rows", "_drafts"
+_DESCRIPTION, _ROWS = "commit.json", "rows"
 
 
 @dataclass(frozen=True)
@@ -50,57 +47,6 @@ class Commit:
     states: dict[str, State]
     failures: dict[str, str] = field(default_factory=dict)
     producers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Draft:
-    """The state of one learner, on the disk and not committed yet.
-
-    Attributes:
-        file: Its file; nothing else writes there.
-        digest: Of the state, see `digest`.
-    """
-
-    file: Path
-    digest: str
-
-    def state(self) -> State:
-        """The state, read again."""
-        return _arrays(self.file)
-
-
-def draft(folder: Path, name: str, state: State) -> Draft:
-    """Writes the state of a learner for a commit to come; whoever learned it does so, on any host, and only the driver commits.
-
-    Args:
-        folder: Where the commits lie.
-        name: Name of the learner.
-        state: Its state.
-    """
-    file = _new_draft(folder, f"{name}.{uuid.uuid4().hex}.npz")
-    with file.open("wb") as opened:
-        np.savez(opened, **state)
-        opened.flush()
-        os.fsync(opened.fileno())
-    return Draft(file, digest(state))
-
-
-def hand_over(folder: Path, arrays: Iterable[np.ndarray]) -> Path:
-    """Writes arrays for the learners, on any host, until the next commit; `handed_over` reads them."""
-    file = _new_draft(folder, f"{uuid.uuid4().hex}.npy")
-    with file.open("wb") as opened:
-        for array in arrays:
-            np.save(opened, array, allow_pickle=False)
-    return file
-
-
-def handed_over(file: Path) -> list[np.ndarray]:
-    """The arrays that `hand_over` has written, in the same order."""
-    arrays, end = [], file.stat().st_size
-    with file.open("rb") as opened:
-        while opened.tell() < end:
-            arrays.append(np.load(opened, allow_pickle=False))
-    return arrays
 
 
 class Commits:
@@ -152,23 +98,37 @@ class Commits:
             for path in (partial / _DESCRIPTION, partial):
                 _to_disk(path)
         _to_disk(self.folder)
-        for old in (*self._folders()[KEPT:], self.folder / _DRAFTS):
+        for old in (*self._folders()[KEPT:], self.folder / DRAFTS):
             shutil.rmtree(old, ignore_errors=True)
 
     def rows(self, next_sequence: int) -> "pd.DataFrame":
-        """The rows of all commits up to one; those of later ones, which are not the truth any more, are removed."""
+        """The rows of all commits up to one; those of later ones, which are not the truth any more, are removed.
+
+        Raises:
+            UserError: If some of them cannot be read.
+        """
         import pandas as pd
+        from pyarrow import ArrowException
 
         parts = sorted((self.folder / _ROWS).glob("*.parquet"))
         for part in parts:
             if int(part.stem) > next_sequence:
                 part.unlink()
-        kept = [pd.read_parquet(part) for part in parts if part.exists()]
+        kept = []
+        for part in filter(Path.exists, parts):
+            try:
+                kept.append(pd.read_parquet(part))
+            except (OSError, ArrowException) as error:
+                raise UserError(
+                    f"{part}, which holds what was said of images while they were learned, cannot be read ({type(error).__name__}). Put "
+                    "it back, or begin anew: --params streaming.resume=false."
+                ) from error
         return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
 
     def forget(self) -> None:
         """Removes all of them: what was learned is kept elsewhere, or is to be learned anew."""
-        for folder in (*self._folders(), *self._unfinished(), self.folder / _ROWS):
+        for folder in (*reversed(self._folders()), *self._unfinished(), self.folder / _ROWS):
+            (folder / _DESCRIPTION).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
 
     def latest(self) -> Commit | None:
@@ -240,49 +200,21 @@ class Commits:
 
     def _folders(self) -> list[Path]:
         """The folders of the commits, newest first."""
-        return sorted((path for path in self.folder.glob("*") if path.name.isdigit()), reverse=True)
+        return sorted((path for path in self._numbered() if (path / _DESCRIPTION).exists()), reverse=True)
 
     def _unfinished(self) -> list[Path]:
-        """What a process that was killed has left of a commit."""
-        return [self.folder / _DRAFTS, *self.folder.glob(f"*{whole_files.PARTIAL}")]
+        """What a process that was killed has left of a commit: one without a description was about to be removed."""
+        removed = [path for path in self._numbered() if not (path / _DESCRIPTION).exists()]
+        return [self.folder / DRAFTS, *self.folder.glob(f"*{whole_files.PARTIAL}"), *removed]
 
-
-def load_state(folder: Path, name: str) -> State:
-    """The state of one learner in the folder of a commit."""
-    return _arrays(folder / f"{name}.npz")
-
-
-def digest(state: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of names, types, shapes and bytes of arrays, in hexadecimal digits."""
-    content = hashlib.sha256()
-    for name in sorted(state):
-        array = np.ascontiguousarray(state[name])
-        content.update(f"{name} {array.dtype.str} {state[name].shape} ".encode())
-        content.update(array.data if array.size else b"")
-    return content.hexdigest()
+    def _numbered(self) -> list[Path]:
+        return [path for path in self.folder.glob("*") if path.name.isdigit()]
 
 
 @cache
 def _versions() -> dict[str, str]:
     """Of what computes features and states; looked up once, for a stream has many commits."""
     return {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "torch")}
-
-
-def _new_draft(folder: Path, name: str) -> Path:
-    """The place of a file that is gone with the next commit."""
-    file = folder / _DRAFTS / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file
-
-
-def _arrays(file: Path) -> State:
-    import zipfile
-
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{file.name} cannot be read: {error}") from error
 
 
 def _to_disk(path: Path) -> None:

@@ -50,6 +50,8 @@ class GrowingCsv:
             )
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
+            self._note()
+        if not self._bytes:
             self.append(pd.DataFrame(columns=list(UNLABELLED_COLUMNS)), FIRST_SEQUENCE, {})
 
     def append(self, rows: pd.DataFrame, next_sequence: int, bad: Mapping[str, str]) -> None:
@@ -69,8 +71,12 @@ class GrowingCsv:
         self.predicted += len(rows)
         self.next_sequence = next_sequence
         self.bad |= bad
+        self._note()
+
+    def _note(self) -> None:
+        """Writes the JSON; the first time before there is a CSV, so that whatever is killed goes on."""
         said = self._described | {
-            "next_sequence": next_sequence, "bytes": self._bytes, "predicted": self.predicted, "bad_images": self.bad,
+            "next_sequence": self.next_sequence, "bytes": self._bytes, "predicted": self.predicted, "bad_images": self.bad,
             "producers": self.producers,
         }  # fmt: skip
         write_durably(description_of(self.target), json.dumps(said, indent=2, ensure_ascii=False).encode())
@@ -82,8 +88,9 @@ class GrowingCsv:
         if self._bytes is None or (different := differing(said, self._described, "file")):
             reason = "is no stream's" if self._bytes is None else f"has other predictions: {'; '.join(different)}"
             raise UserError(f"{self.target} {reason}. Give another --output, or move it with its JSON.")
-        if not self.target.exists() or self.target.stat().st_size < self._bytes:
+        if self._bytes and (not self.target.exists() or self.target.stat().st_size < self._bytes):
             raise UserError(
                 f"{self.target} is shorter than its JSON says, so predictions are lost. Put it back, or remove both to begin anew."
             )
-        os.truncate(self.target, self._bytes)
+        if self.target.exists():
+            os.truncate(self.target, self._bytes)

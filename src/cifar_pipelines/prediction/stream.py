@@ -121,7 +121,7 @@ class Predictions(Taker):
         keyed = frames.where(F.col("sequence") >= first).withColumn("name", F.col("image_id"))
         # An image may come several times in a micro-batch, and each time is predicted.
         keyed = keyed.withColumn("image_id", F.format_string("%d/%d", "sequence", "position"))
-        index = keyed.select("sequence", "position", "image_id", "name").toPandas()
+        index = keyed.select("sequence", "position", "image_id", "name", "scheduled_at").toPandas()
         index = index.drop_duplicates("image_id").sort_values(["sequence", "position"])
         came = index["sequence"].unique().tolist()
         if came != list(range(first, first + len(came))):
@@ -145,15 +145,16 @@ class Predictions(Taker):
         mark_taken(self._stream.folder, came[-1])
         set_aside(self._stream.folder, first, came[-1])
         self.next_sequence = came[-1] + 1
-        self._say(came[-1])
+        self._say(came[-1], index["scheduled_at"].max())
 
-    def _say(self, sequence: int) -> None:
+    def _say(self, sequence: int, due: float) -> None:
         now = time.monotonic()
         if now - self._since >= SAY_S:
             rate = (self._csv.predicted - self._images) / (now - self._since)
             waiting = max(0, read_journal(self._stream.folder).landed - sequence)
             logger.info(
-                "Frame %d, %.0f images/s, %s.", sequence, rate, counted(waiting, "frame waits", "frames wait"),
+                "Frame %d, %.0f images/s, %s, predicted %.1f s after it was due.",
+                sequence, rate, counted(waiting, "frame waits", "frames wait"), time.time() - due,
             )  # fmt: skip
             self._since, self._images = now, self._csv.predicted
 

@@ -22,7 +22,7 @@ def findings(rows: pd.DataFrame, expected: Expected) -> dict[str, Any]:
 
     Returns:
         What JSON can hold: `images`; `prequential`, scores of all images before they were learned; `drift_alarms`, numbers of images,
-        or None, where it is known when the drift came with `drift_delay` and `false_alarms`, see `DriftReport`; `forgetting`, as `forgetting` gives it, with `accuracies` and `phase_classes`, or None, and then why as `forgetting_reason`.
+        or None; where it is known when the drift came, or that there is none, with `drift_at`, `drift_delay` and `false_alarms`, see `DriftReport`; `forgetting`, as `forgetting` gives it, with `accuracies` and `phase_classes`, or None, and then why as `forgetting_reason`.
     """
     label, epoch = _joined(rows["label"]), _epochs(rows)
     found: dict[str, Any] = {
@@ -57,7 +57,7 @@ def _drift(wrong: np.ndarray, judged: np.ndarray, expected: Expected) -> dict[st
     at = None if drift_at is None else int(np.searchsorted(judged, drift_at))
     report = detect_drift(wrong[judged], at, expected.drift_delta)
     found: dict[str, Any] = {"drift_alarms": [int(judged[alarm]) for alarm in report.alarms]}
-    if drift_at is not None:
+    if drift_at is not None or expected.steady:
         delay = None if report.delay is None else int(judged[at + report.delay]) - drift_at
         found |= {"drift_at": drift_at, "drift_delay": delay, "false_alarms": report.false_alarms}
     return found

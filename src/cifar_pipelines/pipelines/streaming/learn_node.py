@@ -16,9 +16,11 @@ import pandas as pd
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame, SparkSession
 from cifar_pipelines.common.locks import alone
-from cifar_pipelines.incremental.commit import Commits, digest
+from cifar_pipelines.common.words import counted
+from cifar_pipelines.incremental.commit import Commits
 from cifar_pipelines.incremental.feature_cache import FeatureCache
 from cifar_pipelines.incremental.learned import LearnedModel
+from cifar_pipelines.incremental.states import digest
 from cifar_pipelines.incremental.training import Frames
 from cifar_pipelines.learners import find
 from cifar_pipelines.pipelines.features.specification import FeaturesSpec, create_checked_extractor
@@ -32,6 +34,7 @@ from cifar_pipelines.records.parts import Timings
 from cifar_pipelines.records.training_parts import StreamReport
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.streaming.journal import commit as mark_learned
+from cifar_pipelines.streaming.journal import committed as taken_before
 from cifar_pipelines.streaming.journal import read_journal
 from cifar_pipelines.training.augmentation import build_augmentation
 
@@ -84,8 +87,7 @@ def learn(
         states, last_rows = micro_batches.finish()
         if micro_batches.failures:
             raise failed(micro_batches.failures, list(states), micro_batches.traces)
-        rows = pd.concat([kept.rows(micro_batches.next_sequence), last_rows], ignore_index=True)
-        rows = rows[rows["model"].isin(states)] if len(rows) else rows
+        rows = _rows(kept, micro_batches.next_sequence, list(states), last_rows)
     _require_images(rows, stream)
     if words := stream.learned_at_end(int(rows.groupby("model")["images"].sum().max())):
         logger.info(words)
@@ -132,10 +134,15 @@ def _begin(
         commits.forget()
     commit = commits.latest()
     next_sequence = commit.next_sequence if commit else course.first_sequence
-    commits.rows(next_sequence)
+    _rows(commits, next_sequence, list(commit.states if commit else ()))
     if commit:
         require_same_stream(stream.folder, next_sequence - 1, commit.producers, "--params streaming.resume=false")
         logger.info("Going on after frame %d, up to which an earlier run has committed.", next_sequence - 1)
+    elif others := taken_before(stream.folder):
+        logger.info(
+            "%s of this stream taken by runs before; nothing of them is committed in %s, so all are learned from the first frame on.",
+            counted(others, "frame was", "frames were"), commits.folder,
+        )  # fmt: skip
     put_in_place(stream.folder, next_sequence)
     engine = (
         DriverEngine(course, commits, commit)
@@ -161,6 +168,23 @@ def _begin(
 
     failures = commit.failures if commit else {}
     return MicroBatches(engine, commits, checked, committed, next_sequence, list(course.learners), failures)
+
+
+def _rows(commits: Commits, next_sequence: int, models: list[str], last: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The rows of models up to a frame, with the last ones, which are in no commit.
+
+    Raises:
+        UserError: If some are missing, so that every number of an image after them would be wrong.
+    """
+    rows = pd.concat([commits.rows(next_sequence), *([] if last is None else [last])], ignore_index=True)
+    rows = rows[rows["model"].isin(models)] if len(rows) else rows
+    for model, blocks in rows.groupby("model") if len(rows) else ():
+        if (wrong := (blocks["first"] != blocks["images"].cumsum().shift(fill_value=0)).to_numpy()).any():
+            raise UserError(
+                f"In {commits.folder} nothing is there of what was said of images before image {blocks['first'].iloc[wrong.argmax()]:,} of "
+                f"{model} while they were learned. Put it back, or begin anew: --params streaming.resume=false."
+            )
+    return rows
 
 
 def _identity(

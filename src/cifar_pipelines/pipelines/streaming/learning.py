@@ -14,7 +14,8 @@ from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import SparkSession
 from cifar_pipelines.common.own_code import CodeError, told, whole
 from cifar_pipelines.common.words import counted
-from cifar_pipelines.incremental.commit import Commit, Commits, Draft, draft, hand_over, handed_over, load_state
+from cifar_pipelines.incremental.commit import Commit, Commits
+from cifar_pipelines.incremental.states import Draft, draft, hand_over, handed_over, load_state
 from cifar_pipelines.incremental.training import BlockResult, Frames, Law, StreamTraining
 from cifar_pipelines.learners import LearningTask, State, create_learner
 from cifar_pipelines.pipelines.streaming.query import Taker

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 LOOK_S = 0.1
 MILLISECOND_NS = 1_000_000
 COUNT_S = 60.0
+SILENCE_S = 10.0
 
 
 class Taker(ABC):
@@ -189,6 +190,7 @@ def _await_end(
 ) -> None:
     receivers = [one for one in senders if isinstance(one, SupervisedReceiver)]
     known, moved, counted_at = -1, time.monotonic(), time.monotonic()
+    silence = Silence(stream.patience_s)
     while True:
         if count is not None and time.monotonic() - counted_at > COUNT_S:
             count()
@@ -207,9 +209,32 @@ def _await_end(
             _require_there(stream.folder, wanted, taker)
         if known != journal.landed or not all_learned:
             known, moved = journal.landed, time.monotonic()
+        silence.say(time.monotonic() - moved, wanted)
         if time.monotonic() - moved > stream.patience_s:
             raise _given_up(stream, wanted - 1)
         time.sleep(LOOK_S)
+
+
+class Silence:
+    """Says while no frame comes how long that has lasted, twice as long after each time.
+
+    Args:
+        patience_s: Seconds after which the stream is given up.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s, self._next_s = patience_s, SILENCE_S
+
+    def say(self, lasted_s: float, wanted: int) -> None:
+        """Is told how long nothing has come, and the number of the frame that is waited for."""
+        if lasted_s < SILENCE_S:
+            self._next_s = SILENCE_S
+        elif lasted_s >= self._next_s:
+            self._next_s *= 2
+            logger.info(
+                "No frame has come for %.0f s; frame %d is waited for, and after %.0f s the stream is given up.",
+                lasted_s, wanted, self._patience_s,
+            )  # fmt: skip
 
 
 def _given_up(stream: StreamSpec, learned: int) -> UserError:

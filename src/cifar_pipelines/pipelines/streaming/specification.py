@@ -47,11 +47,13 @@ class Expected:
         drift_delta: Chance of a false alarm, as `detect_drift` has it; None looks for no drift.
         classes_per_phase: Classes of a phase, as `phases_of` has it; None for a stream without phases.
         drift_at: Number of the first image after the drift; None where none is known of.
+        steady: Whether the server says that there is neither drift nor phases, so that every alarm is false.
     """
 
     drift_delta: float | None = None
     classes_per_phase: int | None = None
     drift_at: int | None = None
+    steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,10 @@ class StreamSpec:
         delta = self.drift_delta
         if delta is None and drift_at is not None and can_detect():
             delta = DELTA
-        return Expected(delta, self.classes_per_phase or (len(phases[0]) if len(phases) > 1 else None), drift_at)
+        steady = bool(scenario) and drift_at is None and len(phases) < 2
+        return Expected(
+            delta, self.classes_per_phase or (len(phases[0]) if len(phases) > 1 else None), drift_at, steady
+        )
 
     def check_producers(self, journal: Journal, classes: Sequence[str]) -> None:
         """Refuses frames whose labels stand for other classes than those of the test images.
