@@ -680,3 +680,26 @@ def test_a_damaged_learner_is_refused_by_its_path(tmp_path):
     record = RunRecord.from_json(make_record("stream_ridge", artifacts={"model": str(tmp_path / "model.npz")}))
     with pytest.raises(UserError, match=r"model.npz cannot be read \(.*\): it is damaged"):
         FAMILY.predictor(record)
+
+
+def test_a_line_says_where_the_learners_are(caplog, monkeypatch):
+    caplog.set_level("INFO")
+    now = [100.0]
+    monkeypatch.setattr(learning.time, "monotonic", lambda: now[0])
+    progress = learning.Progress()
+    row = {"window_accuracy": 0.5, "window_log_loss": 1.25}
+    taken = [
+        Taken("stream_mlp", None, [{"window_accuracy": 0.1, "window_log_loss": 9.0}, row]),
+        Taken("late", None, []),
+    ]
+    frame = {"sequence": 7, "images": 50, "waiting": 3, "committed_at": 12.5, "scheduled_at": 11.0, "live": True}
+    for seconds in (1.0, 3.0):
+        now[0] += seconds
+        progress(pd.DataFrame([frame]), taken)
+    now[0] += 2.0
+    progress(pd.DataFrame([frame | {"waiting": 1, "live": False}]), taken)
+    of_images = "Of the last images: stream_mlp 50.0%, loss 1.25."
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Frame 7, 25 images/s, 3 frames wait, learned 1.5 s after it was due. {of_images}",
+        f"Frame 7, 25 images/s, 1 frame waits, landed before this run. {of_images}",
+    ]

@@ -1,6 +1,7 @@
 import errno
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +21,7 @@ from tests.factories.streaming import (
 )
 
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.streaming import landing
+from cifar_pipelines.streaming import landing, receiver
 from cifar_pipelines.streaming.connection import Patience
 from cifar_pipelines.streaming.journal import commit, read_journal
 from cifar_pipelines.streaming.landing import Landing
@@ -399,3 +400,15 @@ def test_addresses_are_read():
     assert read_address("[::1]:6100") == ("::1", 6100)
     with pytest.raises(UserError, match="each once"):
         make_receiver("x", 6100, 6100)
+
+
+def test_a_line_says_how_much_has_landed_where_that_has_changed(monkeypatch):
+    now, landing, said = [100.0], SimpleNamespace(landed=4, waiting=lambda: 2), []
+    monkeypatch.setattr(receiver.time, "monotonic", lambda: now[0])
+    progress = receiver._Progress(landing, 3, said.append)
+    landing.landed, landing.waiting = 9, lambda: 3
+    for _ in range(3):
+        now[0] += 2.0
+        progress.look()
+    full = "3 wait for the learner, and there is no room for more"
+    assert said == [f"9 frames landed, 2.5 frames/s; {full}", f"9 frames landed, 0.0 frames/s; {full}"]

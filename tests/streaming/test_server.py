@@ -2,12 +2,15 @@ import itertools
 import json
 import socket
 import time
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from tests.factories.processes import wait_until
 from tests.factories.streaming import QUICK, SECRET, Telnet, make_stream, serving
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.streaming import server
 from cifar_pipelines.streaming.connection import Patience
 from cifar_pipelines.streaming.pace import Pace
 from cifar_pipelines.streaming.server import Service, StreamServer
@@ -232,3 +235,19 @@ def test_more_clients_than_it_takes_are_told_so():
             assert json.loads(late.read_all())["error"] == "There are 16 clients already."
         for person in people:
             person.close()
+
+
+def test_a_line_says_how_far_every_client_is_where_that_has_changed(monkeypatch):
+    now, said = [100.0], []
+    monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
+    client = Mock(waits_for="the client", connection=SimpleNamespace(peer="127.0.0.1:5"))
+    progress = server._Progress({client: None}, SimpleNamespace(stream=SimpleNamespace(last=9)), said.append)
+    for images, landed in ((100, 2), (200, 4), (200, 4), (200, 4)):
+        client.images, client.landed = images, landed
+        progress.look()
+        now[0] += 4.0
+    assert said == [
+        f"127.0.0.1:5: frame 2 of 9 landed, 100 images, {100 / server.PROGRESS_S:,.0f} images/s; waits for the client",
+        "127.0.0.1:5: frame 4 of 9 landed, 200 images, 25 images/s; waits for the client",
+        "127.0.0.1:5: frame 4 of 9 landed, 200 images, 0 images/s; waits for the client",
+    ]
