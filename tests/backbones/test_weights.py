@@ -191,12 +191,14 @@ def test_a_download_by_timm_that_fails_has_a_way_out(monkeypatch):
 
     monkeypatch.setattr("timm.create_model", offline)
     address = r"https://huggingface\.co/timm/resnet18\.a1_in1k/resolve/main/model\.safetensors"
-    words = rf"timm:resnet18 are not on this machine .*\(no route\)\. Fetch {address} .* weights_path=<file> or weights: path:<file>"
+    words = rf"timm:resnet18 are not on this machine .*\(no route\)\. Fetch {address} .* with --params weights=path:<file>, of a transfer with"
     with pytest.raises(UserError, match=words):
         load_weights(create_backbone("timm:resnet18"))
     with pytest.raises(UserError, match=r"Fetch https://github\.com/\S*/gcvit_base_224_nvidia-f009139b\.pth elsewhere"):
         load_weights(create_backbone("timm:gcvit_base"))
-    with pytest.raises(UserError, match="Nobody publishes any: give a state dict with weights_path=<file>"):
+    with pytest.raises(
+        UserError, match=r"Nobody publishes any: give a state dict \(of an extractor with --params weights=path:<file>"
+    ):
         load_weights(create_backbone("timm:vit_giant_patch14_224"))
 
 

@@ -226,6 +226,24 @@ def test_weights_of_torchvision_are_taken_when_no_file_is_given(monkeypatch, wei
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.download_url_to_file", download)
+    monkeypatch.setattr("cifar_pipelines.backbones.libraries.torchvision.verified", lambda *_: None)
     extractor = create_extractor("torchvision:mobilenet_v2", input_size=SIZE)
     assert features_of(extractor, batch).shape == (3, 1280)
     assert extractor.describe()["weights"].startswith("torchvision MobileNet_V2_Weights.")
+
+
+@pytest.mark.parametrize("content", ["other weights", b"", b"<html>"])
+def test_a_file_that_somebody_put_where_torchvision_looks_has_the_checksum_in_its_name(
+    monkeypatch, weights, tmp_path, content
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "mobilenet_v2-7ebf99e0.pth"
+    file.parent.mkdir(parents=True)
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(weights["mobilenet_v2"], file)
+    with pytest.raises(
+        UserError, match=r"mobilenet_v2-7ebf99e0.pth has the sha256 \w{8}, not 7ebf99e0: it is another file"
+    ):
+        create_extractor("torchvision:mobilenet_v2").check()

@@ -48,3 +48,25 @@ def test_accuracy_is_that_of_the_split_that_was_judged():
     (row,) = rows_of(sections_of({"new": make_cnn_record(data=data)})["training"].blocks)
     assert row["validation accuracy"] == "80.0%" and "test accuracy" not in row
     assert row["texts: training / validation / test"] == "10,000 / 398 / –"
+
+
+def test_images_are_counted_as_augmentation_makes_them():
+    def seen(**changes):
+        (row,) = rows_of(sections_of({"new": make_cnn_record(**changes)})["training"].blocks)
+        return row.get("training images as augmented")
+
+    def phase(number, inputs, epochs):
+        return {
+            "phase": number, "train": "all", "inputs": inputs, "epochs": epochs, "kept_epoch": 1, "validation_accuracy": 0.8,
+            "seconds": 2.0, "trained_parameters": 3,
+        }  # fmt: skip
+
+    head = {"augmentation": [], "mixing": {"mixup": 0.0}, "optimiser": {"name": "adam"}}
+    plain = head | {"mixing": {"mixup": 0.2}}
+    phases = [phase(1, "cache", 50), phase(2, "images", 3)]
+    assert seen(params={"recipe": {"flip": True, "crop_padding": 0, "cutout": 0}}) == "40,000"  # four epochs
+    assert seen(params={"recipe": {"flip": False, "crop_padding": 0, "cutout": 0}}) == "10,000"
+    assert seen(params={"views": 10, "phases": [head, head]}, phases=phases) == "100,000"
+    assert seen(params={"views": 2, "phases": [head, plain]}, phases=phases) == "30,000"
+    assert seen(params={"views": 1, "phases": [head]}, phases=phases[:1]) == "10,000"
+    assert seen(data={"content": "text"}) is None

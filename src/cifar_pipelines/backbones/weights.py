@@ -23,6 +23,10 @@ DOWNLOAD, NONE = "download", "none"
 PATH, PACKAGE = "path:", "package:"
 LEGAL = f"{DOWNLOAD} (the library's own), {PATH}<file>, {PACKAGE}<distribution> or {NONE} (random)"
 _ENDINGS = (".pth", ".pt", ".safetensors")
+# How a file is given, for messages of what an extractor and a transfer load alike.
+ELSEWHERE = (
+    "of an extractor with --params weights=path:<file>, of a transfer with transfer.models.<name>.weights=path:<file>"
+)
 RANDOM_SEED = 0
 
 
@@ -82,7 +86,7 @@ def load_weights(backbone: Pretrained, weights: str | None = None) -> LoadedWeig
         loaded = backbone.download()
     else:
         file, origin = _located(backbone, weights)
-        digest = _verified(file, weights)
+        digest = verified(file, weights)
         loaded = LoadedWeights(read_state(file), f"{origin}, sha256 {digest[:16]}", digest)
     state = backbone.translated(loaded.state_dict)
     fit(backbone.skeleton(), state, backbone, loaded.origin)
@@ -106,7 +110,7 @@ def named_file_sha256(weights: str | None) -> str | None:
         UserError: If it has another checksum than the one that is asked for.
     """
     file = project_path(_parts(weights)[0], "weights") if str(weights).startswith(PATH) else None
-    return _verified(file, weights) if file and file.is_file() else None
+    return verified(file, weights) if file and file.is_file() else None
 
 
 def file_sha256(file: Path) -> str:
@@ -211,7 +215,7 @@ def _parts(weights: str) -> tuple[str, str | None]:
     return path, checksum.lower() or None
 
 
-def _verified(file: Path, weights: str) -> str:
+def verified(file: Path, weights: str) -> str:
     """The checksum of a file, once it is compared with the one that is asked for."""
     found = file_sha256(file)
     wanted = _parts(weights)[1] if weights.startswith(PATH) else _in_name(file)

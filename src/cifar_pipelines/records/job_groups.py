@@ -92,7 +92,7 @@ def _rows_of_this_run(record: RunRecord, on_cache: bool) -> list[EpochRow]:
 
 def _on_cache(record: RunRecord) -> set[int]:
     """Numbers of the phases on stored features."""
-    return {phase.phase for phase in record.phases if phase.inputs == "cache"}
+    return {phase.phase for phase in record.phases if phase.on_cache}
 
 
 def _counted(workers: Sequence[WorkerReport], rows: Iterable[EpochRow]) -> Workers:

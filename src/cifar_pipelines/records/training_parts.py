@@ -99,6 +99,11 @@ class PhaseReport:
     trained_parameters: int
     workers: tuple[WorkerReport, ...] = ()
 
+    @property
+    def on_cache(self) -> bool:
+        """Whether it learned from stored features."""
+        return self.inputs == "cache"
+
 
 @dataclass(frozen=True)
 class CacheReport:

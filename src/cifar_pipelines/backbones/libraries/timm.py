@@ -10,7 +10,7 @@ from cifar_pipelines.backbones.backbone import Backbone
 from cifar_pipelines.backbones.folding import fold_batch_norms
 from cifar_pipelines.backbones.input_spec import InputSpec
 from cifar_pipelines.backbones.libraries import register
-from cifar_pipelines.backbones.weights import LoadedWeights
+from cifar_pipelines.backbones.weights import ELSEWHERE, LoadedWeights
 from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.common.words import first_line
 
@@ -82,7 +82,7 @@ class TimmBackbone(Backbone):
             )
             raise UserError(
                 f"The weights of {self.name} are not on this machine and cannot be downloaded "
-                f"({first_line(str(error), 120)}). {remedy} with weights_path=<file> or weights: path:<file>, or take "
+                f"({first_line(str(error), 120)}). {remedy} ({ELSEWHERE}), or take "
                 f"{self.example}, whose weights are installed."
             ) from error
         return LoadedWeights(state, f"timm {self.model}.{self._published().tag}", _tensors_sha256(state))

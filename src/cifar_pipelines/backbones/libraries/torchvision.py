@@ -10,7 +10,7 @@ from cifar_pipelines.backbones.folding import fold_batch_norms
 from cifar_pipelines.backbones.input_spec import InputSpec
 from cifar_pipelines.backbones.libraries import register
 from cifar_pipelines.backbones.skeletons import without_memory
-from cifar_pipelines.backbones.weights import LoadedWeights, file_sha256
+from cifar_pipelines.backbones.weights import DOWNLOAD, ELSEWHERE, LoadedWeights, file_sha256, verified
 from cifar_pipelines.common.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
@@ -58,22 +58,24 @@ class TorchvisionBackbone(Backbone):
         return model
 
     def download(self) -> LoadedWeights:
-        """The default weights, of which torchvision checks the checksum."""
+        """The default weights, of which torchvision checks the checksum when it fetches them, and never that of a file that is there."""
         entry = self._entries().DEFAULT
+        if (file := self._file(entry)).exists():
+            verified(file, DOWNLOAD)
         try:
             weights = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
         except (urllib.error.URLError, OSError) as error:
             raise UserError(
                 f"The weights of {self.model} are not on this machine and cannot be downloaded ({error}). Put the file "
-                f"{entry.url} into {self._file(entry).parent}, give a state dict with weights_path=... or weights: path:<file>, "
-                "or take timm:tf_efficientnet_lite0, whose weights are installed, or kmeans_patches, which needs none."
+                f"{entry.url} into {file.parent}, give a state dict ({ELSEWHERE}), or take "
+                "timm:tf_efficientnet_lite0, whose weights are installed, or kmeans_patches, which needs none."
             ) from error
         except RuntimeError as error:
             raise UserError(
-                f"The downloaded weights of {self.model} have the wrong checksum ({error}). Run again; if it "
-                "recurs, download them by hand and give weights_path=..."
+                f"The downloaded weights of {self.model} have the wrong checksum ({error}). Run again; if it recurs, "
+                f"fetch {entry.url} elsewhere and put it into {file.parent}."
             ) from error
-        return LoadedWeights(weights, f"torchvision {entry}", file_sha256(self._file(entry)))
+        return LoadedWeights(weights, f"torchvision {entry}", file_sha256(file))
 
     @staticmethod
     def _file(entry: Any) -> Path:

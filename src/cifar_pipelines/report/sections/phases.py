@@ -52,7 +52,7 @@ def phases(records: pd.DataFrame) -> Section | None:
 
 def _saved(record: RunRecord) -> str:
     """What storing features cost, and what it saved the phases on them."""
-    cache, on_cache = record.cache, [phase for phase in record.phases if phase.inputs == "cache"]
+    cache, on_cache = record.cache, [phase for phase in record.phases if phase.on_cache]
     views = f"{cache.views} views of " if cache.views > 1 else ""
     made = "were there already, from" if cache.reused else "took"
     noun = record.data.noun

@@ -5,6 +5,7 @@ from itertools import chain, groupby
 
 import pandas as pd
 
+from cifar_pipelines.common.contents import TEXT, content_of
 from cifar_pipelines.records.parts import Data
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.training_parts import WorkerReport
@@ -14,7 +15,7 @@ from cifar_pipelines.report.sections.cells import Columns, behind, table_of, wit
 CAVEAT = (
     "Training accuracy is that of the last epoch, counted while the network learned and on what augmentation made, so "
     "that it can lie below the others. Validation F1 is there where a validation split was cut from training and models are judged "
-    "on a test split. Memory is that of the largest worker; on a card that of its tensors. The batch is that of all workers together. Trained parameters "
+    "on a test split. As augmented there are as many training images as epochs that change each of them at random, or as stored views. Memory is that of the largest worker; on a card that of its tensors. The batch is that of all workers together. Trained parameters "
     "are said of networks that were trained in phases: those of the phase that trained most."
 )
 
@@ -70,6 +71,20 @@ def _largest(peaks: Iterable[float | None]) -> str | None:
     return f"{max(known):,.0f}" if known else None
 
 
+def _augmented(record: RunRecord) -> str | None:
+    """How many images were seen, of which augmentation makes each anew in every epoch; None of texts, which none changes."""
+    if content_of(vars(record.data)) is TEXT:
+        return None
+    recipe = record.params.get("recipe") or {}
+    versions = [len(record.history) if any(recipe.get(name) for name in ("crop_padding", "flip", "cutout")) else 1]
+    if asked := record.params.get("phases"):
+        changed = [bool(one.get("augmentation") or any((one.get("mixing") or {}).values())) for one in asked]
+        drawn = [went.epochs for went, anew in zip(record.phases, changed, strict=False) if anew]
+        stored = [record.params.get("views") or 1 for went in record.phases if went.on_cache]
+        versions = [sum(drawn), *stored[:1], 1]
+    return f"{record.data.train_size * max(versions):,}"
+
+
 def _optimiser(record: RunRecord) -> str | None:
     """Names by phase, those that follow each other being one; the recipe of a CNN has Nesterov's momentum and no name."""
     names = [phase["optimiser"]["name"] for phase in record.params.get("phases", ())]
@@ -106,6 +121,7 @@ def _columns(data: Data) -> Columns:
         "worker [MB]": _of(lambda record: _largest(worker.peak_memory_mb for worker in record.workers)),
         "card [MB]": _of(lambda record: _largest(worker.card_memory_mb for worker in _workers(record))),
         f"{noun}s: training / validation / test": _of(_images),
+        "training images as augmented": _of(_augmented),
         "epochs": _of(lambda record: len(record.history)),
         "fit [s]": "fit_s:seconds",
         "training accuracy": _of(_training_accuracy),
