@@ -84,7 +84,7 @@ def test_a_cut_of_validation_images_counts_only_where_there_is_one():
     assert plain == unused and len({plain, small, large}) == 3
 
 
-def test_shifted_views_of_a_cnn_count_only_where_there_are_some():
+def test_shifted_views_and_augmentations_of_a_cnn_count_only_where_there_are_some():
     def digest(params, without=()):
         parameters = deepcopy(load_configuration("exec_2x1", parse_params(params))["parameters"])
         recipe = parameters["bigdl_cnn"]["models"]["airbench"]["recipe"]
@@ -92,7 +92,8 @@ def test_shifted_views_of_a_cnn_count_only_where_there_are_some():
         return study_digest(parameters, "bigdl_cnn", "airbench_bigdl", "embedded")
 
     shifted = digest("bigdl_cnn.models.airbench.recipe.shift_at_test=1")
-    assert digest("", {"shift_at_test"}) == digest("") != shifted
+    assert digest("", {"shift_at_test", "augmentation"}) == digest("") != shifted
+    assert digest("bigdl_cnn.models.airbench.recipe.augmentation=[flip]") not in (digest(""), shifted)
 
 
 def test_weights_count_only_where_they_are_named():

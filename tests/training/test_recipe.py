@@ -123,3 +123,8 @@ def test_the_learning_rate_is_set_relative_to_the_peak_of_each_group():
     set_learning_rate(optimizer, 0.1)
     assert set_learning_rate(optimizer, 0.5) == 0.25
     assert [group["lr"] for group in optimizer.param_groups] == [0.25, 1.0]
+
+
+def test_an_augmentation_that_nobody_knows_is_refused():
+    with pytest.raises(UserError, match=r"Unknown augmentation 'flipp'\. Did you mean 'flip'"):
+        make_recipe(augmentation=["flipp"])

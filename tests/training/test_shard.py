@@ -96,3 +96,15 @@ def test_normalising_is_by_mean_and_deviation_of_each_channel():
 
 def test_the_largest_seed_gives_batches():
     assert len(labels(make_shard(6, 2**62 + 8), epoch=30, steps=2, batch_size=3)) == 6
+
+
+def test_named_augmentations_change_images_anew_in_every_epoch_and_from_the_same_seed_alike():
+    def images(seed=0, epoch=0, **changes):
+        shard = make_shard(40, seed, size=8)
+        return torch.cat([found for found, _ in shard.batches(epoch, 2, 20, make_recipe(**changes))])
+
+    bright = {"augmentation": [{"brightness": {"by": 0.5}}]}
+    assert torch.equal(images(augmentation=[]), images()) and not torch.equal(images(**bright), images())
+    assert torch.equal(images(**bright), images(**bright))
+    assert not torch.equal(images(epoch=1, **bright), images(**bright))
+    assert not torch.equal(images(1, **bright), images(**bright))

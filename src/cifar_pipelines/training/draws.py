@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 _STEP = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio
 _ALL = 2**64 - 1
@@ -46,6 +46,13 @@ class Draws:
         """
         seeded = _mix(keys.numpy().view(np.uint64) ^ _mix(np.array([seed & _ALL], dtype=np.uint64)))
         return cls(_mix(seeded + np.uint64(epoch * _STEP & _ALL)))
+
+    @classmethod
+    def drawn(cls, count: int, generator: "Generator") -> "Draws":
+        """The draws of so many images from a generator, whose next numbers they take."""
+        import torch
+
+        return cls(torch.randint(2**63 - 1, (count,), generator=generator).numpy().view(np.uint64))
 
     def of(self, name: str) -> "Draws":
         """Draws that have nothing to do with those of another name."""

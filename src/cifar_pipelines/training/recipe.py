@@ -1,13 +1,14 @@
 """The recipe of a training: its numbers, its learning rate by step, its optimizer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import whole
 from cifar_pipelines.common.precision import PRECISIONS
+from cifar_pipelines.training.augmentation import build_augmentation
 from cifar_pipelines.training.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Recipe:
         precision: "auto" (bf16 where all workers' CPUs have it), "bf16" or "fp32".
         shift_at_test: Pixels by which images are shifted along their diagonal, both ways, for two more views that predictions are
             averaged over; 0 for none.
+        augmentation: What else is changed of every image at random, by names of `augmentation` with their options, before squares are
+            blanked.
     """
 
     epochs: int
@@ -63,6 +66,7 @@ class Recipe:
     flip_at_test: bool
     precision: str
     shift_at_test: int = 0
+    augmentation: list = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for least, names in ((1, ("epochs", "batch_size")), (0, ("crop_padding", "cutout", "shift_at_test"))):
@@ -72,6 +76,7 @@ class Recipe:
             for name in names:
                 if not holds(value := getattr(self, name)):
                     raise UserError(f"The recipe's {name} is {value!r}, but must be {rule}.")
+        build_augmentation(self.augmentation)
 
     @property
     def schedule(self) -> Schedule:

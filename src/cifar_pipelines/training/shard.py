@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cifar_pipelines.training.augmentation import build_augmentation
+from cifar_pipelines.training.draws import Draws
 from cifar_pipelines.training.recipe import Recipe
 from cifar_pipelines.training.recipe_augmentation import cut_out, mirror, shift
 
@@ -45,6 +47,7 @@ class Shard:
         order = torch.randperm(len(self.images), generator=generator)
         # Which half begins mirrored is drawn once, so that two epochs show every image from both sides.
         first = torch.Generator().manual_seed(self.seed)
+        augment = build_augmentation(recipe.augmentation)
         mirrored = (torch.rand(len(self.images), generator=first) < 0.5) ^ bool(epoch % 2)
         for step in range(steps):
             # Where damaged images were left out, a shard may be short of some: it begins again.
@@ -52,4 +55,6 @@ class Shard:
             images = shift(self.images[chosen], recipe.crop_padding, generator)
             if recipe.flip:
                 images = mirror(images, mirrored[chosen])
+            if augment.links:
+                images = augment(images, Draws.drawn(len(images), generator))
             yield cut_out(normalise(images), recipe.cutout, generator), self.labels[chosen]

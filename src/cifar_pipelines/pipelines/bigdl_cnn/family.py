@@ -40,8 +40,9 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
     block = parameters["bigdl_cnn"]
     network, _ = block_and_engine(model, parameters["bigdl_cnn"]["models"])
     kept = {key: block["models"][network][key] for key in ("options", "recipe")}
-    # Shifted views count only where there are some: records are older than they are.
-    kept["recipe"] = {key: value for key, value in kept["recipe"].items() if key != "shift_at_test" or value}
+    # These count only where there are some: records are older than they are.
+    newer = ("shift_at_test", "augmentation")
+    kept["recipe"] = {key: value for key, value in kept["recipe"].items() if key not in newer or value}
     return {"model": [block["image_size"], block["validation_images"], kept]}
 
 

@@ -76,7 +76,11 @@ def _augmented(record: RunRecord) -> str | None:
     if content_of(vars(record.data)) is TEXT:
         return None
     recipe = record.params.get("recipe") or {}
-    versions = [len(record.history) if any(recipe.get(name) for name in ("crop_padding", "flip", "cutout")) else 1]
+    versions = [
+        len(record.history)
+        if any(recipe.get(name) for name in ("crop_padding", "flip", "cutout", "augmentation"))
+        else 1
+    ]
     if asked := record.params.get("phases"):
         changed = [bool(one.get("augmentation") or any((one.get("mixing") or {}).values())) for one in asked]
         drawn = [went.epochs for went, anew in zip(record.phases, changed, strict=False) if anew]
