@@ -2,7 +2,9 @@
 
 from collections import namedtuple
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -12,10 +14,12 @@ from tests.pipelines.test_transfer_specification import PARAMETERS, TINY, specif
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import families
-from cifar_pipelines.pipelines.transfer import memory
+from cifar_pipelines.pipelines.transfer import memory, nodes
 from cifar_pipelines.pipelines.transfer.memory import check_memory, room_for_features, settle_loader
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.training import loading
+
+RUN = SimpleNamespace(run_id="this", setting=ParallelismSetting(2, 1, "1g"))
 
 
 def leave_free(mebibytes, monkeypatch):
@@ -75,6 +79,19 @@ def test_stored_features_that_cannot_fit_are_refused_before_spark_starts(monkeyp
         families()["transfer"].check(parameters, setting)
     parameters["subset"]["train_size"] = "all"  # known when the images are there
     families()["transfer"].check(parameters, setting)
+
+
+def test_stored_features_of_all_images_are_told_and_refused_when_the_images_are_there(monkeypatch, tmp_path, caplog):
+    caplog.set_level("INFO")
+    info = {"train_size": 100_000, "validation_size": 0, "test_size": 5_000, "class_names": ["a", "b", "c"]}
+    spec = replace(specify(views=2), validation_images=1_000)
+    leave_free(592, monkeypatch)
+    with pytest.raises(KeyError, match="fingerprint"):  # what comes after it, and is not asked here
+        nodes.check_checkpoint(spec, tmp_path, info, 42, RUN)
+    assert "tiny_torch_distributor: stored features take 592 MiB of memory" in caplog.text
+    leave_free(591, monkeypatch)
+    with pytest.raises(UserError, match=r"take 592 MiB of memory .*202,000 vectors of 256 numbers"):
+        nodes.check_checkpoint(spec, tmp_path, info, 42, RUN)
 
 
 def test_only_a_head_that_is_solved_needs_further_copies_of_stored_features():

@@ -14,10 +14,12 @@ from cifar_pipelines.pipelines.training import (
     chance_in,
     checked_configuration,
     clocked,
+    curve_images,
     curve_split,
     going_on,
     require_all_classes,
 )
+from cifar_pipelines.pipelines.transfer.memory import room_for_features
 from cifar_pipelines.pipelines.transfer.specification import (
     TransferSpec,
     check_sizes,
@@ -47,11 +49,14 @@ def configure_transfer(
 def check_checkpoint(
     transfer: TransferSpec, checkpoints: Path, images_info: dict[str, Any], seed: int, run_context: RunContext
 ) -> dict[str, Any]:
-    """Refuses an unfinished training with another configuration, before any Spark process starts.
+    """Refuses an unfinished training with another configuration, and stored features without room, before any Spark process starts.
 
     Returns:
         What the training depends on.
     """
+    _, validated = curve_images(images_info, transfer.validation_images)
+    if needed := room_for_features(transfer, images_info["train_size"] + validated):
+        logger.info("%s: stored features take %s MiB of memory.", transfer.model, f"{needed:,}")
     require_validation(transfer, curve_split(images_info) == "validation")
     weights = load_weights(transfer.backbone, transfer.wanted.weights)
     params = transfer.params(weights)

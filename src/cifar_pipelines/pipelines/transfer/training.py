@@ -11,7 +11,7 @@ from cifar_pipelines.backbones import load_weights
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.engines import create_engine
 from cifar_pipelines.pipelines.training import curve_images, fit_timings, settled_precision, train_to_the_end
-from cifar_pipelines.pipelines.transfer.memory import room_for_features, settle_loader
+from cifar_pipelines.pipelines.transfer.memory import settle_loader
 from cifar_pipelines.pipelines.transfer.specification import LOGISTIC_REGRESSION, TransferSpec
 from cifar_pipelines.pipelines.transfer.stored import Stored, read_features, store_features
 from cifar_pipelines.records.json_form import from_json
@@ -64,8 +64,6 @@ class Transfer:
         self.validation = curve_images(images_info, spec.validation_images)
         self._files = tuple(images.inputFiles())
         self._loader = settle_loader(spec, self._files, self.validation, workers)
-        if needed := room_for_features(spec, images_info["train_size"] + self.validation[1]):
-            logger.info("%s: stored features take %s MiB of memory.", spec.model, f"{needed:,}")
         self.restarts = 0
         self._stored: Stored | None = None
         self._features: StoredFeatures | None = None
