@@ -15,7 +15,9 @@ from cifar_pipelines.report.sections.cells import Columns, behind, table_of, wit
 CAVEAT = (
     "Training accuracy is that of the last epoch, counted while the network learned and on what augmentation made, so "
     "that it can lie below the others. Validation F1 is there where a validation split was cut from training and models are judged "
-    "on a test split. As augmented there are as many training images as epochs that change each of them at random, or as stored views. Memory is that of the largest worker; on a card that of its tensors. The batch is that of all workers together. Trained parameters "
+    "on a test split. As augmented, a training image counts once for every epoch that changes it at "
+    "random, or for every stored view. Memory is that of the largest worker; on a card that of its tensors. The batch is that of all "
+    "workers together. Trained parameters "
     "are said of networks that were trained in phases: those of the phase that trained most."
 )
 
