@@ -127,6 +127,7 @@ class Commits:
 
     def forget(self) -> None:
         """Removes all of them: what was learned is kept elsewhere, or is to be learned anew."""
+        # The oldest first: a kill on the way leaves the newest, or none.
         for folder in (*reversed(self._folders()), *self._unfinished(), self.folder / _ROWS):
             (folder / _DESCRIPTION).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)

@@ -88,9 +88,10 @@ class GrowingCsv:
         if self._bytes is None or (different := differing(said, self._described, "file")):
             reason = "is no stream's" if self._bytes is None else f"has other predictions: {'; '.join(different)}"
             raise UserError(f"{self.target} {reason}. Give another --output, or move it with its JSON.")
-        if self._bytes and (not self.target.exists() or self.target.stat().st_size < self._bytes):
+        there = self.target.stat().st_size if self.target.exists() else 0
+        if there < self._bytes:
             raise UserError(
                 f"{self.target} is shorter than its JSON says, so predictions are lost. Put it back, or remove both to begin anew."
             )
-        if self.target.exists():
+        if there:
             os.truncate(self.target, self._bytes)

@@ -134,15 +134,9 @@ def let_vote(members: Members, saved: SavedJson) -> tuple[pd.DataFrame, Predicti
     label = f"Voting of {model_name(ensemble.vote)}"
     with timed(active_session(), label, show_progress=False) as timing, timing.repeat():
         table = vote_on_judged(ensemble, members)
-    report = PredictionReport(
-        predict_s=timing.seconds,
-        probability_source="votes of the members"
-        if VOTES[ensemble.vote].hard
-        else "mean of the members' probabilities",
-        parameter_count=len(ensemble.members),
-        model_path=os.path.relpath(saved.path),
-    )
-    return table, report
+    source = "votes of the members" if VOTES[ensemble.vote].hard else "mean of the members' probabilities"
+    path = os.path.relpath(saved.path)
+    return table, PredictionReport(timing.seconds, source, parameter_count=len(ensemble.members), model_path=path)
 
 
 def vote_on_judged(ensemble: Ensemble, members: Members) -> pd.DataFrame:

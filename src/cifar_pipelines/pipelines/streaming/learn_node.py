@@ -176,9 +176,13 @@ def _rows(commits: Commits, next_sequence: int, models: list[str], last: pd.Data
     Raises:
         UserError: If some are missing, so that every number of an image after them would be wrong.
     """
-    rows = pd.concat([commits.rows(next_sequence), *([] if last is None else [last])], ignore_index=True)
-    rows = rows[rows["model"].isin(models)] if len(rows) else rows
-    for model, blocks in rows.groupby("model") if len(rows) else ():
+    rows = commits.rows(next_sequence)
+    if last is not None:
+        rows = pd.concat([rows, last], ignore_index=True)
+    if rows.empty:
+        return rows
+    rows = rows[rows["model"].isin(models)]
+    for model, blocks in rows.groupby("model"):
         if (wrong := (blocks["first"] != blocks["images"].cumsum().shift(fill_value=0)).to_numpy()).any():
             raise UserError(
                 f"In {commits.folder} nothing is there of what was said of images before image {blocks['first'].iloc[wrong.argmax()]:,} of "

@@ -209,8 +209,9 @@ def _await_end(
             _require_there(stream.folder, wanted, taker)
         if known != journal.landed or not all_learned:
             known, moved = journal.landed, time.monotonic()
-        silence.say(time.monotonic() - moved, wanted)
-        if time.monotonic() - moved > stream.patience_s:
+        silent_s = time.monotonic() - moved
+        silence.say(silent_s, wanted)
+        if silent_s > stream.patience_s:
             raise _given_up(stream, wanted - 1)
         time.sleep(LOOK_S)
 

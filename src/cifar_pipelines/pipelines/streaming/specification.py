@@ -159,10 +159,9 @@ class StreamSpec:
         delta = self.drift_delta
         if delta is None and drift_at is not None and can_detect():
             delta = DELTA
-        steady = bool(scenario) and drift_at is None and len(phases) < 2
-        return Expected(
-            delta, self.classes_per_phase or (len(phases[0]) if len(phases) > 1 else None), drift_at, steady
-        )
+        per_phase = len(phases[0]) if len(phases) > 1 else None
+        steady = bool(scenario) and drift_at is None and per_phase is None
+        return Expected(delta, self.classes_per_phase or per_phase, drift_at, steady)
 
     def check_producers(self, journal: Journal, classes: Sequence[str]) -> None:
         """Refuses frames whose labels stand for other classes than those of the test images.

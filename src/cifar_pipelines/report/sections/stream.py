@@ -127,9 +127,11 @@ def _of_drift(found: dict[str, Any]) -> Iterator[str]:
         return
     alarms = ", ".join(f"{alarm:,}" for alarm in found["drift_alarms"]) or "none"
     yield f"Drift was reported after images: {alarms}."
-    if "drift_at" in found and found["drift_at"] is None:
+    if "drift_at" not in found:
+        return
+    if (at := found["drift_at"]) is None:
         yield "By the server's scenario there is none, so every alarm is false."
-    elif (at := found.get("drift_at")) is not None:
+    else:
         delay = found["drift_delay"]
         noticed = "it was not noticed" if delay is None else f"noticed {counted(delay, 'image')} later"
         yield f"It came with image {at:,}: {noticed}, {counted(found['false_alarms'], 'false alarm')}."
