@@ -98,7 +98,7 @@ def test_images_that_a_network_cannot_take_are_refused_before_work():
             create_backbone(name).check_size(size)
     inception = create_backbone("torchvision:inception_v3")
     inception.check_size(160)
-    with pytest.raises(UserError, match=r"cannot take images of 160 px .* input_size=299"):
+    with pytest.raises(UserError, match=r"cannot be trained on images of 160 px .* input_size=299"):
         inception.check_size(160, training=True)  # by its auxiliary head
     inception.check_size(299, training=True)
 

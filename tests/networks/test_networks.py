@@ -97,8 +97,8 @@ def test_sizes_outside_the_limits_are_refused(name):
 
 @pytest.mark.parametrize("name", networks.names())
 def test_an_unknown_option_is_refused(name):
-    with pytest.raises(UserError, match=rf"Unknown option 'depth'.*options of the network '{name}'"):
-        build(name, 32, depth=3)
+    with pytest.raises(UserError, match=rf"Unknown option 'dropout'.*options of the network '{name}'"):
+        build(name, 32, dropout=3)
 
 
 @pytest.mark.parametrize("value", ["64", 2.0, True, None])
@@ -135,6 +135,18 @@ def test_width_makes_a_network_larger(name):
 def test_growth_widens_the_later_groups():
     network = build("airbench", 32, width=4, growth=3)
     assert [group.conv1.out_channels for group in network.groups] == [4, 12, 12]
+
+
+def test_depth_adds_a_convolution_to_every_group_and_a_shortcut_past_two():
+    shallow, deep = build("airbench", 32, width=4), build("airbench", 32, width=4, depth=3)
+    assert set(deep.state_dict()) - set(shallow.state_dict()) >= {f"groups.{n}.conv3.weight" for n in range(3)}
+    group, images = deep.groups[0].eval(), torch.randn(2, 24, 8, 8)
+    with torch.no_grad():
+        pooled = group.activation(group.norm1(group.pool(group.conv1(images))))
+        group.conv3.weight.zero_()  # only the shortcut is left
+        torch.testing.assert_close(group(images), group.activation(pooled))
+    with pytest.raises(UserError, match="'depth' of the network 'airbench' is 4, but must be a number from 2 to 3"):
+        build("airbench", 32, depth=4)
 
 
 def test_airbench_whitens_the_patches_it_was_shown():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from matplotlib import pyplot as plt
 
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.judging.outcomes import pack_outcomes
 from cifar_pipelines.pipelines.ingestion.validation import NO_VALIDATION, ValidationSpec
 from cifar_pipelines.pipelines.leaks import create_pipeline, nodes
 from cifar_pipelines.pipelines.leaks.nearest import NEAREST, Queries, nearest_batches, normalised
@@ -121,15 +122,39 @@ def test_plot_and_section_show_what_was_measured(groups, tmp_path):
     figure.savefig(picture, format="png", dpi=30)
     (place / "leaks.png" / "2024" / "leaks.png").write_bytes(picture.getvalue())
     plt.close("all")
-    section = leaks(tmp_path)
+    section = leaks(tmp_path, pd.DataFrame())
     words = " ".join(plain(item) for block in section.blocks for item in getattr(block, "items", ()))
     (rows,) = [block.rows for block in section.blocks if isinstance(block, Table)]
     assert plain(rows[0][1]) == "100 (50.0%)" and plain(rows[0][4]).startswith("50.0%" if groups else "–")
     assert ("100 of 200 have their nearest" in words and "cut by group" in words) == groups
     assert isinstance(section.blocks[0], Paragraph) and isinstance(leaks_figure(tmp_path, "kedro run"), Figure)
-    assert leaks(tmp_path / "nowhere") is None and leaks(None) is None
+    assert leaks(tmp_path / "nowhere", pd.DataFrame()) is None and leaks(None, pd.DataFrame()) is None
     (place / "leaks.json" / "2024" / "leaks.json").write_text("[1]")
-    assert leaks(tmp_path) is None
+    assert leaks(tmp_path, pd.DataFrame()) is None
+
+
+def test_models_are_judged_without_the_images_that_have_twins(tmp_path):
+    table, found = nearest_table(), measured()
+    place = tmp_path / "kmeans_patches" / "leaks.json" / "2024" / "leaks.json"
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps(found))
+    right = pd.Series(np.arange(200) % 2 == 0) | (
+        np.arange(200) % 10 == 1
+    )  # all that have twins, a fifth of the others
+
+    def model(label, ids):
+        packed = pack_outcomes(ids, right.to_numpy())
+        return {"label": label, "model": label, "setting": "exec_1x1", "accuracy": right.mean(), "test_images": 200,
+                "outcome_images": packed["images"], "outcomes": packed["right"], "time_s": 1.0, "latest": 1}  # fmt: skip
+
+    models = pd.DataFrame([model("svm", table["image_id"]), model("elsewhere", [f"x{n}" for n in range(200)])])
+    section = leaks(tmp_path, models)
+    (_, told) = [block for block in section.blocks if isinstance(block, Table)]
+    (row,) = told.rows
+    assert [plain(cell).split(" ")[0] for cell in row] == ["svm", "60.0%", "20.0%", "100.0%"]
+    found["splits"]["test"].pop("packed")
+    place.write_text(json.dumps(found))
+    assert len([block for block in leaks(tmp_path, models).blocks if isinstance(block, Table)]) == 1
 
 
 def test_on_executors_a_copy_is_the_nearest_and_of_its_group(ingested, extracted):

@@ -110,6 +110,28 @@ def test_a_model_without_a_block_is_refused_with_the_nearest():
         families()["transfer"].check(parameters, ParallelismSetting(2, 1, "1g"))
 
 
+def test_weights_that_are_missing_are_named_all_at_once():
+    parameters = deepcopy(PARAMETERS)
+    models = {name: TINY | {"weights": f"path:{name}.pth"} for name in ("first", "second")} | {"third": TINY}
+    parameters["transfer"] |= {
+        "models": models,
+        "selected": ["first", "second"],
+        "engines": ["local", "torch_distributor"],
+    }
+    setting = ParallelismSetting(2, 1, "1g")
+    with pytest.raises(UserError) as raised:
+        families()["transfer"].check(parameters, setting)
+    header, first, second = str(raised.value).splitlines()
+    assert header == "2 of the selected transfers cannot be trained:"
+    assert first.startswith("  first: weights ") and "first.pth' is no file. Give the path" in first
+    assert second.startswith("  second: weights ") and "second.pth' is no file" in second
+    parameters["transfer"]["selected"] = ["first", "third"]
+    with pytest.raises(
+        UserError, match=r"^weights '.*first\.pth' is no file\. Give the path of a state dict of timm:test_efficientnet"
+    ):
+        families()["transfer"].check(parameters, setting)
+
+
 def test_fp16_is_refused_where_no_card_would_be_taken(monkeypatch):
     monkeypatch.setattr(device, "cards", lambda: 0)
     with pytest.raises(UserError, match="precision is 'fp16', which only GPUs train in"):

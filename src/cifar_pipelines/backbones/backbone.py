@@ -140,9 +140,10 @@ class Backbone(ABC):
         try:
             self.skeleton().train(training)(torch.zeros((2, 3, size, size), device="meta"))
         except Exception as error:  # every network refuses a size in its own way
+            cannot = "cannot be trained on" if training else "cannot take"
             raise UserError(
-                f"{self.name} cannot take images of {size} px ({first_line(str(error), 120)}). Give the size it "
-                f"was made for, such as input_size={self.published_input(None).size}."
+                f"{self.name} {cannot} images of {size} px ({first_line(str(error), 120)}). Give the size it was made for, such as "
+                f"input_size={self.published_input(None).size} (of a transfer: input.size)."
             ) from error
 
 

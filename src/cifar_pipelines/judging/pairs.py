@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
-import numpy as np
 import pandas as pd
 
-from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.judging import statistics
-from cifar_pipelines.judging.outcomes import unpack_outcomes
+from cifar_pipelines.judging.outcomes import Outcomes, outcomes_of
 
 MOST_MODELS = 8  # 28 pairs; with more, Holm's correction would hide what the best models differ in
 
@@ -83,7 +81,7 @@ def compare_these(models: pd.DataFrame, chosen: Iterable[tuple[str, str]]) -> tu
     Returns:
         The pairs that were tested and those that could not be, in their order.
     """
-    outcomes = {row["label"]: _outcomes(row) for _, row in models.iterrows()}
+    outcomes = {row["label"]: outcomes_of(row) for _, row in models.iterrows()}
     counted, untested = [], []
     for first, second in chosen:
         reason = _obstacle(outcomes[first], outcomes[second])
@@ -96,30 +94,7 @@ def compare_these(models: pd.DataFrame, chosen: Iterable[tuple[str, str]]) -> tu
     return [Pair(*pair, raw, adjusted) for pair, raw, adjusted in tested], untested
 
 
-@dataclass(frozen=True)
-class _Outcomes:
-    """What one model got right, or the reason why that is not known."""
-
-    images: str
-    right: np.ndarray
-    problem: str = ""
-
-
-def _outcomes(row: pd.Series) -> _Outcomes:
-    """Reads the outcomes of one model."""
-    nothing, who = np.empty(0, dtype=bool), f"the run record of {row['label']}"
-    if not all(isinstance(row[name], str) for name in ("outcomes", "outcome_images")):  # None, or NaN from CSV
-        return _Outcomes("", nothing, f"{who} holds no outcomes by image, as older ones do; train it again")
-    try:
-        right = unpack_outcomes(row["outcomes"], int(row["test_images"]))
-    except UserError as error:
-        return _Outcomes("", nothing, f"{who} holds outcomes that cannot be used: {error}".rstrip("."))
-    if not np.isclose(right.mean(), row["accuracy"], rtol=0, atol=0.5 / len(right)):
-        return _Outcomes("", nothing, f"{who} holds outcomes that contradict its accuracy; train it again")
-    return _Outcomes(row["outcome_images"], right)
-
-
-def _obstacle(first: _Outcomes, second: _Outcomes) -> str | None:
+def _obstacle(first: Outcomes, second: Outcomes) -> str | None:
     """Says why two models cannot be tested on the same images, or None."""
     if first.problem or second.problem:
         return first.problem or second.problem

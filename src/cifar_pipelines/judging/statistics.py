@@ -112,6 +112,18 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
     return float(np.clip(low, 0, right / n)), float(np.clip(high, right / n, 1))
 
 
+def accuracy_of(right: np.ndarray) -> dict[str, float] | None:
+    """The accuracy `value` on the `n` images of which (n,) bool says which are right, and its Wilson interval `low` to `high`.
+
+    None for no image.
+    """
+    if not len(right):
+        return None
+    number = int(np.asarray(right, dtype=bool).sum())
+    low, high = wilson_interval(number, len(right))
+    return {"value": number / len(right), "low": low, "high": high, "n": len(right)}
+
+
 def chance_of(support: Iterable[int]) -> float:
     """The accuracy of guessing: of always naming the most frequent class.
 

@@ -36,12 +36,14 @@ class Choice:
         candidates: All, fastest first.
         less_accurate: Names of those whose interval lies below that of the most accurate.
         reason: The choice in a sentence.
+        model: The model that it was made for; empty in choices older than that, which were made for CNNs.
     """
 
     best: Candidate
     candidates: tuple[Candidate, ...]
     less_accurate: tuple[str, ...]
     reason: str
+    model: str = ""
 
 
 def best_setting(records: Mapping[str, Sequence[RunRecord]]) -> Choice | None:
@@ -57,10 +59,11 @@ def best_setting(records: Mapping[str, Sequence[RunRecord]]) -> Choice | None:
     Returns:
         The choice; None if there is no record.
     """
-    candidates = []
+    candidates, model = [], ""
     for setting, runs in records.items():
         if not runs:
             continue
+        model = runs[-1].model
         times = [seconds for run in runs for seconds in run.timings.fit_s]
         scores = (runs[-1].score(f"accuracy.{name}") for name in ("value", "low", "high"))
         run_ids = tuple(run.run_id for run in runs)
@@ -71,7 +74,7 @@ def best_setting(records: Mapping[str, Sequence[RunRecord]]) -> Choice | None:
     top = max(candidates, key=lambda candidate: candidate.accuracy)
     worse = tuple(candidate.setting for candidate in candidates if candidate.high < top.low)
     good = [candidate for candidate in candidates if candidate.setting not in worse]
-    return Choice(good[0], tuple(candidates), worse, _reason(candidates, good, worse))
+    return Choice(good[0], tuple(candidates), worse, _reason(candidates, good, worse), model)
 
 
 def _reason(candidates: Sequence[Candidate], good: Sequence[Candidate], worse: Sequence[str]) -> str:

@@ -155,7 +155,7 @@ def _study(
         of_models = (scores(models, own), pairs(models), reasons(models, author), accuracy(models))
     folder = study_folder(reporting, own.iloc[::-1])
     made = _by_key(
-        leaks(folder),
+        leaks(folder, models),
         *of_models,
         times(rows),
         scaling(rows, summary),
@@ -197,6 +197,6 @@ def _choice(file: Path) -> Choice | None:
             Candidate(**one | {"run_ids": tuple(one.get("run_ids", ()))}) for one in choice["candidates"]
         )
         best = next(one for one in candidates if one.setting == choice["best"]["setting"])
-        return Choice(best, candidates, tuple(choice["less_accurate"]), choice["reason"])
+        return Choice(best, candidates, tuple(choice["less_accurate"]), choice["reason"], choice.get("model", ""))
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None

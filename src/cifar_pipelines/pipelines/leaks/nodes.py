@@ -9,7 +9,8 @@ import pandas as pd
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.common.params import command_to_run
-from cifar_pipelines.judging.statistics import wilson_interval
+from cifar_pipelines.judging.outcomes import pack_outcomes
+from cifar_pipelines.judging.statistics import accuracy_of
 from cifar_pipelines.pipelines.ingestion.validation import ValidationSpec, groups_of
 from cifar_pipelines.pipelines.leaks.nearest import NEAREST, NO_GROUP, Queries, nearest_batches, normalised
 
@@ -94,8 +95,8 @@ def measure_leaks(
     """Counts near twins, and says how many images their nearest training image gets right: of all, without twins, of others.
 
     Returns:
-        By split the numbers of images and twins, the threshold, accuracies of the nearest neighbour with their intervals, and
-        the closest pairs; and what they depend on.
+        By split the numbers of images and twins, the threshold, accuracies of the nearest neighbour with their intervals, the
+        closest pairs, and which images have twins, as `pack_outcomes` packs it; and what they depend on.
     """
     splits = {split: _measured(rows, spec.near) for split, rows in nearest_images.groupby("split")}
     return {
@@ -118,8 +119,9 @@ def _measured(rows: pd.DataFrame, near: float) -> dict[str, Any]:
         "typical_distance": typical,
         "threshold": near * typical,
         "twins": int(twins.sum()),
-        "accuracy": _accuracy(rows["right"]),
-        "accuracy_without_twins": _accuracy(rows.loc[~twins, "right"]),
+        "packed": dict(zip(("images", "twins"), pack_outcomes(rows["image_id"], twins).values(), strict=True)),
+        "accuracy": accuracy_of(rows["right"]),
+        "accuracy_without_twins": accuracy_of(rows.loc[~twins, "right"]),
         "closest": closest[["image_id", "neighbour", "distance", "right"]].values.tolist(),
     }
     if known:
@@ -127,18 +129,9 @@ def _measured(rows: pd.DataFrame, near: float) -> dict[str, Any]:
         measured |= {
             "in_own_group": int(rows["own_group"].sum()),
             "right_in_own_group": float(rows.loc[right, "own_group"].mean()) if right.any() else None,
-            "accuracy_of_other_groups": _accuracy(rows["other_group_right"]),
+            "accuracy_of_other_groups": accuracy_of(rows["other_group_right"]),
         }
     return measured
-
-
-def _accuracy(right: pd.Series) -> dict[str, float] | None:
-    """Share, interval and number; None of no image."""
-    if not len(right):
-        return None
-    number = int(right.astype(bool).sum())
-    low, high = wilson_interval(number, len(right), 0.95)
-    return {"value": number / len(right), "low": low, "high": high, "n": len(right)}
 
 
 def _nearest(train: DataFrame, images: pd.DataFrame, numbers: dict[str, int]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from cifar_pipelines.backbones.libraries import find
 from cifar_pipelines.common.configuration import selected_names
 from cifar_pipelines.common.contents import Content
-from cifar_pipelines.common.errors import unknown_name
+from cifar_pipelines.common.errors import UserError, unknown_name
 from cifar_pipelines.engines import block_and_engine, create_engine, model_name
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.spark.setting import ParallelismSetting
@@ -45,16 +45,33 @@ def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
-    """Refuses what is wrong with networks, weights, phases, devices, sizes and memory, and an engine whose libraries are missing."""
+    """Refuses what is wrong with networks, weights, phases, devices, sizes and memory, and an engine whose libraries are missing.
+
+    Raises:
+        UserError: With what is wrong with each of the selected transfers, so that all missing weights are named at once.
+    """
+    wrong: dict[str, UserError] = {}
+    for name, engine in selected_transfers(parameters):
+        try:
+            _check_one(name, engine, parameters, setting)
+        except UserError as error:
+            wrong.setdefault(name, error)  # with another engine a block has the same mistake
+    if len(wrong) == 1:
+        raise next(iter(wrong.values()))
+    if wrong:
+        listed = "\n".join(f"  {name}: {error}" for name, error in wrong.items())
+        raise UserError(f"{len(wrong)} of the selected transfers cannot be trained:\n{listed}")
+
+
+def _check_one(name: str, engine: str, parameters: Parameters, setting: ParallelismSetting) -> None:
     from cifar_pipelines.pipelines.transfer.memory import check_memory
     from cifar_pipelines.pipelines.transfer.specification import check_sizes, require_validation, specify_transfer
 
-    for name, engine in selected_transfers(parameters):
-        spec = specify_transfer(name, engine, parameters["transfer"])
-        train_size = parameters["subset"]["train_size"]
-        check_sizes(spec, train_size, setting.executors)
-        check_memory(spec, train_size, setting.executors)
-        require_validation(spec, parameters["validation"]["share"] > 0)
+    spec = specify_transfer(name, engine, parameters["transfer"])
+    train_size = parameters["subset"]["train_size"]
+    check_sizes(spec, train_size, setting.executors)
+    check_memory(spec, train_size, setting.executors)
+    require_validation(spec, parameters["validation"]["share"] > 0)
 
 
 def only(parameters: Parameters, model: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from cifar_pipelines.backbones import Backbone, InputSpec, LoadedWeights, TextSp
 from cifar_pipelines.common.contents import IMAGE, TEXT
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import ALL, build, whole
-from cifar_pipelines.common.words import first_line
 from cifar_pipelines.engines import create_engine, model_name
 from cifar_pipelines.pipelines.transfer.views import VIEWS
 from cifar_pipelines.training.phases import CACHE, IMAGES, SMALLEST_NORMALISED_BATCH, Phase, build_phases
@@ -180,10 +179,9 @@ def specify_transfer(name: str, engine: str, block: dict[str, Any]) -> TransferS
         input=backbone.input_spec(weights, **_given(model.input, backbone)),
     )  # fmt: skip
     backbone.check_size(spec.input.size)
+    backbone.check_size(spec.input.size, training=True)
     if backbone.content is TEXT:
         _check_texts(spec)
-    else:
-        _check_auxiliary_head(backbone, spec.input.size)
     _check_phases(spec, spec.backbone)
     return spec
 
@@ -205,19 +203,6 @@ def _check_texts(spec: TransferSpec) -> None:
         raise UserError(
             f"transfer.models.{spec.name} has {wrong[0]}, which is of images, and {spec.wanted.backbone} reads texts. Leave it out."
         )
-
-
-def _check_auxiliary_head(backbone: Backbone, size: int) -> None:
-    """Refuses a size at which a network predicts but cannot be trained, since its auxiliary head sees larger maps."""
-    import torch
-
-    try:
-        backbone.skeleton().train()(torch.zeros((2, 3, size, size), device="meta"))
-    except RuntimeError as error:
-        raise UserError(
-            f"{backbone.name} cannot be trained on images of {size} px ({first_line(str(error), 120)}). Give input.size: "
-            f"{backbone.input_spec('none').size}."
-        ) from error
 
 
 def _check_phases(spec: TransferSpec, backbone: Backbone) -> None:

@@ -4,19 +4,25 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cifar_pipelines.report.document.blocks import Block, Section, bullets, say, spans, strong, table
+import pandas as pd
+
+from cifar_pipelines.judging.outcomes import outcomes_of, unpack_outcomes
+from cifar_pipelines.judging.statistics import accuracy_of
+from cifar_pipelines.records.ranking import fastest_of_each_model
+from cifar_pipelines.report.document.blocks import Block, Blocks, Section, bullets, say, spans, strong, table
 from cifar_pipelines.report.figures import study_figure
 
 
-def leaks(folder: Path | None) -> Section | None:
-    """Says how many images have a near twin among the training images; None where it was not measured.
+def leaks(folder: Path | None, models: pd.DataFrame) -> Section | None:
+    """Says how many images have a near twin among the training images, and what that is worth; None where it was not measured.
 
     Args:
         folder: Where the plots of the study lie, one folder per extractor; None where they are not found.
+        models: Rows of the trained models of the study.
     """
     try:
         found = [json.loads(file.read_text(encoding="utf-8")) for file in _newest(folder)]
-        blocks = [block for measured in found for block in _told(measured)]
+        blocks = [block for measured in found for block in (*_told(measured), *_of_models(measured, models))]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return Section("leaks", "Near twins across splits", tuple(blocks)) if blocks else None
@@ -56,6 +62,27 @@ def _told(measured: dict[str, Any]) -> list[Block]:
         if found.get("accuracy_of_other_groups")
     ]
     return [rule, table(header, rows), *([bullets(groups)] if groups else [])]
+
+
+def _of_models(measured: dict[str, Any], models: pd.DataFrame) -> Blocks:
+    """How good models are on the images with and without twins; nothing where no model was judged on images with some."""
+    ranking = [] if models.empty else [model for _, model in fastest_of_each_model(models).iterrows()]
+    rows = []
+    for found in measured["splits"].values():
+        packed = found.get("packed")  # what was measured by older versions says only how many there are
+        for model in ranking if packed and found["twins"] else ():
+            outcomes = outcomes_of(model)
+            if not outcomes.problem and outcomes.images == packed["images"]:
+                twin = unpack_outcomes(packed["twins"], found["images"])
+                of = (outcomes.right, outcomes.right[~twin], outcomes.right[twin])
+                rows.append((model["label"], *(_share(accuracy_of(right)) for right in of)))
+    if not rows:
+        return ()
+    header = ["model", "right of all", "without twins", "of those with twins"]
+    return (
+        say("What models get right of the same images, each in its latest run at its fastest setting:"),
+        table(header, rows),
+    )
 
 
 def _verdict(found: dict[str, Any]) -> str:

@@ -218,10 +218,11 @@ def is_about(choice: Choice, study: Study) -> bool:
 
 def _choice(choice: Choice, study: Study) -> Blocks:
     """What an experiment chose, and why."""
-    cnns = study.used[study.used["family"] == CNN]
+    used = study.used
+    used = used[used["model"] == choice.model] if choice.model else used[used["family"] == CNN]
     rows = [
         [one.setting, seconds(one.fit_s), one.repeats, f"{one.accuracy:.1%} ({one.low:.1%} to {one.high:.1%})",
-         "chosen" if one.setting == choice.best.setting else None, behind(cnns[cnns["setting"] == one.setting])]
+         "chosen" if one.setting == choice.best.setting else None, behind(used[used["setting"] == one.setting])]
         for one in choice.candidates
     ]  # fmt: skip
     header = ["setting", "median fit [s]", "timings", "accuracy", "choice", "records"]
