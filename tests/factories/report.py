@@ -144,8 +144,8 @@ def write_results(reporting: Path, records, folder="synthetic/train10000-test500
         _write(reporting / "experiments" / "2026-11-20T12.00.00Z.json", choice)
 
 
-def make_experiment(records) -> dict:
-    """What an experiment on these records leaves behind; it chose the setting with the shortest fit."""
+def make_experiment(records, model="airbench_bigdl") -> dict:
+    """What an experiment on these records leaves behind; it chose the setting with the shortest fit of a model."""
     candidates = [
         {
             "setting": record["parallelism"]["setting"],
@@ -155,11 +155,12 @@ def make_experiment(records) -> dict:
             **{name: record["metrics"]["accuracy"][key] for name, key in _SCORE.items()},
         }
         for record in records.values()
-        if record["model"] == "airbench_bigdl"
+        if record["model"] == model
     ]
     candidates.sort(key=lambda one: one["fit_s"])
     reason = f"{candidates[0]['setting']} has the shortest median fit time of the CNN."
-    return {"choice": {"best": candidates[0], "candidates": candidates, "less_accurate": [], "reason": reason}}
+    choice = {"best": candidates[0], "candidates": candidates, "less_accurate": [], "reason": reason, "model": model}
+    return {"choice": choice}
 
 
 _SCORE = {"accuracy": "value", "low": "low", "high": "high"}

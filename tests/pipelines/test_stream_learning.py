@@ -678,7 +678,7 @@ def test_a_saved_learner_predicts_features_of_new_images():
 def test_a_damaged_learner_is_refused_by_its_path(tmp_path):
     (tmp_path / "model.npz").write_bytes(b"nothing")
     record = RunRecord.from_json(make_record("stream_ridge", artifacts={"model": str(tmp_path / "model.npz")}))
-    with pytest.raises(UserError, match=r"model.npz cannot be read \(.*\): it is damaged"):
+    with pytest.raises(UserError, match=r"model.npz cannot be read as a learner \(.*\): it is damaged"):
         FAMILY.predictor(record)
 
 

@@ -109,10 +109,23 @@ def test_what_loaders_share_is_known_before_spark_starts(monkeypatch):
         check_memory(specify(loader="workers:2"), "all", 1)
 
 
-def test_images_that_may_not_fit_are_warned_of_before_spark_starts(monkeypatch, caplog):
+def test_how_much_memory_images_may_take_is_said_before_spark_starts(monkeypatch, caplog):
     leave_free(1000, monkeypatch)
+    caplog.set_level("INFO", "cifar_pipelines.pipelines.transfer")
     spec = specify(loader="memory", head_start="zeros")
-    check_memory(spec, 10_000, 1)
-    assert "up to" not in caplog.text
-    check_memory(spec, 1_000_000, 1)
-    assert "images of 16 px take up to 732 MiB of memory with loader memory, and 600 MiB are free" in caplog.text
+
+    def said(spec, images):
+        check_memory(spec, images, 1)
+        return caplog.records[-1].levelname, caplog.records[-1].getMessage()
+
+    level, words = said(spec, 10_000)
+    assert level == "INFO" and words.endswith(
+        "take up to 7 MiB of memory with loader memory, and 600 MiB are free for them."
+    )
+    level, words = said(specify(loader="auto", head_start="zeros"), 1_000_000)
+    assert level == "INFO" and "whether they fit is known when" in words
+    level, words = said(spec, 1_000_000)
+    assert (
+        level == "WARNING"
+        and "images of 16 px take up to 732 MiB of memory with loader memory, and 600 MiB are free" in words
+    )

@@ -256,6 +256,21 @@ def test_a_choice_without_run_ids_is_known_by_setting_and_accuracy(tmp_path):
     assert "chosen" not in text_of(sections(make_document(others, tmp_path))["A13"])
 
 
+def test_a_choice_refers_to_the_records_of_its_model(tmp_path):
+    records = {
+        f"{family} {setting}": make_cnn_record(network=network, family=family, setting=setting)
+        for family, network in (("bigdl_cnn", "airbench"), ("transfer", "lite0"))
+        for setting in ((1, 1), (2, 2))
+    }
+    (tmp_path / "experiments").mkdir()
+    experiment = make_experiment(records, "lite0_bigdl")
+    (tmp_path / "experiments" / "2026-11-20T12.00.00Z.json").write_text(json.dumps(experiment))
+    made = sections(make_document(records, tmp_path))
+    (chosen,) = [line for line in text_of(made["A13"]).splitlines() if "chosen" in line]
+    (own,) = [line for line in text_of(made["sources"]).splitlines() if chosen.rpartition("[")[2].rstrip("] |") in line]
+    assert "lite0_bigdl" in own
+
+
 def test_what_no_answer_shows_is_a_further_finding(tmp_path):
     content = content_of({"a": make_record()}, tmp_path)
     leaves, rain = Section("tea_leaves", "Tea leaves", ()), Section("weather", "Weather", ())

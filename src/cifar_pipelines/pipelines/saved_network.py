@@ -4,12 +4,11 @@ from functools import cache
 
 import pandas as pd
 
-from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.datasets.trained_network import TrainedNetworkDataset
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
 from cifar_pipelines.pipelines.prediction import prediction_job
 from cifar_pipelines.records.run_record import RunRecord
-from cifar_pipelines.records.saved_models import model_path
+from cifar_pipelines.records.saved_models import opening
 from cifar_pipelines.training.prediction_views import PredictionViews
 
 
@@ -19,16 +18,10 @@ def open_network(record: RunRecord) -> Predictor:
     Args:
         record: Its run record.
     """
-    path = model_path(record)
-    try:
+    with opening(record, "a network") as path:
         network = TrainedNetworkDataset(filepath=str(path)).load().network
         network.build()
         views = PredictionViews.of(network.training)
-    except Exception as error:  # a damaged file fails in many ways
-        raise UserError(
-            f"{path} cannot be read as a network ({type(error).__name__}): it is damaged, or of an earlier version. Take "
-            "another version of the model, or train it again."
-        ) from error
 
     # For every session one job: a stream asks again and again, and a worker builds the network once for all calls.
     job_of = cache(lambda session: prediction_job(network, views))

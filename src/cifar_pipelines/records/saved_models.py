@@ -1,6 +1,7 @@
 """Saved models, found by the run records that say where they lie: by name or path, version, and what they learned from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,27 @@ class Wanted:
 def model_path(record: RunRecord) -> Path:
     """Where the model of a run record lies."""
     return PROJECT_PATH / record.artifacts[MODEL]
+
+
+@contextmanager
+def opening(record: RunRecord, kind: str) -> Iterator[Path]:
+    """Gives the path of a saved model; whatever fails while it is read means that it is damaged, or of an earlier version.
+
+    Args:
+        record: Its run record.
+        kind: What it should be, with its article, such as "a network".
+
+    Raises:
+        UserError: That says so.
+    """
+    path = model_path(record)
+    try:
+        yield path
+    except Exception as error:  # a damaged file fails in many ways
+        raise UserError(
+            f"{path} cannot be read as {kind} ({type(error).__name__}): it is damaged, or of an earlier version. Take another version "
+            "of the model, or make it again."
+        ) from error
 
 
 def find_model(records: Loaders, wanted: Wanted, models: Path) -> RunRecord:

@@ -12,7 +12,7 @@ from cifar_pipelines.families import families
 from cifar_pipelines.pipelines.ensemble.votes import VOTES
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
 from cifar_pipelines.records.run_record import RunRecord
-from cifar_pipelines.records.saved_models import Wanted, find_in_project, model_path
+from cifar_pipelines.records.saved_models import Wanted, find_in_project, opening
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,8 @@ class Ensemble:
 
 def open_predictor(record: RunRecord) -> Predictor:
     """Opens an ensemble with all its members; see `families.Family.predictor`."""
-    path = model_path(record)
-    try:
+    with opening(record, "an ensemble") as path:
         ensemble = Ensemble.from_json(JsonModelDataset(filepath=str(path)).load().content)
-    except Exception as error:  # a damaged file fails in many ways
-        raise UserError(
-            f"{path} cannot be read as an ensemble ({type(error).__name__}): it is damaged. Take another version of it, or "
-            "`kedro run --pipelines ensemble` again."
-        ) from error
     predictors = [_open_member(record.model, member) for member in ensemble.members]
 
     def predict(images: NewImages) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.tables import lists_of
 from cifar_pipelines.datasets.learned_model import LearnedModelDataset
 from cifar_pipelines.incremental.learned import LearnedModel
@@ -16,7 +15,7 @@ from cifar_pipelines.pipelines.features.saved import open_extractor, saved_extra
 from cifar_pipelines.pipelines.features.worker import extract_array
 from cifar_pipelines.pipelines.new_images import NewImages, Predictor
 from cifar_pipelines.records.run_record import RunRecord
-from cifar_pipelines.records.saved_models import model_path
+from cifar_pipelines.records.saved_models import opening
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,13 +25,8 @@ NEW = "image_id string, prediction int, probability array<float>"
 
 def open_predictor(record: RunRecord) -> Predictor:
     """Opens a learner with its extractor; see `families.Family.predictor`."""
-    try:
-        model = LearnedModelDataset(filepath=str(model_path(record))).load().model
-    except Exception as error:  # a damaged file fails in many ways
-        raise UserError(
-            f"The model in {model_path(record)} cannot be read ({type(error).__name__}): it is damaged. Take another version of it, "
-            "or train it again."
-        ) from error
+    with opening(record, "a learner") as path:
+        model = LearnedModelDataset(filepath=str(path)).load().model
     job_of = saved_extraction(*open_extractor(record), record.features.precision, record.features.micro_batch)
     shared_by = cache(lambda session: session.sparkContext.broadcast(model))
 

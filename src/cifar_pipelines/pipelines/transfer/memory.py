@@ -18,7 +18,7 @@ SOLVING = 3  # copies of stored features while a head is solved: they, their nor
 
 
 def check_memory(spec: TransferSpec, train_images: int | str, workers: int) -> None:
-    """Refuses what cannot fit whatever the images are, and warns of what may not, before Spark starts.
+    """Refuses what cannot fit whatever the images are, and says how much they may take, before Spark starts.
 
     Args:
         spec: The transfer.
@@ -29,25 +29,31 @@ def check_memory(spec: TransferSpec, train_images: int | str, workers: int) -> N
         UserError: If stored features would not fit into the memory that this host has free, or batches not into what a loader's
             processes share.
     """
-    import psutil
-
-    from cifar_pipelines.training.loading import MEMORY
-
     on_images = _on_images(spec)
     if on_images:
         _require_shared(spec, on_images, spec.wanted.loader, 0, workers)
     if train_images == ALL:
         return
     room_for_features(spec, train_images)
-    if not on_images or spec.wanted.loader != MEMORY:
+    if on_images:
+        _say_at_most(spec, 3 * spec.input.square.scaled_to**2 * train_images)
+
+
+def _say_at_most(spec: TransferSpec, most: int) -> None:
+    """Says how many bytes images may take, before they are there; warns where that may be too much."""
+    import psutil
+
+    from cifar_pipelines.training.loading import AUTO, MEMORY
+
+    room = SHARE * psutil.virtual_memory().available
+    if spec.wanted.loader not in (AUTO, MEMORY):
         return
-    most, room = 3 * spec.input.square.scaled_to**2 * train_images, SHARE * psutil.virtual_memory().available
-    if most > room:
-        logger.warning(
-            "%s: images of %d px take up to %s MiB of memory with loader memory, and %s MiB are free for them; smaller images take "
-            "less. Whether they fit is known when they are ingested. Loader auto takes memory only where they do.",
-            spec.model, spec.input.size, f"{most / 2**20:,.0f}", f"{room / 2**20:,.0f}",
-        )  # fmt: skip
+    doubt = " Smaller images take less: whether they fit is known when they are ingested. Loader auto takes memory only where they do."
+    logger.log(
+        logging.WARNING if most > room and spec.wanted.loader == MEMORY else logging.INFO,
+        "%s: images of %d px take up to %s MiB of memory with loader memory, and %s MiB are free for them.%s",
+        spec.model, spec.input.size, f"{most / 2**20:,.0f}", f"{room / 2**20:,.0f}", doubt if most > room else "",
+    )  # fmt: skip
 
 
 def room_for_features(spec: TransferSpec, images: int) -> int:
