@@ -49,6 +49,8 @@ factor of several, either way.
                            stream_features; below 5
   stream_stored            images/s with stored features; at least 2000
   stream_side_by_side      images/s of learning alone, one task per learner over all of them in the driver; at least 1.5
+  stream_paces             frames that waited at most in a stream over TCP that is slower than its learners, faster, and silent for a
+                           minute: 8 may; each must end with every frame learned once, and slow and fast with the same weights; once
   stream_kills             seconds from a kill -9 until frames are learned again: receiver, driver, executor and server in turn; what is
                            learned must be the same bit for bit, and every image land and be learned once; once
   stream_memory            MiB of driver and executors after --micro-batches over those after a tenth of them; at most 1.10; once

@@ -17,6 +17,7 @@ from benchmarks.result import Bar, Result
 from benchmarks.stream import LOOPBACK, ReadBefore
 from benchmarks.usual_stream import usual_speed
 from benchmarks.workload import Step, Workload
+from cifar_pipelines.incremental.states import digest
 from cifar_pipelines.pipelines.streaming import learn_node, nodes
 from cifar_pipelines.streaming.connection import Patience
 from cifar_pipelines.streaming.image_stream import ImageStream
@@ -25,10 +26,18 @@ from cifar_pipelines.streaming.pace import Pace
 from cifar_pipelines.streaming.server import Service, StreamServer
 from cifar_pipelines.streaming.wire import Frame, StreamImage
 
-NAMES = ("stream_features", "stream_stored", "stream_late", "stream_side_by_side", "stream_usual", "stream_usual_size")
+NAMES = (
+    "stream_features", "stream_stored", "stream_late", "stream_side_by_side", "stream_usual", "stream_usual_size", "stream_paces",
+)  # fmt: skip
 USUAL = {"stream_usual": 1280, "stream_usual_size": 384}  # images of the usual way
 BATCH, TRIGGER, HOLDOUT = 128, 32, 200
 LEAST = 3 * TRIGGER * BATCH  # images: the first micro-batch does not count
+BACKLOG, SENT = 8, 24  # frames that may wait, and frames of a stream
+PACES = {
+    "slower than the learners": (Pace(rate=BATCH), SENT),
+    "faster than the learners": (Pace(), SENT),
+    "silent for 65 s between frames": (Pace(interval=65.0), 3),
+}
 LIKE_USUAL = ["stream_mlp", "stream_sgd_logistic"]
 
 
@@ -69,15 +78,19 @@ class Bench:
 
     def learn(self, landing: Path, **changes: Any) -> pd.DataFrame:
         """Learns all frames of a folder; returns a row for every frame, see `MicroBatches.log`."""
+        return self.learned(landing, **changes)[1]
+
+    def learned(self, landing: Path, **changes: Any) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Likewise; returns what was learned by model too."""
         given = {"landing": str(landing), "holdout_images": HOLDOUT, "resume": False} | changes
         stream = nodes.configure_stream(self.work.parameters["streaming"] | given)
         seed = self.work.parameters["subset"]["seed"]
         course = nodes.plan_course(self.work.images, self.features, self.info, self.work.images_info, stream, seed)
         made_by = (self.info, self.work.state, self.work.spec)
-        *_, log = learn_node.learn(
+        learned, *_, log = learn_node.learn(
             course, stream, *made_by, self.folder / "commits", self.folder / "stored", self.work.context
         )
-        return log
+        return learned, log
 
 
 def measure(work: Workload, images: int, repeats: int, names: Sequence[str], step: Step) -> list[Result]:
@@ -96,6 +109,8 @@ def measure(work: Workload, images: int, repeats: int, names: Sequence[str], ste
             results += _with_features(bench, repeats, names, step)
         if {"stream_stored", "stream_side_by_side"} & set(names):
             results += _with_stored_features(bench, repeats, step)
+        if "stream_paces" in names:
+            results.append(_paces(bench, step))
     return [result for result in results if result.name in names]
 
 
@@ -157,7 +172,7 @@ def _late(bench: Bench, rate: float, step: Step) -> Result:
     step(f"{len(bench.encoded):,} images over TCP at {rate:.0f} images/s, which is half of what is sustained.")
     source = ReadBefore(bench.work.source, len(bench.encoded))
     stream = ImageStream("bench", source, source.images, BATCH, 1)
-    with _served(stream, rate) as address:
+    with _served(stream, Pace(rate)) as address:
         log = bench.learn(bench.folder / "received", servers=[address], store_features=False)
     settled = log.iloc[len(log) // 5 :]  # the first micro-batches wait for Python and the network
     late = np.repeat((settled["committed_at"] - settled["scheduled_at"]).to_numpy(), settled["images"])
@@ -166,12 +181,36 @@ def _late(bench: Bench, rate: float, step: Step) -> Result:
     return Result("stream_late", "s, p99", [last], bar=Bar(5, at_least=False), notes=[note])
 
 
+def _paces(bench: Bench, step: Step) -> Result:
+    """Whether a stream that is slower than its learners, faster, or silent for a minute ends right and keeps its backlog."""
+    most, states, whole, notes = [], [], True, []
+    for name, (pace, frames) in PACES.items():
+        source = ReadBefore(bench.work.source, frames * BATCH)
+        step(f"{frames * BATCH:,} images over TCP, {name}.")
+        with _served(ImageStream("bench", source, source.images, BATCH, 1), pace) as address:
+            given = {"servers": [address], "max_backlog": BACKLOG, "frames_per_trigger": 2, "store_features": False}
+            learned, log = bench.learned(bench.folder / name.replace(" ", "_"), **given)
+        most.append(float(log["waiting"].max()))
+        whole = (
+            whole and log["sequence"].tolist() == list(range(1, frames + 1)) and log["images"].sum() == frames * BATCH
+        )
+        if frames == SENT:  # the same images at another pace
+            states.append({model: digest(one.state) for model, one in learned.items()})
+        notes.append(f"{name}: {frames} frames learned, each once, at most {most[-1]:.0f} waited.")
+    same = all(state == states[0] for state in states)
+    notes.append(
+        f"The slow and the fast stream taught {'the same weights, bit for bit' if same else 'DIFFERENT weights'}."
+    )
+    return Result("stream_paces", "frames that waited at most", most, bar=Bar(BACKLOG + 1, at_least=False), notes=notes,
+                  holds=whole and same and max(most) <= BACKLOG)  # fmt: skip
+
+
 @contextmanager
-def _served(stream: ImageStream, rate: float) -> Iterator[str]:
+def _served(stream: ImageStream, pace: Pace) -> Iterator[str]:
     """A server in a process of its own; gives its address."""
 
     def serve(told: Any) -> None:
-        with StreamServer(Service(stream, Pace(rate), None, Patience()), *LOOPBACK, lambda _: None) as server:
+        with StreamServer(Service(stream, pace, None, Patience()), *LOOPBACK, lambda _: None) as server:
             told.send(server.address)
             server.serve()
 

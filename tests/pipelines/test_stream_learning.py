@@ -30,7 +30,7 @@ from cifar_pipelines.incremental.training import Frames, Law, StreamTraining
 from cifar_pipelines.judging.drift import DELTA
 from cifar_pipelines.judging.prequential import SCORES
 from cifar_pipelines.learners import LearningTask, create_learner, find
-from cifar_pipelines.pipelines.streaming import learn_node, learning, nodes
+from cifar_pipelines.pipelines.streaming import learn_node, learning, nodes, query
 from cifar_pipelines.pipelines.streaming.family import FAMILY
 from cifar_pipelines.pipelines.streaming.findings import findings
 from cifar_pipelines.pipelines.streaming.learning import LOG, Course, DriverEngine, MicroBatches, Taken, failed
@@ -682,14 +682,24 @@ def test_a_damaged_learner_is_refused_by_its_path(tmp_path):
         FAMILY.predictor(record)
 
 
+def test_a_query_begins_without_the_notes_of_another(tmp_path):
+    notes = tmp_path / "_checkpoint"
+    (notes / "commits").mkdir(parents=True)  # of a run that was killed
+    with query._notes_of_spark(tmp_path) as place:
+        assert place == f"file://{notes}" and not notes.exists()
+        (notes / "offsets").mkdir(parents=True)
+    assert not notes.exists()
+
+
 def test_a_line_says_where_the_learners_are(caplog, monkeypatch):
     caplog.set_level("INFO")
     now = [100.0]
     monkeypatch.setattr(learning.time, "monotonic", lambda: now[0])
     progress = learning.Progress()
-    row = {"window_accuracy": 0.5, "window_log_loss": 1.25}
+    macro = {"window_precision_macro": 0.4, "window_recall_macro": 0.5, "window_f1_macro": 0.444}
+    row = {"window_accuracy": 0.5, "window_log_loss": 1.25} | macro
     taken = [
-        Taken("stream_mlp", None, [{"window_accuracy": 0.1, "window_log_loss": 9.0}, row]),
+        Taken("stream_mlp", None, [{"window_accuracy": 0.1, "window_log_loss": 9.0} | macro, row]),
         Taken("late", None, []),
     ]
     frame = {"sequence": 7, "images": 50, "waiting": 3, "committed_at": 12.5, "scheduled_at": 11.0, "live": True}
@@ -698,7 +708,7 @@ def test_a_line_says_where_the_learners_are(caplog, monkeypatch):
         progress(pd.DataFrame([frame]), taken)
     now[0] += 2.0
     progress(pd.DataFrame([frame | {"waiting": 1, "live": False}]), taken)
-    of_images = "Of the last images: stream_mlp 50.0%, loss 1.25."
+    of_images = "Of the last images: stream_mlp 50.0%, loss 1.25, macro P/R/F1 40.0/50.0/44.4%."
     assert [record.getMessage() for record in caplog.records] == [
         f"Frame 7, 25 images/s, 3 frames wait, learned 1.5 s after it was due. {of_images}",
         f"Frame 7, 25 images/s, 1 frame waits, landed before this run. {of_images}",

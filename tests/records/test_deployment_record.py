@@ -50,7 +50,7 @@ def test_the_fastest_variant_within_the_limits_is_shipped():
         "Ship onnx_int8: it takes 2 ms for an image, 4 times as fast as the original, in 11 MB instead of 44 MB"
         in words
     )
-    assert "89.7% accuracy instead of 90.0% (a difference is not shown with 1,000 test images, p = 0.6" in words
+    assert "89.7% accuracy instead of 90.0% (a difference is not shown with 1,000 validation images, p = 0.6" in words
     assert "a loss of up to 0.6 points is not excluded" in words and "of 2 variants within the limits" in words
     assert choose_variant([original, int8, pruned], Limits(2.0, 100.0), 1000)[0] == "structured_pruning"
 
@@ -85,6 +85,12 @@ def test_validation_images_decide_where_there_are_some_and_the_words_say_so():
     assert (
         choose_variant([original, ruined], LIMITS, 1000)[0] == "onnx_int8"
     )  # the test images know nothing of the loss
+
+
+def test_nothing_is_chosen_where_only_test_images_could_decide():
+    name, words = choose_variant([make_original(), make_result(ms=1.0)], LIMITS, 0)
+    assert name is None and words.startswith("None is named to ship: chosen by its accuracy on the test images")
+    assert "--params validation.share=0.1" in words
 
 
 @given(

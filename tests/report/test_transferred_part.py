@@ -58,10 +58,10 @@ def test_own_cnns_stay_what_a11_is_about(tmp_path):
 @pytest.mark.parametrize(
     ("model", "network", "trains", "weights", "words", "selected"),
     [
-        ("lite1_tuned_local", LITE1, "last:5", "a", "fine-tuned alone: what it gives beside the same network frozen", "lite1_probe"),
-        ("lite1_probe_local", LITE1, "head", "a", "frozen alone: what it gives beside the same network fine-tuned", "lite1_tuned"),
+        ("lite1_tuned_local", LITE1, "last:5", "a", "fine-tuned: what it gives beside the same network frozen", "lite1_probe"),
+        ("lite1_probe_local", LITE1, "head", "a", "frozen: what it gives beside the same network fine-tuned", "lite1_tuned"),
         # One of the same name would replace it.
-        ("lite0_local", LITE0, "all", None, "from random weights alone: what it gives beside the same network fine-tuned", "lite0_plain"),
+        ("lite0_local", LITE0, "all", None, "from random weights: what it gives beside the same network fine-tuned", "lite0_plain"),
     ],
 )  # fmt: skip
 def test_a_backbone_in_one_role_names_the_command_for_another(
@@ -69,7 +69,8 @@ def test_a_backbone_in_one_role_names_the_command_for_another(
 ):
     record = make_transfer_record(model, 800, trains, weights=weights, network=network, setting=(2, 2))
     records = {"a": record, "b": make_record(setting=(1, 1))}
-    ((said, command),) = missing_in(parts(records, tmp_path)["transferred"])
+    told = missing_in(parts(records, tmp_path)["transferred"])
+    ((said, command),) = [one for one in told if words in one[0]]
     assert said.startswith(f"{network} was measured {words} is not known.")
     *kedro, env, _, params = shlex.split(command)
     assert [*kedro, env] == ["kedro", "run", "--pipelines", "transfer", "--env", "exec_2x2"]  # that of its pair
@@ -77,6 +78,15 @@ def test_a_backbone_in_one_role_names_the_command_for_another(
     same_input = {} if selected.startswith("lite1") else {"models": {selected: {"input": {"size": 160}}}}
     assert asked["transfer"] == {"selected": selected, "engines": "local"} | same_input
     check_run(["transfer"], load_configuration(env, asked))
+
+
+def test_every_role_that_a_backbone_has_a_block_for_is_named(tmp_path):
+    roles = {"tuned": "all", "probe": "head"}
+    records = {name: make_transfer_record(name, 800, trains, network=LITE0) for name, trains in roles.items()}
+    ((said, command),) = missing_in(parts(records, tmp_path)["transferred"])
+    known = "fine-tuned and frozen: what it gives beside the same network from random weights is not known."
+    assert said.startswith(f"{LITE0} was measured {known}")
+    assert "transfer.selected=lite0_random" in command
 
 
 def test_of_two_roles_or_of_an_unknown_backbone_nothing_is_asked(tmp_path):

@@ -1,6 +1,7 @@
 import errno
 import socket
 import threading
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -333,6 +334,18 @@ def test_a_server_that_sends_something_else_than_before_is_refused(folder):
         pytest.raises(UserError, match=r"has sent 3 frames of another stream into .* Serve those again"),
     ):
         make_receiver(folder, server.port).run()
+
+
+def test_a_server_that_comes_back_under_another_name_is_refused(folder):
+    patience = Patience(greeting=1, heartbeat=0.05, silence=0.5, retry=0.01, away=5)
+    first = ExitStack()
+    server = first.enter_context(serving(make_stream(40)))
+    with receiving(folder, server.port, backlog=4, patience=patience) as receiver:
+        assert wait_until(lambda: read_journal(folder).landed == 4, 5)
+        first.close()
+        with serving(make_stream(40, name="other"), port=server.port):
+            assert wait_until(lambda: receiver.failure, 5)
+    assert "now sends as 'other', but 'memory' had not ended there. Serve that one again" in str(receiver.failure)
 
 
 def test_a_full_disk_ends_the_receiver_with_one_sentence_and_it_goes_on_later(folder, monkeypatch):

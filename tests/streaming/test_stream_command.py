@@ -109,7 +109,7 @@ def test_ctrl_c_ends_a_server_and_a_receiver_without_a_traceback_and_both_go_on(
 def test_a_receiver_that_is_killed_and_a_server_that_is_killed_go_on(serving, tmp_path):
     folder = tmp_path / "landing"
     server, port = serving("0")
-    with SupervisedReceiver([f"127.0.0.1:{port}"], folder, 64, tmp_path / "receiver.log") as receiver:
+    with SupervisedReceiver([f"127.0.0.1:{port}"], folder, 64, 60, tmp_path / "receiver.log") as receiver:
         assert wait_until(lambda: len(frames_in(folder)) > 2, 30)
         (child,) = [process for process in descendants_of(receiver._process) if "receive" in command(process)]
         child.kill()

@@ -24,7 +24,7 @@ def receiver_of(tmp_path, monkeypatch):
                 end_guarded(process)
 
         monkeypatch.setattr(supervision, "guarded_kedro", guarded)
-        return SupervisedReceiver(["127.0.0.1:6100"], tmp_path / "landing", 8, tmp_path / "logs" / "receiver.log")
+        return SupervisedReceiver(["127.0.0.1:6100"], tmp_path / "landing", 8, 300, tmp_path / "logs" / "receiver.log")
 
     return make
 
@@ -34,7 +34,17 @@ def test_it_is_the_command_that_people_type(receiver_of, tmp_path):
         assert wait_until(lambda: receiver.has_ended, 10)
         receiver.require_well()
     said = (tmp_path / "logs" / "receiver.log").read_text()
-    wanted = ["stream", "receive", "127.0.0.1:6100", "--into", str(tmp_path / "landing"), "--max-backlog", "8"]
+    wanted = [
+        "stream",
+        "receive",
+        "127.0.0.1:6100",
+        "--into",
+        str(tmp_path / "landing"),
+        "--max-backlog",
+        "8",
+        "--away",
+        "300",
+    ]
     assert said == f"{wanted}\n"
 
 

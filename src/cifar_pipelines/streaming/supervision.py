@@ -32,11 +32,12 @@ class SupervisedReceiver:
         addresses: Where the servers are, as `host:port`.
         folder: Where frames land.
         max_backlog: How many frames may wait for the learner.
+        away_s: For how long a server may be away.
         log: Gets what the receiver prints.
     """
 
-    def __init__(self, addresses: Sequence[str], folder: Path, max_backlog: int, log: Path) -> None:
-        into = ["--into", str(folder.absolute()), "--max-backlog", str(max_backlog)]
+    def __init__(self, addresses: Sequence[str], folder: Path, max_backlog: int, away_s: float, log: Path) -> None:
+        into = ["--into", str(folder.absolute()), "--max-backlog", str(max_backlog), "--away", f"{away_s:g}"]
         self._arguments = ["stream", "receive", *addresses, *into]
         self._log, self._error = log, log.with_suffix(".error")
         self._stack = ExitStack()

@@ -143,7 +143,7 @@ def describe(
     seed: int,
     run_context: RunContext,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Judges every variant on the test images, and says which to ship: by validation images, where some were cut from training.
+    """Judges every variant on the test images, and says which to ship where validation images were cut from training.
 
     Returns:
         The content of the record, and its numbers as a table with a row per variant.
@@ -165,7 +165,7 @@ def describe(
     )
     limits = Limits(spec.accuracy_loss, spec.file_mb)
     validation_images = int((measured.validation["variant"] == ORIGINAL).sum())
-    shipped, answer = choose_variant(variants, limits, validation_images or images_info["test_size"])
+    shipped, answer = choose_variant(variants, limits, validation_images)
     logger.info(answer)
     record = DeploymentRecord(
         run_id=run_context.run_id,

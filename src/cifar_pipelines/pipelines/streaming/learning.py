@@ -250,15 +250,19 @@ class Progress:
         if now - self._since < SAY_S or frames.empty or not scores:
             return
         last = frames.iloc[-1]
-        said = "; ".join(
-            f"{model} {row['window_accuracy']:.1%}, loss {row['window_log_loss']:.2f}" for model, row in scores.items()
-        )
+        said = "; ".join(f"{model} {_in_words(row)}" for model, row in scores.items())
         logger.info(
             "Frame %d, %.0f images/s, %s, %s. Of the last images: %s.",
             last["sequence"], self._images / (now - self._since), f"{counted(int(last['waiting']), 'frame waits', 'frames wait')}",
             f"learned {last['committed_at'] - last['scheduled_at']:.1f} s after it was due" if last["live"] else "landed before this run", said,
         )  # fmt: skip
         self._since, self._images = now, 0
+
+
+def _in_words(row: Mapping[str, float]) -> str:
+    """The scores of the last images."""
+    macro = "/".join(f"{100 * row[f'window_{name}_macro']:.1f}" for name in ("precision", "recall", "f1"))
+    return f"{row['window_accuracy']:.1%}, loss {row['window_log_loss']:.2f}, macro P/R/F1 {macro}%"
 
 
 def _row(model: str, result: BlockResult, seconds: float) -> dict[str, Any]:

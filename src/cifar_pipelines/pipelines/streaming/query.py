@@ -2,11 +2,11 @@
 
 import logging
 import os
-import tempfile
+import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ from cifar_pipelines.common.locks import alone
 from cifar_pipelines.common.tables import FRAMES
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.pipelines.streaming.specification import StreamSpec, images_text
-from cifar_pipelines.spark.paths import spark_pattern
+from cifar_pipelines.spark.paths import spark_path, spark_pattern
 from cifar_pipelines.spark.timing import Work, count_jobs
 from cifar_pipelines.streaming.journal import commit as mark_taken
 from cifar_pipelines.streaming.journal import committed, read_journal
@@ -158,10 +158,10 @@ def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path
         if stream.serve is not None:
             server = stack.enter_context(served(images_text(), stream.serve, log.with_name("server.log")))
         if addresses := [server.address] if server else stream.addresses:
-            receiver = SupervisedReceiver(addresses, stream.folder, stream.max_backlog, log)
+            receiver = SupervisedReceiver(addresses, stream.folder, stream.max_backlog, stream.patience_s, log)
             stack.enter_context(receiver)
         senders = [one for one in (server, receiver) if one is not None]
-        checkpoint = stack.enter_context(tempfile.TemporaryDirectory(prefix="stream-"))
+        checkpoint = stack.enter_context(_notes_of_spark(stream.folder))
         frames = (
             session.readStream.schema(FRAMES.ddl)
             .option("maxFilesPerTrigger", stream.frames_per_trigger)
@@ -179,6 +179,20 @@ def run_query(session: SparkSession, stream: StreamSpec, taker: Taker, log: Path
             _await_end(query, stream, taker, senders, count)
         finally:
             query.stop()
+
+
+@contextmanager
+def _notes_of_spark(folder: Path) -> Iterator[str]:
+    """Where Spark notes which files a query has read, new for every query: what was learned stands in commits alone.
+
+    What a killed run has left there is removed.
+    """
+    notes = folder / "_checkpoint"
+    shutil.rmtree(notes, ignore_errors=True)
+    try:
+        yield spark_path(notes)
+    finally:
+        shutil.rmtree(notes, ignore_errors=True)
 
 
 def _await_end(

@@ -72,7 +72,11 @@ def _network(file: Path, record: DeploymentRecord) -> Section:
 def _how(record: DeploymentRecord) -> str:
     busy = record.host_load.other_cpu_share
     load = "" if busy is None else f" Other programs had {busy:.0%} of the host's CPU time while the clock ran."
-    decided = f"{record.validation_images:,} validation images" if record.validation_images else "the same test images"
+    decided = (
+        f" What to ship was chosen on {record.validation_images:,} validation images."
+        if record.validation_images
+        else ""
+    )
     judged = (
         f"{record.test_images:,} test images"
         if record.test_images
@@ -81,7 +85,7 @@ def _how(record: DeploymentRecord) -> str:
     return (
         f"{record.network}, trained under {record.setting}; {judged} of {record.data.source} at "
         f"{record.image_size} pixels, {counted(record.threads, 'thread')} on a host with {counted(record.host_cores, 'core')}, run "
-        f"{record.run_id}. What to ship was chosen on {decided}.{load}"
+        f"{record.run_id}.{decided}{load}"
     )
 
 

@@ -82,7 +82,7 @@ def _gained(latest: pd.DataFrame) -> Iterator[Spans]:
     runs = latest.drop_duplicates(["setting", "engine"]).sort_values(["cores", "setting", "engine"])
     first, *others = runs.iloc
     for run in others:
-        if (run["learners"], run["images"]) == (first["learners"], first["images"]) and run["learn_s"]:
+        if _work_of(run) == _work_of(first) and run["learn_s"]:
             yield spans(
                 strong(f"{run['setting']}, learners on {run['engine']}. "),
                 f"{counted(run['learners'], 'learner')} took {in_seconds(run['learn_s'])} for {run['images']:,} images; under {first['setting']}, on "
@@ -90,11 +90,19 @@ def _gained(latest: pd.DataFrame) -> Iterator[Spans]:
             )
 
 
+def _work_of(run: pd.Series) -> tuple[Any, ...]:
+    """What is the same where times may be compared: how many learners, how many images, and which streams."""
+    streams = {name: said for name, said in run["raw"].params.items() if name.startswith("stream.")}
+    return run["learners"], run["images"], streams
+
+
 def _beside_all_at_once(newest: pd.DataFrame, records: pd.DataFrame) -> Iterator[Spans]:
     """One pass over the stream beside a fit of all images at once, on the same features."""
     if exact := list(newest.loc[newest["exact"].astype(bool), "label"]):
         yield spans(
-            strong(f"{', '.join(exact)}. "), "One pass gives what a fit of all images at once gives, in any order."
+            strong(f"{', '.join(exact)}. "),
+            "One pass gives what a fit of all images at once gives, in any order, which "
+            "`python -m benchmarks --only learners` measures.",
         )
     for _, run in newest.iterrows():
         same = records[records["model"] == run["at_once"]]

@@ -39,36 +39,40 @@ def transferred_networks(content: Content) -> Blocks:
 
 
 def _unpaired(study: Study) -> Blocks:
-    """Of every backbone that was measured in one role alone: the command that measures it in another, where there is one."""
+    """Of every backbone: the roles in which it was not measured, each with its command, where the configuration has it in that role."""
     found = networks_by_role(trained(study.rows), study.used)
     return tuple(
         paragraph
         for _, own in found.groupby("backbone")
-        if own["role"].nunique() == 1 and (paragraph := _missing_role(study, own.iloc[-1]))
+        for role in ROLES
+        if role not in set(own["role"]) and (paragraph := _missing_role(study, own, role))
     )
 
 
-def _missing_role(study: Study, measured: pd.Series) -> Paragraph | None:
-    """The first of the other roles in which the configuration has the backbone, with its command; None where there is none."""
-    network, family, own = measured["backbone"], measured["family"], measured["role"]
+def _missing_role(study: Study, own: pd.DataFrame, role: str) -> Paragraph | None:
+    """What is not known of a backbone because it was not measured in a role, with the command; None where it has no block."""
+    measured = own.iloc[-1]
+    network, family = measured["backbone"], measured["family"]
     known = run_parameters().get(family, {}).get("models", {})
     # A model of the same name would replace what was measured.
     pairs = [(name, engine) for name in known for engine in engine_names()]
     block, engine = next((pair for pair in pairs if model_name(*pair) == measured["model"]), (None, None))
-    others = {name: model for name, model in known.items() if name != block and model["backbone"] == network}
-    for role in ROLES:
-        names = [name for name, model in others.items() if role_of_block(model) == role]
-        if role == own or not names:
-            continue
-        seen = measured["raw"].params["input"]
-        name = min(names, key=lambda name: len(_otherwise(others[name], seen)))  # the first of several
-        more = {"selected": name} | ({"engines": engine} if engine else {})
-        more |= {f"models.{name}.input.{key}": value for key, value in _otherwise(others[name], seen).items()}
-        command = run(study, family, {f"{family}.{key}": value for key, value in more.items()}, measured["setting"])
-        return missing(
-            f"{network} was measured {own} alone: what it gives beside the same network {role} is not known.", command
-        )
-    return None
+    others = {
+        name: model
+        for name, model in known.items()
+        if name != block and model["backbone"] == network and role_of_block(model) == role
+    }
+    if not others:
+        return None
+    seen = measured["raw"].params["input"]
+    name = min(others, key=lambda name: len(_otherwise(others[name], seen)))  # the first of several
+    more = {"selected": name} | ({"engines": engine} if engine else {})
+    more |= {f"models.{name}.input.{key}": value for key, value in _otherwise(others[name], seen).items()}
+    command = run(study, family, {f"{family}.{key}": value for key, value in more.items()}, measured["setting"])
+    measured_as = " and ".join(one for one in ROLES if one in set(own["role"]))
+    return missing(
+        f"{network} was measured {measured_as}: what it gives beside the same network {role} is not known.", command
+    )
 
 
 def _otherwise(block: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
