@@ -77,7 +77,7 @@ def test_a_study_of_streams_selects_learners_that_are_legal_alone_and_in_an_expe
     assert stream_of(given).serve > 0 and steps.pipelines[-1] == "streaming" and len(steps.settings) > 1
 
 
-@pytest.mark.parametrize("environment", ["cnn_fast", "cnn_best"])
+@pytest.mark.parametrize("environment", ["cnn_fast", "cnn_best", "cnn_best_20000"])
 def test_recipes_of_the_cnn_are_legal_and_keep_what_they_do_not_name(environment):
     standard, changed = (
         load_configuration(env)["parameters"]["bigdl_cnn"]["models"]["airbench"]["recipe"]
