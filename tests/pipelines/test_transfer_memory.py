@@ -118,10 +118,11 @@ def test_how_much_memory_images_may_take_is_said_before_spark_starts(monkeypatch
         check_memory(spec, images, 1)
         return caplog.records[-1].levelname, caplog.records[-1].getMessage()
 
-    level, words = said(spec, 10_000)
-    assert level == "INFO" and words.endswith(
-        "take up to 7 MiB of memory with loader memory, and 600 MiB are free for them."
-    )
+    check_memory(spec, 10_000, 1)
+    assert "up to" not in caplog.text
+    level, words = said(spec, 200_000)
+    assert level == "INFO"
+    assert words.endswith("take up to 146 MiB of memory with loader memory, and 600 MiB are free for them.")
     level, words = said(specify(loader="auto", head_start="zeros"), 1_000_000)
     assert level == "INFO" and "whether they fit is known when" in words
     level, words = said(spec, 1_000_000)

@@ -13,6 +13,7 @@ from cifar_pipelines.training.phases import IMAGES, Phase
 logger = logging.getLogger(__name__)
 
 SHARE = 0.6  # of the memory that is free: networks, gradients and activations need the rest
+WORTH_SAYING = 0.1  # of that room; the node says it of fewer images too
 LOADERS = 2  # processes of a loader for each worker, where images do not fit
 SOLVING = 3  # copies of stored features while a head is solved: they, their normalised numbers, and parts of these
 
@@ -40,13 +41,13 @@ def check_memory(spec: TransferSpec, train_images: int | str, workers: int) -> N
 
 
 def _say_at_most(spec: TransferSpec, most: int) -> None:
-    """Says how many bytes images may take, before they are there; warns where that may be too much."""
+    """Says how many bytes images may take, before they are there, if that is a good part of the memory; warns where it may be too much."""
     import psutil
 
     from cifar_pipelines.training.loading import AUTO, MEMORY
 
     room = SHARE * psutil.virtual_memory().available
-    if spec.wanted.loader not in (AUTO, MEMORY):
+    if spec.wanted.loader not in (AUTO, MEMORY) or most < WORTH_SAYING * room:
         return
     doubt = " Smaller images take less: whether they fit is known when they are ingested. Loader auto takes memory only where they do."
     logger.log(
