@@ -114,12 +114,13 @@ def _measured(rows: pd.DataFrame, near: float) -> dict[str, Any]:
     twins = rows["distance"] < near * typical
     known = rows["group"].notna().all()
     closest = rows.sort_values(["distance", "image_id"]).head(SHOWN)
+    packed = pack_outcomes(rows["image_id"], twins)
     measured = {
         "images": len(rows),
         "typical_distance": typical,
         "threshold": near * typical,
         "twins": int(twins.sum()),
-        "packed": dict(zip(("images", "twins"), pack_outcomes(rows["image_id"], twins).values(), strict=True)),
+        "packed": {"images": packed["images"], "twins": packed["right"]},
         "accuracy": accuracy_of(rows["right"]),
         "accuracy_without_twins": accuracy_of(rows.loc[~twins, "right"]),
         "closest": closest[["image_id", "neighbour", "distance", "right"]].values.tolist(),

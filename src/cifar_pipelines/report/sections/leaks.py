@@ -70,10 +70,12 @@ def _of_models(measured: dict[str, Any], models: pd.DataFrame) -> Blocks:
     rows = []
     for found in measured["splits"].values():
         packed = found.get("packed")  # what was measured by older versions says only how many there are
-        for model in ranking if packed and found["twins"] else ():
+        if not packed or not found["twins"]:
+            continue
+        twin = unpack_outcomes(packed["twins"], found["images"])
+        for model in ranking:
             outcomes = outcomes_of(model)
             if not outcomes.problem and outcomes.images == packed["images"]:
-                twin = unpack_outcomes(packed["twins"], found["images"])
                 of = (outcomes.right, outcomes.right[~twin], outcomes.right[twin])
                 rows.append((model["label"], *(_share(accuracy_of(right)) for right in of)))
     if not rows:
