@@ -29,10 +29,11 @@ ROLES = ("receiver", "driver", "executor", "server")
 BATCH, FRAMES_PER_KILL, INTERVAL = 16, 16, 1.0
 PATIENCE_S = 300.0
 COUNTS = "stream_nearest_class_mean/counts"  # images of every class
-FEATURES = "features.options.kmeans_patches.centroids=50"
+CENTROIDS, TEST_IMAGES = 50, 100
+# All that are shipped, but for the one that is another one with more random features.
 LEARNERS = (
-    "stream_ridge+stream_linear_discriminant+stream_nearest_class_mean+stream_naive_bayes+stream_sgd_svm+stream_sgd_logistic"
-    "+stream_mlp+stream_mlp_replay+stream_kmeans"
+    "stream_ridge+stream_random_features+stream_linear_discriminant+stream_nearest_class_mean+stream_naive_bayes+stream_sgd_svm"
+    "+stream_sgd_logistic+stream_mlp+stream_mlp_replay+stream_kmeans+stream_kmeans_10"
 )
 
 
@@ -41,17 +42,17 @@ class Study:
 
     Args:
         folder: The folder.
-        images: Images of the stream.
+        params: What is given to both commands: source, sizes and extractor.
         interval: Seconds from one frame to the next; None for as fast as it goes.
         name: Of the landing folder.
     """
 
-    def __init__(self, folder: Path, images: int, interval: float | None, name: str) -> None:
+    def __init__(self, folder: Path, params: str, interval: float | None, name: str) -> None:
         self.folder, self._landing = folder, folder / name
         self._interval = interval
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
-        self._params = f"train_size={images},source_options.train_images={images},test_size=100,{FEATURES}"
+        self._params = params
         self._log = (folder / f"{name}.log").open("ab")
         self.server = self._serve()
         self.run = self._learn()
@@ -135,14 +136,15 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         UserError: If a run fails, nothing is learned for too long, or the stream is over before anything was killed.
     """
     images = BATCH * FRAMES_PER_KILL * arguments.kills
+    params = _params(arguments, images)
     with _project() as folder:
-        step(f"Learning {images:,} synthetic images without a kill.")
-        _until_ended(Study(folder, images, None, "straight"))
+        step(f"Learning {images:,} images of the source {arguments.source} without a kill.")
+        _until_ended(Study(folder, params, None, "straight"))
         expected = weights(folder)
         wrong = miscounted(folder / "straight", expected, images)
         rng = np.random.default_rng(arguments.seed)
         roles = [role for _ in range(-(-arguments.kills // len(ROLES))) for role in rng.permutation(ROLES)]
-        study = Study(folder, images, INTERVAL, "killed")
+        study = Study(folder, params, INTERVAL, "killed")
         seconds = _until_ended(study, roles[: arguments.kills], rng, step)
         if not seconds:
             raise UserError(
@@ -167,6 +169,22 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
             holds=same and not wrong and len(seconds) == arguments.kills,
         )
     ]
+
+
+def _params(arguments: argparse.Namespace, images: int) -> str:
+    """The source, the sizes and the extractor, as they are given on a command line."""
+    # Both commands run in a folder of their own.
+    paths = {"source_path": arguments.source_path, "weights_path": arguments.weights_path}
+    given: dict[str, object] = {"source": arguments.source, "train_size": images, "test_size": TEST_IMAGES}
+    given |= {name: Path(path).resolve() for name, path in paths.items() if path}
+    given["extractor"] = arguments.extractor
+    if arguments.input_size:
+        given["input_size"] = arguments.input_size
+    if arguments.extractor == "kmeans_patches":
+        given["features.options.kmeans_patches.centroids"] = arguments.centroids or CENTROIDS
+    if arguments.source == "synthetic":
+        given["source_options.train_images"] = images
+    return ",".join(f"{name}={value}" for name, value in given.items())
 
 
 @contextmanager

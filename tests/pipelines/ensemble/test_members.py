@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from tests.factories.records import CLASS_NAMES, make_predictions, make_record
 
+from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
-from cifar_pipelines.pipelines.ensemble import choosing, nodes
+from cifar_pipelines.pipelines.ensemble import choosing, family, nodes
 from cifar_pipelines.pipelines.ensemble.choosing import make_choosing, predict_held_out
 from cifar_pipelines.pipelines.ensemble.members import Joined, find_members, join
 from cifar_pipelines.pipelines.ensemble.out_of_fold import Penalty, out_of_fold
@@ -209,7 +210,14 @@ def test_out_of_fold_tables_are_made_of_the_features_of_the_training(tmp_path, m
 
 def test_an_ensemble_is_tested_against_each_of_its_members(project):
     places = (project.records, project.models, project.outputs, project.features)
-    members = nodes.open_members(spec(), INFO, 42, *places)
+    block = {
+        "members": "linear_svm+random_forest",
+        "votes": "soft",
+        "choose_on": "validation",
+        "folds": 5,
+        "rounds": 10,
+    }
+    members = nodes.open_members(spec(), {"ensemble": block}, INFO, 42, *places)
     assert members.models == ("linear_svm", "random_forest") and members.versions == (RUN, RUN)
     table = nodes._table(even("soft"), members.judged)
     said = nodes.compare_with_members("soft", table, members)
@@ -250,3 +258,21 @@ def test_cross_fit_weights_of_an_image_do_not_know_its_label(project):
     soft = nodes.vote_on_judged(even("soft"), members)
     np.testing.assert_allclose(np.stack(soft["probability"]), chosen.probability.mean(axis=0))
     assert nodes.compare_with_members("weighted", table, members)["chosen_on"] is None
+
+
+BLOCK = {"votes": "soft", "choose_on": "cross_fit", "folds": 5, "rounds": 10}
+
+
+def test_the_name_of_a_family_stands_for_all_models_that_it_selects():
+    parameters = load_configuration("competition59", {"transfer": {"selected": "lite0+lite1"}})["parameters"]
+    members = ["lite0_torch_distributor", "lite1_torch_distributor"]
+    assert family.member_names(parameters) == members
+    family.check(parameters, None)
+    named = parameters | {"ensemble": parameters["ensemble"] | {"members": "+".join(members)}}
+    assert family.depends_on(parameters, "soft_vote") == family.depends_on(named, "soft_vote")
+
+
+@pytest.mark.parametrize("members", ["", "linear_svm", "linear_svm+linear_svm", "ensemble", "linear_svm+"])
+def test_too_few_members_are_refused_before_anything_starts(members):
+    with pytest.raises(UserError, match="must name two saved models or more, each once"):
+        family.check({"ensemble": BLOCK | {"members": members}}, None)

@@ -3,19 +3,33 @@
 from typing import TYPE_CHECKING, Any
 
 from cifar_pipelines.common.options import build
-from cifar_pipelines.families import INGESTION, Family, Parameters
+from cifar_pipelines.families import INGESTION, Family, Parameters, families
 from cifar_pipelines.spark.setting import ParallelismSetting
 
 if TYPE_CHECKING:
+    from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
     from cifar_pipelines.pipelines.new_images import Predictor
     from cifar_pipelines.records.run_record import RunRecord
 
 
 def selected_votes(parameters: Parameters) -> list[str]:
     """The votes of `ensemble.votes`."""
+    return _spec(parameters).vote_names
+
+
+def member_names(parameters: Parameters) -> list[str]:
+    """The members of `ensemble.members`; the name of a family stands for all models that it selects."""
+    names: list[str] = []
+    for name in _spec(parameters).member_names:
+        family = families().get(name)
+        names += family.models(parameters) if family and family is not FAMILY and family.predictor else [name]
+    return names
+
+
+def _spec(parameters: Parameters) -> "EnsembleSpec":
     from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
 
-    return build(EnsembleSpec, parameters["ensemble"], "the block ensemble of the parameters").vote_names
+    return build(EnsembleSpec, parameters["ensemble"], "the block ensemble of the parameters")
 
 
 def model_name(vote: str) -> str:
@@ -24,15 +38,18 @@ def model_name(vote: str) -> str:
 
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
-    """The block without the other votes."""
-    return {"model": [model, {key: value for key, value in parameters["ensemble"].items() if key != "votes"}]}
+    """The block without the other votes, and with the names of all members."""
+    block = parameters["ensemble"] | {"members": member_names(parameters)}
+    return {"model": [model, {key: value for key, value in block.items() if key != "votes"}]}
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:
     """Refuses unknown votes, what they cannot choose by, and too few members; the first node looks for these."""
-    from cifar_pipelines.pipelines.ensemble.specification import EnsembleSpec
+    from cifar_pipelines.pipelines.ensemble.specification import too_few
 
-    build(EnsembleSpec, parameters["ensemble"], "the block ensemble of the parameters").require_members()
+    names = member_names(parameters)
+    if len(set(names)) < max(2, len(names)) or not all(map(str.strip, names)):
+        raise too_few(names)
 
 
 def predictor(record: "RunRecord") -> "Predictor":

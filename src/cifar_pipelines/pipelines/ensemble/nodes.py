@@ -13,7 +13,7 @@ from cifar_pipelines.common.lazy_types import DataFrame
 from cifar_pipelines.datasets.json_model import SavedJson
 from cifar_pipelines.judging.statistics import count_pairs, holm, mcnemar_p
 from cifar_pipelines.pipelines.ensemble.choosing import make_choosing, predict_held_out
-from cifar_pipelines.pipelines.ensemble.family import model_name
+from cifar_pipelines.pipelines.ensemble.family import member_names, model_name
 from cifar_pipelines.pipelines.ensemble.members import UNKNOWN, Joined, find_members, join
 from cifar_pipelines.pipelines.ensemble.saved import Ensemble, Member
 from cifar_pipelines.pipelines.ensemble.specification import CROSS_FIT, OUT_OF_FOLD, VALIDATION, EnsembleSpec
@@ -55,6 +55,7 @@ class Members:
 
 def open_members(
     ensemble: EnsembleSpec,
+    parameters: dict[str, Any],
     images_info: dict[str, Any],
     seed: int,
     run_records: dict[str, Any],
@@ -67,6 +68,7 @@ def open_members(
 
     Args:
         ensemble: Who votes, and how.
+        parameters: All parameters, by which families have selected models.
         images_info: The description of the image table.
         seed: Decides folds.
         run_records: All run records.
@@ -78,7 +80,7 @@ def open_members(
     Raises:
         UserError: If a member or something that it predicted is missing.
     """
-    records = find_members(ensemble.member_names, run_records, models_folder, images_info)
+    records = find_members(member_names(parameters), run_records, models_folder, images_info)
     judged = {name: read_predictions(record, outputs_folder, "predictions") for name, record in records.items()}
     joined = join(judged, images_info["class_names"], "the images that models are judged on")
     choosing = make_choosing(records, joined, ensemble, images_info, outputs_folder, features_folder, seed)

@@ -20,7 +20,7 @@ def create_pipeline(votes: Sequence[str] | None = None, **_: object) -> Pipeline
     """Builds the pipeline of votes; None takes those that the configuration selects."""
     names = list(votes) if votes is not None else selected_votes(run_parameters())
     announced = [f"{name}_run_records" for name in family_names() if name != "ensemble"]
-    inputs = ["params:ensemble", "images_info", "params:subset.seed", *PLACES, *announced]
+    inputs = ["params:ensemble", "parameters", "images_info", "params:subset.seed", *PLACES, *announced]
     shared = [node(nodes.open_members, inputs, "members", name="open_members")]
     return family_pipeline("ensemble", [_model(name) for name in names], shared)
 

@@ -16,7 +16,8 @@ class EnsembleSpec:
     """Who votes, and how.
 
     Attributes:
-        members: Saved models, as `kedro predict` names them; a version may follow after "@".
+        members: Saved models, as `kedro predict` names them; a version may follow after "@". The name of a family stands for
+            all models that it selects.
         votes: Names of `VOTES`.
         choose_on: By what weights are chosen: "validation" images, "out_of_fold" predictions of the training images, or
             "cross_fit": each fold of the images that models are judged on is voted on with weights that the other folds chose.
@@ -49,14 +50,8 @@ class EnsembleSpec:
 
     @property
     def member_names(self) -> list[str]:
-        """The members; none where the configuration names none."""
+        """The members as they are named; none where the configuration names none."""
         return self.members.split("+") if isinstance(self.members, str) else list(self.members)
-
-    def require_members(self) -> None:
-        """Raises a `UserError` if there are fewer than two names, or one is there twice."""
-        names = self.member_names
-        if len(set(names)) < max(2, len(names)) or not all(map(str.strip, names)):
-            raise too_few(names)
 
     @property
     def chooses(self) -> bool:
@@ -68,5 +63,6 @@ def too_few(names: list[str]) -> UserError:
     """The error to raise where names are not those of several models."""
     return UserError(
         f"ensemble.members is {names!r}, but must name two saved models or more, each once, such as "
-        "--params ensemble.members=logistic_regression+airbench_bigdl; a version may follow after @."
+        "--params ensemble.members=logistic_regression+airbench_bigdl; a version may follow after @, and the name of a family, such as "
+        "transfer, stands for all models that it selects."
     )
