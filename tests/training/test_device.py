@@ -24,7 +24,12 @@ class Batch:
 
 
 @pytest.mark.parametrize(
-    ("where", "done"), [(CPU, [("cpu", True)]), (Device("cuda:1", "nccl"), ["pinned", ("cuda:1", True)])]
+    ("where", "done"),
+    [
+        (CPU, [("cpu", True)]),
+        (Device("cuda:1", "nccl"), ["pinned", ("cuda:1", True)]),
+        (Device("cuda:1", "nccl", pins=False), [("cuda:1", True)]),
+    ],
 )
 def test_batches_are_pinned_on_their_way_to_a_card_whoever_loads_them(where, done):
     assert _prepared(SimpleNamespace(prepare=lambda images: images), where, Batch()).done == done

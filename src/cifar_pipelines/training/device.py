@@ -25,10 +25,12 @@ class Device:
     Attributes:
         name: What torch calls it: "cpu", or "cuda:1" for the second card.
         backend: How its workers exchange gradients: "gloo" or "nccl".
+        pins: Whether batches on their way to a card are copied into pinned memory first.
     """
 
     name: str
     backend: str
+    pins: bool = True
 
     @property
     def kind(self) -> str:
@@ -40,8 +42,8 @@ class Device:
         return torch.autocast(self.kind, dtype=_DTYPES[precision]) if precision in _DTYPES else nullcontext()
 
     def take(self, batch: torch.Tensor) -> torch.Tensor:
-        """A batch on this device; on its way to a card it is pinned, so that this process need not wait for the copy."""
-        if self.kind == "cuda":
+        """A batch on this device; this process need not wait for the copy of one that is pinned."""
+        if self.kind == "cuda" and self.pins:
             batch = batch.pin_memory()
         return batch.to(self.name, non_blocking=True)
 
@@ -59,13 +61,13 @@ class Device:
 CPU = Device("cpu", "gloo")
 
 
-def device_of(on_gpu: bool) -> Device:
+def device_of(on_gpu: bool, pins: bool = True) -> Device:
     """The device of this worker; on a host with cards, one process has one, by its number on the host."""
     if not on_gpu:
         return CPU
     number = int(os.environ.get("LOCAL_RANK", "0"))
     torch.cuda.set_device(number)
-    return Device(f"cuda:{number}", "nccl")
+    return Device(f"cuda:{number}", "nccl", pins)
 
 
 def called(device: torch.device) -> str:

@@ -47,6 +47,7 @@ class PhaseJob(Job):
         validation: Split and number of the images on which the learning curve is drawn, the first by rank.
         loader: "memory" or "workers:<n>".
         on_gpu: Whether every worker computes on a card of its own.
+        pinned: Whether batches on their way to a card are pinned.
     """
 
     backbone: str
@@ -63,6 +64,7 @@ class PhaseJob(Job):
     train_images: int
     checkpoint: str
     on_gpu: bool = False
+    pinned: bool = True
     attempt: int = 0
 
     @property
@@ -78,7 +80,7 @@ class PhaseJob(Job):
     @property
     def device(self) -> Device:
         """Where this worker computes."""
-        return device_of(self.on_gpu)
+        return device_of(self.on_gpu, self.pinned)
 
     @property
     def created_backbone(self) -> Backbone:

@@ -49,6 +49,7 @@ class ModelBlock:
         views: Views of an image that are stored, from 1 (the image) to 10: its mirror image, then its corners; see `view`.
         precision: "auto" (bf16 where the device has it), "bf16", "fp32" or, on GPUs, "fp16".
         loader: "auto", "memory" or "workers:<n>".
+        pinned: Whether batches on their way to a card are copied into pinned memory first; nothing on a CPU.
         keep: What every phase hands on: "best", its epoch of best validation accuracy, or "last".
         flip_at_test: Whether predictions are averaged with those of the mirrored image.
     """
@@ -62,6 +63,7 @@ class ModelBlock:
     views: int = 1
     precision: str = "auto"
     loader: str = "auto"
+    pinned: bool = True
     keep: str = "last"
     flip_at_test: bool = False
 
@@ -151,6 +153,7 @@ class TransferSpec:
             "flip_at_test": self.wanted.flip_at_test,
             "precision": self.wanted.precision,
             "loader": self.wanted.loader,
+            "pinned": self.wanted.pinned,
             "validation_images": self.validation_images,
             "phases": [asdict(phase) for phase in self.phases],
         }

@@ -153,6 +153,7 @@ class Transfer:
             "train_images": self._info["train_size"],
             "checkpoint": str(self._checkpoint.folder),
             "on_gpu": self._on_gpu,
+            "pinned": self._spec.wanted.pinned,
         }
 
     def _job(self, number: int) -> "PhaseJob":
