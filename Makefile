@@ -20,6 +20,8 @@ endif
 NAME_ONE := Name one that is not found: make install PYTHON=/path/to/python3.11
 # The only platform that BigDL has wheels for.
 HAS_BIGDL := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
+# What `make run` is given: another engine for the CNN where there is no BigDL.
+STUDY := --params-of animals$(if $(HAS_BIGDL),, --params bigdl_cnn.engines=torch_distributor)
 NO_BIGDL := BigDL has wheels for Linux on x86_64 alone: everything but the engine bigdl works here.
 
 # A CUDA build of torch names CUDA's libraries, a build for CPUs none.
@@ -70,7 +72,7 @@ $(EXTRAS): $(STAMP) requirements-extras.lock
 anew:
 
 run: $(STAMP) ## Measure every family on images of animals under three settings, about 6 minutes
-	$(BIN)/kedro experiment $(if $(RUN_PARAMS),--params "$$RUN_PARAMS",--params-of animals)
+	$(BIN)/kedro experiment $(if $(RUN_PARAMS),--params "$$RUN_PARAMS",$(STUDY))
 
 test: $(EXTRAS) ## Run all tests
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

@@ -28,6 +28,7 @@ CONFIGURATION = sorted((PROJECT_PATH / "conf").rglob("*.yml"))
 CODE = sorted((PROJECT_PATH / "src").rglob("*.py"))
 KEDRO_S_OWN = {"viz", "package", "registry", "jupyter", "ipython", "catalog"}
 BEGINS = re.compile(r"(?:kedro|make|python -m benchmarks)(?=[ \n]|$)")
+IN_COMMENT = r"(?:^|: )((?:kedro|make|python -m benchmarks) .+)$"
 PLACEHOLDER = re.compile(r"<[\w .|-]+>")
 PAGES_ADD = {"exec_6x3", "exec_2x1_3g", "few_images"}  # environments that commands of the docs write first
 
@@ -58,8 +59,11 @@ def all_commands() -> dict[str, str]:
     for file in DOCUMENTS:
         found |= dict.fromkeys(commands_of(file.read_text(encoding="utf-8")), file.name)
     for file in CONFIGURATION:
-        comments = re.findall(r"^# +(.*)$", file.read_text(encoding="utf-8"), re.M)
-        found |= dict.fromkeys(filter(BEGINS.match, comments), file.name)
+        comments = re.findall(r"^ *# +(.*)$", file.read_text(encoding="utf-8"), re.M)
+        quoted = [command for comment in comments for command in commands_of(comment)]
+        # A comment ends with its command, which may be in the middle of a sentence.
+        plain = [command for comment in comments if "`" not in comment for command in re.findall(IN_COMMENT, comment)]
+        found |= dict.fromkeys([*quoted, *plain], file.name)
     for file in CODE:
         for text in messages_of(file.read_text(encoding="utf-8")):
             found |= dict.fromkeys(commands_of(text), file.name)
@@ -99,8 +103,10 @@ def check(words: list[str]) -> None:
     context = parsed(words)
     given = context.params
     env = given.get("env")
-    if env and "<" not in env and env not in PAGES_ADD:
-        check_environment(env)
+    study = given.get("params_of")
+    for name in (env, study):
+        if name and "<" not in name and name not in PAGES_ADD:
+            check_environment(name)
     pipelines = given.get("pipelines") or given.get("pipeline") or ""
     names = pipelines.split(",") if isinstance(pipelines, str) else pipelines
     if names := [name.strip() for name in names if name and "<" not in name]:
@@ -112,7 +118,8 @@ def check(words: list[str]) -> None:
             check_environment(setting)
     text = given.get("params") or ""
     if text and "..." not in text:
-        known = None if env in PAGES_ADD or (env and "<" in env) else env
+        known = study or env
+        known = None if known in PAGES_ADD or (known and "<" in known) else known
         nested = parse_params(text, known)
         configuration.check_runtime_params(nested, loader_of(known))
 

@@ -127,6 +127,13 @@ def test_without_wheels_of_bigdl_everything_else_is_installed(host):
     assert calls[1:] == by_pip(LOCK, ITSELF) and "everything but the engine bigdl works here" in done.stdout
 
 
+@pytest.mark.parametrize(("has_bigdl", "more"), [("yes", ""), ("", " --params bigdl_cnn.engines=torch_distributor")])
+def test_the_first_run_takes_an_engine_that_is_there(host, has_bigdl, more):
+    command = ["make", "-n", "run", f"VENV={host / 'venv'}", f"HAS_BIGDL={has_bigdl}", "RUN_PARAMS="]
+    said = subprocess.run(command, cwd=PROJECT_PATH, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1].endswith(f"kedro experiment --params-of animals{more}")
+
+
 def test_cuda_comes_only_with_a_build_of_torch_that_needs_it_and_what_gpus_need_only_with_a_gpu(host):
     (host / "cuda").touch()
     assert install(host)[0][1:] == [*by_pip(LOCK, CUDA, BIGDL, ITSELF), REMOVAL]

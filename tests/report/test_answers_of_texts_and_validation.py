@@ -25,7 +25,7 @@ def run_parameters_forgotten():
 def test_a_study_of_texts_speaks_of_texts_and_prints_no_command_that_is_refused(tmp_path):
     data, tfidf = (
         {"source": "imdb", "content": "text", "class_names": ["neg", "pos"]},
-        {"extractor": "tfidf", "precision": None},
+        {"extractor": "tfidf", "precision": None, "input_size": None},
     )
     records = {
         "features": make_extraction_record(model="tfidf", data=data, features=tfidf),

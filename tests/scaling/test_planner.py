@@ -138,12 +138,22 @@ def test_the_plan_is_shown():
     assert "Amdahl is not identifiable. It needs two different numbers of cores" in text
     line = next(line for line in text.splitlines() if "exec_8x2" in line and "30.0 (" in line)
     assert "30.0 (30.0 to 30.0)" in line and "oversubscribes this host" in line
-    assert "16 shapes are refused" in text and not re.search(r"\bnan\b", text)
+    assert "16 shapes within these cores cannot be used." in text
+    assert "is not divisible by spark.executor.cores: exec_3x2, exec_4x3, exec_5x2" in text and "exec_8x3" not in text
+    assert "and 4 more of them." in text and not re.search(r"\bnan\b", text)
     assert "is recorded" in printed(Budget(2), None, 1, [])
 
 
 def test_a_long_list_of_refusals_is_cut():
-    assert "more." in printed(Budget(20, "100g"), None, 2, []).splitlines()[-1]
+    assert "more of them." in printed(Budget(20, "100g"), None, 2, []).splitlines()[-1]
+
+
+def test_what_has_too_little_memory_is_told_with_its_rule():
+    text = " ".join(printed(Budget(4, "1g"), None, 2, []).split())
+    assert (
+        "exec_3x1: spark.executor.memory = 450m exceeds the budget of 1g in all" in text
+        and "Likewise exec_4x1." in text
+    )
 
 
 def test_the_command_reads_budget_and_records(tmp_path, monkeypatch):
@@ -170,6 +180,9 @@ def test_a_planned_setting_becomes_an_environment(tmp_path, monkeypatch):
     block = yaml.safe_load((conf / "exec_6x3" / "globals.yml").read_text())["parallelism"]
     loaded = ParallelismSetting.from_config(block, load_configuration()["globals"]["budget"])
     assert (loaded.name, loaded.executors) == ("exec_6x3", 2)
+    assert CliRunner().invoke(cli.cli, [*command, "exec_2x1_3g"]).exit_code == 0
+    block = yaml.safe_load((conf / "exec_2x1_3g" / "globals.yml").read_text())["parallelism"]
+    assert block == {"cores_max": 2, "executor_cores": 1, "executor_memory": "3g", "named_after_memory": True}
     for name, what in (
         ("exec_6x3", "is there already"),
         ("exec_8x3", r"is no legal setting: .*\. Legal ones are exec_1x1, "),

@@ -47,7 +47,8 @@ def test_three_sentences_and_a_table_say_what_came_of_it():
         in text
     )
     assert (
-        "Caution: times were measured once, so differences below 10% prove nothing (--repeats 3 measures more)." in text
+        "Caution: times were measured once, so differences below 10% prove nothing (kedro experiment --repeats 3, with the same options, measures more)."
+        in text
     )
     rows = [line.split() for line in text.splitlines()]
     assert ["images", "exec_1x1", "exec_2x1"] in rows and ["model", "right", "[s]", "[s]"] in rows

@@ -20,7 +20,10 @@ from cifar_pipelines.records.summary import put_together, trained
 
 _OVERSUBSCRIBED = Patch(facecolor="white", edgecolor=style.GREY, hatch="////", label="more cores than the host")
 _BAR_AXIS = "setting: cores x cores per executor"
-_FRONT = Line2D([], [], color=style.GREY, linewidth=1, label="Pareto front")
+_HOLLOW = Line2D(
+    [], [], marker="o", linestyle="", color=style.GREY, markerfacecolor="none", label="hollow: more cores than the host"
+)
+_FRONT = Line2D([], [], color=style.GREY, linewidth=1, label="Pareto front: nothing beats these in both")
 Draw = Callable[[np.ndarray, pd.DataFrame, dict[str, str], dict[str, str]], None]
 
 
@@ -234,6 +237,7 @@ def _drawn(
         look = {"color": "#333333", "linestyle": ""}
         drawn = [name for name in shape if name in set(rows["setting"])]
         handles += [Line2D([], [], marker=shape[name], label=name, **look) for name in drawn]
+        handles += [_HOLLOW] if rows["oversubscribed"].any() else []
     style.legend(figure, handles + keys)
     return figure
 

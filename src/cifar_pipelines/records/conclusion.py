@@ -129,7 +129,8 @@ def _of_times(rows: pd.DataFrame) -> list[str]:
     if (single := int((rows["timings"] == 1).sum())) > 0:
         times = "times were" if single == len(rows) else f"{single} of {len(rows)} times were"
         said.append(
-            f"{times} measured once, so differences below {TIE_WITHOUT_REPEATS:.0%} prove nothing (--repeats 3 measures more)"
+            f"{times} measured once, so differences below {TIE_WITHOUT_REPEATS:.0%} prove nothing (kedro experiment --repeats 3, with "
+            "the same options, measures more)"
         )
     if rows["oversubscribed"].any():
         said.append("settings with more cores than this host say nothing about a cluster")

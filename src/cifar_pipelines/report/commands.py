@@ -2,15 +2,22 @@
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
+import pandas as pd
+
 from cifar_pipelines.common.configuration import run_parameters, selected_names
 from cifar_pipelines.common.contents import TEXT
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.params import params_text
-from cifar_pipelines.families import INGESTION
+from cifar_pipelines.extractors import create_extractor
+from cifar_pipelines.families import INGESTION, families, family_names, is_on_request
+from cifar_pipelines.records.parts import Features
 from cifar_pipelines.report.studies import Study
 from cifar_pipelines.sources import needed_parameters
+from cifar_pipelines.spark.spark_config import EMBEDDED
 
 CNN = "bigdl_cnn"
 
@@ -31,9 +38,19 @@ def run(
     return f"kedro run --pipelines {pipelines}{env}{_parameters(study, {**batches, **more})}"
 
 
+def run_again(study: Study, record: pd.Series) -> str:
+    """The command that runs the models of a record's family again, as that record was made."""
+    return run(study, record["family"], _extractor(record["raw"].features), record["setting"])
+
+
 def grow(study: Study) -> str:
-    """The command that trains the first CNN on twice the images with the best setting."""
-    return f"kedro experiment --grow-to {2 * study.newest['train_size']}{_parameters(study)}"
+    """The command that trains the first CNN on twice the images with the best of the study's settings."""
+    settings = ",".join(sorted(set(study.rows["setting"])))
+    trained = {CNN, *(name for name in study.families() if name in families())}
+    needed = trained.union(*(families()[name].needs for name in trained))
+    pipelines = [name for name in (INGESTION, *family_names()) if name in needed and not is_on_request(name)]
+    options = f"--settings {settings} --pipelines {','.join(pipelines)} --grow-to {2 * study.newest['train_size']}"
+    return f"kedro experiment {options}{_parameters(study)}"
 
 
 def _batches_that_fit(study: Study) -> dict[str, int]:
@@ -58,6 +75,19 @@ def _parameters(study: Study, more: Mapping[str, Any] = MappingProxyType({})) ->
     return f"{f' --params-of {shlex.quote(environment)}' if environment else ''} --params {_given_params(study, more)}"
 
 
+def _extractor(features: Features | None) -> dict[str, Any]:
+    """The extractor of features and its size, where they are not those of the configuration."""
+    if features is None or features.extractor is None:
+        return {}
+    block = run_parameters()["features"]
+    same = features.extractor == block["extractor"]
+    size = block["input_size"] if same else None
+    with suppress(UserError):  # one whose file is gone
+        size = size or create_extractor(features.extractor).input_size
+    given = {} if same else {"extractor": features.extractor}
+    return given if features.input_size in (size, None) else given | {"input_size": features.input_size}
+
+
 def _given_params(study: Study, more: Mapping[str, Any]) -> str:
     data = study.newest
     given = {"source": data["source"]} | {name: int(data[name]) for name in ("train_size", "test_size", "seed")}
@@ -65,8 +95,12 @@ def _given_params(study: Study, more: Mapping[str, Any]) -> str:
     if (block := run_parameters()["data"])["source"] == data["source"]:  # a record does not say where its images lie
         given |= {"source_path": block["path"]} if block["path"] else {}
         given |= {"source_options": block["options"]} if block["options"] else {}
-    if study.noun == TEXT.noun:  # the extractor of `conf/base` reads images
-        given["extractor"] = next(iter(study.records["extractor"].dropna().iloc[::-1]), "tfidf")
+    known = [record.features for record in reversed(list(study.records["raw"])) if record.features]
+    if study.noun == TEXT.noun and not known:  # the extractor of `conf/base` reads images
+        given["extractor"] = "tfidf"
+    given |= _extractor(known[0]) if known else {}
+    if (master := data["raw"].parallelism.cluster) != EMBEDDED:
+        given["spark_master"] = master
     cut = data["raw"].data.validation or {}
     given |= {f"validation.{name}": cut[name] for name in ("share", "by", "group", "table", "column") if cut.get(name)}
     return shlex.quote(params_text(given | more))

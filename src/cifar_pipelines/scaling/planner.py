@@ -25,17 +25,21 @@ MEMORY_STEP_MB = 256
 FOR_FIXED_IMAGES = ("Ernest", "Amdahl", "Universal Scalability Law")
 CRITERION = (
     "the smallest setting as the baseline; the most cores that this host has, as executors of few cores; and the "
-    "setting that, with these two, tells executors from cores best (D-optimal: the largest determinant of the design of "
-    "log time ~ 1 + log cores + log cores per executor)"
+    "setting that, with these two, tells executors from cores best (docs/scaling_models.md)"
 )
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A shape that the budget does not allow: what the setting would be called, and the rule that it breaks."""
+    """A shape that the budget does not allow: what the setting would be called, and the rule that it breaks.
+
+    Attributes:
+        divides: Whether its executors have equally many cores, so that the rule is one of memory.
+    """
 
     name: str
     rule: str
+    divides: bool
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def plan_settings(budget: Budget, executor_memory: str | None = None) -> tuple[l
             if rule is None:
                 legal.append(ParallelismSetting(cores_max, executor_cores, memory, budget))
             else:
-                refused.append(Refusal(setting_name(cores_max, executor_cores), rule))
+                refused.append(Refusal(setting_name(cores_max, executor_cores), rule, not cores_max % executor_cores))
     return legal, refused
 
 

@@ -8,15 +8,22 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cifar_pipelines.common.words import counted, seconds
-from cifar_pipelines.scaling.planner import CRITERION, FOR_FIXED_IMAGES, Expectation, most_informative, plan_settings
+from cifar_pipelines.common.words import counted, seconds, some
+from cifar_pipelines.scaling.planner import (
+    CRITERION,
+    FOR_FIXED_IMAGES,
+    Expectation,
+    Refusal,
+    most_informative,
+    plan_settings,
+)
 from cifar_pipelines.spark.setting import Budget, ParallelismSetting
 
 if TYPE_CHECKING:
     from cifar_pipelines.scaling.nonnegative import Estimate
 
-# More refused shapes than this would bury the plan.
-LISTED = 40
+# More names of refused shapes than this would bury the plan.
+LISTED = 12
 
 
 def plan_report(budget: Budget, executor_memory: str | None, host_cores: int, expected: Sequence[Expectation]) -> Group:
@@ -38,14 +45,21 @@ def plan_report(budget: Budget, executor_memory: str | None, host_cores: int, ex
         parts.append(Text("\nExpected fit times: measure first; no study on the embedded cluster is recorded."))
     for expectation in expected:
         parts += _expected(expectation, legal, host_cores)
+    return Group(*parts, *_refused(refused))
+
+
+def _refused(refused: Sequence[Refusal]) -> Iterator[Text]:
+    """A line for each rule that shapes break."""
     if refused:
-        table = Table("refused", "rule", title=f"{len(refused)} shapes are refused")
-        for refusal in refused[:LISTED]:
-            table.add_row(refusal.name, refusal.rule)
-        parts.append(table)
-    if len(refused) > LISTED:
-        parts.append(Text(f"... and {len(refused) - LISTED} more."))
-    return Group(*parts)
+        yield Text(f"\n{counted(len(refused), 'shape')} within these cores cannot be used.")
+    if uneven := [one.name for one in refused if not one.divides]:
+        yield Text(
+            f"  spark.cores.max is not divisible by spark.executor.cores: {some(uneven, LISTED, 'of them', 'of them')}."
+        )
+    if too_large := [one for one in refused if one.divides]:
+        others = [one.name for one in too_large[1:]]
+        alike = f" Likewise {some(others, LISTED, 'of them', 'of them')}." if others else ""
+        yield Text(f"  {too_large[0].name}: {too_large[0].rule}.{alike}")
 
 
 def _settings_table(

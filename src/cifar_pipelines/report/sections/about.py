@@ -98,6 +98,7 @@ GLOSSARY: dict[str, Words] = {
     "starting workers, reading images, training, validation and checkpoints.",
     "Deviation": "is the median absolute deviation of these times.",
     "Features": "is what extraction took under the same setting, where that was measured.",
+    "Pareto front": "joins the models and settings that no other one beats in both respects, such as accuracy and time.",
     "Speed-up": "is against the smallest measured setting of the same model.",
     "Efficiency": "is the speed-up divided by the growth in cores.",
     "Utilisation": "is CPU time divided by cores x time. The CPU time is that of Spark's JVM task threads and, for "

@@ -14,7 +14,7 @@ from cifar_pipelines.records.ranking import fastest_of_each_model
 from cifar_pipelines.records.summary import trained
 from cifar_pipelines.report.author import WHOSE_WORDS, Author
 from cifar_pipelines.report.chapters.laboratory.transferred import mention_transferred
-from cifar_pipelines.report.commands import grow, run
+from cifar_pipelines.report.commands import grow, run, run_again
 from cifar_pipelines.report.content import SURVEYED, Content
 from cifar_pipelines.report.document.blocks import Block, Blocks, Section, bullets, missing, say, spans, strong, table
 from cifar_pipelines.report.figures import run_figure
@@ -100,7 +100,7 @@ def _most_accurate(content: Content, best: pd.Series) -> Blocks:
 
 def _plots(content: Content, record: pd.Series, names: Iterable[str]) -> Iterator[Block]:
     """Plots of one run of one model."""
-    again = run(content.study, record["family"])
+    again = run_again(content.study, record)
     for name in names:
         yield run_figure(
             content.reporting, record, name, f"{record['label']}: {PLOTS[name].format(noun=content.study.noun)}.", again
@@ -170,7 +170,7 @@ def _diagrams(content: Content, models: pd.DataFrame) -> Iterator[Block]:
     for _, own in models.groupby("network", sort=False):
         best = own.loc[own["accuracy"].idxmax()]
         caption = f"{best['label']}: the parts of the network from the {content.study.noun} to the classes."
-        yield run_figure(content.reporting, best, "diagram", caption, run(content.study, best["family"]))
+        yield run_figure(content.reporting, best, "diagram", caption, run_again(content.study, best))
 
 
 def engines(content: Content) -> Blocks:
