@@ -1,15 +1,14 @@
 import io
 import json
-import os
 import shutil
 import socket
 import struct
-import subprocess
 import time
 from http.client import HTTPConnection
 
 import pytest
 from rich.console import Console
+from tests.factories.browser import browse, needs_browser
 from tests.factories.records import make_record
 
 from cifar_pipelines.common.places import place
@@ -21,7 +20,6 @@ from cifar_pipelines.experiment.progress import Progress
 
 EXPERIMENT = Experiment(("exec_1x1",), ("ingestion", "bigdl_cnn"), 1, "bigdl_cnn.engines=bigdl,train_size=60")
 STEPS = [*EXPERIMENT.steps(), Step("exec_1x1", ("comparison",), "", "report")]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +150,7 @@ def test_the_page_ends_with_the_experiment_and_says_so_to_a_browser_that_looks_o
         get(address, "/")
 
 
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-
-
-def browse(watched, home, looks):
+def look_on(watched, home, looks):
     """The page as a headless browser has it, in which time runs ahead whenever the page waits; its console has to stay empty.
 
     Before the state is told for the nth time, the nth of the functions is called.
@@ -170,21 +165,9 @@ def browse(watched, home, looks):
 
     watched.state = state
     with serve_page(watched) as address:
-        options = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-background-networking",
-            "--no-proxy-server",
-        ]
-        options += ["--enable-logging=stderr", "--virtual-time-budget=9000", f"--user-data-dir={home / 'browser'}"]
-        own = {"HOME": str(home), "PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(home)}
-        done = subprocess.run(
-            [CHROMIUM, *options, "--dump-dom", address], env=own, capture_output=True, text=True, timeout=60
-        )
-    assert ":CONSOLE" not in done.stderr and len(asked) >= len(looks)
-    return done.stdout
+        shown = browse(address, home, "--virtual-time-budget=9000", "--dump-dom")
+    assert len(asked) >= len(looks)
+    return shown
 
 
 @needs_browser
@@ -193,7 +176,7 @@ def test_a_browser_shows_what_changes_without_being_asked(watched, tmp_path):
         leave_a_record(tmp_path)
         end_step(watched, "4 images <b>of</b> cats")
 
-    shown = browse(watched, tmp_path, [str, change, str])
+    shown = look_on(watched, tmp_path, [str, change, str])
     assert "4 images &lt;b&gt;of&lt;/b&gt; cats" in shown and "1 of 3 steps, about a minute left" in shown
     assert "97.6 %" in shown and 'alt="airbench_bigdl: learning curve"' in shown
 
@@ -206,4 +189,4 @@ def test_at_the_end_the_page_turns_into_the_report(watched, tmp_path):
         report.write_bytes(b"<style>p { color: red }</style><p>What came of it</p><img src='data:,'>")
         watched.over = True
 
-    assert "<p>What came of it</p>" in browse(watched, tmp_path, [str, end])
+    assert "<p>What came of it</p>" in look_on(watched, tmp_path, [str, end])
