@@ -5,6 +5,7 @@ import pytest
 from tests.factories.encoders import write_encoder
 
 from cifar_pipelines.backbones import TextSpec, create_backbone, input_from, load_weights
+from cifar_pipelines.backbones.weights import say_random
 from cifar_pipelines.common.errors import UserError
 
 pytest.importorskip("transformers")
@@ -76,6 +77,7 @@ def test_a_spec_that_was_saved_needs_no_folder(folder, tmp_path):
 
 def test_random_weights_are_said_aloud(folder, caplog):
     backbone, _ = opened(folder)
+    say_random.cache_clear()
     assert load_weights(backbone, "none").sha256 is None
     assert "gets random weights, as weights=none asks: it has learned nothing." in caplog.text
 

@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -67,6 +67,12 @@ class Pretrained(Protocol):
         """Weights under the names of its library."""
 
 
+@cache
+def say_random(name: str) -> None:
+    """Says once in a process that a network has learned nothing, however often its weights are loaded."""
+    logger.warning("%s gets random weights, as weights=%s asks: it has learned nothing.", name, NONE)
+
+
 def load_weights(backbone: Pretrained, weights: str | None = None) -> LoadedWeights:
     """Loads weights and makes sure that they are those of a network.
 
@@ -80,7 +86,7 @@ def load_weights(backbone: Pretrained, weights: str | None = None) -> LoadedWeig
     """
     weights = backbone.default_weights if weights is None else weights
     if weights == NONE:
-        logger.warning("%s gets random weights, as weights=%s asks: it has learned nothing.", backbone.name, NONE)
+        say_random(backbone.name)
         return _random(backbone)
     if weights == DOWNLOAD:
         loaded = backbone.download()

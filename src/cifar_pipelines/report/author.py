@@ -13,7 +13,7 @@ NOT_STATED = "not stated"
 AS_CONFIGURED = "as configured"
 OWN_WORDS = "own words"
 WHOSE_WORDS = (
-    f"Reasons marked \u201c{AS_CONFIGURED}\u201d stand beside the model in conf/base: those of the models that ship with the project are "
+    f"Reasons marked \u201c{AS_CONFIGURED}\u201d stand beside the model in conf: those of the models that ship with the project are "
     f"the project's. Reasons marked \u201c{OWN_WORDS}\u201d were written by whoever hands this in, under report.reasons in "
     "conf/base/parameters_comparison.yml."
 )

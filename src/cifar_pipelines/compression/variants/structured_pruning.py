@@ -37,7 +37,7 @@ class StructuredPruning(OnnxVariant):
     """
 
     channels: float = 0.2
-    epochs: int = 5
+    epochs: int = 10
     learning_rate: float = 0.02
     batch_size: int = 64
 
