@@ -338,7 +338,8 @@ def test_where_every_learner_fails_the_run_ends_and_its_log_has_the_tracebacks(t
 
 
 def test_what_a_micro_batch_leaves_in_memory_is_small():
-    row = {"model": "stream_ridge", "seconds": 0.1, "window_accuracy": 0.5, "window_log_loss": 0.5}
+    macro = {f"window_{name}_macro": 0.5 for name in ("precision", "recall", "f1")}
+    row = {"model": "stream_ridge", "seconds": 0.1, "window_accuracy": 0.5, "window_log_loss": 0.5} | macro
     engine = SimpleNamespace(take=lambda given, models: [Taken("stream_ridge", None, [row])])
     commits = SimpleNamespace(keep=lambda *given: None)
     batches = MicroBatches(

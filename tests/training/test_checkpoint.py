@@ -125,6 +125,23 @@ def test_the_newest_unfinished_training_comes_first(leave, tmp_path):
     assert find_unfinished(tmp_path / "nowhere") == []
 
 
+def test_what_a_run_trains_on_is_not_what_another_one_would_go_on_with(leave, tmp_path):
+    for name in (NEW, OLD):
+        leave(name)
+    with FileLock(tmp_path / NEW / "lock"):
+        assert [found.folder.name for found in find_unfinished(tmp_path, free=True)] == [OLD]
+    assert [found.folder.name for found in find_unfinished(tmp_path, free=True)] == [NEW, OLD]
+
+
+def test_an_unfinished_training_goes_on_in_its_own_precision(leave, tmp_path):
+    leave(NEW)
+    checkpoint = Checkpoint(tmp_path / NEW)
+    checkpoint.settle("transfer", precision="bf16", device="cpu")
+    checkpoint.settle("transfer", precision="bf16", device="cpu")
+    with pytest.raises(UserError, match=r"precision \(checkpoint: bf16; now: fp32\).*transfer.resume=false"):
+        checkpoint.settle("transfer", precision="fp32", device="cpu")
+
+
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_new_training_gets_a_folder_that_is_there_until_it_is_forgotten(resume, tmp_path):
     root = tmp_path / "model" / "setting"

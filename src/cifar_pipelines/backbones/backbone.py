@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cifar_pipelines.backbones.input_spec import InputSpec
@@ -51,6 +52,11 @@ class Backbone(ABC):
     def default_weights(self) -> str:
         """The weights that are taken where none are named."""
         return "download"
+
+    @classmethod
+    def files_in_place(cls, model: str, weights: str | None) -> list[Path]:
+        """Files that the name of a network stands for, whose content may change under it, the weights last."""
+        return []
 
     @abstractmethod
     def check_known(self) -> None:

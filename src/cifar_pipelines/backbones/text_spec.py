@@ -109,7 +109,7 @@ class TextSpec:
     @property
     def in_full(self) -> str:
         """All that becomes of a text, in words."""
-        return f"at most {self.max_tokens} tokens, pooled by {self.pooling}, tokenizer {sha256(self.tokenizer)[:16]}"
+        return f"at most {self.max_tokens} tokens, pooled by {self.pooling}, tokenizer {sha256(self.tokenizer)[:16]}, configuration {sha256(self.config)[:16]}"
 
     def to_json(self) -> dict[str, Any]:
         """A block of JSON for records, in which checksums stand for tokenizer and configuration."""

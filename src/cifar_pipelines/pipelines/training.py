@@ -172,7 +172,7 @@ def checked_configuration(
     """
     of_the_run = (spec.engine, run_context.setting.name, seed, images_info["fingerprint"])
     configuration = params | dict(zip(OF_THE_RUN, of_the_run, strict=True))
-    for checkpoint in find_unfinished(checkpoints)[:1] if spec.resume else []:
+    for checkpoint in find_unfinished(checkpoints, free=True)[:1] if spec.resume else []:
         checkpoint.require_same(configuration, family)
     return configuration
 
@@ -213,7 +213,8 @@ def curve_images(images_info: dict[str, Any], most: int) -> tuple[str, int]:
     """The split whose images draw the learning curve, and how many, the first by rank.
 
     All that were cut from training, since the best epoch may be chosen on them; of test images, which choose nothing, at most `most`.
+    Damaged images that were left out leave gaps in the ranks.
     """
     split = curve_split(images_info)
     count = images_info[f"{split}_size"]
-    return split, count if split == "validation" else min(most, count)
+    return split, count + (images_info.get("bad_images_skipped") or 0) if split == "validation" else min(most, count)

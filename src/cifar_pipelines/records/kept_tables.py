@@ -5,6 +5,7 @@ from typing import Any
 
 from kedro.io import DatasetError
 
+from cifar_pipelines.backbones import weights_in_place_sha256
 from cifar_pipelines.backbones.weights import named_file_sha256
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.paths import content_digest, project_path
@@ -76,7 +77,7 @@ def _weights_changed(block: Mapping[str, Any], info: Mapping[str, Any]) -> str |
         block["extractor"], block["weights_path"], block["input_size"], wanted, block.get("weights")
     )
     if known := info.get("weights_sha256"):  # those of a library do not change under their name
-        found = named_file_sha256(extractor.weights)
+        found = named_file_sha256(extractor.weights) or weights_in_place_sha256(block["extractor"], extractor.weights)
         if found not in (None, known):
             return f"the weights have changed: their sha256 begins with {found[:8]}, and was {known[:8]}"
     if "input" in info:

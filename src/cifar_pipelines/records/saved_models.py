@@ -59,11 +59,13 @@ class Wanted:
         model: Its name, or its path or that of a folder above it.
         version: The id of the run that saved it; None for the newest.
         learned_from: Further names of `TOLD_APART_BY` with values.
+        fingerprint: Of the images that it was judged on, where some of its versions were judged on them; None for any.
     """
 
     model: str
     version: str | None = None
     learned_from: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str | None = None
 
 
 def model_path(record: RunRecord) -> Path:
@@ -108,6 +110,7 @@ def find_model(records: Loaders, wanted: Wanted, models: Path) -> RunRecord:
     found = [record for record in read if _is_called(record, wanted.model)]
     if not found:
         raise _unsaved(wanted, everything) or _unknown(wanted, read, models)
+    found = [record for record in found if record.data.fingerprint == wanted.fingerprint] or found
     if wanted.version is not None:
         found = [record for record in found if record.run_id == wanted.version] or _no_version(wanted, found, models)
     for name, value in wanted.learned_from.items():

@@ -80,6 +80,8 @@ class Client:
         self._reached, self._admitted = False, False
         try:
             connection = Connection(socket.create_connection(self._address, self._patience.greeting), self._patience)
+        except UnicodeError as error:
+            raise UserError(f"{self.name} names no host: {error}. Correct streaming.servers, or --from.") from error
         except OSError as error:
             return f"it cannot be reached: {error.strerror or error}"
         self._reached = True

@@ -23,6 +23,7 @@ _CONFIGURATION = "configuration.json"
 _FAILURE = "failure.json"
 _PROGRESS = "progress.json"
 _RUN = "run.json"
+_SETTLED = "settled.json"
 
 
 class Checkpoint:
@@ -120,6 +121,20 @@ class Checkpoint:
                 f"the same values to go on with it, or begin anew with --params {family}.resume=false."
             )
 
+    def settle(self, family: str, **settled: str) -> None:
+        """Notes what `auto` came to on these hosts, such as `precision`; an unfinished training goes on with nothing else.
+
+        Raises:
+            UserError: If it had come to something else before.
+        """
+        known = self._read(_SETTLED)
+        if known and self.holds_state and (different := differing(known, settled, "checkpoint")):
+            raise UserError(
+                f"An unfinished training in {self.folder} was begun where auto came to something else: {'; '.join(different)}. Name its "
+                f"values in the model's block, go on where they are had, or begin anew with --params {family}.resume=false."
+            )
+        self._write(_SETTLED, settled)
+
     def _write(self, name: str, content: Any) -> None:
         whole_files.write_json(self.folder / name, content)
 
@@ -128,9 +143,20 @@ class Checkpoint:
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
-def find_unfinished(root: Path) -> list[Checkpoint]:
-    """The checkpoints below a folder that hold at least one epoch, newest first, held by a run or not."""
-    return [checkpoint for checkpoint in map(Checkpoint, _folders(root)) if checkpoint.holds_state]
+def find_unfinished(root: Path, free: bool = False) -> list[Checkpoint]:
+    """The checkpoints below a folder that hold at least one epoch, newest first; with `free` those alone at which no run is."""
+    found = [checkpoint for checkpoint in map(Checkpoint, _folders(root)) if checkpoint.holds_state]
+    return [checkpoint for checkpoint in found if not (free and _is_held(checkpoint.folder))]
+
+
+def _is_held(folder: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / "lock", blocking=False):
+            return False
+    except Timeout:
+        return True
 
 
 @contextmanager

@@ -59,9 +59,15 @@ class TrainingWorker:
     """
 
     def __init__(
-        self, job: Job, network: nn.Module, optimizer: torch.optim.Optimizer, model: nn.Module, started: float
+        self,
+        job: Job,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        model: nn.Module,
+        started: float,
+        cpu_before: float = 0.0,
     ) -> None:
-        self.job = job
+        self.job, self._cpu_before = job, cpu_before
         self.rank, self.workers = dist.get_rank(), dist.get_world_size()
         self.checkpoint = Checkpoint(job.checkpoint)
         if reason := self.checkpoint.failure():
@@ -165,7 +171,7 @@ class TrainingWorker:
             "images": len(self.trainer.shard.images),
             "truncated": getattr(self.trainer.shard.images, "truncated", None),
             "precision": self.job.precision,
-            "cpu_s": round(time.process_time(), 3),
+            "cpu_s": round(time.process_time() - self._cpu_before, 3),
             "peak_memory_mb": round(usage.ru_maxrss / 1024, 1),
             "card_memory_mb": card_memory_mb(self._device),
             "began_at": round(self._began_at, 3),

@@ -87,6 +87,15 @@ def test_a_member_that_was_judged_on_other_images_is_refused(project):
         find_members(["linear_svm", "random_forest"], project.records, project.models, INFO | {"fingerprint": "ff"})
 
 
+def test_a_model_of_other_images_that_has_the_same_name_is_passed_over(project):
+    other = project.records["linear_svm"]["artifacts"]["model"].replace("/all/", "/more/")
+    newer = make_record(
+        "linear_svm", artifacts={"model": other}, data={"fingerprint": "ff"}, created="2026-11-25T10:00:00+00:00"
+    )
+    found = find_members(["linear_svm", "random_forest"], project.records | {"newer": newer}, project.models, INFO)
+    assert {record.data.fingerprint for record in found.values()} == {FINGERPRINT}
+
+
 def test_predictions_that_do_not_fit_are_refused():
     whole = make_predictions(10)
     with pytest.raises(UserError, match=r"'b' has predicted 9 test images that are not those of 'a' .10."):
@@ -270,9 +279,27 @@ def test_the_name_of_a_family_stands_for_all_models_that_it_selects():
     family.check(parameters, None)
     named = parameters | {"ensemble": parameters["ensemble"] | {"members": "+".join(members)}}
     assert family.depends_on(parameters, "soft_vote") == family.depends_on(named, "soft_vote")
+    later = load_configuration(
+        "competition59", {"transfer": {"selected": "lite0+lite1", "models": {"lite1": {"views": 1}}}}
+    )["parameters"]
+    assert family.depends_on(parameters, "soft_vote") != family.depends_on(later, "soft_vote")
 
 
 @pytest.mark.parametrize("members", ["", "linear_svm", "linear_svm+linear_svm", "ensemble", "linear_svm+"])
 def test_too_few_members_are_refused_before_anything_starts(members):
     with pytest.raises(UserError, match="must name two saved models or more, each once"):
         family.check({"ensemble": BLOCK | {"members": members}}, None)
+
+
+def test_validation_images_that_chose_weights_are_voted_on_with_those_of_other_folds(project, monkeypatch):
+    block = BLOCK | {"members": "linear_svm+random_forest", "votes": "weighted", "choose_on": "validation"}
+    places = (project.records, project.models, project.outputs, project.features)
+    members = nodes.open_members(EnsembleSpec(**block), {"ensemble": block}, INFO, 42, *places)
+    monkeypatch.setattr(nodes, "further_tables", lambda table, *_: table)
+    table = nodes.let_vote_further(members, SimpleNamespace(content=even("weighted").to_json()), None, INFO)
+    held_out = predict_held_out(VOTES["weighted"], members.choosing, members.spec, 42)
+    of_validation = table[table["image_id"].isin(members.choosing.image_id)]
+    np.testing.assert_allclose(np.stack(of_validation["probability"]), held_out)
+    assert list(table["image_id"]) == sorted(members.further.image_id) and table["label"].isna().sum() == 3
+    soft = nodes.let_vote_further(members, SimpleNamespace(content=even("soft").to_json()), None, INFO)
+    np.testing.assert_allclose(np.stack(soft["probability"]), members.further.probability.mean(axis=0))

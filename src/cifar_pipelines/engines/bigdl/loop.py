@@ -66,8 +66,8 @@ class RecipeCallback(MainCallback):
         """Sets up the worker; Orca has created and wrapped the network by now."""
         runner._mode = "train"  # or runner.model would be the bare network
         self.worker = TrainingWorker(
-            self.job, runner.models[0], runner.optimizers[0], runner.model, time.perf_counter()
-        )
+            self.job, runner.models[0], runner.optimizers[0], runner.model, time.perf_counter(), time.process_time()
+        )  # Spark's Python worker has done other tasks before
         runner.train_loader.worker = self.worker
 
     def on_train_forward(self, runner: Any) -> None:

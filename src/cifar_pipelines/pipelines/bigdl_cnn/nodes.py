@@ -109,12 +109,14 @@ def _job(
 ) -> TrainingJob:
     """The training, as plain data that travels to the workers."""
     validation_from, validation_images = curve_images(images_info, cnn.validation_images)
+    precision = settled_precision(images.sparkSession, cnn.recipe.precision, cores)
+    checkpoint.settle("bigdl_cnn", precision=precision)
     return TrainingJob(
         network=cnn.network,
         options=cnn.options,
         shape=NetworkShape(cnn.image_size, len(images_info["class_names"])),
         recipe=cnn.recipe,
-        precision=settled_precision(images.sparkSession, cnn.recipe.precision, cores),
+        precision=precision,
         seed=seed,
         files=tuple(images.inputFiles()),
         train_images=images_info["train_size"],

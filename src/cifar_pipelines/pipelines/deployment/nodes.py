@@ -12,6 +12,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.lazy_types import Figure
+from cifar_pipelines.common.own_code import told
 from cifar_pipelines.common.tables import judged_split
 from cifar_pipelines.pipelines.deployment.judging import judge
 from cifar_pipelines.pipelines.deployment.specification import Plan
@@ -85,9 +86,8 @@ def make_variants(
                 raise UserError(reason)
             with torch_threads(host_cores()):  # what making takes is not compared
                 known = vars(variant.make(subject, material, file))
-        except UserError as error:
-            logger.warning("%s is not measured: %s", name, error)
-            missing.append(NotMeasured(name, str(error)))
+        except Exception as error:  # of libraries that take a network apart, in many kinds
+            missing.append(_not_measured(name, error))
             continue
         seconds, size = round(time.perf_counter() - started, 2), file.stat().st_size
         logger.info("%s: %.3g MB, made in %.1f s.", name, size / 1e6, seconds)
@@ -204,6 +204,16 @@ def announce(*results: Any) -> dict[str, Any]:
     return {}
 
 
+def _not_measured(name: str, error: Exception) -> NotMeasured:
+    """A variant that fails costs no other one; the original is what all are compared with."""
+    if name == ORIGINAL and not isinstance(error, UserError):
+        raise error
+    reason = str(error) if isinstance(error, UserError) else told(error)
+    logger.warning("%s is not measured: %s", name, reason)
+    logger.debug("Its traceback:", exc_info=error)
+    return NotMeasured(name, reason)
+
+
 def _hollow(variant: "Variant", size: int, made: list[MadeVariant]) -> str:
     """Why a variant only looks smaller; empty where its file is a good deal smaller than the original's."""
     return variant.hollow if made and size > WORTH_ITS_NAME * made[0].file_bytes else ""
@@ -220,9 +230,8 @@ def _load_all(plan: Plan, made: list[MadeVariant], subject: "Subject") -> tuple[
             with quiet():  # torch compiles at the first calls
                 logits = variants[one.name].load(subject, Path(one.file), plan.spec.threads)
                 require_any_batch(logits, subject)
-        except UserError as error:
-            logger.warning("%s is not measured: %s", one.name, error)
-            failed.append(NotMeasured(one.name, str(error)))
+        except Exception as error:  # likewise
+            failed.append(_not_measured(one.name, error))
             continue
         loaded[one.name] = logits
     return loaded, failed

@@ -1,7 +1,9 @@
 """The family of ensembles: one model per selected vote, named `<vote>_vote`, of the same members."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.options import build
 from cifar_pipelines.families import INGESTION, Family, Parameters, families
 from cifar_pipelines.spark.setting import ParallelismSetting
@@ -38,9 +40,17 @@ def model_name(vote: str) -> str:
 
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
-    """The block without the other votes, and with the names of all members."""
-    block = parameters["ensemble"] | {"members": member_names(parameters)}
-    return {"model": [model, {key: value for key, value in block.items() if key != "votes"}]}
+    """The block without the other votes, and all members, with what those depend on that these parameters select."""
+    names = member_names(parameters)
+    block = {key: value for key, value in parameters["ensemble"].items() if key != "votes"}
+    selected = {}
+    for family in families().values():
+        if family is FAMILY or not family.predictor:
+            continue
+        with suppress(UserError):  # the selection of a family that has no member may be illegal
+            known = set(family.models(parameters)) & set(names)
+            selected |= {name: family.depends_on(parameters, name) for name in known}
+    return {"model": [model, block | {"members": names}], **({"members": selected} if selected else {})}
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:

@@ -45,7 +45,7 @@ def find_members(
     found: dict[str, RunRecord] = {}
     for name in names:
         model, _, version = name.partition(OF_VERSION)
-        record = find_model(run_records, Wanted(model, version or None), models)
+        record = find_model(run_records, Wanted(model, version or None, fingerprint=images_info["fingerprint"]), models)
         if record.data.fingerprint != images_info["fingerprint"]:
             raise UserError(
                 f"The member {name!r} was judged on other images (fingerprint {record.data.fingerprint}) than these "

@@ -21,6 +21,7 @@ from cifar_pipelines.pipelines.ensemble.votes import VOTES, Choosing
 from cifar_pipelines.pipelines.further_predictions import further_splits, further_tables, no_further
 from cifar_pipelines.records.model_report import FitReport, ModelReport, PredictionReport
 from cifar_pipelines.records.parts import Timings
+from cifar_pipelines.records.provenance import untyped
 from cifar_pipelines.records.run_record import RunRecord
 from cifar_pipelines.records.saved_predictions import read_predictions
 
@@ -80,7 +81,7 @@ def open_members(
     Raises:
         UserError: If a member or something that it predicted is missing.
     """
-    records = find_members(member_names(parameters), run_records, models_folder, images_info)
+    records = find_members(member_names(untyped(parameters)), run_records, models_folder, images_info)
     judged = {name: read_predictions(record, outputs_folder, "predictions") for name, record in records.items()}
     joined = join(judged, images_info["class_names"], "the images that models are judged on")
     choosing = make_choosing(records, joined, ensemble, images_info, outputs_folder, features_folder, seed)
@@ -152,10 +153,20 @@ def vote_on_judged(ensemble: Ensemble, members: Members) -> pd.DataFrame:
 def let_vote_further(
     members: Members, saved: SavedJson, images: DataFrame, images_info: dict[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Makes the tables of all other images that were not learned from; see `further_tables`."""
+    """Makes the tables of all other images that were not learned from, none of which had a say in the weights of its own vote.
+
+    See `further_tables`.
+    """
     if members.further is None:
         return no_further()
-    return further_tables(_table(Ensemble.from_json(saved.content), members.further), images, images_info)
+    ensemble, spec = Ensemble.from_json(saved.content), members.spec
+    table, vote = _table(ensemble, members.further), VOTES[ensemble.vote]
+    if vote.choose and spec.choose_on == VALIDATION:
+        # They have chosen the weights: each is voted on with those that the other folds chose.
+        held_out = _as_table(members.choosing, predict_held_out(vote, members.choosing, spec, members.seed))
+        others = table[~table["image_id"].isin(held_out["image_id"])]
+        table = pd.concat([others, held_out]).sort_values("image_id", ignore_index=True)
+    return further_tables(table, images, images_info)
 
 
 def _table(ensemble: Ensemble, joined: Joined) -> pd.DataFrame:

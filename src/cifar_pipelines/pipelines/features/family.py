@@ -13,16 +13,18 @@ def selected_extractors(parameters: Parameters) -> list[str]:
 
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
-    """The block of the features, and what a file of weights holds that it names.
+    """The block of the features, and what the files hold that it names.
 
     Weights count only where they are named: digests are older than that name.
     """
-    from cifar_pipelines.backbones.weights import named_file_sha256
+    from cifar_pipelines.backbones import content_sha256
 
     block = parameters["features"]
     named = weights_named(block["weights_path"], block.get("weights"))
     kept = {key: value for key, value in block.items() if key != "weights" or value is not None}
-    return {"features": kept | ({"weights_sha256": sha256} if (sha256 := named_file_sha256(named)) else {})}
+    return {
+        "features": kept | ({"weights_sha256": sha256} if (sha256 := content_sha256(block["extractor"], named)) else {})
+    }
 
 
 def check(parameters: Parameters, setting: ParallelismSetting) -> None:

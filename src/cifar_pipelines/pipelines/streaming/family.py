@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from cifar_pipelines.common.configuration import PROJECT_PATH
 from cifar_pipelines.families import Family, Parameters
 from cifar_pipelines.pipelines.features import family as features
-from cifar_pipelines.pipelines.streaming.specification import stream_of
+from cifar_pipelines.pipelines.streaming.specification import images_text, stream_of
 from cifar_pipelines.spark.setting import ParallelismSetting
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
 
     stream = stream_of(parameters["streaming"])
     stream.learners()
+    if stream.serve is not None:
+        images_text()  # which refuses what its server cannot be told
     for address in stream.addresses:
         read_address(address)
 

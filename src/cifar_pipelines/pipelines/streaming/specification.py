@@ -241,7 +241,14 @@ def images_text() -> str:
     given = {
         name: value for name, value in flatten(loader.runtime_params or {}).items() if name.split(".")[0] in IMAGES_ARE
     }
-    return params_text(flatten(named) | given)
+    wanted = flatten(named) | given
+    for name, value in wanted.items():
+        if isinstance(value, str) and "," in value:
+            raise UserError(
+                f"streaming.serve starts a server that is told its images by --params, which cannot hold the comma in {name}={value}. Start "
+                "`kedro stream serve` beside the run with that value in conf/local, and give streaming.servers in place of streaming.serve."
+            )
+    return params_text(wanted)
 
 
 def stream_of(block: Mapping[str, Any]) -> StreamSpec:

@@ -34,13 +34,13 @@ def selected_transfers(parameters: Parameters) -> list[tuple[str, str]]:
 
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
-    """The model's block without its justification, what a file of weights holds that it names, and how many images draw the curve."""
-    from cifar_pipelines.backbones.weights import named_file_sha256
+    """The model's block without its justification, what the files hold that it names, and how many images draw the curve."""
+    from cifar_pipelines.backbones import content_sha256
 
     block = parameters["transfer"]
     name, _ = block_and_engine(model, parameters["transfer"]["models"])
     kept = {key: value for key, value in block["models"][name].items() if key != "justification"}
-    content = [sha256] if (sha256 := named_file_sha256(kept.get("weights"))) else []
+    content = [sha256] if (sha256 := content_sha256(kept["backbone"], kept.get("weights"))) else []
     return {"model": [block["validation_images"], kept, *content]}
 
 

@@ -104,7 +104,7 @@ def settle_loader(spec: TransferSpec, files: tuple[str, ...], validation: tuple[
     phases = _on_images(spec)
     if not phases:
         return MEMORY
-    kept, encoded = _sizes(spec, files, validation[0])
+    kept, encoded = _sizes(spec, files, validation)
     room = SHARE * psutil.virtual_memory().available
     loader = spec.wanted.loader if spec.wanted.loader != AUTO else MEMORY if kept <= room else f"workers:{LOADERS}"
     needed = kept if loader == MEMORY else encoded
@@ -137,16 +137,17 @@ def _require_shared(spec: TransferSpec, phases: list[Phase], loader: str, valida
         require_shared_memory(max(of_training, of_validation), spec.input.size, processes * workers)
 
 
-def _sizes(spec: TransferSpec, files: tuple[str, ...], held_out: str) -> tuple[int, int]:
-    """Bytes of training and validation images as pixels, and those of all image files."""
+def _sizes(spec: TransferSpec, files: tuple[str, ...], validation: tuple[str, int]) -> tuple[int, int]:
+    """Bytes of training images and the first validation images as pixels, and those of all image files."""
     import numpy as np
 
     from cifar_pipelines.training.job import scan
     from cifar_pipelines.training.loading import kept_bytes
 
     kept = 0
-    for split in ("train", held_out):
-        for batch in scan(files, split, ["height", "width"]):
-            heights, widths = (batch.column(name).to_numpy() for name in ("height", "width"))
-            kept += kept_bytes(np.asarray(heights), np.asarray(widths), spec.input.square)
+    for split, most in (("train", np.inf), validation):
+        for batch in scan(files, split, ["rank", "height", "width"]):
+            ranks, heights, widths = (batch.column(name).to_numpy() for name in ("rank", "height", "width"))
+            read = ranks < most
+            kept += kept_bytes(heights[read], widths[read], spec.input.square)
     return kept, sum(Path(path_of(file)).stat().st_size for file in files)

@@ -153,7 +153,7 @@ class TransferSpec:
             "flip_at_test": self.wanted.flip_at_test,
             "precision": self.wanted.precision,
             "loader": self.wanted.loader,
-            "pinned": self.wanted.pinned,
+            **({} if self.wanted.pinned else {"pinned": False}),  # records are older than it
             "validation_images": self.validation_images,
             "phases": [asdict(phase) for phase in self.phases],
         }

@@ -58,9 +58,12 @@ class Transfer:
         workers, cores = run_context.setting.executors, run_context.cluster.cores
         self._on_gpu = spec.engine == "local" and settle_device(spec.device, workers)
         wanted = spec.wanted.precision
+        if wanted == "fp16" and not self._on_gpu:
+            settle_precision(wanted, False)  # which refuses it
         of_executors = settled_precision(images.sparkSession, "auto" if wanted == "fp16" else wanted, cores)
         self.precision = settle_precision(wanted, True) if self._on_gpu else of_executors
         self._extraction_precision = of_executors
+        checkpoint.settle("transfer", precision=self.precision, device="gpu" if self._on_gpu else "cpu")
         self.validation = curve_images(images_info, spec.validation_images)
         self._files = tuple(images.inputFiles())
         self._loader = settle_loader(spec, self._files, self.validation, workers)
