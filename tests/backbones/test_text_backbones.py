@@ -1,11 +1,19 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 from tests.factories.encoders import write_encoder
 
-from cifar_pipelines.backbones import TextSpec, create_backbone, input_from, load_weights
-from cifar_pipelines.backbones.weights import say_random
+from cifar_pipelines.backbones import (
+    TextSpec,
+    content_sha256,
+    create_backbone,
+    input_from,
+    load_weights,
+    weights_in_place_sha256,
+)
+from cifar_pipelines.backbones.weights import file_sha256, say_random
 from cifar_pipelines.common.errors import UserError
 
 pytest.importorskip("transformers")
@@ -156,3 +164,17 @@ def test_batches_of_about_the_same_length_hold_every_text_once(folder):
     found = list(spec.batches(TEXTS, 2))
     assert sorted(position for positions, _ in found for position in positions) == [0, 1, 2]
     assert np.diff([ids.shape[1] for _, ids in found]).min() >= 0
+
+
+def test_an_encoder_in_a_folder_is_known_by_what_its_files_hold(folder, tmp_path):
+    place = shutil.copytree(folder, tmp_path / "encoder")
+    name, known = f"transformers:{place}", set()
+    for _ in range(2):
+        known |= {content_sha256(name, None), content_sha256(name, "none")}
+        assert len(known) == 2
+    for file in ("model.safetensors", "config.json"):
+        (place / file).write_bytes((place / file).read_bytes() + b" ")
+        known |= {content_sha256(name, None), content_sha256(name, "none")}
+    assert len(known) == 5  # random weights do not depend on the file that they take the place of
+    assert weights_in_place_sha256(name, None) == file_sha256(place / "model.safetensors")
+    assert content_sha256("transformers:package:nothing", None) is content_sha256("kmeans_patches", None) is None

@@ -216,8 +216,10 @@ def test_images_that_are_not_whole_are_refused(networks, tmp_path):
         configure(spec(), networks, tmp_path, INFO)
 
 
-def test_a_variant_that_cannot_be_made_is_reported_and_the_others_are_measured(study, monkeypatch):
+def test_a_variant_that_cannot_be_made_is_reported_and_the_others_are_measured(study, monkeypatch, caplog):
     from cifar_pipelines.compression import onnx_files
+    from cifar_pipelines.compression.variants.bf16 import Bf16
+    from cifar_pipelines.compression.variants.original import Original
     from cifar_pipelines.compression.variants.torchao_int8 import TorchaoInt8
 
     monkeypatch.chdir(study.folder)
@@ -231,6 +233,15 @@ def test_a_variant_that_cannot_be_made_is_reported_and_the_others_are_measured(s
     assert "Nothing was quantised" in missing[0].reason and missing[1].reason == "This host has no compiler."
     measured, predictions = nodes.measure(plan, made, {"test_size": factory.TEST})
     assert set(measured.latency) == set(predictions["variant"]) == {"original", "bf16"}
+    monkeypatch.setattr(Bf16, "load", lambda self, *_: 1 / 0)
+    with caplog.at_level("WARNING"):
+        measured, _ = nodes.measure(plan, made, {"test_size": factory.TEST})
+    assert set(measured.latency) == {"original"} and "bf16 is not measured: ZeroDivisionError" in caplog.text
+    monkeypatch.setattr(Original, "load", lambda self, *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        nodes.measure(plan, made, {"test_size": factory.TEST})
+    monkeypatch.undo()
+    monkeypatch.chdir(study.folder)
     with pytest.raises(UserError, match="holds 60 test images, but its description says 61"):
         nodes.measure(plan, made[:1], {"test_size": 61})
     measured, predictions = nodes.measure(plan, made[:1], {"test_size": 0, "validation_size": factory.VALIDATION})

@@ -534,6 +534,15 @@ def test_a_run_that_serves_its_own_images_has_a_folder_of_its_own_for_every_choi
     assert all(one.parent == tmp_path for one in folders) and len(set(folders)) == 3 and folders[0] == folders[3]
 
 
+def test_images_that_a_server_cannot_be_told_are_refused_before_anything_starts():
+    configuration.follow(load_configuration("exec_2x2", {"validation": {"group": "(v[0-9]{1,3})/"}}))
+    try:
+        with pytest.raises(UserError, match=r"cannot hold the comma in validation.group=.v.0-9"):
+            images_text()
+    finally:
+        configuration.follow(None)
+
+
 def test_a_folder_where_nothing_landed_is_refused_before_spark_starts(tmp_path):
     with pytest.raises(UserError, match=r"No frame has landed in .*--params streaming.servers=127.0.0.1:6100"):
         nodes.configure_stream(block(tmp_path))

@@ -130,3 +130,10 @@ def test_how_much_memory_images_may_take_is_said_before_spark_starts(monkeypatch
         level == "WARNING"
         and "images of 16 px take up to 732 MiB of memory with loader memory, and 600 MiB are free" in words
     )
+
+
+def test_only_the_test_images_that_draw_the_curve_count(files):
+    sizes = {most: memory._sizes(specify(), files, ("test", most)) for most in (0, 1, 2, 6, 1000)}
+    of_one = sizes[1][0] - sizes[0][0]
+    assert of_one > 0
+    assert [sizes[most][0] - sizes[0][0] for most in (2, 6, 1000)] == [2 * of_one, 6 * of_one, 6 * of_one]

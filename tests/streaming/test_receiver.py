@@ -27,7 +27,7 @@ from cifar_pipelines.streaming.connection import Patience
 from cifar_pipelines.streaming.journal import commit, read_journal
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.pace import Pace
-from cifar_pipelines.streaming.receiver import read_address
+from cifar_pipelines.streaming.receiver import Receiver, read_address
 from cifar_pipelines.streaming.wire import encode, sealed
 
 
@@ -284,6 +284,12 @@ def test_a_server_that_stays_away_is_one_sentence(folder):
     ):
         make_receiver(folder, port, patience=Patience(retry=0.01, away=0.2), said=said).run()
     assert sum("Trying again" in line for line in said) == 1
+
+
+def test_a_name_that_is_no_host_s_is_one_sentence_at_once(folder):
+    receiver = Receiver([("lab..host", 6100)], folder, 10, None, Patience(), [].append)
+    with pytest.raises(UserError, match=r"lab..host:6100 names no host"):
+        receiver.run()
 
 
 def test_several_producers_land_in_one_order(folder):
