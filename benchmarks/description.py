@@ -53,7 +53,8 @@ factor of several, either way.
                            minute: 8 may; each must end with every frame learned once, and slow and fast with the same weights; once
   stream_kills             seconds from a kill -9 until frames are learned again: receiver, driver, executor and server in turn; what is
                            learned must be the same bit for bit, and every image land and be learned once; once
-  stream_memory            MiB of driver and executors after --micro-batches over those after a tenth of them; at most 1.10; once
+  stream_memory            MiB of driver and executors after --micro-batches of ten tiny frames over those after a tenth of them, at
+                           most 1.10; every frame must be learned once; once
   learners                 accuracy of the best learner after one pass over --features, at least 0.80; with learners_exact, the largest
                            difference between an exact learner and the fit of all images, below 0.001; once
   text_fit                 seconds of tf-idf and logistic regression on Spark, from --train-images texts to a fitted model, over those of

@@ -1,4 +1,4 @@
-"""Whether the memory of driver and executors stays the same over many micro-batches."""
+"""Whether the memory of driver and executors stays the same over many micro-batches of tiny frames, of which none may be lost."""
 
 import argparse
 import tempfile
@@ -26,18 +26,18 @@ from cifar_pipelines.streaming.wire import Frame, StreamImage
 NAME = "stream_memory"
 FLAT = Bar(1.10, at_least=False)
 SAMPLES = 10
-BATCH = 4
+BATCH, FRAMES = 4, 10  # images of a frame, and frames of a micro-batch: 20,000 of 2,000
 LEARNERS = ["stream_nearest_class_mean", "stream_sgd_logistic"]
 Memory = tuple[float, float]  # MiB of driver and executors
 
 
 def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
-    """Learns a frame a micro-batch from small images, and looks at the memory ten times.
+    """Learns small images, ten frames of them a micro-batch, and looks at the memory ten times.
 
     The driver's is that of its Python process and what lives in its JVM after a collection: a JVM takes memory that it is allowed to
     take, whether it needs it or not. The executors' is what their processes hold.
     """
-    count = arguments.micro_batches
+    count = arguments.micro_batches * FRAMES
     given = {"train_size": 100, "test_size": 100, "extractor": "pixels", "input_size": 8}
     loader = load_configuration(SETTING, given)
     parameters = loader["parameters"]
@@ -55,14 +55,16 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
         step(f"Landing {count:,} frames of {BATCH} images.")
         _land(folder / "landing", source, manifest, info["class_names"], count)
         block = parameters["streaming"] | {
-            "landing": str(folder / "landing"), "selected": LEARNERS, "frames_per_trigger": 1, "holdout_images": 50,
+            "landing": str(folder / "landing"), "selected": LEARNERS, "frames_per_trigger": FRAMES, "holdout_images": 50,
         }  # fmt: skip
         stream = nodes.configure_stream(block)
         course = nodes.plan_course(table, vectors, described, info, stream, 1)
-        step(f"Learning them in {count:,} micro-batches.")
+        step(f"Learning them in {arguments.micro_batches:,} micro-batches.")
         samples: list[Memory] = []
         with Polling(_sampler(session, folder / "landing", count, samples, step), 0.5):
-            learn_node.learn(course, stream, described, {}, spec, folder / "commits", folder / "stored", context)
+            *_, log = learn_node.learn(
+                course, stream, described, {}, spec, folder / "commits", folder / "stored", context
+            )
     if len(samples) < SAMPLES:
         raise UserError(
             f"The memory was looked at {len(samples)} times, in place of {SAMPLES}: give more --micro-batches."
@@ -71,7 +73,9 @@ def measure(arguments: argparse.Namespace, step: Step) -> list[Result]:
     notes = [
         f"MiB after every tenth: driver {', '.join(f'{one:.0f}' for one, _ in samples)}; executors {', '.join(f'{one:.0f}' for _, one in samples)}."
     ]
-    return [Result(NAME, "times", [max(driver, executors)], bar=FLAT, notes=notes)]
+    whole = log["sequence"].tolist() == list(range(1, count + 1)) and bool((log["images"] == BATCH).all())
+    notes.append(f"{'Each' if whole else 'NOT EACH'} of {count:,} frames was learned once, in its order.")
+    return [Result(NAME, "times", [max(driver, executors)], bar=FLAT, notes=notes, holds=whole)]
 
 
 def _land(folder: Path, source: object, manifest: object, classes: list[str], count: int) -> None:
@@ -92,9 +96,7 @@ def _sampler(session: SparkSession, landing: Path, count: int, samples: list[Mem
     def look() -> None:
         if committed(landing) >= count * (len(samples) + 1) // SAMPLES and len(samples) < SAMPLES:
             samples.append(_memory(session))
-            step(
-                f"{committed(landing):,} micro-batches: driver {samples[-1][0]:.0f} MiB, executors {samples[-1][1]:.0f} MiB."
-            )
+            step(f"{committed(landing):,} frames: driver {samples[-1][0]:.0f} MiB, executors {samples[-1][1]:.0f} MiB.")
 
     return look
 

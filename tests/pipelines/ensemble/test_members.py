@@ -219,14 +219,7 @@ def test_out_of_fold_tables_are_made_of_the_features_of_the_training(tmp_path, m
 
 def test_an_ensemble_is_tested_against_each_of_its_members(project):
     places = (project.records, project.models, project.outputs, project.features)
-    block = {
-        "members": "linear_svm+random_forest",
-        "votes": "soft",
-        "choose_on": "validation",
-        "folds": 5,
-        "rounds": 10,
-    }
-    members = nodes.open_members(spec(), {"ensemble": block}, INFO, 42, *places)
+    members = nodes.open_members(spec(), {}, INFO, 42, *places)
     assert members.models == ("linear_svm", "random_forest") and members.versions == (RUN, RUN)
     table = nodes._table(even("soft"), members.judged)
     said = nodes.compare_with_members("soft", table, members)
@@ -275,7 +268,7 @@ BLOCK = {"votes": "soft", "choose_on": "cross_fit", "folds": 5, "rounds": 10}
 def test_the_name_of_a_family_stands_for_all_models_that_it_selects():
     parameters = load_configuration("competition59", {"transfer": {"selected": "lite0+lite1"}})["parameters"]
     members = ["lite0_torch_distributor", "lite1_torch_distributor"]
-    assert family.member_names(parameters) == members
+    assert family.member_names(spec(members="transfer"), parameters) == members
     family.check(parameters, None)
     named = parameters | {"ensemble": parameters["ensemble"] | {"members": "+".join(members)}}
     assert family.depends_on(parameters, "soft_vote") == family.depends_on(named, "soft_vote")
@@ -294,7 +287,7 @@ def test_too_few_members_are_refused_before_anything_starts(members):
 def test_validation_images_that_chose_weights_are_voted_on_with_those_of_other_folds(project, monkeypatch):
     block = BLOCK | {"members": "linear_svm+random_forest", "votes": "weighted", "choose_on": "validation"}
     places = (project.records, project.models, project.outputs, project.features)
-    members = nodes.open_members(EnsembleSpec(**block), {"ensemble": block}, INFO, 42, *places)
+    members = nodes.open_members(EnsembleSpec(**block), {}, INFO, 42, *places)
     monkeypatch.setattr(nodes, "further_tables", lambda table, *_: table)
     table = nodes.let_vote_further(members, SimpleNamespace(content=even("weighted").to_json()), None, INFO)
     held_out = predict_held_out(VOTES["weighted"], members.choosing, members.spec, 42)

@@ -19,10 +19,10 @@ def selected_votes(parameters: Parameters) -> list[str]:
     return _spec(parameters).vote_names
 
 
-def member_names(parameters: Parameters) -> list[str]:
-    """The members of `ensemble.members`; the name of a family stands for all models that it selects."""
+def member_names(spec: "EnsembleSpec", parameters: Parameters) -> list[str]:
+    """The members; the name of a family stands for all models that it selects by these parameters."""
     names: list[str] = []
-    for name in _spec(parameters).member_names:
+    for name in spec.member_names:
         family = families().get(name)
         names += family.models(parameters) if family and family is not FAMILY and family.predictor else [name]
     return names
@@ -41,7 +41,7 @@ def model_name(vote: str) -> str:
 
 def depends_on(parameters: Parameters, model: str) -> dict[str, Any]:
     """The block without the other votes, and all members, with what those depend on that these parameters select."""
-    names = member_names(parameters)
+    names = member_names(_spec(parameters), parameters)
     block = {key: value for key, value in parameters["ensemble"].items() if key != "votes"}
     selected = {}
     for family in families().values():
@@ -57,7 +57,7 @@ def check(parameters: Parameters, setting: ParallelismSetting) -> None:
     """Refuses unknown votes, what they cannot choose by, and too few members; the first node looks for these."""
     from cifar_pipelines.pipelines.ensemble.specification import too_few
 
-    names = member_names(parameters)
+    names = member_names(_spec(parameters), parameters)
     if len(set(names)) < max(2, len(names)) or not all(map(str.strip, names)):
         raise too_few(names)
 

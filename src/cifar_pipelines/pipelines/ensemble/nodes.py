@@ -81,7 +81,7 @@ def open_members(
     Raises:
         UserError: If a member or something that it predicted is missing.
     """
-    records = find_members(member_names(untyped(parameters)), run_records, models_folder, images_info)
+    records = find_members(member_names(ensemble, untyped(parameters)), run_records, models_folder, images_info)
     judged = {name: read_predictions(record, outputs_folder, "predictions") for name, record in records.items()}
     joined = join(judged, images_info["class_names"], "the images that models are judged on")
     choosing = make_choosing(records, joined, ensemble, images_info, outputs_folder, features_folder, seed)
