@@ -21,13 +21,17 @@ from cifar_pipelines.records.summary import put_together, trained
 _OVERSUBSCRIBED = Patch(facecolor="white", edgecolor=style.GREY, hatch="////", label="more cores than the host")
 _BAR_AXIS = "setting: cores x cores per executor"
 _HOLLOW = Line2D(
-    [], [], marker="o", linestyle="", color=style.GREY, markerfacecolor="none", label="hollow: more cores than the host"
+    [], [], marker="o", linestyle="", color=style.GREY, markerfacecolor="none", label="hollow: oversubscribed"
 )
-_FRONT = Line2D([], [], color=style.GREY, linewidth=1, label="Pareto front: nothing beats these in both")
+_FRONT = Line2D([], [], color=style.GREY, linewidth=1, label="Pareto front")
 Draw = Callable[[np.ndarray, pd.DataFrame, dict[str, str], dict[str, str]], None]
 
 
-@comparison_plot("accuracy_time", "Accuracy against fit time", section="all_models")
+@comparison_plot(
+    "accuracy_time",
+    "Accuracy against fit time; the line, the Pareto front, joins what nothing beats in both",
+    section="all_models",
+)
 def plot_accuracy_time(summary: pd.DataFrame) -> Figure:
     """Draws accuracy with its interval against the fit time, and the Pareto front of the two.
 
