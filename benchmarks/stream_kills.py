@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from benchmarks.result import Result
 from benchmarks.workload import Step
 from cifar_pipelines.common.errors import UserError
+from cifar_pipelines.common.params import params_text
 from cifar_pipelines.common.resolvers import PROJECT_PATH
 from cifar_pipelines.streaming.journal import committed
 from cifar_pipelines.streaming.landing import LEARNED
@@ -176,7 +177,7 @@ def _params(arguments: argparse.Namespace, images: int) -> str:
     # Both commands run in a folder of their own.
     paths = {"source_path": arguments.source_path, "weights_path": arguments.weights_path}
     given: dict[str, object] = {"source": arguments.source, "train_size": images, "test_size": TEST_IMAGES}
-    given |= {name: Path(path).resolve() for name, path in paths.items() if path}
+    given |= {name: str(Path(path).resolve()) for name, path in paths.items() if path}
     given["extractor"] = arguments.extractor
     if arguments.input_size:
         given["input_size"] = arguments.input_size
@@ -184,7 +185,7 @@ def _params(arguments: argparse.Namespace, images: int) -> str:
         given["features.options.kmeans_patches.centroids"] = arguments.centroids or CENTROIDS
     if arguments.source == "synthetic":
         given["source_options.train_images"] = images
-    return ",".join(f"{name}={value}" for name, value in given.items())
+    return params_text(given)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The benchmarks of streams, in small."""
 
+import argparse
 from types import SimpleNamespace
 
 import numpy as np
@@ -116,3 +117,24 @@ def test_what_is_sustained_begins_after_the_first_micro_batch():
     )
     assert sustained(log) == 90 / 4 and sustained_learning(log) == 90 / 3
     assert sustained(log[:1]) is None
+
+
+def test_both_commands_of_a_stream_with_kills_are_given_the_same_images_and_extractor(tmp_path):
+    given = {
+        "source": "image_folder",
+        "source_path": tmp_path,
+        "weights_path": None,
+        "input_size": 64,
+        "centroids": None,
+    }
+    arguments = argparse.Namespace(**given, extractor="torchvision:mobilenet_v2")
+    assert stream_kills._params(arguments, 320) == (
+        f"source=image_folder,train_size=320,test_size=100,source_path={tmp_path},extractor=torchvision:mobilenet_v2,input_size=64"
+    )
+    arguments = argparse.Namespace(
+        **given | {"source": "synthetic", "source_path": None, "input_size": None}, extractor="kmeans_patches"
+    )
+    assert stream_kills._params(arguments, 320) == (
+        "source=synthetic,train_size=320,test_size=100,extractor=kmeans_patches,features.options.kmeans_patches.centroids=50,"
+        "source_options.train_images=320"
+    )

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from cifar_pipelines.backbones.backbone import Backbone, training_loss
@@ -44,9 +45,8 @@ def content_sha256(name: str, weights: str | None) -> str | None:
     Returns:
         Hexadecimal digits: the checksum of the file in "path:<file>", or one of all files; None where there are none.
     """
-    library, _, model = str(name).partition(":")
-    found = [named_file_sha256(weights)] if named_file_sha256(weights) else []
-    found += map(file_sha256, find(library).files_in_place(model, weights) if library in names() else [])
+    named = named_file_sha256(weights)
+    found = [*([named] if named else []), *map(file_sha256, _files_in_place(name, weights))]
     if len(found) < 2:
         return found[0] if found else None
     return sha256("".join(found).encode()).hexdigest()
@@ -54,9 +54,13 @@ def content_sha256(name: str, weights: str | None) -> str | None:
 
 def weights_in_place_sha256(name: str, weights: str | None) -> str | None:
     """The checksum of the weights that lie where the name of a network says; None where none do."""
-    library, _, model = str(name).partition(":")
-    files = find(library).files_in_place(model, weights) if library in names() else []
+    files = _files_in_place(name, weights)
     return file_sha256(files[-1]) if len(files) > 1 else None
+
+
+def _files_in_place(name: str, weights: str | None) -> list[Path]:
+    library, _, model = str(name).partition(":")
+    return find(library).files_in_place(model, weights) if library in names() else []
 
 
 def create_backbone(name: str, spec: InputSpec | TextSpec | None = None) -> Backbone:
