@@ -36,6 +36,13 @@ CUDA = "--no-deps -r requirements-cuda.lock"
 REMOVAL = "python -m cifar_pipelines.training.gpu_libraries"
 
 
+@pytest.fixture(autouse=True)
+def as_typed(monkeypatch):
+    """Under `make test`, too, a target is made as if typed: no flag, variable or announcement of the outer make."""
+    for name in ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def host(tmp_path):
     """A host with a Python 3.11 of its own."""
