@@ -59,7 +59,7 @@ $(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock require
 	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	$(if $(HAS_GPU),,@if $(BIN)/python -c '$(IS_CUDA_BUILD)'; then \
 	    touch $(NO_GPU) && $(BIN)/python -m cifar_pipelines.training.gpu_libraries; fi)
-	@$(BIN)/python -m cifar_pipelines.spark.algebra_libraries
+	@$(BIN)/python -m cifar_pipelines.spark.never_loaded
 	-$(BIN)/python -m cifar_pipelines.spark.class_archive
 	@touch $@
 

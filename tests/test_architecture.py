@@ -11,7 +11,7 @@ from cifar_pipelines.common.configuration import PROJECT_PATH
 ROOT = PROJECT_PATH / "src" / "cifar_pipelines"
 SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION = 300, 45
-HEAVY = {"bigdl", "matplotlib", "pyspark", "scipy", "sklearn", "statsmodels", "torch", "torchvision"}
+HEAVY = {"bigdl", "matplotlib", "pyspark", "scipy", "sklearn", "torch", "torchvision"}
 # Rooms that are made of a heavy library; all others import it where they use it, so that a command starts at once.
 MADE_OF = {
     "classifiers": {"pyspark"},

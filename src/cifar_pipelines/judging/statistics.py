@@ -98,7 +98,7 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
     Raises:
         UserError: A number is out of range.
     """
-    from statsmodels.stats.proportion import proportion_confint
+    from scipy.stats import binomtest
 
     if not 0 < confidence < 1:
         raise UserError(f"confidence {confidence!r} must lie between 0 and 1. Give 0.95 for 95 %.")
@@ -107,7 +107,7 @@ def wilson_interval(right: int, n: int, confidence: float = 0.95) -> tuple[float
             f"{right} of {n} predictions cannot be right: it must be 0 to n of at least 1 image. "
             "Count right predictions and test images of the same table."
         )
-    low, high = proportion_confint(right, n, alpha=1 - confidence, method="wilson")
+    low, high = binomtest(int(right), int(n)).proportion_ci(confidence, method="wilson")
     # Rounding can push an end past 0, 1 or, where all or none are right, past the accuracy itself.
     return float(np.clip(low, 0, right / n)), float(np.clip(high, right / n, 1))
 
@@ -144,10 +144,10 @@ def mcnemar_p(counts: PairedCounts) -> float:
     Returns:
         p; 1 where there is no discordant image.
     """
-    from statsmodels.stats.contingency_tables import mcnemar
+    from scipy.stats import binomtest
 
-    table = [[counts.both, counts.only_first], [counts.only_second, counts.neither]]
-    return float(mcnemar(table, exact=True).pvalue)
+    discordant = counts.only_first + counts.only_second
+    return float(binomtest(counts.only_first, discordant).pvalue) if discordant else 1.0
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -168,7 +168,6 @@ def holm(p: Sequence[float]) -> np.ndarray:
     wrong = ~((raw >= 0) & (raw <= 1))
     if wrong.any():
         raise UserError(f"p {raw[wrong][0]} must lie between 0 and 1. Leave out pairs that were not tested.")
-    # statsmodels has this too, and collects the garbage of the whole process at every call, half a second each.
     order, adjusted = np.argsort(raw), np.empty_like(raw)
     adjusted[order] = np.minimum(1, np.maximum.accumulate(raw[order] * np.arange(raw.size, 0, -1)))
     return adjusted

@@ -68,6 +68,16 @@ def native_blas() -> Path | None:
     return max(Path(sys.prefix).glob("lib/libmkl_rt.so*"), default=None)
 
 
+def algebra_variables(config: SparkConfig) -> dict[str, str]:
+    """Variables by which MKL computes in the driver as in executors: its share is small, and a second thread would only spin for work."""
+    prefix = "spark.executorEnv."
+    return {
+        key.removeprefix(prefix): _as_text(value)
+        for key, value in config.properties.items()
+        if key.startswith(f"{prefix}MKL_")
+    }
+
+
 def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 

@@ -28,7 +28,7 @@ from cifar_pipelines.spark.process import (
     temporary_folder,
     text_variables,
 )
-from cifar_pipelines.spark.properties import native_blas, spark_properties
+from cifar_pipelines.spark.properties import algebra_variables, native_blas, spark_properties
 from cifar_pipelines.spark.setting import ParallelismSetting, host_cores, setting_name, start_words
 from cifar_pipelines.spark.spark_config import EMBEDDED, SparkConfig
 from cifar_pipelines.spark.stall import StallWatch
@@ -172,11 +172,10 @@ class SparkRuntime:
                 # PySpark launches the driver's JVM by this variable.
                 "JAVA_HOME": str(java_home),
                 "SPARK_LAUNCHER_OPTS": launcher_options(java_home),
-                # The driver's share of the algebra is small: a second thread of MKL would only spin for work.
-                "MKL_THREADING_LAYER": "SEQUENTIAL",
                 "PYSPARK_PYTHON": sys.executable,
                 "PYSPARK_DRIVER_PYTHON": sys.executable,
             }
+            | algebra_variables(self.config)
         )
         if embedded:
             variables["SPARK_LOCAL_IP"] = self.config.embedded.host
