@@ -10,7 +10,7 @@ from tests.factories.images import encode_image
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.extractors.kmeans_patches import KMeansPatches
 from cifar_pipelines.pipelines.features.worker import ExtractionJob
-from cifar_pipelines.pipelines.streaming.frame_features import FrameJob, extract_frames
+from cifar_pipelines.pipelines.streaming.frame_features import FrameJob, _key_of_unit, extract_frames, keys_of_tasks
 from cifar_pipelines.training.augmentation import build_augmentation
 
 GOOD = [encode_image(size=(8, 8 + seed)) for seed in range(4)]
@@ -64,3 +64,13 @@ def test_what_augments_an_image_depends_on_seed_epoch_and_image_alone(job):
     for other in (frame_rows(*GOOD, epoch=1),):
         assert not np.allclose(features, np.stack(extracted(job, other)["features"]))
     assert not np.allclose(features, np.stack(extracted(replace(job, seed=2), frame_rows(*GOOD))["features"]))
+
+
+def test_tasks_get_units_one_after_the_other(spark):
+    from pyspark.sql import functions as F  # noqa: N812
+
+    units = spark.session.range(48).select(
+        (F.col("id") / 8).cast("long").alias("sequence"), (F.col("id") % 8).alias("unit")
+    )
+    spread = units.repartition(6, _key_of_unit(keys_of_tasks(spark.session, 6), units=8))
+    assert [row["count"] for row in spread.groupBy(F.spark_partition_id()).count().collect()] == [8] * 6

@@ -1,7 +1,7 @@
 """Frames in, features out: the same bits for a frame whatever micro-batch it comes in."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.common.images import examine
-from cifar_pipelines.common.lazy_types import Column, DataFrame
+from cifar_pipelines.common.lazy_types import Column, DataFrame, SparkSession
 from cifar_pipelines.common.tables import FRAME_FEATURES
 from cifar_pipelines.common.words import counted
 from cifar_pipelines.incremental.feature_cache import FeatureCache
@@ -61,7 +61,9 @@ class FrameFeatures:
     """
 
     def __init__(self, job: FrameJob, cores: int, cache: FeatureCache | None) -> None:
-        self._job, self._cores, self._cache = job, cores, cache
+        self._job, self._tasks, self._cache = job, cores * TASKS_PER_CORE, cache
+        self._keys: list[int] = []
+        self._units = 1  # of a frame, as the last micro-batch had them
         self.stored = 0
 
     def __call__(self, frames: DataFrame) -> tuple[Frames, pd.DataFrame]:
@@ -124,12 +126,32 @@ class FrameFeatures:
         job = self._job
         unit = F.floor(F.col("position") / job.extraction.micro_batch)
         columns = frames.select(*OF_FRAMES, "image_id", "image", unit.alias("unit"))
+        self._keys = self._keys or keys_of_tasks(frames.sparkSession, self._tasks)
         # PARALLEL(executors): every core decodes and extracts images of the micro-batch.
-        spread = columns.repartition(self._cores * TASKS_PER_CORE, "sequence", "unit").sortWithinPartitions(*PLACE)
+        spread = columns.repartition(self._tasks, _key_of_unit(self._keys, self._units)).sortWithinPartitions(*PLACE)
         table = spread.mapInArrow(lambda batches: extract_frames(batches, job), FRAME_FEATURES.ddl).toPandas()
         table = _in_order(table)
+        self._units = int(table["position"].max()) // job.extraction.micro_batch + 1 if len(table) else self._units
         x = np.frombuffer(b"".join(table.pop("features")), "<f4").reshape(len(table), job.dimension)
         return table, x, table["damaged"].to_numpy(bool)
+
+
+def keys_of_tasks(session: SparkSession, tasks: int) -> list[int]:
+    """Numbers by which Spark puts rows into the first task, the second and so on.
+
+    It spreads rows by a hash, which puts a few units now into one task and now into none: a micro-batch of one frame would wait
+    for the task that got three.
+    """
+    tried = session.range(40 * tasks).selectExpr("id", f"pmod(hash(id), {tasks}) AS task").toPandas()
+    return tried.drop_duplicates("task").sort_values("task")["id"].tolist()
+
+
+def _key_of_unit(keys: Sequence[int], units: int) -> Column:
+    """The key of the task of a unit: one after the other, over frames of so many units."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    task = F.pmod(F.col("sequence") * units + F.col("unit"), F.lit(len(keys)))
+    return F.element_at(F.array(*(F.lit(key).cast("long") for key in keys)), (task + 1).cast("int"))
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
