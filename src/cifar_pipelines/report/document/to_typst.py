@@ -69,9 +69,15 @@ TITLE = """\
 #text(fill: luma(70), date)
 #line(length: 100%, stroke: 0.8pt)
 """
-# On the page after the lead, or below it where it ends on a page of its own.
+# Below the lead where its two columns have room there, or on the next page.
 CONTENTS = """
-#block(breakable: false, above: 2em, outline(depth: 1, title: text(12pt)[Contents]))
+#block(breakable: false, above: 2em, width: 100%, layout(page => {
+  let gap = 24pt
+  let entries = outline(depth: 1, title: none)
+  let column = measure(entries, width: (page.width - gap) / 2).height
+  text(12pt, weight: "bold")[Contents]
+  block(above: 0.9em, height: column / 2 + 1.2em, columns(2, gutter: gap, entries))
+}))
 """
 
 
