@@ -71,12 +71,12 @@ TITLE = """\
 """
 # Below the lead where its two columns have room there, or on the next page.
 CONTENTS = """
-#block(breakable: false, above: 2em, width: 100%, layout(page => {
-  let gap = 24pt
-  let entries = outline(depth: 1, title: none)
+#block(breakable: false, above: 1.6em, width: 100%, layout(page => {
+  let gap = 18pt
+  let entries = text(8.5pt, outline(depth: 1, title: none))
   let column = measure(entries, width: (page.width - gap) / 2).height
   text(12pt, weight: "bold")[Contents]
-  block(above: 0.9em, height: column / 2 + 1.2em, columns(2, gutter: gap, entries))
+  block(above: 0.8em, height: column / 2 + 1em, columns(2, gutter: gap, entries))
 }))
 """
 
