@@ -11,7 +11,7 @@ Traceback (most recent call last):
   File "/opt/cifar_pipelines/.venv/lib/python3.11/site-packages/pyspark/worker.py", line 1, in main
   File "/opt/cifar_pipelines/src/cifar_pipelines/pipelines/features/worker.py", line 40, in extract
   File "/tmp/x/cifar_pipelines.zip/cifar_pipelines/extractors/own.py", line 17, in features
-  File "/opt/venv/lib/python3.11/site-packages/torch/nn/functional.py", line 5, in linear
+  File "/opt/cifar_pipelines/.venv/lib/python3.11/site-packages/torch/nn/functional.py", line 5, in linear
 RuntimeError: shapes
 """
 
@@ -22,6 +22,7 @@ RuntimeError: shapes
         (WORKER, " (extractors/own.py, line 17, in features)"),
         ("java.lang.NullPointerException\n\tat org.apache.spark", ""),
         ('Traceback (most recent call last):\n  File "/a/b.py", line 1, in f\nKeyError: 1', ""),
+        ('Traceback (most recent call last):\n  File "/a/cifar_pipelines/tests/b.py", line 1, in f\nKeyError: 1', ""),
     ],
 )
 def test_the_innermost_place_of_the_last_traceback_counts(text, place):
