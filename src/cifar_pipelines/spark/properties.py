@@ -69,13 +69,13 @@ def native_blas() -> Path | None:
 
 
 def algebra_variables(config: SparkConfig) -> dict[str, str]:
-    """Variables by which MKL computes in the driver as in executors: its share is small, and a second thread would only spin for work."""
+    """Variables by which MKL computes in the driver as in executors: its share is small, and a second thread would only spin for work.
+
+    Not their number of threads, by which torch would take one thread in the driver too.
+    """
     prefix = "spark.executorEnv."
-    return {
-        key.removeprefix(prefix): _as_text(value)
-        for key, value in config.properties.items()
-        if key.startswith(f"{prefix}MKL_")
-    }
+    names = (name for name in config.properties if name.startswith(f"{prefix}MKL_") and not name.endswith("_THREADS"))
+    return {name.removeprefix(prefix): _as_text(config.properties[name]) for name in names}
 
 
 def _as_text(value: object) -> str:
