@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.spark import jvm
 from cifar_pipelines.spark.jvm import temporary_files
-from cifar_pipelines.spark.properties import spark_properties
+from cifar_pipelines.spark.properties import algebra_variables, spark_properties
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import SparkConfig
 
@@ -82,3 +82,8 @@ def test_a_jvm_that_does_not_end_in_time_is_killed(monkeypatch):
     monkeypatch.setattr("pyspark.SparkContext._jvm", None)
     jvm.end_driver(SimpleNamespace(sparkContext=SimpleNamespace(_gateway=gateway), stop=lambda: None))
     assert process.returncode == -signal.SIGKILL
+
+
+def test_the_driver_computes_algebra_as_executors_do_and_torch_keeps_its_threads_there():
+    config = SparkConfig.from_config(load_configuration()["spark"])
+    assert algebra_variables(config) == {"MKL_THREADING_LAYER": "SEQUENTIAL", "MKL_ENABLE_INSTRUCTIONS": "AVX512_E4"}
