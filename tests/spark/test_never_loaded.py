@@ -6,8 +6,10 @@ from fnmatch import fnmatchcase
 import pytest
 
 from cifar_pipelines.common import package_files
+from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.spark import never_loaded
-from cifar_pipelines.spark.properties import native_blas
+from cifar_pipelines.spark.properties import algebra_variables, native_blas
+from cifar_pipelines.spark.spark_config import SparkConfig
 
 # Multiplies by BLAS and solves by LAPACK as Spark ML does, and tells which of MKL's libraries the process loaded.
 MULTIPLIES_AND_SOLVES = """
@@ -31,7 +33,7 @@ print(json.dumps([Path(line.split()[-1]).name for line in Path("/proc/self/maps"
 def test_spark_ml_needs_nothing_of_what_is_removed():
     done = subprocess.run(
         [sys.executable, "-c", MULTIPLIES_AND_SOLVES, str(native_blas())],
-        env={"MKL_THREADING_LAYER": "SEQUENTIAL", "MKL_ENABLE_INSTRUCTIONS": "AVX512_E4"},
+        env=algebra_variables(SparkConfig.from_config(load_configuration()["spark"])),
         capture_output=True,
         text=True,
     )

@@ -1,6 +1,6 @@
 """What of Spark's libraries is large, and nothing here loads: `make install` removes it, for it is 0.4 GB.
 
-Installing a package anew brings its files back: `pip install --force-reinstall --no-deps pyspark`.
+Installing a package anew brings its files back: `pip install --force-reinstall --no-deps --constraint requirements.lock pyspark`.
 """
 
 import sys
