@@ -60,6 +60,7 @@ $(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock require
 	$(if $(HAS_GPU),,@if $(BIN)/python -c '$(IS_CUDA_BUILD)'; then \
 	    touch $(NO_GPU) && $(BIN)/python -m cifar_pipelines.training.gpu_libraries; fi)
 	@$(BIN)/python -m cifar_pipelines.spark.never_loaded
+	-@$(BIN)/python -m cifar_pipelines.common.byte_code
 	-$(BIN)/python -m cifar_pipelines.spark.class_archive
 	@touch $@
 
@@ -67,6 +68,7 @@ install-extras: $(EXTRAS) ## Install kedro viz, variants for deployment, encoder
 
 $(EXTRAS): $(STAMP) requirements-extras.lock
 	$(PIP_INSTALL) --no-deps -r requirements-extras.lock
+	-@$(BIN)/python -m cifar_pipelines.common.byte_code
 	@touch $@
 
 anew:

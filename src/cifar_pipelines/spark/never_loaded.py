@@ -1,4 +1,4 @@
-"""What of Spark's libraries is large, and nothing here loads: `make install` removes it, for it is 0.4 GB.
+"""What of libraries is large, and nothing here loads: `make install` removes it, for it is 0.5 GB.
 
 Installing a package anew brings its files back: `pip install --force-reinstall --no-deps --constraint requirements.lock pyspark`.
 """
@@ -20,9 +20,21 @@ NEVER_LOADED = {
         "*/libmkl_cdft_core.so*",
         "*/libmkl_avx10.so*",  # `MKL_ENABLE_INSTRUCTIONS` there lets processors that have AVX10 take AVX-512
     ),
-    "pyspark": ("pyspark/jars/rocksdbjni-*.jar",),  # another store for the state of queries; learners keep their own
-    "pyarrow": ("pyarrow/libarrow_flight.so*",),  # tables over a network
+    "pyspark": (
+        "pyspark/jars/rocksdbjni-*.jar",  # another store for the state of queries; learners keep their own
+        "pyspark/jars/*mesos-*.jar",  # a manager of clusters, which Spark itself has given up
+    ),
+    "pyarrow": ("pyarrow/libarrow_flight.so*", "pyarrow/tests/*"),  # tables over a network
+    "torch": ("torch/bin/protoc*",),  # a compiler of message formats
+    # Libraries' own tests.
     "pandas": ("pandas/tests/*",),
+    "numpy": ("numpy/*/tests/*",),
+    "scipy": ("scipy/*/tests/*",),
+    "scikit-learn": ("sklearn/*/tests/*", "sklearn/tests/*"),
+    "matplotlib": ("matplotlib/tests/*",),
+    "sympy": ("sympy/*/tests/*",),
+    "networkx": ("networkx/*/tests/*",),
+    "joblib": ("joblib/test/*",),
 }
 
 
@@ -33,4 +45,4 @@ def files() -> list[Path]:
 
 if __name__ == "__main__":
     freed = package_files.remove(files())
-    sys.stdout.write(f"{freed / 1e9:.1f} GB of Spark's libraries that nothing here loads are removed.\n")
+    sys.stdout.write(f"{freed / 1e9:.1f} GB of libraries that nothing here loads are removed.\n")
