@@ -24,7 +24,11 @@ NEVER_LOADED = {
         "pyspark/jars/rocksdbjni-*.jar",  # another store for the state of queries; learners keep their own
         "pyspark/jars/*mesos-*.jar",  # a manager of clusters, which Spark itself has given up
     ),
-    "pyarrow": ("pyarrow/libarrow_flight.so*", "pyarrow/tests/*"),  # tables over a network
+    "pyarrow": (
+        "pyarrow/libarrow_flight.so*",  # tables over a network
+        "pyarrow/libarrow_s3.so*",  # an object store; pyarrow goes without it
+        "pyarrow/tests/*",
+    ),
     "torch": ("torch/bin/protoc*",),  # a compiler of message formats
     # Libraries' own tests.
     "pandas": ("pandas/tests/*",),
