@@ -13,6 +13,7 @@ NEW_VENV = $(UV) venv --quiet --python $(or $(PYTHON),3.11) $(VENV)
 PIP_INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 else
 NEW_VENV = $(PYTHON) -m venv $(VENV)
+# Only what runs import is compiled, at the end.
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --no-compile
 # What is run in one line after it may not begin with a blank.
 USES_PIP := import pip._internal.cli.main;
@@ -59,7 +60,7 @@ $(STAMP): requirements.lock requirements-cuda.lock requirements-gpu.lock require
 	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	$(if $(HAS_GPU),,@if $(BIN)/python -c '$(IS_CUDA_BUILD)'; then \
 	    touch $(NO_GPU) && $(BIN)/python -m cifar_pipelines.training.gpu_libraries; fi)
-	@$(BIN)/python -m cifar_pipelines.spark.never_loaded
+	@$(BIN)/python -m cifar_pipelines.common.never_loaded
 	-@$(BIN)/python -m cifar_pipelines.common.byte_code
 	-$(BIN)/python -m cifar_pipelines.spark.class_archive
 	@touch $@

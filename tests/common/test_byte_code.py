@@ -15,7 +15,7 @@ print(byte_code.compile_all(Path(sys.argv[1]), ["started"]))
 
 
 def test_the_modules_that_a_source_imports_are_found_in_functions_too():
-    source = "import a, b.c\nfrom d import e\nfrom . import near\ndef f():\n    from g.h import i as j, k"
+    source = "import a, b.c\nfrom d import e\nfrom . import near\nfrom .near import far\ndef f():\n    from g.h import i as j, k"
     assert byte_code.imported_by(source) == {"a", "b.c", "d", "d.e", "g.h", "g.h.i", "g.h.k"}
 
 

@@ -21,12 +21,12 @@ STARTED = ("kedro.framework.cli.cli", "kedro_telemetry.plugin", "pyspark.daemon"
 
 
 def imported_by(source: str) -> set[str]:
-    """The modules that a source imports, in functions too; of `from a import b` both `a` and `a.b`, since that may be one."""
+    """The modules that a source names whole in imports, in functions too; of `from a import b` both `a` and `a.b`, since that may be one."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and not node.level:
             names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
     return names
 

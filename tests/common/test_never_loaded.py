@@ -5,9 +5,8 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from cifar_pipelines.common import package_files
+from cifar_pipelines.common import never_loaded, package_files
 from cifar_pipelines.common.configuration import load_configuration
-from cifar_pipelines.spark import never_loaded
 from cifar_pipelines.spark.properties import algebra_variables, native_blas
 from cifar_pipelines.spark.spark_config import SparkConfig
 
