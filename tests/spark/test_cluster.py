@@ -236,7 +236,7 @@ found = context.parallelize([0], 1).map(card).collect()[0]
 file_system = context._jvm.org.apache.hadoop.fs.FileSystem.get(context._jsc.hadoopConfiguration()).getUri().toString()
 login = context._jvm.org.apache.hadoop.security.UserGroupInformation.getLoginUser().getShortUserName()
 print("logged in:", login in (f"user{os.getuid()}", os.environ.get("HADOOP_USER_NAME"), *(one.pw_name for one in pwd.getpwall())))
-print("port:", int(context.uiWebUrl.rpartition(":")[2]) > 4056)
+print("port:", int(context.uiWebUrl.rpartition(":")[2]) not in {one.getsockname()[1] for one in taken})
 print("found:", found[0] != "eth99", found[1] == str(runtime.log_dir / "tmp") == os.environ["TMPDIR"], file_system)
 runtime.stop()
 print("left:", sorted(file.name for file in runtime.log_dir.iterdir() if file.is_dir()))
