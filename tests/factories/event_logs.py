@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 START_MS = 1_795_000_000_000
 APPLICATION_ID = "app-20261120105811-0000"
+LABEL = "Training logistic_regression"
+FIT = "a-fit"  # the id of the job group of `small_log`
 
 
 def event(name, **fields):
@@ -107,7 +111,7 @@ def write_log(path: Path, events) -> Path:
     return path
 
 
-def small_log(group="a-fit", label="Training logistic_regression"):
+def small_log(group=FIT, label=LABEL):
     """Ten seconds on two cores: start-up to 1 s, a job from 2 to 8 s with two tasks of 2 and 5 s, its driver after."""
     return [
         log_start(),
@@ -121,3 +125,7 @@ def small_log(group="a-fit", label="Training logistic_regression"):
         job_end(0, 8000),
         application_end(10_000),
     ]
+
+
+def adds_up(components):
+    return sum(components.parts.values()) == pytest.approx(components.wall_s * components.cores)

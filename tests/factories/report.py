@@ -15,7 +15,17 @@ from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.registry import comparison_plots
 from cifar_pipelines.report.chapters.laboratory.questions import answer_questions
 from cifar_pipelines.report.content import Content, make_content
-from cifar_pipelines.report.document.blocks import Bullets, Document, Figure, Heading, Paragraph, Table, flat, plain
+from cifar_pipelines.report.document.blocks import (
+    Bullets,
+    Document,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+    flat,
+    plain,
+    walk,
+)
 from cifar_pipelines.report.sections.forecasts import check_forecasts
 from cifar_pipelines.report.sections.time import join_applications
 
@@ -27,6 +37,7 @@ SURVEY = {
         {"name": "LinearSVC", "multiclass": "through OneVsRest", "probabilities": "no", "features": "any"},
     ],
 }  # fmt: skip
+LARGER = {"train_size": 20000, "fingerprint": "f" * 16}  # changes of the data of a record
 
 
 def make_png(width=60, height=40, colour=(0, 90, 140)) -> bytes:
@@ -114,6 +125,24 @@ def text_of(blocks) -> str:
         elif isinstance(block, Figure):
             lines.append(f"<{block.name}: {block.caption}>")
     return "\n".join(lines)
+
+
+def sections(document):
+    """The blocks of every section, by key."""
+    return {section.key: section.blocks for section in document.blocks}
+
+
+def tables_in(blocks):
+    return [block for block in walk(blocks) if isinstance(block, Table)]
+
+
+def figures_in(blocks):
+    return {block.name for block in walk(blocks) if isinstance(block, Figure)}
+
+
+def missing_in(blocks):
+    missing = [block for block in walk(blocks) if isinstance(block, Paragraph) and block.missing]
+    return [f"{plain(block.spans)} {block.command}" for block in missing]
 
 
 def make_many(n_days=9, **changes) -> dict[str, dict]:

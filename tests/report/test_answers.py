@@ -1,45 +1,28 @@
-import json
 import re
 from dataclasses import replace
 
 import pytest
 from tests.factories.records import make_cnn_record, make_extraction_record, make_grown_study, make_record, make_study
 from tests.factories.report import (
+    LARGER,
     content_of,
+    figures_in,
     make_document,
-    make_experiment,
     make_many,
+    missing_in,
     rows_of,
+    sections,
+    tables_in,
     text_of,
     write_results,
 )
 
 from cifar_pipelines.report.chapters.laboratory.questions import QUESTIONS, answer_questions
-from cifar_pipelines.report.document.blocks import Figure, Paragraph, Section, Table, plain, walk
+from cifar_pipelines.report.document.blocks import Figure, Section, plain
 from cifar_pipelines.report.document.to_html import to_html
 from cifar_pipelines.report.document.to_markdown import to_markdown
 from cifar_pipelines.report.document.to_typst import to_pdf
 from cifar_pipelines.report.sections.cells import reference
-
-LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
-
-
-def sections(document):
-    """The blocks of every section, by key."""
-    return {section.key: section.blocks for section in document.blocks}
-
-
-def tables_in(blocks):
-    return [block for block in walk(blocks) if isinstance(block, Table)]
-
-
-def figures_in(blocks):
-    return {block.name for block in walk(blocks) if isinstance(block, Figure)}
-
-
-def missing_in(blocks):
-    missing = [block for block in walk(blocks) if isinstance(block, Paragraph) and block.missing]
-    return [f"{plain(block.spans)} {block.command}" for block in missing]
 
 
 @pytest.fixture
@@ -134,56 +117,6 @@ def test_references_are_short():
     assert list(written.values()) == ["–", "[r3]", "[r1, r2]", "[r1–r4, r9, r11, r12]"]
 
 
-def test_missing_parts_are_said_with_the_command(tmp_path):
-    said = {
-        name: missing_in(blocks) for name, blocks in sections(make_document({"a": make_record()}, tmp_path)).items()
-    }
-    params = "--params source=synthetic,train_size=10000,test_size=500,seed=42"
-    for name in ("A1", "A2"):
-        assert said[name] and all(words.endswith(f"kedro run --pipelines ingestion {params}") for words in said[name])
-    assert said["A4"][0].endswith(f"kedro run --pipelines features --env exec_2x1 {params}")
-    assert said["A5"] == ["The classifiers of the installed Spark ML were not listed. To make it: kedro classifiers"]
-    assert said["A6"] == []
-    assert len(said["A7"]) == 5 and "--pipelines spark_ml" in said["A7"][0]
-    for name in ("A11", "A12"):
-        assert said[name] == [
-            f"No CNN was trained in this study. To make it: kedro run --pipelines bigdl_cnn --env exec_2x1 {params}"
-        ]
-    grow = "kedro experiment --settings exec_2x1 --pipelines ingestion,features,bigdl_cnn,spark_ml --grow-to 20000"
-    assert said["A13"][0].endswith(f"{grow} {params}")
-
-
-@pytest.mark.parametrize(
-    ("known", "option"),
-    [
-        ({"environment": "exec_2x1", "params_of": "animals"}, " --params-of animals"),
-        ({"environment": "cifar10_tuned"}, " --params-of cifar10_tuned"),  # it holds a setting as well
-        ({"environment": "exec_2x1", "params_of": None}, ""),
-    ],
-)
-def test_commands_name_the_environment_that_the_parameters_of_the_study_came_from(known, option, tmp_path):
-    made = sections(make_document({"a": make_record(**known)}, tmp_path))
-    params = "--params source=synthetic,train_size=10000,test_size=500,seed=42"
-    assert missing_in(made["A2"])[0].endswith(f"kedro run --pipelines ingestion{option} {params}")
-    assert missing_in(made["A4"])[0].endswith(f"kedro run --pipelines features --env exec_2x1{option} {params}")
-    assert missing_in(made["A13"])[0].endswith(f" --grow-to 20000{option} {params}")
-
-
-def test_commands_name_extractor_and_cluster_where_they_are_not_those_of_the_configuration(tmp_path):
-    cluster = {
-        "effective": {"master": "spark://lab:7077", "embedded": False, "executors": 1, "cores": 2, "hosts": ["w"]}
-    }
-    small = {"extractor": "timm:tf_efficientnet_lite1", "input_size": 128}
-    made = {"a": make_record(setting=(2, 2)), "b": make_record(features=small), "c": make_record(parallelism=cluster)}
-    commands = {
-        name: missing_in(sections(make_document({name: record}, tmp_path))["A7"])[0] for name, record in made.items()
-    }
-    params = "--params source=synthetic,train_size=10000,test_size=500,seed=42"
-    assert commands["a"].endswith(f"kedro run --pipelines spark_ml --env exec_2x2 {params}")
-    assert commands["b"].endswith(f"{params},extractor=timm:tf_efficientnet_lite1,input_size=128")
-    assert commands["c"].endswith(f"{params},spark_master=spark://lab:7077")
-
-
 @pytest.mark.parametrize(
     ("dropped", "said"),
     [
@@ -202,89 +135,6 @@ def test_one_record_is_enough(record, tmp_path):
     document = make_document({"a": record}, tmp_path, plots=False)
     assert to_pdf(document).startswith(b"%PDF")
     assert "nan" not in to_html(document).split()
-
-
-def test_studies_are_not_mixed(tmp_path):
-    records = make_study() | {"other": make_record("naive_bayes", accuracy=0.99, data={"source": "cifar10"})}
-    records["other"]["justification"] = "A stranger among models."
-    write_results(tmp_path, records)
-    document = make_document(records, tmp_path)
-    made = sections(document)
-    others = text_of(made["others"])
-    assert "Cifar10 (01234567)" in others and "99.0%" in others
-    for name, *_ in QUESTIONS:
-        assert "99.0%" not in text_of(made[name]) and "stranger" not in text_of(made[name]), name
-    about = text_of(document.lead)
-    assert "Synthetic (01234567)" in about and "1 other study follows" in about
-
-
-def test_the_main_text_is_about_the_study_with_the_most_measurements(tmp_path):
-    small = {"a": make_record(created="2026-11-25T10:00:00+00:00", data=LARGER)}
-    assert "10,000 training" in text_of(make_document(make_study() | small, tmp_path).lead)
-    newest = small | {"b": make_record()}
-    assert "20,000 training" in text_of(make_document(newest, tmp_path).lead)
-
-
-def test_a_choice_of_another_study_is_not_shown(tmp_path):
-    records = {"a": make_cnn_record(accuracy=0.7), "b": make_cnn_record(accuracy=0.71, setting=(2, 2))}
-    write_results(tmp_path, records)
-    elsewhere = {"created": "2026-11-19T10:00:00+00:00"}
-    other = {
-        "a": make_cnn_record(accuracy=0.6, **elsewhere),
-        "b": make_cnn_record(accuracy=0.61, setting=(2, 2), **elsewhere),
-    }
-    file = tmp_path / "experiments" / "2026-11-21T12.00.00Z.json"
-    file.write_text(json.dumps(make_experiment(other)))
-    assert "70.0%" in text_of(sections(make_document(records, tmp_path))["A13"])
-    (tmp_path / "experiments" / "2026-11-20T12.00.00Z.json").unlink()
-    made = sections(make_document(records, tmp_path))["A13"]
-    assert len(missing_in(made)) == 1 and "60.0%" not in text_of(made)
-
-
-def test_plots_of_another_run_are_not_shown(tmp_path):
-    write_results(tmp_path, {"a": make_cnn_record(created="2026-11-19T10:00:00+00:00")})
-    made = sections(make_document({"a": make_record()}, tmp_path))
-    assert len(missing_in(made["A7"])) == 5
-    # The only folder with that source, these sizes and that seed is that of the study.
-    assert "<source_classes.png" in text_of(made["A1"])
-
-
-def test_records_that_were_left_out_are_listed_with_the_reason(tmp_path):
-    old = make_record(params={"maxIter": 5}, created="2026-11-19T10:00:00+00:00")
-    records = {"good": make_record(), "old": old, "broken_*": {"schema_version": 1}}
-    made = sections(make_document(records, tmp_path))
-    left_out = text_of(made["left_out"])
-    assert "'broken_*' is left out: The run record lacks" in left_out and "older parameters" in left_out
-    sources = text_of(made["sources"])
-    assert "r1 | 2026-11-19T10.00.00.000Z | logistic_regression | exec_2x1 | no | old.json" in sources
-    assert "[r2]" in text_of(made["A9"])
-
-
-def test_a_choice_without_run_ids_is_known_by_setting_and_accuracy(tmp_path):
-    records = {"a": make_cnn_record(accuracy=0.7), "b": make_cnn_record(accuracy=0.71, setting=(2, 2))}
-    experiment = make_experiment(records)
-    for one in experiment["choice"]["candidates"]:
-        del one["run_ids"]
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "experiments" / "2026-11-20T12.00.00Z.json").write_text(json.dumps(experiment))
-    assert "chosen" in text_of(sections(make_document(records, tmp_path))["A13"])
-    others = {"a": make_cnn_record(accuracy=0.6), "b": make_cnn_record(accuracy=0.61, setting=(2, 2))}
-    assert "chosen" not in text_of(sections(make_document(others, tmp_path))["A13"])
-
-
-def test_a_choice_refers_to_the_records_of_its_model(tmp_path):
-    records = {
-        f"{family} {setting}": make_cnn_record(network=network, family=family, setting=setting)
-        for family, network in (("bigdl_cnn", "airbench"), ("transfer", "lite0"))
-        for setting in ((1, 1), (2, 2))
-    }
-    (tmp_path / "experiments").mkdir()
-    experiment = make_experiment(records, "lite0_bigdl")
-    (tmp_path / "experiments" / "2026-11-20T12.00.00Z.json").write_text(json.dumps(experiment))
-    made = sections(make_document(records, tmp_path))
-    (chosen,) = [line for line in text_of(made["A13"]).splitlines() if "chosen" in line]
-    (own,) = [line for line in text_of(made["sources"]).splitlines() if chosen.rpartition("[")[2].rstrip("] |") in line]
-    assert "lite0_bigdl" in own
 
 
 def test_what_no_answer_shows_is_a_further_finding(tmp_path):

@@ -4,8 +4,7 @@ import re
 
 import pytest
 from tests.factories.records import make_cnn_record, make_record
-from tests.factories.report import make_document, text_of, write_results
-from tests.report.test_answers import sections
+from tests.factories.report import make_document, sections, text_of, write_results
 
 
 def test_the_best_network_of_each_architecture_is_drawn(tmp_path):

@@ -5,8 +5,7 @@ import shlex
 
 import pytest
 from tests.factories.records import make_extraction_record, make_record
-from tests.factories.report import make_document, text_of
-from tests.report.test_answers import missing_in, sections
+from tests.factories.report import make_document, missing_in, sections, text_of
 
 from cifar_pipelines.common.configuration import load_configuration, set_run_parameters
 from cifar_pipelines.common.params import parse_params

@@ -1,7 +1,4 @@
 import errno
-import socket
-import threading
-from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +15,6 @@ from tests.factories.streaming import (
     receiving,
     sent_rows,
     serving,
-    shut,
 )
 
 from cifar_pipelines.common.errors import UserError
@@ -27,13 +23,6 @@ from cifar_pipelines.streaming.connection import Patience
 from cifar_pipelines.streaming.journal import commit, read_journal
 from cifar_pipelines.streaming.landing import Landing
 from cifar_pipelines.streaming.pace import Pace
-from cifar_pipelines.streaming.receiver import Receiver, read_address
-from cifar_pipelines.streaming.wire import encode, sealed
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "landing"
 
 
 @pytest.mark.parametrize("images", [10, 8])
@@ -181,179 +170,6 @@ def test_a_frame_that_is_damaged_every_time_is_one_sentence(folder):
     assert frames_in(folder) == []
 
 
-class FakeServer:
-    """Says what it is told to say, to every client anew."""
-
-    def __init__(self, *words, keeps_open=False):
-        self._words, self._keeps_open = words, keeps_open
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self.heard = []
-
-    def __enter__(self):
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        shut(self._socket)
-
-    def _serve(self):
-        while True:
-            try:
-                client = self._socket.accept()[0]
-                client.sendall(b"".join(self._words))
-                while chunk := client.recv(4096):
-                    self.heard.append(chunk)
-                    if not self._keeps_open:
-                        client.settimeout(0.1)
-                client.close()
-            except TimeoutError:
-                client.close()
-            except OSError:
-                if self._socket.fileno() < 0:
-                    return
-
-
-HELLO = sealed({"hello": "cifar-stream 1"})
-FACTS = {"stream": "memory", "digest": "d", "frames": 3, "classes": ["cat", "dog"], "images": 10, "batch_size": 4}
-
-
-def frame(number):
-    from tests.streaming.test_landing import frame
-
-    return encode(frame(number))
-
-
-def test_a_gap_is_refused(folder):
-    with (
-        FakeServer(HELLO, sealed(FACTS), frame(1), frame(3)) as server,
-        pytest.raises(UserError, match="3 times in a row: frame 3 came where 2 has to come"),
-    ):
-        make_receiver(folder, server.port).run()
-    assert frames_in(folder) == ["0000000001.parquet"]
-    assert b'{"refused": 2, "because": "frame 3 came where 2 has to come"}' in b"".join(server.heard)
-
-
-def test_what_is_sent_twice_lands_once(folder):
-    words = [HELLO, sealed(FACTS), *map(frame, (1, 1, 2, 1, 3)), sealed({"end_of_stream": 3})]
-    with FakeServer(*words, keeps_open=True) as server:
-        make_receiver(folder, server.port).run()
-    assert landed_rows(folder) == sent_rows(make_stream())
-
-
-def test_an_end_that_comes_too_soon_is_refused(folder):
-    with (
-        FakeServer(HELLO, sealed(FACTS), frame(1), sealed({"end_of_stream": 3})) as server,
-        pytest.raises(UserError, match="the stream ended with frame 3, but 1 was the last one that came"),
-    ):
-        make_receiver(folder, server.port).run()
-    assert not read_journal(folder).ended
-
-
-def test_what_is_no_server_of_ours_is_one_sentence(folder):
-    for words, reason in (
-        ([b"SSH-2.0-OpenSSH_9.2\n"], "'SSH-2.0-OpenSSH_9.2' is not a line of JSON"),
-        ([sealed({"hello": "other"})], "must greet with 'cifar-stream 1'"),
-    ):
-        with FakeServer(*words) as server, pytest.raises(UserError, match=f"{reason}.*Is it a `kedro stream serve`"):
-            make_receiver(folder, server.port).run()
-
-
-def test_a_server_that_falls_silent_is_left_and_tried_again(folder):
-    said = []
-    patience = Patience(greeting=0.3, heartbeat=0.05, silence=0.2, retry=0.01, away=0.6)
-    with (
-        FakeServer(HELLO, sealed(FACTS), frame(1), keeps_open=True) as server,
-        receiving(folder, server.port, patience=patience, said=said),
-    ):
-        assert wait_until(lambda: any("it was silent for 0.2 s" in line for line in said), 5)
-    patience = Patience(greeting=0.1, retry=0.01, away=0.3)
-    with (
-        FakeServer(keeps_open=True) as server,
-        pytest.raises(UserError, match=r"was away for 0.3 s: it is gone: it did not introduce itself within 0.1 s"),
-    ):
-        make_receiver(folder, server.port, patience=patience).run()
-
-
-def test_a_server_that_stays_away_is_one_sentence(folder):
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
-    said = []
-    with pytest.raises(
-        UserError, match=rf"127.0.0.1:{port} was away for 0.2 s: it cannot be reached.*Start `kedro stream serve`"
-    ):
-        make_receiver(folder, port, patience=Patience(retry=0.01, away=0.2), said=said).run()
-    assert sum("Trying again" in line for line in said) == 1
-
-
-def test_a_name_that_is_no_host_s_is_one_sentence_at_once(folder):
-    receiver = Receiver([("lab..host", 6100)], folder, 10, None, Patience(), [].append)
-    with pytest.raises(UserError, match=r"lab..host:6100 names no host"):
-        receiver.run()
-
-
-def test_several_producers_land_in_one_order(folder):
-    streams = [make_stream(40, name="first"), make_stream(22, name="second", seed=2)]
-    with serving(streams[0]) as one, serving(streams[1]) as other:
-        make_receiver(folder, one.port, other.port).run()
-    rows = landed_rows(folder)
-    numbers = list(dict.fromkeys(row["sequence"] for row in rows))
-    assert numbers == list(range(1, 17))
-    for stream in streams:
-        landed = [row for row in rows if row["producer"] == stream.name]
-        wanted = sent_rows(stream)
-        assert [row | {"sequence": 0} for row in landed] == [row | {"sequence": 0} for row in wanted]
-
-
-def test_a_receiver_of_two_goes_on_when_one_of_them_has_ended_and_is_gone(folder):
-    ended, slow = make_stream(8, name="first"), make_stream(40, name="second")
-    patience = Patience(greeting=1, heartbeat=0.05, silence=0.5, retry=0.01, away=0.3)
-    with serving(slow) as other:
-        with (
-            serving(ended) as one,
-            receiving(folder, one.port, other.port, backlog=4) as receiver,
-        ):  # which is stopped while the second one waits for room
-            assert wait_until(lambda: (said := read_journal(folder).producers.get("first")) and said.ended, 5)
-            assert wait_until(lambda: read_journal(folder).landed == 4, 5)
-        assert receiver.failure is None and not read_journal(folder).ended
-        with receiving(folder, one.port, other.port, backlog=4, patience=patience) as again:
-            assert not wait_until(lambda: again.failure, 0.6)  # longer than a server may be away
-            assert wait_until(lambda: commit(folder, read_journal(folder).landed) or not again.thread.is_alive(), 5)
-    assert again.failure is None and read_journal(folder).ended
-    assert [row["producer"] for row in landed_rows(folder)].count("second") == 40
-
-
-def test_producers_of_the_same_name_are_refused(folder):
-    with (
-        serving(make_stream(40)) as one,
-        serving(make_stream(40)) as other,
-        pytest.raises(UserError, match=r"sends as 'memory', as another server does. Give each its own --name"),
-    ):
-        make_receiver(folder, one.port, other.port, backlog=4).run()
-
-
-def test_a_server_that_sends_something_else_than_before_is_refused(folder):
-    with serving(make_stream()) as server:
-        make_receiver(folder, server.port).run()
-    with (
-        serving(make_stream(seed=2)) as server,
-        pytest.raises(UserError, match=r"has sent 3 frames of another stream into .* Serve those again"),
-    ):
-        make_receiver(folder, server.port).run()
-
-
-def test_a_server_that_comes_back_under_another_name_is_refused(folder):
-    patience = Patience(greeting=1, heartbeat=0.05, silence=0.5, retry=0.01, away=5)
-    first = ExitStack()
-    server = first.enter_context(serving(make_stream(40)))
-    with receiving(folder, server.port, backlog=4, patience=patience) as receiver:
-        assert wait_until(lambda: read_journal(folder).landed == 4, 5)
-        first.close()
-        with serving(make_stream(40, name="other"), port=server.port):
-            assert wait_until(lambda: receiver.failure, 5)
-    assert "now sends as 'other', but 'memory' had not ended there. Serve that one again" in str(receiver.failure)
-
-
 def test_a_full_disk_ends_the_receiver_with_one_sentence_and_it_goes_on_later(folder, monkeypatch):
     write = landing.write_durably
 
@@ -392,13 +208,6 @@ def test_a_receiver_with_another_secret_gets_nothing(folder, of_server, of_recei
     assert frames_in(folder) == []
 
 
-def test_a_server_that_only_says_that_it_knows_the_secret_is_refused(folder):
-    words = [sealed({"hello": "cifar-stream 1", "challenge": "1"}), sealed(FACTS | {"answer": "2"}), frame(1)]
-    with FakeServer(*words) as server, pytest.raises(UserError, match="does not know the secret"):
-        make_receiver(folder, server.port, secret=SECRET).run()
-    assert frames_in(folder) == []
-
-
 def test_a_stop_ends_a_receiver_that_waits(folder):
     said = []
     with serving(make_stream(40)) as server, receiving(folder, server.port, backlog=1, said=said) as receiver:
@@ -406,19 +215,6 @@ def test_a_stop_ends_a_receiver_that_waits(folder):
         receiver.stop()
         receiver.thread.join(2)
         assert not receiver.thread.is_alive() and receiver.failure is None
-
-
-@pytest.mark.parametrize("text", ["6100", "host:", ":6100", "host:0", "host:70000", "host:port"])
-def test_an_address_that_is_none_is_refused(text):
-    with pytest.raises(UserError, match="is not <host>:<port>"):
-        read_address(text)
-
-
-def test_addresses_are_read():
-    assert read_address("127.0.0.1:6100") == ("127.0.0.1", 6100)
-    assert read_address("[::1]:6100") == ("::1", 6100)
-    with pytest.raises(UserError, match="each once"):
-        make_receiver("x", 6100, 6100)
 
 
 def test_a_line_says_how_much_has_landed_where_that_has_changed(monkeypatch):
