@@ -28,8 +28,9 @@ except UserError as error:
     sys.exit()
 """
 
-# Measuring all processes every second takes processor time from the tests; whole runs do it.
-LIGHT = {"spark.executor.metrics.pollingInterval": 10_000}
+# Measuring all processes every second, and compiling to the last what runs for seconds, take processor time from the tests; whole
+# runs do both.
+LIGHT = {"spark.executor.metrics.pollingInterval": 10_000, "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
 
 
 def make_runtime(cores, executor_cores, memory, log_dir, jars=(), **changes) -> SparkRuntime:
