@@ -74,7 +74,7 @@ $(EXTRAS): $(STAMP) requirements-extras.lock
 
 anew:
 
-run: $(STAMP) ## Measure every family on images of animals under three settings, about 6 minutes
+run: $(STAMP) ## Measure every family on images of animals under three settings, 6 to 10 minutes
 	$(BIN)/kedro experiment $(if $(RUN_PARAMS),--params "$$RUN_PARAMS",$(STUDY))
 
 test: $(EXTRAS) ## Run all tests
