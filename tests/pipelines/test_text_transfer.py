@@ -84,6 +84,7 @@ def test_a_saved_network_predicts_texts_in_their_order_without_its_folder(block)
     [
         ({"views": 2}, "has views, which is of images"),
         ({"flip_at_test": True}, "has flip_at_test, which is of images"),
+        ({"shift_at_test": 1}, "has shift_at_test, which is of images"),
         ({"phases": [PHASE | {"augmentation": ["flip"]}]}, "has augmentation, which is of images"),
         ({"phases": [PHASE | {"train": "last:9"}]}, "has 3 blocks: body.embeddings, body.encoder.layer.0"),
         ({"input": {"max_tokens": 99}}, "sees at most 32 tokens, and max_tokens is 99"),

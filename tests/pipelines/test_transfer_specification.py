@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.factories.transfer import ADAMW, HEAD, LAST, WHOLE
 
+from cifar_pipelines.backbones.weights import load_weights
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.common.errors import UserError
 from cifar_pipelines.families import families
@@ -13,6 +14,7 @@ from cifar_pipelines.pipelines.transfer.specification import check_sizes, requir
 from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.training import device
 from cifar_pipelines.training.device import settle_device, settle_precision
+from cifar_pipelines.training.prediction_views import PredictionViews
 
 PARAMETERS = load_configuration()["parameters"]
 TINY = {
@@ -34,6 +36,14 @@ def test_a_small_transfer_is_legal():
     require_validation(spec, False)
 
 
+def test_predictions_are_averaged_over_the_views_that_are_asked_for_and_records_say_which():
+    plain, shifted = specify(), specify(flip_at_test=True, shift_at_test=3)
+    assert plain.prediction_views == PredictionViews() and shifted.prediction_views == PredictionViews(True, 3)
+    weights = load_weights(plain.backbone, "none")
+    assert "shift_at_test" not in plain.params(weights)
+    assert PredictionViews.of(shifted.params(weights)) == shifted.prediction_views
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -48,6 +58,8 @@ def test_a_small_transfer_is_legal():
         ({"keep": "first"}, "keep is 'first', but must be one of best, last"),
         ({"views": 11}, "views is 11, but there are 10"),
         ({"views": 0}, "views is 0, but must be a whole number"),
+        ({"shift_at_test": -1}, "shift_at_test is -1, but must be a whole number of at least 0"),
+        ({"shift_at_test": 16}, r"shift_at_test is 16, but must be smaller than the network's input \(16 pixels\)"),
         ({"loader": "disk"}, "loader is 'disk', but must be memory"),
         ({"precision": "fp8"}, "precision is 'fp8', but must be one of"),
         ({"precision": "fp16"}, "precision is 'fp16', which only GPUs train in"),

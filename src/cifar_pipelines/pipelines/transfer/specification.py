@@ -52,6 +52,8 @@ class ModelBlock:
         pinned: Whether batches on their way to a card are copied into pinned memory first; nothing on a CPU.
         keep: What every phase hands on: "best", its epoch of best validation accuracy, or "last".
         flip_at_test: Whether predictions are averaged with those of the mirrored image.
+        shift_at_test: Pixels of the network's input by which images are shifted along their diagonal, both ways, for two more
+            views that predictions are averaged over; 0 for neither.
     """
 
     justification: str
@@ -66,6 +68,7 @@ class ModelBlock:
     pinned: bool = True
     keep: str = "last"
     flip_at_test: bool = False
+    shift_at_test: int = 0
 
     def __post_init__(self) -> None:
         from cifar_pipelines.training.loading import require_loader
@@ -76,6 +79,7 @@ class ModelBlock:
                 raise UserError(
                     f"A transfer's {name} is {getattr(self, name)!r}, but must be one of {', '.join(known)}."
                 )
+        whole("A transfer's shift_at_test", self.shift_at_test, 0)
         whole("A transfer's views", self.views, 1)
         if self.views > VIEWS:
             raise UserError(
@@ -128,7 +132,7 @@ class TransferSpec:
     @property
     def prediction_views(self) -> PredictionViews:
         """Over which views of an image its predictions are averaged."""
-        return PredictionViews(self.wanted.flip_at_test)
+        return PredictionViews(self.wanted.flip_at_test, self.wanted.shift_at_test)
 
     @property
     def epochs(self) -> int:
@@ -153,7 +157,9 @@ class TransferSpec:
             "flip_at_test": self.wanted.flip_at_test,
             "precision": self.wanted.precision,
             "loader": self.wanted.loader,
-            **({} if self.wanted.pinned else {"pinned": False}),  # records are older than it
+            # Records are older than these.
+            **({} if self.wanted.pinned else {"pinned": False}),
+            **({"shift_at_test": self.wanted.shift_at_test} if self.wanted.shift_at_test else {}),
             "validation_images": self.validation_images,
             "phases": [asdict(phase) for phase in self.phases],
         }
@@ -185,6 +191,11 @@ def specify_transfer(name: str, engine: str, block: dict[str, Any]) -> TransferS
     backbone.check_size(spec.input.size, training=True)
     if backbone.content is TEXT:
         _check_texts(spec)
+    elif model.shift_at_test >= spec.input.size:
+        raise UserError(
+            f"{what}.shift_at_test is {model.shift_at_test}, but must be smaller than the network's input ({spec.input.size} "
+            "pixels), which is reflected at its border."
+        )
     _check_phases(spec, spec.backbone)
     return spec
 
@@ -199,7 +210,8 @@ def _given(block: InputBlock, backbone: Backbone) -> dict[str, Any]:
 
 def _check_texts(spec: TransferSpec) -> None:
     """Refuses what is done to images alone."""
-    of_images = {"views": spec.wanted.views > 1, "flip_at_test": spec.wanted.flip_at_test}
+    of_images: dict[str, Any] = {key: getattr(spec.wanted, key) for key in ("flip_at_test", "shift_at_test")}
+    of_images |= {"views": spec.wanted.views > 1}
     of_images |= {"augmentation": any(phase.augmentation for phase in spec.phases)}
     of_images |= {"mixing": any(phase.mixing for phase in spec.phases)}
     if wrong := [name for name, there in of_images.items() if there]:
