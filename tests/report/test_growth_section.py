@@ -1,11 +1,9 @@
 import pytest
 from tests.factories.records import make_cnn_record, make_record
-from tests.factories.report import content_of, items_of, rows_of, text_of
+from tests.factories.report import LARGER, content_of, items_of, rows_of, text_of
 
 from cifar_pipelines.pipelines.comparison.nodes import compare_runs
 from cifar_pipelines.plots.of_training import plot_all_histories
-
-LARGER = {"train_size": 20000, "fingerprint": "f" * 16}
 
 
 def _growth(records):

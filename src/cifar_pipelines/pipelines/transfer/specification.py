@@ -210,8 +210,8 @@ def _given(block: InputBlock, backbone: Backbone) -> dict[str, Any]:
 
 def _check_texts(spec: TransferSpec) -> None:
     """Refuses what is done to images alone."""
-    of_images: dict[str, Any] = {key: getattr(spec.wanted, key) for key in ("flip_at_test", "shift_at_test")}
-    of_images |= {"views": spec.wanted.views > 1}
+    of_images = {"views": spec.wanted.views > 1, "flip_at_test": spec.wanted.flip_at_test}
+    of_images |= {"shift_at_test": spec.wanted.shift_at_test > 0}
     of_images |= {"augmentation": any(phase.augmentation for phase in spec.phases)}
     of_images |= {"mixing": any(phase.mixing for phase in spec.phases)}
     if wrong := [name for name, there in of_images.items() if there]:
