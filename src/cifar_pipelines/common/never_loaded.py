@@ -1,4 +1,4 @@
-"""What of libraries is large, and nothing here loads: `make install` removes it, for it is 0.5 GB.
+"""What of libraries is large and nothing here loads, or is there twice: `make install` removes it, for it is 0.5 GB.
 
 Installing a package anew brings its files back: `pip install --force-reinstall --no-deps --constraint requirements.lock pyspark`.
 """
@@ -23,6 +23,8 @@ NEVER_LOADED = {
     "pyspark": (
         "pyspark/jars/rocksdbjni-*.jar",  # another store for the state of queries; learners keep their own
         "pyspark/jars/*mesos-*.jar",  # a manager of clusters, which Spark itself has given up
+        # PySpark and Py4J once more, which executors' Python would import from there, and compile anew in every process.
+        "pyspark/python/lib/*.zip",
     ),
     "pyarrow": (
         "pyarrow/libarrow_flight.so*",  # tables over a network
