@@ -28,7 +28,7 @@ except UserError as error:
     sys.exit()
 """
 
-# Measuring all processes every second, and compiling to the last what runs for seconds, take processor time from the tests; whole
+# Measuring all processes again and again, and compiling to the last what runs for seconds, take processor time from the tests; whole
 # runs do both.
 LIGHT = {"spark.executor.metrics.pollingInterval": 10_000, "spark.executor.extraJavaOptions": "-XX:TieredStopAtLevel=1"}
 

@@ -224,7 +224,9 @@ def test_native_algebra_is_used_only_where_its_library_is_installed(monkeypatch,
 
 def test_progress_counts_finished_tasks_and_never_goes_back(monkeypatch, caplog):
     """Jobs come one after the other, so that no total is known; Spark forgets the oldest; two tasks are of the block around it."""
-    looks = [{0: 2}, {0: 2, 1: 3}, {0: 2, 1: 5, 2: 1}, {2: 4}, {2: 10}]
+    over, on = "SUCCEEDED", "RUNNING"
+    looks = [{0: (2, over)}, {0: (2, over), 1: (3, on)}, {0: (2, over), 1: (5, over), 2: (1, on)}, {2: (4, on)}, {3: (2, on)}]
+    asked = []
 
     class Tracker:
         def getJobIdsForGroup(self, group):  # noqa: N802
@@ -232,10 +234,11 @@ def test_progress_counts_finished_tasks_and_never_goes_back(monkeypatch, caplog)
             return list(self.known)
 
         def getJobInfo(self, job):  # noqa: N802
-            return SimpleNamespace(stageIds=[job])
+            asked.append(job)
+            return SimpleNamespace(stageIds=[job], status=self.known[job][1])
 
         def getStageInfo(self, stage):  # noqa: N802
-            return SimpleNamespace(numCompletedTasks=self.known[stage])
+            return SimpleNamespace(numCompletedTasks=self.known[stage][0])
 
     tracker = Tracker()
     session = SimpleNamespace(sparkContext=SimpleNamespace(statusTracker=lambda: tracker))
@@ -245,7 +248,18 @@ def test_progress_counts_finished_tasks_and_never_goes_back(monkeypatch, caplog)
         assert wait_until(lambda: len(caplog.messages) > 5, 10)
     assert all(re.fullmatch(r"Training: \d+ tasks done after 0 s", line) for line in caplog.messages)
     counts = [int(line.split()[1]) for line in caplog.messages]
-    assert counts[:3] == [3, 6, 6] and counts == sorted(counts) and counts[-1] == 8
+    assert counts[:4] == [3, 6, 9, 9] and counts == sorted(counts) and counts[-1] == 9
+    assert asked[:5] == [0, 1, 1, 2, 2]  # what has ended is not asked again
+
+
+def test_spark_is_not_asked_between_two_lines_of_a_log(monkeypatch, caplog):
+    asked = []
+    tracker = SimpleNamespace(getJobIdsForGroup=lambda group: asked.append(group) or [])
+    session = SimpleNamespace(sparkContext=SimpleNamespace(statusTracker=lambda: tracker))
+    monkeypatch.setattr(timing, "_POLL_S", 0.001)
+    with caplog.at_level("INFO"), timing._progress(session, "group", "Training"):
+        time.sleep(0.05)
+    assert asked == ["group"] and not caplog.messages
 
 
 def test_lines_of_progress_become_rarer_the_longer_the_work_takes(monkeypatch, caplog):

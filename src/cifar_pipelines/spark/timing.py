@@ -191,9 +191,9 @@ def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]
     from rich.live import Live
     from rich.text import Text
 
-    tracker, console = session.sparkContext.statusTracker(), get_console()
+    tasks, console = _Tasks(session.sparkContext.statusTracker(), group), get_console()
     since = last_line = time.monotonic()
-    before = _count_tasks(tracker, group)
+    before = tasks.count()
     done = lines = 0
 
     def said() -> str:
@@ -201,8 +201,10 @@ def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]
 
     def look() -> None:
         nonlocal done, lines, last_line
-        done = max(done, _count_tasks(tracker, group) - before)
-        if not console.is_interactive and time.monotonic() - last_line > _LINE_S * min(6, 1 + lines // 6):
+        due = time.monotonic() - last_line > _LINE_S * min(6, 1 + lines // 6)
+        if console.is_interactive or due:  # asking Spark costs the work that is timed
+            done = max(done, tasks.count() - before)
+        if due and not console.is_interactive:
             lines, last_line = lines + 1, time.monotonic()
             logger.info("%s", said())
 
@@ -211,11 +213,27 @@ def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]
         yield
 
 
-def _count_tasks(tracker: Any, group: str) -> int:
-    """Finished tasks of a job group."""
-    jobs = filter(None, map(tracker.getJobInfo, tracker.getJobIdsForGroup(group)))
-    stages = filter(None, (tracker.getStageInfo(stage) for job in jobs for stage in job.stageIds))
-    return sum(stage.numCompletedTasks for stage in stages)
+class _Tasks:
+    """Finished tasks of a job group; a job that has ended is not asked again."""
+
+    def __init__(self, tracker: Any, group: str) -> None:
+        self._tracker = tracker
+        self._group = group
+        self._ended: dict[int, int] = {}
+
+    def count(self) -> int:
+        """Tasks that have finished by now."""
+        running = 0
+        for job_id in self._tracker.getJobIdsForGroup(self._group):
+            if job_id in self._ended or (job := self._tracker.getJobInfo(job_id)) is None:
+                continue
+            stages = filter(None, map(self._tracker.getStageInfo, job.stageIds))
+            tasks = sum(stage.numCompletedTasks for stage in stages)
+            if job.status == "RUNNING":
+                running += tasks
+            else:
+                self._ended[job_id] = tasks
+        return sum(self._ended.values()) + running
 
 
 def executor_peaks(session: "SparkSession") -> list[dict[str, Any]]:
