@@ -225,7 +225,13 @@ def test_native_algebra_is_used_only_where_its_library_is_installed(monkeypatch,
 def test_progress_counts_finished_tasks_and_never_goes_back(monkeypatch, caplog):
     """Jobs come one after the other, so that no total is known; Spark forgets the oldest; two tasks are of the block around it."""
     over, on = "SUCCEEDED", "RUNNING"
-    looks = [{0: (2, over)}, {0: (2, over), 1: (3, on)}, {0: (2, over), 1: (5, over), 2: (1, on)}, {2: (4, on)}, {3: (2, on)}]
+    looks = [
+        {0: (2, over)},
+        {0: (2, over), 1: (3, on)},
+        {0: (2, over), 1: (5, over), 2: (1, on)},
+        {2: (4, on)},
+        {3: (2, on)},
+    ]
     asked = []
 
     class Tracker:
