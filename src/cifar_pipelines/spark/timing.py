@@ -202,9 +202,10 @@ def _progress(session: "SparkSession", group: str, label: str) -> Iterator[None]
     def look() -> None:
         nonlocal done, lines, last_line
         due = time.monotonic() - last_line > _LINE_S * min(6, 1 + lines // 6)
-        if console.is_interactive or due:  # asking Spark costs the work that is timed
-            done = max(done, tasks.count() - before)
-        if due and not console.is_interactive:
+        if not (console.is_interactive or due):
+            return  # asking Spark costs the work that is timed
+        done = max(done, tasks.count() - before)
+        if not console.is_interactive:
             lines, last_line = lines + 1, time.monotonic()
             logger.info("%s", said())
 
