@@ -29,6 +29,7 @@ from benchmarks import (
     orca_example,
     phase_kills,
     photographs,
+    python_tasks,
     registry_list,
     report,
     stream,
@@ -62,11 +63,18 @@ OWN_SESSIONS = {
     "stream_kills": stream_kills.measure,
     "stream_memory": stream_memory.measure,
 }
+# They need nothing but repeats; the first begins while no executor takes a core.
+BY_REPEATS = {
+    "registry_list": registry_list.measure,
+    "event_log": event_log.measure,
+    "python_tasks": python_tasks.measure,
+    "stream": stream.measure,
+}
 OF_NETWORKS = {"usual_way", "stream_usual_size"}
 # They need what has to be made first, and run where they are named.
 ON_REQUEST = {"learners": learners.measure, "text_fit": text_fit.measure}
 BENCHMARKS = (
-    *SPARK_BENCHMARKS, *OWN_SESSIONS, "phase_kills", "registry_list", "report", "event_log", "stream", *ON_REQUEST,
+    *SPARK_BENCHMARKS, *OWN_SESSIONS, "phase_kills", "report", *BY_REPEATS, *ON_REQUEST,
 )  # fmt: skip
 
 
@@ -130,17 +138,14 @@ def run(arguments: argparse.Namespace, step: Step) -> list[Result]:
     """Runs the selected benchmarks; those on Spark share one session."""
     names = selected_benchmarks(arguments)
     results: list[Result] = []
-    if "registry_list" in names:  # first, while no executor takes a core
-        results += _metered(lambda: [registry_list.measure(arguments.repeats, step)])
+    for name, of_repeats in BY_REPEATS.items():
+        if name in names:
+            results += _metered(lambda of_repeats=of_repeats: [of_repeats(arguments.repeats, step)])
     if "report" in names:
         if arguments.only or report.has_records():
             results += _metered(lambda: [report.measure(arguments.repeats, step)])
         else:
             step("No report: there are no run records yet; `make run` makes some.")
-    if "event_log" in names:
-        results += _metered(lambda: [event_log.measure(arguments.repeats, step)])
-    if "stream" in names:
-        results += _metered(lambda: [stream.measure(arguments.repeats, step)])
     if "phase_kills" in names:
         results.append(phase_kills.measure(step))  # what counts are bits, which other work does not change
     for name, measure in (OWN_SESSIONS | ON_REQUEST).items():

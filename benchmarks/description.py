@@ -39,6 +39,7 @@ factor of several, either way.
   report                   seconds of `kedro run --pipelines comparison` with 200 run records, made of those that
                            are there by repeating them; below 10; left out where there are none
   event_log                seconds to read the event log of an application with 10,000 tasks; below 5
+  python_tasks             tasks/s that do nothing in a Python worker, over those by Spark's own daemon of Python workers; at least 2
   stream_features          images/s that five learners learn from 12,288 landed images or more with their features (exec_2x1) over the bare loop of
                            feature_extraction; at least 0.80
   stream_usual             images/s of two learners likewise over the usual way in one loop (a line of JSON a batch, images one by

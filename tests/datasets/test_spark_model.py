@@ -110,3 +110,14 @@ def test_a_saved_model_exists(models, tmp_path):
     assert not dataset.exists()
     dataset.save(models["gaussian_naive_bayes"])
     assert dataset.exists()
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}"])
+def test_a_model_that_does_not_say_its_class_is_said_to_be_damaged(damage, make, models):
+    make(save=OLD).save(models["gaussian_naive_bayes"])
+    saved = make().load()
+    next((Path(saved.path) / "metadata").glob("part-*")).write_text(damage)
+    with pytest.raises(
+        DatasetError, match=r"model in .*/model does not say of which class it is \(.+\): it is damaged\. Put"
+    ):
+        _ = saved.model

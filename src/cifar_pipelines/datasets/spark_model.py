@@ -1,7 +1,9 @@
 """A fitted Spark ML model in the catalog."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import VersionNotFoundError
 
 from cifar_pipelines.common import whole_files
+from cifar_pipelines.common.words import one_line
 from cifar_pipelines.spark.paths import spark_path, spark_pattern
 
 if TYPE_CHECKING:
@@ -25,11 +28,28 @@ class SavedModel:
     @cached_property
     def model(self) -> "Model":
         """The fitted model, loaded by the class that wrote it."""
-        from pyspark.ml.util import DefaultParamsReader
+        from pyspark.ml.util import DefaultParamsReader, JavaMLReader
 
         from cifar_pipelines.spark.session import active_session
 
-        return DefaultParamsReader.loadParamsInstance(spark_pattern(Path(self.path)), active_session().sparkContext)
+        context, pattern = active_session().sparkContext, spark_pattern(Path(self.path))
+        written_by = self._written_by()
+        if not written_by.startswith("org.apache.spark.ml."):
+            return DefaultParamsReader.loadParamsInstance(pattern, context)
+        # PySpark would first read the class in a Python worker, which Spark ends thereupon with all that it has imported.
+        module, _, name = written_by.replace("org.apache.spark", "pyspark").rpartition(".")
+        return JavaMLReader(getattr(import_module(module), name)).load(pattern)
+
+    def _written_by(self) -> str:
+        """The class that wrote the model, as Spark names it."""
+        try:
+            (metadata,) = (Path(self.path) / "metadata").glob("part-*")
+            return str(json.loads(metadata.read_text(encoding="utf-8"))["class"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise DatasetError(
+                f"The model in {self.path} does not say of which class it is ({one_line(str(error), 100)}): it is damaged. Put a whole copy "
+                "back, or train it again."
+            ) from error
 
 
 class SparkModelDataset(AbstractVersionedDataset["Model", SavedModel]):

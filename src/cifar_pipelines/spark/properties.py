@@ -11,6 +11,7 @@ from cifar_pipelines.spark.setting import ParallelismSetting
 from cifar_pipelines.spark.spark_config import SparkConfig
 
 LOGGING = Path(__file__).parent / "log4j2.properties"
+PYTHON_DAEMON = "cifar_pipelines.spark.python_daemon"
 
 
 def spark_properties(
@@ -46,6 +47,7 @@ def spark_properties(
         # Partitions follow the cores; Spark's own default of 200 is for clusters of hundreds of cores.
         "spark.sql.shuffle.partitions": str(setting.cores_max),
         "spark.default.parallelism": str(setting.cores_max),
+        "spark.python.daemon.module": PYTHON_DAEMON,
         **{key: _as_text(value) for key, value in config.properties.items()},
         **setting.spark_conf(),
         **driver,
