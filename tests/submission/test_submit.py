@@ -168,7 +168,8 @@ def start_daemon(folder, host, main_class, *arguments):
     import pyspark
 
     home = Path(pyspark.__file__).parent
-    environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ} | {
+    kept = ("PATH", "HOME", "JAVA_TOOL_OPTIONS")
+    environment = {key: os.environ[key] for key in kept if key in os.environ} | {
         "SPARK_HOME": str(home),
         "JAVA_HOME": str(find_java_home()),
         "PYSPARK_PYTHON": sys.executable,
