@@ -28,7 +28,7 @@ from cifar_pipelines.records.model_report import FitReport
 from cifar_pipelines.sources import open_source
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.session import SparkRuntime
-from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.setting import setting_of
 from cifar_pipelines.spark.spark_config import SparkConfig
 from cifar_pipelines.training.checkpoint import forget
 from cifar_pipelines.training.job import TrainingJob
@@ -70,7 +70,7 @@ def open_setting(
         source = open_source(arguments.source, arguments.source_path)
         seed = loader["parameters"]["subset"]["seed"]
         manifest = ingestion.select_images(ingestion.index_source(source), ingestion.SubsetSpec(*sizes, seed))
-        shape = ParallelismSetting.from_config(loader["globals"]["parallelism"], loader["globals"]["budget"])
+        shape = setting_of(loader)
         config = SparkConfig.from_config(loader["spark"])
         run_id = f"benchmarks-{datetime.now():%Y-%m-%dT%H.%M.%S}"
         config = replace(config, log_dir=str(PROJECT_PATH / config.log_dir))

@@ -10,7 +10,7 @@ from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.event_log.application import application_record
 from cifar_pipelines.event_log.reader import find_event_log
 from cifar_pipelines.spark.session import SparkRuntime
-from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.setting import setting_of
 from cifar_pipelines.spark.spark_config import SparkConfig
 
 NAME = "event_log"
@@ -26,7 +26,7 @@ def measure(repeats: int, step: Step) -> Result:
         step: Called with a sentence at every step.
     """
     loader = load_configuration(SETTING)
-    setting = ParallelismSetting.from_config(loader["globals"]["parallelism"], loader["globals"]["budget"])
+    setting = setting_of(loader)
     with tempfile.TemporaryDirectory() as folder:
         config = replace(SparkConfig.from_config(loader["spark"]), log_dir=folder)
         runtime = SparkRuntime(setting, config, NAME)

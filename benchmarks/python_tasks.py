@@ -12,7 +12,7 @@ from benchmarks.workload import SETTING, Step
 from cifar_pipelines.common.configuration import load_configuration
 from cifar_pipelines.spark.properties import PYTHON_DAEMON
 from cifar_pipelines.spark.session import SparkRuntime
-from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.setting import ParallelismSetting, setting_of
 from cifar_pipelines.spark.spark_config import SparkConfig
 
 NAME = "python_tasks"
@@ -29,7 +29,7 @@ def measure(repeats: int, step: Step) -> Result:
         step: Called with a sentence at every step.
     """
     loader = load_configuration(SETTING)
-    setting = ParallelismSetting.from_config(loader["globals"]["parallelism"], loader["globals"]["budget"])
+    setting = setting_of(loader)
     config = SparkConfig.from_config(loader["spark"])
     ours, reference = [], []
     for repeat in range(repeats):
@@ -49,13 +49,9 @@ def _tasks_per_s(setting: ParallelismSetting, config: SparkConfig, daemon: str) 
 
     with tempfile.TemporaryDirectory() as folder:
         properties = {**config.properties, "spark.python.daemon.module": daemon}
-        runtime = SparkRuntime(setting, replace(config, log_dir=folder, properties=properties), NAME)
-        try:
-            runtime.start(lambda _: None)
+        with SparkRuntime(setting, replace(config, log_dir=folder, properties=properties), NAME) as runtime:
             table = runtime.session.range(0, TASKS, 1, TASKS).mapInArrow(same, "id long")
             seconds = [_seconds(table) for _ in range(1 + JOBS)]
-        finally:
-            runtime.stop()
     return TASKS / median(seconds[1:])  # in the first job workers import
 
 

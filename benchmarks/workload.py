@@ -21,7 +21,7 @@ from cifar_pipelines.pipelines.ingestion import nodes as ingestion
 from cifar_pipelines.sources import ImageSource, open_source
 from cifar_pipelines.spark.run_context import RunContext
 from cifar_pipelines.spark.session import SparkRuntime
-from cifar_pipelines.spark.setting import ParallelismSetting
+from cifar_pipelines.spark.setting import setting_of
 from cifar_pipelines.spark.spark_config import SparkConfig
 
 SETTING = "exec_2x1"
@@ -129,13 +129,9 @@ def stored_table(table: Any, path: Path) -> Any:
 @contextmanager
 def start_run(loader: OmegaConfigLoader, step: Step) -> Iterator[tuple[RunContext, SparkSession]]:
     """Starts Spark as the configuration says; it ends with the block."""
-    settings, config = loader["globals"], SparkConfig.from_config(loader["spark"])
+    config = SparkConfig.from_config(loader["spark"])
     run_id = f"benchmarks-{datetime.now():%Y-%m-%dT%H.%M.%S}"
-    runtime = SparkRuntime(
-        ParallelismSetting.from_config(settings["parallelism"], settings["budget"]),
-        replace(config, log_dir=str(PROJECT_PATH / config.log_dir)),
-        run_id,
-    )
+    runtime = SparkRuntime(setting_of(loader), replace(config, log_dir=str(PROJECT_PATH / config.log_dir)), run_id)
     try:
         yield RunContext(run_id, runtime.start(step)), runtime.session
     finally:

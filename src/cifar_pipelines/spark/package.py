@@ -17,5 +17,5 @@ def ship_package(context: "SparkContext") -> None:
         for file in sorted(package.rglob("*.py")):
             target.write(file, file.relative_to(package.parent))
     context.addPyFile(str(archive))
-    # Processes that a Python worker starts, such as torchrun, look in the executor's folder too.
+    # The daemon that forks Python workers, and processes that one of these starts, such as torchrun, look in the executor's folder too.
     context.environment["PYTHONPATH"] = archive.name
